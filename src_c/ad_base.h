@@ -1,0 +1,44 @@
+/* ad_base.h -- what every file of the core uses: integer types, branch hints, assertions,
+ * and overflow-safe sizes. */
+#ifndef AD_BASE_H
+#define AD_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define AD_LIKELY(c) __builtin_expect(!!(c), 1)
+#define AD_UNLIKELY(c) __builtin_expect(!!(c), 0)
+#define ad_unreachable() __builtin_unreachable()
+#define AD_COLD __attribute__((cold, noinline))
+#define AD_INLINE static inline __attribute__((always_inline))
+#else
+#define AD_LIKELY(c) (c)
+#define AD_UNLIKELY(c) (c)
+#define ad_unreachable() ((void)0)
+#define AD_COLD
+#define AD_INLINE static inline
+#endif
+
+/* Loops over many doubles are compiled for AVX-512, AVX2 and the baseline, and the loader picks
+ * one; elsewhere they are compiled once.  Sanitizers start before the loader can pick. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) &&        \
+    !defined(__SANITIZE_ADDRESS__)
+#define AD_VECTOR __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define AD_VECTOR
+#endif
+
+/* Invariants that only we can break; active in debug and sanitizer builds. */
+#ifdef AD_DEBUG
+#include <assert.h>
+#define ad_assert(condition) assert(condition)
+#else
+#define ad_assert(condition) ((void)0)
+#endif
+
+#define AD_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define AD_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#endif

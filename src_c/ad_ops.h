@@ -1,0 +1,109 @@
+/* ad_ops.h -- the op table as an enum, as data, and as arithmetic on numbers. */
+#ifndef AD_OPS_H
+#define AD_OPS_H
+
+#include "ad_base.h"
+
+enum ad_op {
+#define UNARY(name, ...) AD_OP_##name,
+#define HIDDEN_UNARY(name, ...) AD_OP_##name,
+#define FAMILY(name, ...) AD_OP_##name,
+#define BINARY(name, ...) AD_OP_##name,
+#define HIDDEN_BINARY(name, ...) AD_OP_##name,
+#define TERNARY(name, ...) AD_OP_##name,
+#include "ad_ops.def"
+    AD_N_OPS
+};
+
+enum ad_curvature { AD_LINEAR, AD_SELECT, AD_CURVED };
+
+/* A derivative column is kept as words in postfix order, closed by AD_W_END.  A word is an op code
+ * (a FAMILY op at parameter p + c), or one of these. */
+enum { AD_W_X = -1, AD_W_Z = -2, AD_W_W = -3, AD_W_Y = -4, AD_W_P = -5, AD_W_CONST = -6, AD_W_END = -7 };
+
+struct ad_word {
+    int op;
+    double c; /* the constant, or the step of a FAMILY parameter */
+};
+
+enum { AD_MAX_ARGS = 3, AD_MAX_WORDS = 24 /* per derivative, AD_W_END included */ };
+
+struct ad_op_info {
+    const char *name;
+    const char *ufunc;                          /* the NumPy or SciPy ufunc of the same meaning */
+    int n_args;
+    bool hidden;                                /* not a public function */
+    bool family;                                /* takes a parameter */
+    enum ad_curvature curvature;
+    double domain[AD_MAX_ARGS][2];              /* open interval of each argument */
+    const struct ad_word *partial[AD_MAX_ARGS]; /* derivative with respect to each argument */
+};
+
+extern const struct ad_op_info ad_ops[AD_N_OPS];
+
+/*
+ * ad_op_value() is the value of one op; arguments beyond the op's own are ignored.  'p' is the
+ * parameter of a FAMILY op.
+ */
+double ad_op_value(enum ad_op op, double p, double x, double z, double w);
+
+/*
+ * ad_op_partials() fills d[0..n_args-1] with the first partial derivatives, given the arguments and
+ * the value 'y'.
+ */
+void ad_op_partials(enum ad_op op, double p, double x, double z, double w, double y, double *d);
+
+/*
+ * ad_op_second() fills the first partials d[3] and the second partials h[9] (row i, column j: the
+ * derivative of d[i] with respect to argument j; rows and columns beyond n_args are left alone).
+ */
+void ad_op_second(enum ad_op op, double p, const double a[3], double y, double *d, double *h);
+
+/*
+ * ad_op_loop() computes y[i] for i < n from contiguous arguments; 'y' overlaps none of them.
+ * A NULL argument is one beyond the op's own.
+ */
+void ad_op_loop(enum ad_op op, double p, size_t n, const double *x, const double *z,
+                const double *w, double *y);
+
+/*
+ * A vector that may be one number repeated: 'v' NULL means 'c' everywhere.
+ */
+struct ad_vec {
+    const double *v;
+    double c;
+};
+
+/* Elements that ad_op_vector_partial() and ad_op_vector_second() treat in one call. */
+enum { AD_TILE = 512 };
+
+/*
+ * ad_op_vector_partial() returns the partial of 'op' with respect to argument 'arg' over n <= AD_TILE
+ * elements.  The result points into an argument, into 'scratch' (AD_MAX_WORDS * AD_TILE doubles), or
+ * is a constant; it holds until 'scratch' is used again.
+ */
+struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
+                                   const struct ad_vec a[3], struct ad_vec y, double *scratch);
+
+/*
+ * ad_op_vector_second() writes the second partials h[j] = d(partial 'arg')/d(argument j), n elements
+ * each, contiguous, for j < n_args, given the first partials d[].  A structural zero returns v = NULL,
+ * c = 0.  'scratch' holds 4 * AD_MAX_WORDS * AD_TILE doubles.
+ */
+void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n, const struct ad_vec a[3],
+                         struct ad_vec y, const struct ad_vec d[3], struct ad_vec h[3],
+                         double *scratch);
+
+/*
+ * NumPy's SIMD inner loops, by op code: set once, before the first use, by the binding, from the
+ * function pointers inside the ufunc objects.  NULL where there is none.  Signature and strides (in
+ * bytes) are NumPy's.
+ */
+typedef void ad_simd_loop(char **args, const intptr_t *dimensions, const intptr_t *strides, void *data);
+struct ad_simd {
+    ad_simd_loop *loop;
+    void *data;
+};
+extern struct ad_simd ad_simd[AD_N_OPS];
+
+#endif
