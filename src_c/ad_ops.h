@@ -54,17 +54,11 @@ double ad_op_value(enum ad_op op, double p, double x, double z, double w);
 void ad_op_partials(enum ad_op op, double p, double x, double z, double w, double y, double *d);
 
 /*
- * ad_op_second() fills the first partials d[3] and the second partials h[9] (row i, column j: the
- * derivative of d[i] with respect to argument j; rows and columns beyond n_args are left alone).
+ * ad_op_second() fills the first partials d[] and the second partials h[][]: h[i][j] is the derivative
+ * of d[i] with respect to argument j.  Rows and columns beyond n_args are left alone.
  */
-void ad_op_second(enum ad_op op, double p, const double a[3], double y, double *d, double *h);
-
-/*
- * ad_op_loop() computes y[i] for i < n from contiguous arguments; 'y' overlaps none of them.
- * A NULL argument is one beyond the op's own.
- */
-void ad_op_loop(enum ad_op op, double p, size_t n, const double *x, const double *z,
-                const double *w, double *y);
+void ad_op_second(enum ad_op op, double p, const double a[AD_MAX_ARGS], double y,
+                  double d[AD_MAX_ARGS], double h[AD_MAX_ARGS][AD_MAX_ARGS]);
 
 /*
  * A vector that may be one number repeated: 'v' NULL means 'c' everywhere.
@@ -74,24 +68,31 @@ struct ad_vec {
     double c;
 };
 
-/* Elements that ad_op_vector_partial() and ad_op_vector_second() treat in one call. */
-enum { AD_TILE = 512 };
+/* Elements that the functions below treat in one call, and the doubles of scratch they may need. */
+enum { AD_TILE = 512, AD_SCRATCH = 160 * AD_TILE };
+
+/*
+ * ad_op_vector() computes y[i] for i < n; 'y' overlaps no argument unless they are the same vector.
+ * n is not bounded.  Arguments beyond the op's own are not looked at.
+ */
+void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec a[AD_MAX_ARGS], double *y);
 
 /*
  * ad_op_vector_partial() returns the partial of 'op' with respect to argument 'arg' over n <= AD_TILE
- * elements.  The result points into an argument, into 'scratch' (AD_MAX_WORDS * AD_TILE doubles), or
- * is a constant; it holds until 'scratch' is used again.
+ * elements.  The result is a constant, an argument, or lies in 'scratch' (AD_SCRATCH doubles), where
+ * it holds until 'scratch' is used again.
  */
 struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
-                                   const struct ad_vec a[3], struct ad_vec y, double *scratch);
+                                   const struct ad_vec a[AD_MAX_ARGS], struct ad_vec y,
+                                   double *scratch);
 
 /*
- * ad_op_vector_second() writes the second partials h[j] = d(partial 'arg')/d(argument j), n elements
- * each, contiguous, for j < n_args, given the first partials d[].  A structural zero returns v = NULL,
- * c = 0.  'scratch' holds 4 * AD_MAX_WORDS * AD_TILE doubles.
+ * ad_op_vector_second() returns in h[j] the derivative of partial 'arg' with respect to argument j,
+ * n <= AD_TILE elements each, given the first partials d[].  A structural zero has v NULL and c 0.
  */
-void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n, const struct ad_vec a[3],
-                         struct ad_vec y, const struct ad_vec d[3], struct ad_vec h[3],
+void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n,
+                         const struct ad_vec a[AD_MAX_ARGS], struct ad_vec y,
+                         const struct ad_vec d[AD_MAX_ARGS], struct ad_vec h[AD_MAX_ARGS],
                          double *scratch);
 
 /*

@@ -1,0 +1,402 @@
+/* ad_numbers.c -- the rows read as numbers: values and first partials at a point and over vectors.
+ *
+ * Vector partials and all second partials are found by running the words of the derivative column,
+ * each word being a row itself: over tiles that stay in the L1 cache the interpreter costs nothing,
+ * and long transcendental vectors reach NumPy's SIMD loops. */
+#include "ad_point.h"
+
+struct ad_simd ad_simd[AD_N_OPS];
+
+double ad_op_value(enum ad_op op, double p, double x, double z, double w)
+{
+    (void)p, (void)z, (void)w;
+    switch (op) {
+#define UNARY(name, ufunc, value, ...)                                                             \
+    case AD_OP_##name:                                                                             \
+        return value;
+#define HIDDEN_UNARY(name, value, ...)                                                             \
+    case AD_OP_##name:                                                                             \
+        return value;
+#define FAMILY(name, ufunc, value, ...)                                                            \
+    case AD_OP_##name:                                                                             \
+        return value;
+#define BINARY(name, ufunc, value, ...)                                                            \
+    case AD_OP_##name:                                                                             \
+        return value;
+#define HIDDEN_BINARY(name, value, ...)                                                            \
+    case AD_OP_##name:                                                                             \
+        return value;
+#define TERNARY(name, ufunc, value, ...)                                                           \
+    case AD_OP_##name:                                                                             \
+        return value;
+#include "ad_ops.def"
+    case AD_N_OPS:
+        break;
+    }
+    ad_unreachable();
+    return 0;
+}
+
+void ad_op_partials(enum ad_op op, double p, double x, double z, double w, double y, double *d)
+{
+    (void)p, (void)x, (void)z, (void)w, (void)y;
+    switch (op) {
+#define ONE(name, dx)                                                                              \
+    case AD_OP_##name:                                                                             \
+        d[0] = dx;                                                                                 \
+        return;
+#define TWO(name, dx, dz)                                                                          \
+    case AD_OP_##name:                                                                             \
+        d[0] = dx;                                                                                 \
+        d[1] = dz;                                                                                 \
+        return;
+#define UNARY(name, ufunc, value, dx, ...) ONE(name, dx)
+#define HIDDEN_UNARY(name, value, dx, ...) ONE(name, dx)
+#define FAMILY(name, ufunc, value, dx, ...) ONE(name, dx)
+#define BINARY(name, ufunc, value, dx, dz, ...) TWO(name, dx, dz)
+#define HIDDEN_BINARY(name, value, dx, dz, ...) TWO(name, dx, dz)
+#define TERNARY(name, ufunc, value, dx, dz, dw, ...)                                               \
+    case AD_OP_##name:                                                                             \
+        d[0] = dx;                                                                                 \
+        d[1] = dz;                                                                                 \
+        d[2] = dw;                                                                                 \
+        return;
+#include "ad_ops.def"
+    case AD_N_OPS:
+        break;
+    }
+    ad_unreachable();
+}
+
+/* ---- values over vectors: one loop per row, and for two arguments one per constant side ---- */
+
+#define LOOP(name, ...)                                                                            \
+    AD_VECTOR static void name(double p, size_t n, __VA_ARGS__, double *y)                         \
+    {                                                                                              \
+        (void)p;                                                                                   \
+        for (size_t i = 0; i < n; i++)
+#define END_LOOP }
+
+#define ONE_LOOP(name, value)                                                                      \
+    LOOP(loop_##name, const double *xs) {                                                          \
+            const double x = xs[i];                                                                \
+            y[i] = value;                                                                          \
+        }                                                                                          \
+    END_LOOP
+#define TWO_LOOPS(name, value)                                                                     \
+    LOOP(loop_##name##_vv, const double *xs, const double *zs) {                                   \
+            const double x = xs[i], z = zs[i];                                                     \
+            y[i] = value;                                                                          \
+        }                                                                                          \
+    END_LOOP                                                                                       \
+    LOOP(loop_##name##_vs, const double *xs, double z) {                                           \
+            const double x = xs[i];                                                                \
+            y[i] = value;                                                                          \
+        }                                                                                          \
+    END_LOOP                                                                                       \
+    LOOP(loop_##name##_sv, double x, const double *zs) {                                           \
+            const double z = zs[i];                                                                \
+            y[i] = value;                                                                          \
+        }                                                                                          \
+    END_LOOP
+#define UNARY(name, ufunc, value, ...) ONE_LOOP(name, value)
+#define HIDDEN_UNARY(name, value, ...) ONE_LOOP(name, value)
+#define FAMILY(name, ufunc, value, ...) ONE_LOOP(name, value)
+#define BINARY(name, ufunc, value, ...) TWO_LOOPS(name, value)
+#define HIDDEN_BINARY(name, value, ...) TWO_LOOPS(name, value)
+#define TERNARY(name, ufunc, value, ...)                                                           \
+    LOOP(loop_##name, const double *xs, const double *zs, const double *ws, double x0, double z0,  \
+         double w0) {                                                                              \
+            const double x = xs ? xs[i] : x0, z = zs ? zs[i] : z0, w = ws ? ws[i] : w0;            \
+            y[i] = value;                                                                          \
+        }                                                                                          \
+    END_LOOP
+#include "ad_ops.def"
+
+static void simd_vector(enum ad_op op, size_t n, const struct ad_vec *a, double *y)
+{
+    int n_args = ad_ops[op].n_args;
+    char *args[AD_MAX_ARGS + 1];
+    intptr_t stride[AD_MAX_ARGS + 1], size = (intptr_t)n;
+
+    for (int i = 0; i < n_args; i++) {
+        args[i] = (char *)(uintptr_t)(a[i].v ? a[i].v : &a[i].c);
+        stride[i] = a[i].v ? (intptr_t)sizeof(double) : 0;
+    }
+    args[n_args] = (char *)y;
+    stride[n_args] = sizeof(double);
+    ad_simd[op].loop(args, &size, stride, ad_simd[op].data);
+}
+
+static void fill(double *y, size_t n, double c)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = c;
+}
+
+void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, double *y)
+{
+    bool varies = a[0].v != NULL;
+
+    for (int i = 1; i < ad_ops[op].n_args; i++)
+        varies |= a[i].v != NULL;
+    if (!varies) {
+        fill(y, n, ad_op_value(op, p, a[0].c, a[1].c, a[2].c));
+        return;
+    }
+    if (ad_simd[op].loop) {
+        simd_vector(op, n, a, y);
+        return;
+    }
+    switch (op) {
+#define CALL_ONE(name)                                                                             \
+    case AD_OP_##name:                                                                             \
+        loop_##name(p, n, a[0].v, y);                                                              \
+        return;
+#define CALL_TWO(name)                                                                             \
+    case AD_OP_##name:                                                                             \
+        if (!a[0].v)                                                                               \
+            loop_##name##_sv(p, n, a[0].c, a[1].v, y);                                             \
+        else if (!a[1].v)                                                                          \
+            loop_##name##_vs(p, n, a[0].v, a[1].c, y);                                             \
+        else                                                                                       \
+            loop_##name##_vv(p, n, a[0].v, a[1].v, y);                                             \
+        return;
+#define UNARY(name, ...) CALL_ONE(name)
+#define HIDDEN_UNARY(name, ...) CALL_ONE(name)
+#define FAMILY(name, ...) CALL_ONE(name)
+#define BINARY(name, ...) CALL_TWO(name)
+#define HIDDEN_BINARY(name, ...) CALL_TWO(name)
+#define TERNARY(name, ...)                                                                         \
+    case AD_OP_##name:                                                                             \
+        loop_##name(p, n, a[0].v, a[1].v, a[2].v, a[0].c, a[1].c, a[2].c, y);                      \
+        return;
+#include "ad_ops.def"
+    case AD_N_OPS:
+        break;
+    }
+    ad_unreachable();
+}
+
+/* ---- words over vectors ---- */
+
+static double *take(double **scratch, size_t n)
+{
+    double *tile = *scratch;
+
+    *scratch += (n + 7) & ~(size_t)7;
+    return tile;
+}
+
+static struct ad_vec constant(double c)
+{
+    return (struct ad_vec){NULL, c};
+}
+
+static bool is_constant(struct ad_vec a, double c)
+{
+    return !a.v && a.c == c;
+}
+
+static struct ad_vec apply(enum ad_op op, double p, size_t n, const struct ad_vec *a,
+                           double **scratch)
+{
+    bool varies = false;
+    double *y;
+
+    for (int i = 0; i < ad_ops[op].n_args; i++)
+        varies |= a[i].v != NULL;
+    if (!varies)
+        return constant(ad_op_value(op, p, a[0].c, ad_ops[op].n_args > 1 ? a[1].c : 0,
+                                    ad_ops[op].n_args > 2 ? a[2].c : 0));
+    y = take(scratch, n);
+    ad_op_vector(op, p, n, a, y);
+    return (struct ad_vec){y, 0};
+}
+
+static struct ad_vec partial(enum ad_op op, int arg, double p, size_t n, const struct ad_vec *a,
+                             struct ad_vec y, double **scratch)
+{
+    struct ad_vec stack[AD_MAX_WORDS + AD_MAX_ARGS];
+    int top = 0;
+
+    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
+        if (word->op >= 0) {
+            top -= ad_ops[word->op].n_args;
+            stack[top] = apply((enum ad_op)word->op, p + word->c, n, stack + top, scratch);
+        } else if (word->op == AD_W_CONST) {
+            stack[top] = constant(word->c);
+        } else if (word->op == AD_W_P) {
+            stack[top] = constant(p);
+        } else {
+            stack[top] = word->op == AD_W_Y ? y : a[AD_W_X - word->op];
+        }
+        top++;
+    }
+    ad_assert(top == 1);
+    return stack[0];
+}
+
+struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
+                                   const struct ad_vec *a, struct ad_vec y, double *scratch)
+{
+    double *end = scratch;
+    struct ad_vec d = partial(op, arg, p, n, a, y, &end);
+
+    ad_assert(n <= AD_TILE && end - scratch <= AD_SCRATCH);
+    return d;
+}
+
+/* a + b * c, where a structural zero stays one. */
+static struct ad_vec add_product(struct ad_vec a, struct ad_vec b, struct ad_vec c,
+                                 enum ad_curvature curvature, size_t n, double **scratch)
+{
+    struct ad_vec pair[AD_MAX_ARGS] = {b, c, constant(0)};
+    struct ad_vec product;
+
+    if (is_constant(b, 0) || is_constant(c, 0))
+        return a;
+    if (is_constant(b, 1))
+        product = c;
+    else if (is_constant(c, 1))
+        product = b;
+    else
+        product = apply(curvature == AD_SELECT ? AD_OP_mul0 : AD_OP_mul, 0, n, pair, scratch);
+    if (is_constant(a, 0))
+        return product;
+    pair[0] = a;
+    pair[1] = product;
+    return apply(AD_OP_add, 0, n, pair, scratch);
+}
+
+/* The derivative column evaluated on values with derivatives: v, and t[j] = dv/d(argument j). */
+struct dual_vec {
+    struct ad_vec v, t[AD_MAX_ARGS];
+};
+
+static void apply_dual(enum ad_op op, double p, int n_args, size_t n, struct dual_vec *args,
+                       double **scratch)
+{
+    struct dual_vec result = {.v = {NULL, 0}};
+    struct ad_vec a[AD_MAX_ARGS] = {{NULL, 0}};
+    const struct ad_op_info *info = &ad_ops[op];
+
+    for (int i = 0; i < info->n_args; i++)
+        a[i] = args[i].v;
+    result.v = apply(op, p, n, a, scratch);
+    for (int i = 0; i < info->n_args; i++) {
+        bool varies = false;
+        struct ad_vec d;
+
+        for (int j = 0; j < n_args; j++)
+            varies |= !is_constant(args[i].t[j], 0);
+        if (!varies)
+            continue;
+        d = partial(op, i, p, n, a, result.v, scratch);
+        for (int j = 0; j < n_args; j++)
+            result.t[j] =
+                add_product(result.t[j], d, args[i].t[j], info->curvature, n, scratch);
+    }
+    args[0] = result;
+}
+
+void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n, const struct ad_vec *a,
+                         struct ad_vec y, const struct ad_vec *d, struct ad_vec *h, double *scratch)
+{
+    const struct ad_op_info *info = &ad_ops[op];
+    struct dual_vec stack[AD_MAX_WORDS + AD_MAX_ARGS];
+    double *end = scratch;
+    int top = 0;
+
+    for (int j = 0; j < info->n_args; j++)
+        h[j] = constant(0);
+    if (info->curvature != AD_CURVED)
+        return;
+    for (const struct ad_word *word = info->partial[arg]; word->op != AD_W_END; word++) {
+        if (word->op >= 0) {
+            top -= ad_ops[word->op].n_args;
+            apply_dual((enum ad_op)word->op, p + word->c, info->n_args, n, stack + top, &end);
+        } else {
+            struct dual_vec *s = &stack[top];
+
+            for (int j = 0; j < AD_MAX_ARGS; j++)
+                s->t[j] = constant(0);
+            if (word->op == AD_W_CONST) {
+                s->v = constant(word->c);
+            } else if (word->op == AD_W_P) {
+                s->v = constant(p);
+            } else if (word->op == AD_W_Y) {
+                s->v = y;
+                for (int j = 0; j < info->n_args; j++)
+                    s->t[j] = d[j];
+            } else {
+                s->v = a[AD_W_X - word->op];
+                s->t[AD_W_X - word->op] = constant(1);
+            }
+        }
+        top++;
+    }
+    ad_assert(top == 1 && n <= AD_TILE && end - scratch <= AD_SCRATCH);
+    for (int j = 0; j < info->n_args; j++)
+        h[j] = stack[0].t[j];
+}
+
+/* ---- second partials at a point ---- */
+
+struct dual_point {
+    double v, t[AD_MAX_ARGS];
+};
+
+static void second_row(enum ad_op op, int arg, double p, const double *a, double y, const double *d,
+                       double *h)
+{
+    int n_args = ad_ops[op].n_args, top = 0;
+    struct dual_point stack[AD_MAX_WORDS + AD_MAX_ARGS];
+
+    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
+        struct dual_point s = {0, {0}};
+
+        if (word->op >= 0) {
+            const struct ad_op_info *info = &ad_ops[word->op];
+            struct dual_point *in = stack + (top -= info->n_args);
+            double q = p + word->c, in2 = info->n_args > 1 ? in[1].v : 0,
+                   in3 = info->n_args > 2 ? in[2].v : 0, e[AD_MAX_ARGS];
+
+            s.v = ad_op_value((enum ad_op)word->op, q, in[0].v, in2, in3);
+            ad_op_partials((enum ad_op)word->op, q, in[0].v, in2, in3, s.v, e);
+            for (int i = 0; i < info->n_args; i++)
+                for (int j = 0; j < n_args; j++)
+                    if (in[i].t[j] != 0) /* so that inf * 0 of an absent dependence is 0 */
+                        s.t[j] += ad_push(info->curvature, in[i].t[j], e[i]);
+        } else if (word->op == AD_W_CONST) {
+            s.v = word->c;
+        } else if (word->op == AD_W_P) {
+            s.v = p;
+        } else if (word->op == AD_W_Y) {
+            s.v = y;
+            for (int j = 0; j < n_args; j++)
+                s.t[j] = d[j];
+        } else {
+            s.v = a[AD_W_X - word->op];
+            s.t[AD_W_X - word->op] = 1;
+        }
+        stack[top++] = s;
+    }
+    for (int j = 0; j < n_args; j++)
+        h[j] = stack[0].t[j];
+}
+
+void ad_op_second(enum ad_op op, double p, const double *a, double y, double *d,
+                  double h[AD_MAX_ARGS][AD_MAX_ARGS])
+{
+    int n_args = ad_ops[op].n_args;
+
+    ad_op_partials(op, p, a[0], a[1], a[2], y, d);
+    for (int i = 0; i < n_args; i++) {
+        if (ad_ops[op].curvature == AD_CURVED)
+            second_row(op, i, p, a, y, d, h[i]);
+        else
+            for (int j = 0; j < n_args; j++)
+                h[i][j] = 0;
+    }
+}

@@ -1,0 +1,80 @@
+/* ad_point.h -- the rows read as numbers at one point: the vocabulary bound to C arithmetic.
+ *
+ * Include, then bind the row macros, then include "ad_ops.def".  In the derivative columns x, z, w are
+ * the arguments, y the value and p the parameter. */
+#ifndef AD_POINT_H
+#define AD_POINT_H
+
+#include <math.h>
+
+#include "ad_ops.h"
+#include "ad_special.h"
+
+#define INF INFINITY
+#define X x
+#define Z z
+#define W w
+#define Y y
+#define P p
+#define CONST(c) ((double)(c))
+#define ADD(a, b) ((a) + (b))
+#define SUB(a, b) ((a) - (b))
+#define MUL(a, b) ((a) * (b))
+#define DIV(a, b) ((a) / (b))
+#define NEG(a) (-(a))
+#define SQRT(a) sqrt(a)
+#define EXP(a) exp(a)
+#define LOG(a) log(a)
+#define LOG1P(a) log1p(a)
+#define SIN(a) sin(a)
+#define COS(a) cos(a)
+#define SINH(a) sinh(a)
+#define COSH(a) cosh(a)
+#define HYPOT(a, b) hypot(a, b)
+#define POW(a, b) pow(a, b)
+#define COPYSIGN(a, b) copysign(a, b)
+#define MAXIMUM(a, b) ad_maximum(a, b)
+#define LOGISTIC(a) ad_logistic(a)
+#define SIGN(a) ad_sign(a)
+#define RINT(a) rint(a)
+#define NONZERO(a) ((double)((a) != 0))
+#define ABOVE(a, b) ad_above(a, b)
+#define MUL0(a, b) ad_mul0(a, b)
+#define DIV0(a, b) ad_div0(a, b)
+#define SUB0(a, b) ad_sub0(a, b)
+#define RECIP0(a) ad_recip0(a)
+#define POLYGAMMA(n, a) ad_polygamma(p + (n), a)
+#define SINC(n, a) ad_sinc(p + (n), a)
+#define ERFCX(n, a) ad_erfcx(p + (n), a)
+#define POWI(n, a) ad_powi(p + (n), a)
+
+/* Words that are used with the argument written once. */
+AD_INLINE double ad_mul0(double a, double b)
+{
+    return a == 0 ? 0 : a * b;
+}
+
+AD_INLINE double ad_div0(double a, double b)
+{
+    return a == 0 ? 0 : a / b;
+}
+
+AD_INLINE double ad_sub0(double a, double b)
+{
+    return a == b ? 0 : a - b;
+}
+
+AD_INLINE double ad_recip0(double a)
+{
+    return a == 0 ? 0 : 1 / a;
+}
+
+/* g times a partial, where a zero adjoint, and a zero partial of a SELECT op, give exactly zero. */
+AD_INLINE double ad_push(enum ad_curvature curvature, double g, double partial)
+{
+    if (curvature == AD_SELECT && partial == 0)
+        return 0;
+    return g == 0 ? 0 : g * partial;
+}
+
+#endif
