@@ -1,0 +1,117 @@
+/* ad_special.h -- the functions in the value column of ad_ops.def that C does not have.
+ *
+ * A NaN argument gives NaN, except where a comment says otherwise; infinities give the limit.  No
+ * function keeps state, so threads may share all of them.  The short ones are inline, and free of
+ * calls where possible, for the compiler to vectorise the loops over them.
+ */
+#ifndef AD_SPECIAL_H
+#define AD_SPECIAL_H
+
+#include <math.h>
+
+/*
+ * The parameter of a FAMILY row arrives as a double that holds an integer.
+ */
+
+/* log|Gamma(x)|, without the global sign of lgamma(). */
+double ad_lgamma(double x);
+
+/* n-th derivative of digamma, n = p = 0, 1, ..., 170, for all real x.  At a pole: the infinity of
+ * both sides if they agree; at +-0 the one on the side of the sign; else NaN. */
+double ad_polygamma(double p, double x);
+
+/* The y with erf(y) = x; NaN for |x| > 1. */
+double ad_erfinv(double x);
+
+/* log of the standard normal distribution function. */
+double ad_log_ndtr(double x);
+
+/* p-th derivative of exp(x^2) erfc(x), p = 0, 1, ... */
+double ad_erfcx(double p, double x);
+
+/* p-th derivative of sin(pi x) / (pi x), p = 0, 1, ... */
+double ad_sinc(double p, double x);
+
+/* x to the power of an integer. */
+static inline double ad_powi(double p, double x)
+{
+    return p == 2 ? x * x : p == 1 ? x : pow(x, p);
+}
+
+static inline double ad_sign(double x)
+{
+    return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;
+}
+
+static inline double ad_maximum(double x, double z)
+{
+    return x >= z || x != x ? x : z;
+}
+
+static inline double ad_minimum(double x, double z)
+{
+    return x <= z || x != x ? x : z;
+}
+
+/* With lo > hi the result is hi, as in NumPy. */
+static inline double ad_clip(double x, double lo, double hi)
+{
+    return ad_minimum(ad_maximum(x, lo), hi);
+}
+
+/* The share of x in a maximum of x and z: 1 if x > z, 0 if x < z, 1/2 if equal.  NaN counts as
+ * smaller than every number and equal to itself, which is the choice of fmax. */
+static inline double ad_above(double x, double z)
+{
+    const double x_wins = (x > z) | ((z != z) & (x == x)) ? 0.5 : 0.0;
+    const double z_wins = (x < z) | ((x != x) & (z == z)) ? 0.5 : 0.0;
+    return 0.5 + x_wins - z_wins;
+}
+
+/* Remainder of the floor division, with the sign of z: Python's x % z. */
+static inline double ad_remainder(double x, double z)
+{
+    const double r = fmod(x, z);
+    return r == 0 ? copysign(0.0, z) : (r < 0) != (z < 0) ? r + z : r;
+}
+
+/* Neither branch can overflow, and both keep their digits: exp is taken of -|x| only. */
+static inline double ad_logistic(double x)
+{
+    const double e = exp(-fabs(x));
+    return (x < 0 ? e : 1.0) / (1.0 + e);
+}
+
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)). */
+static inline double ad_softplus(double x)
+{
+    return (x > 0 ? x : 0.0) + log1p(exp(-fabs(x)));
+}
+
+/* log(exp(x) + exp(z)).  Equal arguments, infinite ones too, are a case of their own, because
+ * inf - inf is NaN. */
+static inline double ad_logaddexp(double x, double z)
+{
+    return x == z ? x + 0.69314718055994531 : (x < z ? z : x) + log1p(exp(-fabs(x - z)));
+}
+
+/* log2(2^x + 2^z). */
+static inline double ad_logaddexp2(double x, double z)
+{
+    return x == z ? x + 1.0
+                  : (x < z ? z : x) + 1.4426950408889634 * log1p(exp2(-fabs(x - z)));
+}
+
+/* x log(z), and 0 for x = 0 unless z is NaN. */
+static inline double ad_xlogy(double x, double z)
+{
+    return x == 0 && z == z ? 0.0 : x * log(z);
+}
+
+/* x log(1 + z), and 0 for x = 0 unless z is NaN. */
+static inline double ad_xlog1py(double x, double z)
+{
+    return x == 0 && z == z ? 0.0 : x * log1p(z);
+}
+
+#endif
