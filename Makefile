@@ -1,0 +1,109 @@
+# make demo | test | test-c | bench | lint | format | build | dist | clean
+#
+# Each target sets itself up: a virtual environment in .venv, the packages named in pyproject.toml, and the
+# extension, built again only if one of its sources changed.  Needed: Python 3.11 or newer, a C compiler, make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(wildcard src_c/*.[ch] src_c/*.def adcore/*.pyx adcore/*.pxd adcore/*.pxi)
+C_TESTS := $(wildcard tests/c/*.c)
+BENCHES := $(wildcard bench/bench_*.py)
+
+C_WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wswitch-enum \
+              -Wstrict-prototypes -Werror
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+# Prints requirements out of pyproject.toml: those of the build, of the package, and of the extras named.
+define REQUIREMENTS
+import sys, tomllib
+with open("pyproject.toml", "rb") as file:
+    settings = tomllib.load(file)
+groups = {
+    "build": settings["build-system"]["requires"],
+    "package": settings["project"]["dependencies"],
+    **settings["project"]["optional-dependencies"],
+}
+print(*(line for name in sys.argv[1:] for line in groups[name]), sep="\n")
+endef
+export REQUIREMENTS
+# $(call install,groups): the requirements of these groups, in .venv.
+install = $(BIN)/python -c "$$REQUIREMENTS" $(1) > .venv/requirements.txt \
+          && $(BIN)/python -m pip install --quiet -r .venv/requirements.txt
+
+# Run by `make dist` against the installed wheel, outside the source tree.
+define TRY_WHEEL
+import adcore, numpy as np
+got = adcore.hessian(lambda x: x[0] ** 3 * x[1] + np.sin(x[1]))(np.array([1.0, 2.0]))
+np.testing.assert_allclose(got, [[12.0, 3.0], [3.0, -np.sin(2.0)]], rtol=1e-14)
+print(adcore.__file__, got.tolist())
+endef
+export TRY_WHEEL
+
+.PHONY: build demo test test-c bench lint format dist clean
+.DELETE_ON_ERROR:
+
+build: .venv/built
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(call install,build package plot test)
+	touch $@
+
+.venv/linters: pyproject.toml | .venv/bin/python
+	$(call install,lint)
+	touch $@
+
+.venv/built: .venv/installed setup.py $(SOURCES)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	touch $@
+
+demo: build
+	$(BIN)/python examples/nist_fit.py
+
+test: build test-c
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The C core alone, without Python, under the address and undefined-behaviour sanitizers where the
+# compiler has them.
+test-c: $(C_TESTS:tests/c/%.c=build/c/%)
+	@set -e; for program in $^; do echo "$$program"; $$program; done
+
+build/c/%: tests/c/%.c $(wildcard src_c/*)
+	@mkdir -p $(@D)
+	@if echo 'int main(void) { return 0; }' > build/c/probe.c && \
+	    $(CC) $(SANITIZE) build/c/probe.c -o build/c/probe 2>/dev/null && build/c/probe; \
+	then flags="$(SANITIZE)"; else flags=""; echo "no sanitizers in $(CC): plain run"; fi; \
+	echo "$(CC) $$flags $< src_c/*.c"; \
+	$(CC) -std=c11 -g -O1 -fno-math-errno -ffp-contract=off -DAD_DEBUG $$flags -Isrc_c $< $(wildcard src_c/*.c) \
+	    -lm -lpthread -o $@
+
+# BENCH_ARGS is passed to each script, for instance --quick.
+bench: build
+	@set -e; for script in $(BENCHES); do echo "$$script"; $(BIN)/python $$script $(BENCH_ARGS); done
+
+lint: .venv/linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(if $(wildcard adcore/*.pyx),$(BIN)/cython-lint adcore)
+	@set -e; for file in $(wildcard src_c/*.c); do \
+	    echo "$(CC) -fsyntax-only $$file"; $(CC) $(C_WARNINGS) -fsyntax-only -Isrc_c $$file; done
+
+format: .venv/linters
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# sdist, a wheel made from the sdist, and the wheel tried in an environment of its own.
+dist: .venv/installed
+	$(call install,dist)
+	rm -rf dist build/dist-venv
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv build/dist-venv
+	build/dist-venv/bin/python -m pip install --quiet dist/*.whl
+	cd build && dist-venv/bin/python -c "$$TRY_WHEEL"
+	@ls -l dist
+
+clean:
+	rm -rf build dist .venv adcore/_core.c adcore/*.so *.egg-info

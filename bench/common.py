@@ -1,0 +1,234 @@
+"""How everything here is measured: one core, interleaved, medians of ratios, checked results.
+
+Candidates that do the same work are timed in turns, so that whatever else the machine does falls on
+all of them alike, and a ratio is taken within each turn.  What is reported is the median over the
+turns with the smallest and the largest: `2.41 x (2.35 ... 2.60)`.
+"""
+
+import argparse
+import gc
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pin():
+    """Keep this process on one core, where the system can (Linux); return its number or None."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return core
+
+
+def machine():
+    """What the numbers were measured on: processor, versions, commit."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        processor = names[0].partition(":")[2].strip() if names else processor
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "commit": commit(),
+    }
+
+
+def commit():
+    """The commit checked out, with a '+' if files differ from it, or 'none' outside git."""
+    try:
+        head = _git("rev-parse", "--short", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+
+
+def _git(*arguments):
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def agree(got, expected, rtol, what):
+    """Raise unless `got` is `expected` to `rtol`, relative to the largest entry."""
+    got, expected = np.asarray(got, dtype=float), np.asarray(expected, dtype=float)
+    if got.shape != expected.shape:
+        raise AssertionError(f"{what}: shape {got.shape}, expected {expected.shape}")
+    error = np.max(np.abs(got - expected), initial=0.0)
+    scale = np.max(np.abs(expected), initial=0.0)
+    if not error <= rtol * scale:
+        raise AssertionError(f"{what}: off by {error:.3g} where the largest entry is {scale:.3g}")
+
+
+@dataclass
+class Spread:
+    """Median of some samples, with the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, samples):
+        """Summarise a sequence of numbers."""
+        return cls(float(median(samples)), float(min(samples)), float(max(samples)))
+
+
+def interleaved(candidates, turns=21, sample_seconds=0.005):
+    """Time callables in turns.
+
+    Parameters
+    ----------
+    candidates : dict of str to callable without arguments
+    turns : int
+        How many times each is sampled.
+    sample_seconds : float
+        A sample repeats its call until it lasts at least this long: the clock's own cost vanishes.
+
+    Returns
+    -------
+    dict of str to list of float
+        Seconds per call, one entry per turn, the same turn at the same index.
+    """
+    repeats = {name: _repeats(call, sample_seconds) for name, call in candidates.items()}
+    seconds = {name: [] for name in candidates}
+    names = list(candidates)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for turn in range(turns):
+            # Start each turn with another candidate: none always runs in the wake of the same one.
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                seconds[name].append(_seconds(candidates[name], repeats[name]))
+            gc.collect()
+    finally:
+        if collecting:
+            gc.enable()
+    return seconds
+
+
+def _seconds(call, repeats):
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def _repeats(call, sample_seconds):
+    call()
+    repeats = 1
+    while (spent := _seconds(call, repeats) * repeats) < sample_seconds:
+        repeats = max(2 * repeats, int(1.1 * repeats * sample_seconds / max(spent, 1e-9)))
+        repeats = min(repeats, 1_000_000)
+        if repeats == 1_000_000:
+            break
+    return repeats
+
+
+@dataclass
+class Row:
+    """One line of a report: a figure, its spread, and its limit if it has one."""
+
+    work: str
+    candidate: str
+    figure: Spread
+    unit: str
+    limit: float | None = None
+    note: str = ""
+
+    @property
+    def passed(self):
+        """Whether the median keeps the limit; None without a limit."""
+        return None if self.limit is None else self.figure.median <= self.limit
+
+
+@dataclass
+class Report:
+    """Rows of one script, printed as they come, written as JSON at the end."""
+
+    name: str
+    rows: list = field(default_factory=list)
+    on: dict = field(default_factory=machine)
+
+    def __post_init__(self):
+        """Print what the rows below were measured on."""
+        print(f"# {self.name}: " + ", ".join(f"{key} {value}" for key, value in self.on.items()))
+        self._work = None
+
+    def add(self, work, candidate, figure, unit, limit=None, note=""):
+        """Add a row; `figure` is a Spread, a number, or a sequence of samples."""
+        if not isinstance(figure, Spread):
+            figure = Spread.of(np.atleast_1d(figure).tolist())
+        row = Row(work, candidate, figure, unit, limit, note)
+        self.rows.append(row)
+        if work != self._work:
+            print(f"\n{work}")
+            self._work = work
+        print("  " + format_row(row), flush=True)
+        return row
+
+    def compare(self, work, candidates, reference, limits=None, turns=21, sample_seconds=0.005):
+        """Time candidates in turns; add the time of each and its ratio to the reference.
+
+        `limits` maps a candidate to the largest ratio it may have.  Returns seconds per candidate.
+        """
+        limits = limits or {}
+        seconds = interleaved(candidates, turns, sample_seconds)
+        for name, samples in seconds.items():
+            self.add(work, name, [1e6 * sample for sample in samples], "us")
+            if name != reference:
+                ratios = [a / b for a, b in zip(samples, seconds[reference], strict=True)]
+                self.add(work, f"{name} / {reference}", ratios, "x", limits.get(name))
+        return seconds
+
+    def finish(self, check=False):
+        """Print the verdict, write build/bench/<name>.json, and return the exit status.
+
+        The status is 0: a report is not a failure.  With `check` it is 1 if a limit was missed.
+        """
+        bounded = [row for row in self.rows if row.limit is not None]
+        missed = [row for row in bounded if not row.passed]
+        print(f"\n{len(bounded) - len(missed)} of {len(bounded)} limits kept")
+        for row in missed:
+            print(f"  falls short: {row.work}: {format_row(row)}")
+        target = ROOT / "build" / "bench" / f"{self.name}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        rows = [{**asdict(row), "passed": row.passed} for row in self.rows]
+        target.write_text(json.dumps({"on": self.on, "rows": rows}, indent=1) + "\n")
+        print(f"written: {target.relative_to(ROOT)}")
+        return 1 if check and missed else 0
+
+
+def format_row(row):
+    """One row as text: candidate, median, spread, limit and verdict."""
+    text = f"{row.candidate:<44} {row.figure.median:>10.4g} {row.unit:<5}"
+    if row.figure.low != row.figure.high:
+        text += f" ({row.figure.low:.4g} ... {row.figure.high:.4g})"
+    if row.limit is not None:
+        text += f"  limit {row.limit:g}: {'kept' if row.passed else 'FALLS SHORT'}"
+    return text + (f"  {row.note}" if row.note else "")
+
+
+def arguments(description):
+    """The options every script here has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--check", action="store_true", help="exit 1 if a limit is missed")
+    parser.add_argument("--quick", action="store_true", help="fewer turns, rougher figures")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only works whose name has TEXT")
+    options = parser.parse_args()
+    if pin() is None:
+        print("not pinned to a core: this system cannot", file=sys.stderr)
+    return options
