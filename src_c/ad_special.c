@@ -21,6 +21,7 @@ static double polynomial(const double *c, int n, double t)
         sum = sum * t + c[i];
     return sum;
 }
+#define POLYNOMIAL(c, t) polynomial(c, (int)(sizeof(c) / sizeof *(c)), t)
 
 double ad_lgamma(double x)
 {
@@ -43,33 +44,73 @@ static double exp_product(double a, double b)
     return isfinite(t) && value <= 1e308 ? value + value * fma(a, b, -t) : value;
 }
 
-/* exp(x^2) erfc(x) for x >= 0.
+/* D_n = d^n/dx^n exp(x^2) erfc(x) for x >= 0 and n <= 4.
  *
- * (1 + 2x) erfcx(x) varies between 1 and 1.3 on [0, inf] and is smooth in t = (x - 4) / (x + 4),
- * which maps that interval to [-1, 1] (idea: Shepherd and Laframboise, Math. Comp. 36 (1981) 249).
- * The Chebyshev series below is written in powers of t; their absolute values sum to 1.8, so that
- * Horner's rule loses nothing. */
-static double erfcx_positive(double x)
+ * D_n falls from (-1)^n n! / Gamma(1 + n/2) at 0 like (-1)^n n! / (sqrt(pi) x^(n+1)) (DLMF 7.12.1).
+ * (1 + x)^(n+1) D_n is therefore nearly constant, and smooth in t = (x - 4) / (x + 4), which maps
+ * [0, inf] to [-1, 1] (idea: Shepherd and Laframboise, Math. Comp. 36 (1981) 249).  Its Chebyshev
+ * series are written in powers of t; row n holds D_n's. */
+enum { ERFCX_ROWS = 5 };
+
+static double erfcx_positive(int n, double x)
 {
-    static const double c[] = {
-        1.2329951186255526,     -0.1396211168405625,     0.015379652102619604,
-        0.068097054254690398,   -0.10103906603630056,    0.093732834998438264,
-        -0.066330365812186973,  0.037167515535929112,    -0.016197734059799265,
-        0.0050319699926699331,  -0.00075777326137309558, -0.00019925677576336479,
-        0.00015062149001240471, -2.4398944545280832e-05, -1.1221287012353486e-05,
-        5.7092060530721826e-06, 2.919733377963012e-07,   -8.2491984275083543e-07,
-        7.7469927270179414e-08, 1.1009737295274889e-07,  -2.0560649275699201e-08,
-        -1.4709550868669278e-08, 3.1695881915648173e-09, 1.7903326159489847e-09,
-        -2.6595996902426892e-10, -1.3746529890011639e-10,
+    static const double c[ERFCX_ROWS][33] = {
+        {0.68499728812530691, -0.19934458280036707, 0.11704966551044224, -0.04808038122130931,
+         0.003962055681303, 0.015312509679348321, -0.017515654646768204, 0.012161784752327175,
+         -0.0060687352176834099, 0.0021164215893195166, -0.00038976749365136323,
+         -6.013679869852093e-05, 6.4032740517536071e-05, -1.3151055331882063e-05,
+         -4.1384153480779451e-06, 2.6501345097438584e-06, 4.0285329470106016e-09,
+         -3.6411954181777864e-07, 5.1313345936212512e-08, 4.7099635022733495e-08,
+         -1.1396979080247648e-08, -6.1747190011066796e-09, 1.6844354122037873e-09,
+         7.4595623297111244e-10, -1.3957574032767495e-10, -5.7250270190667539e-11},
+        {-0.80958765237553632, 0.39549281038851192, -0.19097099450548036, 0.006258557207684293,
+         0.094017910259318022, -0.10607993522475823, 0.068285989259746258, -0.024378361219609564,
+         -0.0018136078826957803, 0.008891788808258843, -0.0061921771296198193,
+         0.0021673857857405455, -0.00011491894709935918, -0.00026846330933252203,
+         0.00010757904281658659, 9.1708676779588135e-06, -1.8795253883901145e-05,
+         2.4785945098858586e-06, 2.5971568192228354e-06, -7.7639213330371906e-07,
+         -3.4688770154010143e-07, 1.6097583493178784e-07, 4.743558661955985e-08,
+         -2.8340476691067213e-08, -5.9626283299115871e-09, 3.9451407741471997e-09,
+         4.6872431916417144e-10, -3.13170703859571e-10},
+        {1.8663583112438926, -1.128572566506002, 0.34085247713241545, 0.36106198920624133,
+         -0.62059440521385811, 0.45980538381674507, -0.14675641420157209, -0.071292660695484053,
+         0.12126394182355638, -0.071050385639816888, 0.012755786745099406, 0.012063688382549544,
+         -0.010547133864266558, 0.0028678893846338701, 0.00080304268472293407,
+         -0.0008054891523644604, 8.7541571929024709e-05, 0.00012652543973421394,
+         -4.1940844456547293e-05, -1.6662303734280475e-05, 1.0122238374249931e-05,
+         2.1194193131195211e-06, -2.0741369538446366e-06, -2.8027472601626578e-07,
+         3.7851057792218229e-07, 3.5302199214111282e-08, -5.455301098634336e-08,
+         -2.8315323720536261e-09, 4.4113063628541731e-09},
+        {-6.3044327877979294, 4.0939264375600253, -0.092777727762017606, -3.1611078304072455,
+         3.5130747074268807, -1.5736178266614347, -0.51363662132257437, 1.2751617794813521,
+         -0.81883489359144268, 0.088946365055324814, 0.25257607853186503, -0.19630390343515855,
+         0.036821708883756979, 0.036564373313235796, -0.026752268408762925,
+         0.0020966409252006746, 0.0052625944415348389, -0.0019147433163096896,
+         -0.00069022274212651692, 0.00053935194540329654, 6.5951937894777229e-05,
+         -0.00012262537732208177, -3.4269536034476611e-06, 2.5821327095387752e-05,
+         -2.4829487849611495e-07, -4.9330569669140648e-06, 7.7077291781776675e-08,
+         7.3683560286986393e-07, -6.2601827995136499e-09, -6.064104636690164e-08},
+        {27.776435174666734, -17.515159519332627, -7.0447998211693976, 23.867532258823044,
+         -18.92668293625271, 1.0657441988783032, 11.354367627796199, -10.270672302163669,
+         2.0660329888272462, 3.4791903925416325, -3.2915277780484051, 0.65405384640366671,
+         0.84908683830982268, -0.66487159705109611, 0.042048226549930401, 0.17682575615921697,
+         -0.074243462721026013, -0.02354204142696633, 0.024489876694578468,
+         0.00075996479158714286, -0.0060661121760081449, 0.00059893025806899891,
+         0.0013949504193595168, -0.00023434153805602456, -0.00032061598680296237,
+         5.9579008623062456e-05, 7.2811696638563965e-05, -1.1615439107168171e-05,
+         -1.4859147512999877e-05, 1.6108728291666585e-06, 2.2785813237446205e-06,
+         -1.182123727380433e-07, -1.8546689281392037e-07},
     };
-    if (x > 1e8) /* 1 / (x sqrt(pi)) (1 - 1 / (2 x^2) + ...) */
-        return 1.0 / SQRT_PI / x;
-    return polynomial(c, (int)(sizeof c / sizeof *c), (x - 4) / (x + 4)) / (1 + 2 * x);
+    static const int n_terms[ERFCX_ROWS] = {26, 28, 29, 30, 33};
+    double value = polynomial(c[n], n_terms[n], 1 - 8 / (x + 4));
+    for (int k = 0; k <= n; k++)
+        value /= 1 + x;
+    return value;
 }
 
 static double erfcx(double x)
 {
-    return x < 0 ? 2 * exp_product(x, x) - erfcx_positive(-x) : erfcx_positive(x);
+    return x < 0 ? 2 * exp_product(x, x) - erfcx_positive(0, -x) : erfcx_positive(0, x);
 }
 
 /* Repeated integrals of erfc (DLMF 7.18) give the derivatives:
@@ -121,6 +162,8 @@ double ad_erfcx(double p, double x)
     const int n = (int)p;
     if (n == 0 || isnan(x))
         return erfcx(x);
+    if (x >= 0 && n < ERFCX_ROWS)
+        return erfcx_positive(n, x);
     if (x * sqrt(2.0 * n) < 0.35) { /* the solutions have parted by a factor of two at most */
         double before = erfcx(x), d = 2 * x * before - 2 / SQRT_PI;
         for (int k = 2; k <= n; k++) {
@@ -130,13 +173,17 @@ double ad_erfcx(double p, double x)
         }
         return d;
     }
-    /* exp(-38) is 2^-55. */
-    const double root = 19 / x + sqrt(2.0 * n), steps = 0.5 * root * root + 2;
-    int m;
+    /* exp(-38) is 2^-55.  The bound on the steps is good for small x, where they are many. */
+    const double root = 19 / x + sqrt(2.0 * n);
+    int m = n;
     double ratio;
-    if (steps < n + 60.0) {
-        m = (int)steps + 1;
-        ratio = 1 / (x + sqrt(x * x + 2.0 * m)); /* the fixed point of the recurrence at n = m */
+    if (0.5 * root * root < n + 60.0) {
+        double half = 1; /* 1 / r_m if the r_m were all alike */
+        for (double error = 1; error > 1e-17; error *= 2 * m / (half * half)) {
+            m++;
+            half = x + sqrt(x * x + 2 * m);
+        }
+        ratio = 1 / half;
     } else {
         m = n > 16 ? n : 16;
         ratio = erfcx_ratio_by_quadrature(m, x);
@@ -156,52 +203,64 @@ double ad_erfcx(double p, double x)
 double ad_log_ndtr(double x)
 {
     if (x < 0)
-        return log(0.5 * erfcx_positive(-x * SQRT_HALF)) - 0.5 * x * x;
-    return log1p(-0.5 * erfcx_positive(x * SQRT_HALF) * exp_product(-0.5 * x, x));
+        return log(0.5 * erfcx_positive(0, -x * SQRT_HALF)) - 0.5 * x * x;
+    return log1p(-0.5 * erfcx_positive(0, x * SQRT_HALF) * exp_product(-0.5 * x, x));
 }
 
 /* ---- inverse of erf -------------------------------------------------------------------------- */
 
-/* Halley's method on f(y) = erf(y) - x.  As f'' = -2 y f', the step is u / (1 + y u) with u = f / f'.
- * It cubes the relative error, which is 2e-3 after Winitzki's approximation
- * erf(y)^2 = 1 - exp(-y^2 (4/pi + a y^2) / (1 + a y^2)), solved for y^2.
+/* One step of Halley's method on f(y) = erf(y) - x.  As f'' = -2 y f', the step is u / (1 + y u) with
+ * u = f / f', and it turns a relative error e of y into about e^3 y^4 / 3.  The start is good to 1e-6:
+ * y / x is smooth in w = -log(1 - x^2) near 0 and in sqrt(w) far out; the two polynomials are its
+ * Chebyshev series on 0 <= w <= 6 and sqrt(6) <= sqrt(w) <= 6.01, the latter past the last double
+ * below 1.
  *
- * From 1/2 on, f is taken from erfc(y) = 1 - x, which is exact, and divided by exp(-y^2):
- * the residual's rounding error is then 1 / y^2 ulp of y. */
+ * From 1/2 on, f is taken from erfc(y) = 1 - x, which is exact, and divided by exp(-y^2): the
+ * residual's rounding error is then 1 / y^2 ulp of y. */
 double ad_erfinv(double x)
 {
-    const double a = 0.147, size = fabs(x);
+    static const double near[] = {
+        1.6235420881872547,     0.72489124856845577,   -0.051647389748080946,  -0.02257757241672002,
+        0.015834403248443634,   -0.0030868741712669215, -0.001375720582851887, 0.00097882944388571905,
+        -2.7785098282730234e-05, -0.00010689100340040728,
+    };
+    static const double far[] = {
+        4.0717666139688857,      1.7979656516009015,     0.0023683650747308911,  -0.0035112542825821774,
+        0.0023022703729458078,   -0.0013381147533031827, 0.00033402107582656475, -0.00016844040734294009,
+        0.0013396408129400814,   -0.0013865606988740372, 0.00010601664775349117, 0.00023104114720521189,
+    };
+    const double size = fabs(x);
     if (!(size < 1))
         return size == 1 ? copysign(INFINITY, x) : NAN;
-    if (size < 1e-8) /* sqrt(pi)/2 (x + pi x^3 / 12 + ...) */
-        return 0.5 * SQRT_PI * x;
-    const double log_rest = log((1 - size) * (1 + size));
-    const double half = 2 / (PI * a) + 0.5 * log_rest;
-    double y = sqrt(-log_rest / a / (sqrt(half * half - log_rest / a) + half));
-    for (int i = 0; i < 2; i++) {
-        const double e = exp_product(y, y);
-        const double residual = size < 0.5 ? (erf(y) - size) * e : (1 - size) * e - erfcx_positive(y);
-        const double u = 0.5 * SQRT_PI * residual;
-        y -= u / (1 + y * u);
-    }
-    return copysign(y, x);
+    const double w = -log((1 - size) * (1 + size));
+    double y = size;
+    if (w < 6)
+        y *= POLYNOMIAL(near, w / 3 - 1);
+    else
+        y *= POLYNOMIAL(far, (sqrt(w) - 4.2297448713915890) * 0.56171724149542518);
+    const double e = exp_product(y, y);
+    const double f = size < 0.5 ? (erf(y) - size) * e : (1 - size) * e - erfcx_positive(0, y);
+    const double u = 0.5 * SQRT_PI * f;
+    return copysign(y - u / (1 + y * u), x);
 }
 
 /* ---- polygamma ------------------------------------------------------------------------------- */
 
-/* n! zeta(n + 1, x) for x > 0, n >= 1, by Euler and Maclaurin (DLMF 25.11.5 and 2.10.1), s = n + 1:
- *
- *     zeta(s, x) = sum_{k<N} (x+k)^-s + X^-s (X / (s-1) + 1/2 + sum_j c_j / X),     X = x + N,
- *     c_1 = s B_2 / 2!,   c_{j+1} / c_j = (s+2j-1) (s+2j) / X^2  B_{2j+2} / (2j+2)!  (2j)! / B_2j.
- *
- * B_2j / (2j)! falls as (2 pi)^-2j.  n! is multiplied between two halves of each power, so that
- * neither overflows nor underflows when the product does not. */
-static double factorial_times_power(int n, double x)
+/* n! x^-(n+1), also where the power alone would underflow. */
+static double factorial_over_power(int n, double factorial, double x)
 {
-    const int half = (n + 1) / 2;
-    return pow(x, -half) * tgamma(n + 1.0) * pow(x, half - n - 1);
+    if (n == 1)
+        return 1 / x / x;
+    const double power = pow(x, -n - 1);
+    return power > 1e-290 ? factorial * power : pow(x, -n / 2) * factorial * pow(x, n / 2 - n - 1);
 }
 
+/* n! zeta(n + 1, x) for x > 0, n >= 1, by Euler and Maclaurin (DLMF 2.10.1), X = x + N:
+ *
+ *     sum_{k<N} n! (x+k)^-(n+1) + (n-1)! X^-n (1 + n/X (1/2 + sum_j b_j)),
+ *     b_1 = B_2/2! (n+1)/X,     b_{j+1} = b_j (n+2j) (n+2j+1) / X^2 (B_{2j+2} / (2j+2)!) / (B_2j / (2j)!).
+ *
+ * B_2j / (2j)! falls as (2 pi)^-2j, so that X = 10 + n/2 and 12 terms are enough. */
 static double scaled_zeta(int n, double x)
 {
     static const double bernoulli[] = {
@@ -211,56 +270,58 @@ static double scaled_zeta(int n, double x)
         1.3382536530684679e-11,  -3.3896802963225827e-13, 8.5860620562778452e-15,
         -2.1748686985580619e-16, 5.5090028283602295e-18,  -1.3954464685812522e-19,
     };
-    const double s = n + 1.0, enough = 10 + 0.5 * n;
+    const double factorial = tgamma(n + 1.0);
     double sum = 0;
-    while (x < enough) {
-        const double term = factorial_times_power(n, x);
+    for (; x < 10 + 0.5 * n; x += 1) {
+        const double term = factorial_over_power(n, factorial, x);
         sum += term;
-        x += 1;
-        /* What is left is below term times int_1^inf (1 + t/x)^-s dt < x/n (1 + 1/x)^-n. */
-        if (!(term < INFINITY) || (n > 20 && sum > 1e20 * factorial_times_power(n, x) * x))
+        if (term * x < 1e-18 * n * sum) /* the integral of the rest, from x on */
             return sum;
     }
-    double tail = x / n + 0.5, rising = s / x;
+    double tail = 0.5, rising = (n + 1) / x;
     for (int j = 1; j <= (int)(sizeof bernoulli / sizeof *bernoulli); j++) {
         tail += bernoulli[j - 1] * rising;
-        rising *= (s + 2 * j - 1) / x * ((s + 2 * j) / x);
+        rising *= (n + 2 * j) / x * ((n + 2 * j + 1) / x);
     }
-    return sum + factorial_times_power(n, x) * tail;
+    return sum + factorial_over_power(n - 1, factorial / n, x) * (1 + n / x * tail);
 }
 
-/* Digamma for x > 0: log x - 1/(2x) - sum_j B_2j / (2j x^2j) (DLMF 5.11.2) from 10 on, and
- * psi(x) = psi(x + 1) - 1/x below; near its zero x0 the Taylor series there, because those two would
- * keep absolute digits only. */
+/* Digamma for x > 0.  On [1, 2] it is (x - x0) g(x), x0 its zero in two parts and g a Chebyshev
+ * series, written in powers of t = 2x - 3: relative digits across the zero.  psi(x+1) = psi(x) + 1/x
+ * leads there from (0, 1), and from (2, 8) by sums of positive terms.  From 8 on
+ * log x - 1/(2x) - sum_j B_2j / (2j x^2j) (DLMF 5.11.2). */
 static double digamma_positive(double x)
 {
     static const double zero = 1.4616321449683622, zero_rest = 9.5499954299656977e-17;
-    static const double at_zero[] = {
-        /* psi^(k)(x0) / k!, k = 1, 2, ... */
-        0.9676722454476212,      -0.44276316898359208,    0.25849976095565103,
-        -0.16394270544240652,    0.10782405069126237,     -0.072199561256454714,
-        0.04880428816414311,     -0.033161126474847362,   0.022597648232218104,
-        -0.01542476590494896,    0.010538791616612175,    -0.0072045343863568687,
-        0.0049267813957298533,   -0.0033698016554393282,  0.002305126326734928,
-        -0.0015769367714301972,  0.0010788252019162967,   -0.00073807093899600515,
-        0.00050495326583460199,  -0.00034546802510630769, 0.00023635601564027053,
+    static const double g[] = {
+        0.95105587603183284,     -0.21181371064073029,    0.060135621060196841,
+        -0.018550615381735008,   0.0059367952783017609,   -0.0019350666648613071,
+        0.00063688803038658166,  -0.00021074841138175561, 6.9950188251127936e-05,
+        -2.3258242519113285e-05, 7.7412345086363639e-06,  -2.5780939540457722e-06,
+        8.5890607219306946e-07,  -2.8631611668831928e-07, 9.5432982882782746e-08,
+        -3.1629111474084543e-08, 1.0527692435026686e-08,  -3.7083753242807277e-09,
+        1.2469984616707403e-09,  -2.7580994814376999e-10, 8.7345284291429526e-11,
+        -8.5055076601326096e-11, 2.9186227321682609e-11,
     };
     static const double stirling[] = {
         /* B_2j / (2j), j = 1, 2, ... */
-        0.083333333333333333, -0.0083333333333333333, 0.003968253968253968,
-        -0.0041666666666666667, 0.0075757575757575758, -0.021092796092796093,
-        0.083333333333333333, -0.44325980392156863,
+        0.083333333333333333,  -0.0083333333333333333, 0.003968253968253968, -0.0041666666666666667,
+        0.0075757575757575758, -0.021092796092796093,  0.083333333333333333, -0.44325980392156863,
     };
-    if (fabs(x - zero) < 0.25) {
-        const double d = (x - zero) - zero_rest;
-        return d * polynomial(at_zero, (int)(sizeof at_zero / sizeof *at_zero), d);
+    if (x >= 8) {
+        const double v = 1 / x / x;
+        return log(x) - 0.5 / x - v * POLYNOMIAL(stirling, v);
     }
-    double below = 0;
-    for (; x < 10; x += 1)
-        below += 1 / x;
-    const double v = 1 / x / x;
-    return log(x) - 0.5 / x - v * polynomial(stirling, (int)(sizeof stirling / sizeof *stirling), v)
-           - below;
+    double steps = 0;
+    if (x < 1) {
+        steps = -1 / x;
+        x += 1;
+    }
+    while (x > 2) {
+        x -= 1;
+        steps += 1 / x;
+    }
+    return ((x - zero) - zero_rest) * POLYNOMIAL(g, 2 * x - 3) + steps;
 }
 
 /* For x < 0 the terms (x+k)^-s of zeta(s, x) left of 0 are reflected.  With d = x - rint(x), exact,
@@ -330,7 +391,7 @@ double ad_sinc(double p, double x)
         for (int k = top; k > n; k--)
             f = (cycle[(k + turn) % 4] - z * f) / k;
     }
-    for (int k = 0; k < n; k++)
-        f *= PI;
+    /* PI is short of pi by 3.9e-17 pi. */
+    f *= pow(PI, n) * (1 + 3.8981718325193755e-17 * n);
     return x < 0 && n % 2 ? -f : f;
 }

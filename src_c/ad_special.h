@@ -35,7 +35,7 @@ double ad_sinc(double p, double x);
 /* x to the power of an integer. */
 static inline double ad_powi(double p, double x)
 {
-    return p == 2 ? x * x : p == 1 ? x : pow(x, p);
+    return p == 2 ? x * x : p == 1 ? x : p == -1 ? 1 / x : pow(x, p);
 }
 
 static inline double ad_sign(double x)
