@@ -2,9 +2,10 @@
 
 from decimal import Decimal
 
-import nist_models
 import numpy as np
 import pytest
+
+import nist_models
 
 PROBLEMS = {problem.name: problem for problem in nist_models.load_all()}
 

@@ -5,8 +5,9 @@ import math
 
 import mpmath
 import numpy as np
-import pure_python
 import pytest
+
+import pure_python
 
 TINY = 2e-14  # relative; a rule is a handful of roundings
 

@@ -1,0 +1,123 @@
+"""The same works by other packages, where they are installed: torch, jax, HIPS autograd.
+
+Each function returns a dict from package name to a callable without arguments that does the whole
+work, conversion of the NumPy input included, in float64 on the CPU.  Nothing is compiled ahead: the
+question is what an ordinary call costs.  jax is left out of the scalar loops, which its eager mode
+takes minutes for, and HIPS autograd out of derivatives above order 4.
+"""
+
+from importlib.util import find_spec
+
+import numpy as np
+
+
+def installed():
+    """Names of the packages that can be compared."""
+    return [name for name in ("torch", "jax", "autograd") if find_spec(name) is not None]
+
+
+def _torch():
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    return torch
+
+
+def _jax():
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    return jax
+
+
+def _autograd():
+    import autograd
+    import autograd.numpy
+
+    return autograd
+
+
+def gradient(f, x):
+    """Value and gradient of `f(x)`, a scalar loop that needs only arithmetic and indexing."""
+    calls = {}
+    if "torch" in installed():
+        torch = _torch()
+
+        def by_torch():
+            leaf = torch.tensor(x, requires_grad=True)
+            y = f(leaf)
+            y.backward()
+            return y.item(), leaf.grad.numpy()
+
+        calls["torch"] = by_torch
+    if "autograd" in installed():
+        calls["autograd"] = lambda: _autograd().value_and_grad(f)(np.array(x))
+    return calls
+
+
+def array_gradient(f, x):
+    """Value and gradient of `f(np, x)`, `np` being the NumPy-like module of the package."""
+    calls = {}
+    if "torch" in installed():
+        torch = _torch()
+
+        def by_torch():
+            leaf = torch.tensor(x, requires_grad=True)
+            y = f(torch, leaf)
+            y.backward()
+            return y.item(), leaf.grad.numpy()
+
+        calls["torch"] = by_torch
+    if "jax" in installed():
+        jax = _jax()
+
+        def by_jax():
+            y, g = jax.value_and_grad(lambda v: f(jax.numpy, v))(x)
+            return float(y), np.asarray(g)
+
+        calls["jax"] = by_jax
+    if "autograd" in installed():
+        autograd = _autograd()
+        calls["autograd"] = lambda: autograd.value_and_grad(lambda v: f(autograd.numpy, v))(x)
+    return calls
+
+
+def hessian(f, x):
+    """Dense Hessian of `f(x)`, a scalar loop that needs only arithmetic and indexing."""
+    calls = {}
+    if "torch" in installed():
+        torch = _torch()
+        calls["torch"] = lambda: torch.autograd.functional.hessian(f, torch.tensor(x)).numpy()
+    if "autograd" in installed():
+        calls["autograd"] = lambda: _autograd().hessian(f)(np.array(x))
+    return calls
+
+
+def derivative(f, x, order):
+    """The derivative of order `order` of `f(numpy_like, x)` at the float `x`, by nesting."""
+    calls = {}
+    if "torch" in installed():
+        torch = _torch()
+
+        def by_torch():
+            leaf = torch.tensor(x, requires_grad=True)
+            y = f(torch, leaf)
+            for _ in range(order):
+                (y,) = torch.autograd.grad(y, leaf, create_graph=True)
+            return y.item()
+
+        calls["torch"] = by_torch
+    if "autograd" in installed() and order <= 4:
+        autograd = _autograd()
+
+        def by_autograd():
+            def nested(v):
+                return f(autograd.numpy, v)
+
+            for _ in range(order):
+                nested = autograd.grad(nested)
+            return nested(x)
+
+        calls["autograd"] = by_autograd
+    return calls
