@@ -243,7 +243,7 @@ struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
     double *end = scratch;
     struct ad_vec d = partial(op, arg, p, n, a, y, &end);
 
-    ad_assert(n <= AD_TILE && end - scratch <= AD_SCRATCH);
+    ad_assert(n <= AD_TILE && end - scratch <= AD_PARTIAL_SCRATCH);
     return d;
 }
 
@@ -336,7 +336,7 @@ void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n, const struc
         }
         top++;
     }
-    ad_assert(top == 1 && n <= AD_TILE && end - scratch <= AD_SCRATCH);
+    ad_assert(top == 1 && n <= AD_TILE && end - scratch <= 160 * AD_TILE);
     for (int j = 0; j < info->n_args; j++)
         h[j] = stack[0].t[j];
 }
@@ -345,6 +345,7 @@ void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n, const struc
 
 struct dual_point {
     double v, t[AD_MAX_ARGS];
+    bool has[AD_MAX_ARGS]; /* an absent dependence, unlike a zero one, survives inf */
 };
 
 static void second_row(enum ad_op op, int arg, double p, const double *a, double y, const double *d,
@@ -354,7 +355,7 @@ static void second_row(enum ad_op op, int arg, double p, const double *a, double
     struct dual_point stack[AD_MAX_WORDS + AD_MAX_ARGS];
 
     for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
-        struct dual_point s = {0, {0}};
+        struct dual_point s = {0, {0}, {false}};
 
         if (word->op >= 0) {
             const struct ad_op_info *info = &ad_ops[word->op];
@@ -365,20 +366,26 @@ static void second_row(enum ad_op op, int arg, double p, const double *a, double
             s.v = ad_op_value((enum ad_op)word->op, q, in[0].v, in2, in3);
             ad_op_partials((enum ad_op)word->op, q, in[0].v, in2, in3, s.v, e);
             for (int i = 0; i < info->n_args; i++)
-                for (int j = 0; j < n_args; j++)
-                    if (in[i].t[j] != 0) /* so that inf * 0 of an absent dependence is 0 */
-                        s.t[j] += ad_push(info->curvature, in[i].t[j], e[i]);
+                for (int j = 0; j < n_args; j++) {
+                    if (!in[i].has[j] || (info->curvature == AD_SELECT && e[i] == 0))
+                        continue;
+                    s.t[j] += in[i].t[j] * e[i];
+                    s.has[j] = true;
+                }
         } else if (word->op == AD_W_CONST) {
             s.v = word->c;
         } else if (word->op == AD_W_P) {
             s.v = p;
         } else if (word->op == AD_W_Y) {
             s.v = y;
-            for (int j = 0; j < n_args; j++)
+            for (int j = 0; j < n_args; j++) {
                 s.t[j] = d[j];
+                s.has[j] = true;
+            }
         } else {
             s.v = a[AD_W_X - word->op];
             s.t[AD_W_X - word->op] = 1;
+            s.has[AD_W_X - word->op] = true;
         }
         stack[top++] = s;
     }

@@ -57,8 +57,8 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
  * ad_op_second() fills the first partials d[] and the second partials h[][]: h[i][j] is the derivative
  * of d[i] with respect to argument j.  Rows and columns beyond n_args are left alone.
  */
-void ad_op_second(enum ad_op op, double p, const double a[AD_MAX_ARGS], double y,
-                  double d[AD_MAX_ARGS], double h[AD_MAX_ARGS][AD_MAX_ARGS]);
+void ad_op_second(enum ad_op op, double p, const double *a, double y, double *d,
+                  double h[AD_MAX_ARGS][AD_MAX_ARGS]);
 
 /*
  * A vector that may be one number repeated: 'v' NULL means 'c' everywhere.
@@ -69,30 +69,35 @@ struct ad_vec {
 };
 
 /* Elements that the functions below treat in one call, and the doubles of scratch they may need. */
-enum { AD_TILE = 512, AD_SCRATCH = 160 * AD_TILE };
+enum {
+    AD_TILE = 512,
+    AD_PARTIAL_SCRATCH = AD_MAX_WORDS * AD_TILE,
+    AD_SCRATCH = AD_MAX_ARGS * AD_PARTIAL_SCRATCH + 160 * AD_TILE
+};
 
 /*
  * ad_op_vector() computes y[i] for i < n; 'y' overlaps no argument unless they are the same vector.
  * n is not bounded.  Arguments beyond the op's own are not looked at.
  */
-void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec a[AD_MAX_ARGS], double *y);
+void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, double *y);
 
 /*
  * ad_op_vector_partial() returns the partial of 'op' with respect to argument 'arg' over n <= AD_TILE
- * elements.  The result is a constant, an argument, or lies in 'scratch' (AD_SCRATCH doubles), where
- * it holds until 'scratch' is used again.
+ * elements.  The result is a constant, an argument, or lies in 'scratch' (AD_PARTIAL_SCRATCH doubles),
+ * where it holds until 'scratch' is used again.
  */
 struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
-                                   const struct ad_vec a[AD_MAX_ARGS], struct ad_vec y,
+                                   const struct ad_vec *a, struct ad_vec y,
                                    double *scratch);
 
 /*
  * ad_op_vector_second() returns in h[j] the derivative of partial 'arg' with respect to argument j,
  * n <= AD_TILE elements each, given the first partials d[].  A structural zero has v NULL and c 0.
+ * 'scratch' holds 160 * AD_TILE doubles.
  */
 void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n,
-                         const struct ad_vec a[AD_MAX_ARGS], struct ad_vec y,
-                         const struct ad_vec d[AD_MAX_ARGS], struct ad_vec h[AD_MAX_ARGS],
+                         const struct ad_vec *a, struct ad_vec y,
+                         const struct ad_vec *d, struct ad_vec *h,
                          double *scratch);
 
 /*

@@ -1,0 +1,289 @@
+/* ad_compute.c -- the values of array instructions. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ad_linalg.h"
+#include "ad_point.h"
+#include "ad_tape.h"
+
+static void compute_op(struct ad_tape *tape, enum ad_op op, double p, const struct ad_view *views,
+                       int64_t size, int32_t dst)
+{
+    int n_args = ad_ops[op].n_args;
+    struct ad_span_room room[AD_MAX_ARGS];
+    struct ad_vec a[AD_MAX_ARGS] = {{NULL, 0}};
+    double *y = tape->value + dst;
+    bool whole = views[0].ndim <= 1;
+
+    /* Runs and repeated numbers need no tiles. */
+    for (int i = 0; i < n_args && whole; i++) {
+        bool run = views[i].ndim == 1 && views[i].stride[0] == 1;
+
+        if (views[i].place == AD_NUMBER)
+            a[i] = (struct ad_vec){NULL, views[i].in.number};
+        else if (views[i].place == AD_LIST || !(run || views[i].ndim == 0 || views[i].stride[0] == 0))
+            whole = false;
+        else {
+            const double *data = views[i].place == AD_ARRAY ? views[i].in.array->data : tape->value;
+
+            data += views[i].base;
+            a[i] = run ? (struct ad_vec){data, 0} : (struct ad_vec){NULL, size ? *data : 0};
+        }
+    }
+    if (whole) {
+        ad_op_vector(op, p, (size_t)size, a, y);
+        return;
+    }
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(&views[0], size, start);
+        for (int i = 0; i < n_args; i++) {
+            struct ad_span span = ad_span_of(&views[i], 0, tape->value, start, n, &room[i]);
+
+            a[i] = ad_span_values(&span, tape->value, n, room[i].values);
+        }
+        ad_op_vector(op, p, (size_t)n, a, y + start);
+    }
+}
+
+/* The sum of n consecutive numbers: eight running sums, so that SIMD and rounding both profit. */
+AD_VECTOR static double sum_run(const double *x, int64_t n)
+{
+    double lane[8] = {0}, rest = 0;
+    int64_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (int j = 0; j < 8; j++)
+            lane[j] += x[i + j];
+    for (; i < n; i++)
+        rest += x[i];
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+}
+
+/* Sums of tiles, added in pairs of equal count like the digits of a binary counter, which keeps the
+ * rounding error of a long sum at the logarithm of its length. */
+struct pairwise {
+    double part[48];
+    uint64_t count;
+};
+
+static void pairwise_add(struct pairwise *sum, double x)
+{
+    int level = 0;
+
+    for (uint64_t digit = sum->count; digit & 1; digit >>= 1)
+        x += sum->part[level++];
+    sum->part[level] = x;
+    sum->count++;
+}
+
+static double pairwise_total(const struct pairwise *sum)
+{
+    double total = 0;
+    int level = 0;
+
+    for (uint64_t digit = sum->count; digit; digit >>= 1, level++)
+        if (digit & 1)
+            total += sum->part[level];
+    return total;
+}
+
+static double sum_view(struct ad_tape *tape, const struct ad_view *from, int64_t start, int64_t size,
+                       struct ad_span_room *room)
+{
+    struct pairwise sum = {.count = 0};
+
+    for (int64_t end = start + size, n; start < end; start += n) {
+        n = AD_MIN(ad_tile_size(from, end, start), end - start);
+        struct ad_span span = ad_span_of(from, 0, tape->value, start, n, room);
+        struct ad_vec x = ad_span_values(&span, tape->value, n, room->values);
+
+        pairwise_add(&sum, x.v ? sum_run(x.v, n) : (double)n * x.c);
+    }
+    return pairwise_total(&sum);
+}
+
+AD_VECTOR static void add_run(double *y, const double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+static void compute_addto_pair(struct ad_tape *tape, const struct ad_view *from,
+                               const struct ad_view *to, int32_t dst)
+{
+    int64_t size = ad_view_size(to);
+    struct ad_span_room from_room, to_room;
+
+    if (size && to->place == AD_OWN && (to->ndim == 0 || to->stride[to->ndim - 1] == 0) &&
+        (to->ndim < 2 || to->shape[to->ndim - 1] >= 16)) { /* rows that are summed up */
+        int64_t row = to->ndim ? to->shape[to->ndim - 1] : 1;
+
+        for (int64_t start = 0; start < size; start += row) {
+            struct ad_span at = ad_span_of(to, dst, tape->value, start, 1, &to_room);
+
+            tape->value[at.slot] += sum_view(tape, from, start, row, &from_room);
+        }
+        return;
+    }
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(to, size, start);
+        struct ad_span in = ad_span_of(from, 0, tape->value, start, n, &from_room);
+        struct ad_span out = ad_span_of(to, dst, tape->value, start, n, &to_room);
+        struct ad_vec x = ad_span_values(&in, tape->value, n, from_room.values);
+
+        if (out.kind == AD_SPAN_RUN && x.v) {
+            add_run(tape->value + out.slot, x.v, n);
+            continue;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            int64_t at = out.kind == AD_SPAN_MANY ? out.slots[i]
+                         : out.kind == AD_SPAN_RUN ? out.slot + i
+                                                   : out.slot;
+
+            tape->value[at] += x.v ? x.v[i] : x.c;
+        }
+    }
+}
+
+/* The matrices of a view's last two dimensions, batch by batch; a list is gathered. */
+static struct ad_matrix matrix_of(const struct ad_tape *tape, const struct ad_view *view,
+                                  int64_t offset, double *room)
+{
+    int last = view->ndim - 1;
+    struct ad_matrix m = {NULL, view->shape[last - 1], view->shape[last], view->stride[last - 1],
+                          view->stride[last]};
+
+    if (view->place == AD_LIST) {
+        const int32_t *slot = view->in.list->slot + view->base + offset;
+
+        for (int64_t i = 0; i < m.rows; i++)
+            for (int64_t j = 0; j < m.cols; j++)
+                room[i * m.cols + j] = tape->value[slot[i * m.row_stride + j * m.col_stride]];
+        m.data = room;
+        m.row_stride = m.cols;
+        m.col_stride = 1;
+    } else {
+        m.data = (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base + offset;
+    }
+    return m;
+}
+
+static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view *views, int32_t dst)
+{
+    int ndim = views[0].ndim, nb = ndim - 2;
+    int64_t m = views[0].shape[nb], k = views[0].shape[nb + 1], n = views[1].shape[nb + 1], batches = 1;
+    double *room = malloc((size_t)(m * k + k * n + 1) * sizeof *room);
+
+    if (!room)
+        return AD_NO_MEMORY;
+    for (int d = 0; d < nb; d++)
+        batches *= views[0].shape[d];
+    for (int64_t batch = 0; batch < batches; batch++) {
+        int64_t offset[2] = {0, 0}, rest = batch;
+
+        for (int d = nb - 1; d >= 0; d--) {
+            int64_t index = rest % views[0].shape[d];
+
+            rest /= views[0].shape[d];
+            offset[0] += index * views[0].stride[d];
+            offset[1] += index * views[1].stride[d];
+        }
+        ad_matmul(matrix_of(tape, &views[0], offset[0], room),
+                  matrix_of(tape, &views[1], offset[1], room + m * k),
+                  tape->value + dst + batch * m * n);
+    }
+    free(room);
+    return AD_OK;
+}
+
+/* All values of a view, contiguous. */
+static void gather(const struct ad_tape *tape, const struct ad_view *view, int64_t size, double *out)
+{
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
+        struct ad_vec x = ad_span_values(&span, tape->value, n, room.values);
+
+        for (int64_t i = 0; i < n; i++)
+            out[start + i] = x.v ? x.v[i] : x.c;
+    }
+}
+
+static void compute_cumsum(struct ad_tape *tape, const struct ad_view *from, bool from_end,
+                           int64_t size, int32_t dst)
+{
+    int64_t row = from->shape[from->ndim - 1];
+    double *y = tape->value + dst;
+
+    gather(tape, from, size, y);
+    for (int64_t start = 0; start < size; start += row)
+        for (int64_t i = 1; i < row; i++) {
+            if (from_end)
+                y[start + row - 1 - i] += y[start + row - i];
+            else
+                y[start + i] += y[start + i - 1];
+        }
+}
+
+static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_view *from, bool least,
+                                       int64_t size, int32_t dst)
+{
+    int64_t row = from->shape[from->ndim - 1];
+    double *x = malloc((size_t)(size * row + 1) * sizeof *x);
+
+    if (!x)
+        return AD_NO_MEMORY;
+    gather(tape, from, size * row, x);
+    for (int64_t i = 0; i < size; i++) {
+        double best = x[i * row];
+
+        for (int64_t j = 1; j < row; j++)
+            best = least ? ad_minimum(best, x[i * row + j]) : ad_maximum(best, x[i * row + j]);
+        tape->value[dst + i] = best;
+    }
+    free(x);
+    return AD_OK;
+}
+
+enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
+{
+    int code = ad_tape_code(tape, i);
+    int32_t dst = tape->dst[i];
+
+    if (!ad_tape_is_array(tape, i)) {
+        double p = tape->value[tape->b[i]];
+
+        tape->value[dst] =
+            ad_op_value((enum ad_op)code, p, tape->value[tape->a[i]], tape->value[tape->b[i]], 0);
+        return AD_OK;
+    }
+    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+    struct ad_view views[AD_MAX_ARGS];
+    double p;
+
+    if (code == AD_ADDTO) {
+        memset(tape->value + dst, 0, (size_t)block[2] * sizeof *tape->value);
+        for (int64_t v = 0; v < block[1]; v += 2) {
+            words = ad_view_decode(ad_view_decode(words, &views[0]), &views[1]);
+            compute_addto_pair(tape, &views[0], &views[1], dst);
+        }
+        return AD_OK;
+    }
+    if (code == AD_INPUT || code == AD_CALL)
+        return AD_OK; /* their values are given */
+    ad_tape_views(tape, i, views, AD_MAX_ARGS);
+    if (code == AD_MATMUL)
+        return compute_matmul(tape, views, dst);
+    if (code == AD_CUMSUM) {
+        compute_cumsum(tape, views, block[4] != 0, block[2], dst);
+        return AD_OK;
+    }
+    if (code == AD_EXTREMUM)
+        return compute_extremum(tape, views, block[4] != 0, block[2], dst);
+    memcpy(&p, block + 3, sizeof p);
+    compute_op(tape, (enum ad_op)code, p, views, block[2], dst);
+    return AD_OK;
+}

@@ -1,0 +1,1181 @@
+/* ad_emit.c -- the rows read as new instructions.
+ *
+ * Adjoints are never changed once recorded.  A scalar slot has the slot of its latest sum; an array
+ * instruction gathers contributions (a view, and where in its result they go) until it is reached,
+ * and adds them with one instruction, so that slices cost what they touch. */
+#include "ad_emit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { NONE = INT32_MIN };
+
+/* A contribution to the adjoint of an instruction's results. */
+struct part {
+    struct ad_view from, to; /* 'from' holds a reference; 'to' is AD_OWN or AD_OWN_LIST */
+    int64_t next;            /* of the same instruction; -1 ends */
+};
+
+struct emitter {
+    struct ad_tape *tape;
+    int32_t low, first, end; /* slots from low, instructions from first, up to end, all at the start */
+    int32_t *latest;         /* reverse: adjoint of a slot; forward: its tangent; NONE */
+    int64_t *parts_of;       /* first part of each instruction, -1 for none */
+    uint8_t *active;         /* slots that depend on an input */
+    struct part *parts;
+    int64_t n_parts, part_capacity;
+};
+
+/* ---- small algebra on views, with the identities that cost nothing ---- */
+
+static bool is_number(const struct ad_view *view, double c)
+{
+    return view->place == AD_NUMBER && view->in.number == c;
+}
+
+static enum ad_status apply(struct ad_tape *tape, enum ad_op op, double p,
+                            const struct ad_view *args, struct ad_view *result)
+{
+    const struct ad_view *pointers[AD_MAX_ARGS] = {args, args + 1, args + 2};
+
+    if (op == AD_OP_mul || op == AD_OP_mul0) {
+        if (is_number(&args[0], 0) || (op == AD_OP_mul && is_number(&args[1], 0))) {
+            *result = ad_view_number(0);
+            return AD_OK;
+        }
+        for (int i = 0; i < 2; i++)
+            if (is_number(&args[i], 1) && (args[1 - i].place == AD_NUMBER || args[i].ndim == 0)) {
+                *result = args[1 - i];
+                ad_view_hold(result);
+                return AD_OK;
+            }
+    }
+    if (op == AD_OP_add && (is_number(&args[0], 0) || is_number(&args[1], 0))) {
+        *result = args[is_number(&args[0], 0)];
+        ad_view_hold(result);
+        return AD_OK;
+    }
+    return ad_record_op(tape, op, p, pointers, result);
+}
+
+/* g times a partial of an op of the given curvature: see ad_push(). */
+static enum ad_status push(struct ad_tape *tape, enum ad_curvature curvature,
+                           const struct ad_view *g, const struct ad_view *partial,
+                           struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*g, *partial, ad_view_number(0)};
+
+    if (is_number(partial, 0)) {
+        *result = ad_view_number(0);
+        return AD_OK;
+    }
+    if (is_number(partial, -1))
+        return apply(tape, AD_OP_neg, 0, args, result);
+    if (partial->place == AD_NUMBER)
+        return apply(tape, AD_OP_mul, 0, args, result);
+    if (curvature == AD_SELECT) {
+        args[0] = *partial;
+        args[1] = *g;
+        return apply(tape, AD_OP_gate, 0, args, result);
+    }
+    return apply(tape, AD_OP_mul0, 0, args, result);
+}
+
+/* The partial of 'op' with respect to argument 'arg' as views; the words are run on the tape. */
+static enum ad_status emit_partial(struct ad_tape *tape, enum ad_op op, int arg, double p,
+                                   const struct ad_view *a, const struct ad_view *y,
+                                   struct ad_view *result)
+{
+    struct ad_view stack[AD_MAX_WORDS + AD_MAX_ARGS];
+    enum ad_status status = AD_OK;
+    int top = 0;
+
+    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
+        struct ad_view *at = &stack[top];
+
+        if (word->op >= 0) {
+            int n = ad_ops[word->op].n_args;
+            struct ad_view value;
+
+            top -= n;
+            status = apply(tape, (enum ad_op)word->op, p + word->c, &stack[top], &value);
+            for (int i = 0; i < n; i++)
+                ad_view_drop(&stack[top + i]);
+            if (status) {
+                while (top > 0)
+                    ad_view_drop(&stack[--top]);
+                return status;
+            }
+            stack[top] = value;
+        } else if (word->op == AD_W_CONST) {
+            *at = ad_view_number(word->c);
+        } else if (word->op == AD_W_P) {
+            *at = ad_view_number(p);
+        } else {
+            *at = word->op == AD_W_Y ? *y : a[AD_W_X - word->op];
+            ad_view_hold(at);
+        }
+        top++;
+    }
+    *result = stack[0];
+    return AD_OK;
+}
+
+/* Give a view the shape; copies where strides cannot.  Consumes 'view'. */
+static enum ad_status reshaped(struct ad_tape *tape, struct ad_view *view, int ndim,
+                               const int64_t *shape)
+{
+    struct ad_view copy;
+    enum ad_status status;
+
+    if (ad_view_reshape(view, ndim, shape))
+        return AD_OK;
+    status = ad_record_copy(tape, view, &copy);
+    ad_view_drop(view);
+    *view = status ? ad_view_number(0) : copy;
+    if (!status)
+        ad_view_reshape(view, ndim, shape);
+    return status;
+}
+
+/* The elements of flat 'whole' (one dimension, or a number) that an AD_OWN view names. */
+static enum ad_status part_of(struct ad_tape *tape, const struct ad_view *whole,
+                              const struct ad_view *own, struct ad_view *result)
+{
+    int64_t step = whole->place == AD_NUMBER ? 0 : whole->stride[0];
+
+    *result = *whole;
+    if (whole->place == AD_NUMBER) {
+        result->ndim = 0;
+        return AD_OK;
+    }
+    result->ndim = own->ndim;
+    memcpy(result->shape, own->shape, sizeof result->shape);
+    memcpy(result->stride, own->stride, sizeof result->stride);
+    if (own->place == AD_OWN) {
+        result->base += own->base * step;
+        for (int d = 0; d < own->ndim; d++)
+            result->stride[d] *= step;
+        ad_view_hold(result);
+        return AD_OK;
+    }
+    if (whole->place == AD_ARRAY) { /* constants: first made slots */
+        struct ad_view copy;
+        enum ad_status status = ad_record_copy(tape, whole, &copy);
+
+        return status ? status : part_of(tape, &copy, own, result);
+    }
+    struct ad_list *list = ad_list_new(&tape->lists, own->in.list->n);
+
+    if (!list)
+        return AD_NO_MEMORY;
+    for (int64_t j = 0; j < list->n; j++) {
+        int64_t at = whole->base + own->in.list->slot[j] * step;
+
+        list->slot[j] = whole->place == AD_LIST ? whole->in.list->slot[at] : (int32_t)at;
+    }
+    result->place = AD_LIST;
+    result->in.list = list;
+    result->base = own->base;
+    return AD_OK;
+}
+
+/* Operand views for words: constants as numbers, so that they fold and are not shared. */
+static void simplify(const struct ad_tape *tape, struct ad_view *view)
+{
+    if (view->place != AD_SLOTS || view->base >= 0)
+        return;
+    *view = ad_view_number(tape->value[view->base]);
+}
+
+/* ---- state ---- */
+
+static bool emitter_begin(struct emitter *e, struct ad_tape *tape, int n_inputs,
+                          const struct ad_view *inputs)
+{
+    size_t slots, instrs;
+
+    memset(e, 0, sizeof *e);
+    e->tape = tape;
+    e->low = tape->n_slots;
+    for (int i = 0; i < n_inputs; i++) {
+        int32_t low = ad_view_lowest(&inputs[i]);
+
+        e->low = AD_MIN(e->low, low);
+    }
+    e->first = e->low < tape->n_slots ? ad_tape_producer(tape, e->low) : tape->n;
+    if (e->first < tape->n)
+        e->low = tape->dst[e->first];
+    e->end = tape->n;
+    slots = (size_t)(tape->n_slots - e->low) + 1;
+    instrs = (size_t)(e->end - e->first) + 1;
+    e->latest = malloc(slots * sizeof *e->latest);
+    e->parts_of = malloc(instrs * sizeof *e->parts_of);
+    e->active = calloc(slots, 1);
+    if (!e->latest || !e->parts_of || !e->active)
+        return false;
+    for (size_t i = 0; i < slots; i++)
+        e->latest[i] = NONE;
+    for (size_t i = 0; i < instrs; i++)
+        e->parts_of[i] = -1;
+    return true;
+}
+
+static void emitter_end(struct emitter *e)
+{
+    for (int64_t i = 0; i < e->n_parts; i++) {
+        ad_view_drop(&e->parts[i].from);
+        ad_view_drop(&e->parts[i].to);
+    }
+    free(e->latest);
+    free(e->parts_of);
+    free(e->active);
+    free(e->parts);
+}
+
+/* Call EACH(j, slot) for the elements of a view of slots; constants have negative slots. */
+#define FOR_SLOTS(tape, view, EACH)                                                                \
+    do {                                                                                           \
+        struct ad_span_room for_room;                                                              \
+        int64_t for_size = ad_view_size(view);                                                     \
+        for (int64_t for_start = 0, for_n; for_start < for_size; for_start += for_n) {             \
+            for_n = ad_tile_size(view, for_size, for_start);                                       \
+            struct ad_span for_span =                                                              \
+                ad_span_of(view, 0, (tape)->value, for_start, for_n, &for_room);                   \
+            for (int64_t for_i = 0; for_i < for_n; for_i++) {                                      \
+                int32_t for_slot = for_span.kind == AD_SPAN_MANY  ? for_span.slots[for_i]          \
+                                   : for_span.kind == AD_SPAN_RUN ? for_span.slot + (int32_t)for_i \
+                                   : for_span.kind == AD_SPAN_ONE ? for_span.slot                  \
+                                                                  : NONE;                          \
+                EACH(for_start + for_i, for_slot);                                                 \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+static bool view_active(const struct emitter *e, const struct ad_view *view)
+{
+    if (view->place == AD_SLOTS) { /* instructions are active as a whole */
+        int32_t low = ad_view_lowest(view);
+
+        return low >= e->low && low != INT32_MAX && e->active[low - e->low];
+    }
+    if (view->place == AD_LIST)
+        for (int64_t j = 0; j < view->in.list->n; j++) {
+            int32_t slot = view->in.list->slot[j];
+
+            if (slot >= e->low && e->active[slot - e->low])
+                return true;
+        }
+    return false;
+}
+
+/* Mark what depends on the inputs; an input's own slots are marked by the caller. */
+static void mark_inputs(struct emitter *e, int n_inputs, const struct ad_view *inputs)
+{
+    for (int i = 0; i < n_inputs; i++) {
+#define MARK(j, slot)                                                                              \
+    if ((slot) >= e->low)                                                                          \
+    e->active[(slot)-e->low] = 1
+        FOR_SLOTS(e->tape, &inputs[i], MARK);
+    }
+}
+
+static void mark_active(struct emitter *e)
+{
+    const struct ad_tape *tape = e->tape;
+
+    for (int32_t i = e->first; i < e->end; i++) {
+        bool active = false;
+
+        if (ad_tape_is_array(tape, i)) {
+            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+            struct ad_view view;
+            /* an input within a larger instruction makes all of it active */
+            const uint8_t *own = e->active + (tape->dst[i] - e->low);
+
+            active = block[2] > 0 && memchr(own, 1, (size_t)block[2]);
+            for (int64_t v = 0; v < block[1] && !active; v++) {
+                words = ad_view_decode(words, &view);
+                active = view_active(e, &view);
+            }
+            if (active && block[2] > 0)
+                memset(e->active + (tape->dst[i] - e->low), 1, (size_t)block[2]);
+        } else if ((tape->a[i] >= e->low && e->active[tape->a[i] - e->low]) ||
+                   (tape->b[i] >= e->low && e->active[tape->b[i] - e->low])) {
+            e->active[tape->dst[i] - e->low] = 1;
+        }
+    }
+}
+
+/* ---- reverse ---- */
+
+/* latest[slot] += the scalar 'source'. */
+static enum ad_status add_scalar(struct emitter *e, int32_t slot, const struct ad_view *source)
+{
+    struct ad_tape *tape = e->tape;
+    int32_t *latest = &e->latest[slot - e->low];
+    struct ad_view args[AD_MAX_ARGS] = {*source, ad_view_number(0), ad_view_number(0)}, sum;
+    enum ad_status status = AD_OK;
+
+    if (*latest != NONE) {
+        args[1] = ad_view_slots(*latest, 0, NULL);
+        simplify(tape, &args[1]);
+        simplify(tape, &args[0]);
+        status = apply(tape, AD_OP_add, 0, args, &sum);
+        if (status)
+            return status;
+    } else {
+        sum = *source;
+    }
+    if (sum.place == AD_SLOTS) {
+        *latest = (int32_t)sum.base;
+    } else if (sum.place == AD_LIST) {
+        *latest = sum.in.list->slot[sum.base];
+    } else {
+        status = ad_tape_grow(tape, 0, 0, 1, 0);
+        if (!status)
+            *latest = ad_tape_const(tape, sum.place == AD_NUMBER
+                                              ? sum.in.number
+                                              : sum.in.array->data[sum.base]);
+    }
+    return status;
+}
+
+static enum ad_status add_part(struct emitter *e, int32_t instr, const struct ad_view *from,
+                               const struct ad_view *to)
+{
+    struct part *part;
+
+    if (e->n_parts == e->part_capacity) {
+        int64_t capacity = 2 * e->part_capacity + 16;
+        struct part *grown = realloc(e->parts, (size_t)capacity * sizeof *grown);
+
+        if (!grown)
+            return AD_NO_MEMORY;
+        e->parts = grown;
+        e->part_capacity = capacity;
+    }
+    part = &e->parts[e->n_parts];
+    part->from = *from;
+    part->to = *to;
+    part->next = e->parts_of[instr - e->first];
+    ad_view_hold(from);
+    ad_view_hold(to);
+    e->parts_of[instr - e->first] = e->n_parts++;
+    return AD_OK;
+}
+
+/* Add each element of 'source' to the slot in the same place of 'target'. */
+static enum ad_status add_each(struct emitter *e, const struct ad_view *target,
+                               const struct ad_view *source)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t size = ad_view_size(target);
+    enum ad_status status = AD_OK;
+    struct ad_span_room to_room, from_room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(target, size, start);
+        struct ad_span to = ad_span_of(target, 0, tape->value, start, n, &to_room);
+        struct ad_span from = ad_span_of(source, 0, tape->value, start, n, &from_room);
+
+        for (int64_t j = 0; j < n && !status; j++) {
+            int32_t slot = to.kind == AD_SPAN_MANY ? to.slots[j] : to.kind == AD_SPAN_RUN
+                               ? to.slot + (int32_t)j : to.kind == AD_SPAN_ONE ? to.slot : NONE;
+            struct ad_view element;
+
+            if (slot < e->low || !e->active[slot - e->low])
+                continue;
+            if (from.kind == AD_SPAN_FIXED)
+                element = ad_view_number(from.fixed.v ? from.fixed.v[j] : from.fixed.c);
+            else
+                element = ad_view_slots(from.kind == AD_SPAN_MANY  ? from.slots[j]
+                                        : from.kind == AD_SPAN_RUN ? from.slot + j
+                                                                   : from.slot,
+                                        0, NULL);
+            status = add_scalar(e, slot, &element);
+        }
+    }
+    return status;
+}
+
+enum { FEW = 16 };
+
+/* The adjoint of what 'target' views grows by 'source', which has its shape or is a number. */
+static enum ad_status contribute(struct emitter *e, const struct ad_view *target,
+                                 const struct ad_view *source)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t size = ad_view_size(target);
+    struct ad_view from = *source, to;
+    int32_t instr, low, high;
+
+    if (is_number(source, 0) || size == 0 || !view_active(e, target))
+        return AD_OK;
+    ad_view_broadcast(&from, target->ndim, target->shape);
+    if (size == 1 && target->place == AD_SLOTS && target->ndim == 0)
+        return add_scalar(e, (int32_t)target->base, source);
+    if (target->place == AD_SLOTS) {
+        instr = ad_tape_producer(tape, ad_view_lowest(target));
+        if (!ad_tape_is_array(tape, instr))
+            return add_each(e, target, &from);
+        to = *target;
+        to.place = AD_OWN;
+        to.base -= tape->dst[instr];
+        return add_part(e, instr, &from, &to);
+    }
+    /* A list: many elements of one instruction at once, others one by one. */
+    if (target->in.list->n < FEW)
+        return add_each(e, target, &from);
+    low = INT32_MAX;
+    high = NONE;
+    for (int64_t j = 0; j < target->in.list->n; j++) {
+        low = AD_MIN(low, target->in.list->slot[j]);
+        high = AD_MAX(high, target->in.list->slot[j]);
+    }
+    if (low < e->low || !ad_tape_is_array(tape, ad_tape_producer(tape, low)) ||
+        ad_tape_producer(tape, low) != ad_tape_producer(tape, high))
+        return add_each(e, target, &from);
+    instr = ad_tape_producer(tape, low);
+    to = *target;
+    to.place = AD_OWN_LIST;
+    to.in.list = ad_list_new(NULL, target->in.list->n);
+    if (!to.in.list)
+        return AD_NO_MEMORY;
+    for (int64_t j = 0; j < target->in.list->n; j++)
+        to.in.list->slot[j] = target->in.list->slot[j] - tape->dst[instr];
+    enum ad_status status = add_part(e, instr, &from, &to);
+
+    ad_list_drop(to.in.list);
+    return status;
+}
+
+/* Are these all the slots of an instruction of 'size', in order? */
+static bool is_whole(const struct ad_view *to, int64_t size)
+{
+    return to->place == AD_OWN && to->base == 0 && ad_view_size(to) == size &&
+           ad_view_is_contiguous(to);
+}
+
+/* The slots of array instruction i that have scalar adjoints, as one more part. */
+static enum ad_status add_scalars_as_part(struct emitter *e, int32_t i)
+{
+    struct ad_tape *tape = e->tape;
+    int32_t length = ad_tape_length(tape, i), *latest = e->latest + (tape->dst[i] - e->low);
+    int64_t n = 0, at = 0;
+    struct ad_view from, to;
+    enum ad_status status;
+
+    for (int32_t j = 0; j < length; j++)
+        n += latest[j] != NONE;
+    if (n == 0)
+        return AD_OK;
+    from = ad_view_slots(0, 1, &n);
+    from.place = AD_LIST;
+    from.in.list = ad_list_new(&tape->lists, n);
+    to = ad_view_slots(0, 1, &n);
+    to.place = AD_OWN;
+    if (!from.in.list)
+        return AD_NO_MEMORY;
+    if (n < length) {
+        to.place = AD_OWN_LIST;
+        to.in.list = ad_list_new(NULL, n);
+        if (!to.in.list) {
+            ad_list_drop(from.in.list);
+            return AD_NO_MEMORY;
+        }
+    }
+    for (int32_t j = 0; j < length; j++) {
+        if (latest[j] == NONE)
+            continue;
+        from.in.list->slot[at] = latest[j];
+        if (n < length)
+            to.in.list->slot[at] = j;
+        at++;
+        latest[j] = NONE;
+    }
+    status = add_part(e, i, &from, &to);
+    ad_view_drop(&from);
+    ad_view_drop(&to);
+    return status;
+}
+
+/* The adjoint of instruction i's results: borrowed from its only part, after parts are added up.  The
+ * view is a number if there is none. */
+static enum ad_status adjoint_of(struct emitter *e, int32_t i, struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t size, first, n = 0, at = 0;
+    enum ad_status status;
+
+    *g = ad_view_number(0);
+    if (!ad_tape_is_array(tape, i)) {
+        if (e->latest[tape->dst[i] - e->low] != NONE) {
+            *g = ad_view_slots(e->latest[tape->dst[i] - e->low], 0, NULL);
+            simplify(tape, g);
+        }
+        return AD_OK;
+    }
+    size = tape->aux[tape->a[i] + 2];
+    status = add_scalars_as_part(e, i);
+    if (status)
+        return status;
+    first = e->parts_of[i - e->first];
+    if (first < 0)
+        return AD_OK;
+    for (int64_t k = first; k >= 0; k = e->parts[k].next)
+        n++;
+    if (n > 1 || !is_whole(&e->parts[first].to, size)) {
+        struct ad_view *views = malloc(2 * (size_t)n * sizeof *views), sum, whole;
+
+        if (!views)
+            return AD_NO_MEMORY;
+        for (int64_t k = first; k >= 0; k = e->parts[k].next, at++) {
+            views[n - 1 - at] = e->parts[k].from;
+            views[2 * n - 1 - at] = e->parts[k].to;
+        }
+        status = ad_record_addto(tape, size, (int)n, views, views + n, &sum);
+        free(views);
+        if (status)
+            return status;
+        whole = ad_view_slots(0, 1, &size);
+        whole.place = AD_OWN;
+        e->parts_of[i - e->first] = -1;
+        status = add_part(e, i, &sum, &whole);
+        if (status)
+            return status;
+        first = e->parts_of[i - e->first];
+    }
+    *g = e->parts[first].from;
+    return AD_OK;
+}
+
+static enum ad_status reverse_words(struct emitter *e, int32_t i, enum ad_op op, double p,
+                                    struct ad_view *a, const struct ad_view *y,
+                                    const struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    const struct ad_op_info *info = &ad_ops[op];
+    struct ad_view targets[AD_MAX_ARGS];
+    enum ad_status status = AD_OK;
+
+    (void)i;
+    memcpy(targets, a, sizeof targets);
+    for (int j = 0; j < info->n_args; j++)
+        simplify(tape, &a[j]);
+    for (int j = 0; j < info->n_args && !status; j++) {
+        struct ad_view partial, product;
+
+        if (!view_active(e, &targets[j]))
+            continue;
+        status = emit_partial(tape, op, j, p, a, y, &partial);
+        if (status)
+            return status;
+        status = push(tape, info->curvature, g, &partial, &product);
+        ad_view_drop(&partial);
+        if (status)
+            return status;
+        status = contribute(e, &targets[j], &product);
+        ad_view_drop(&product);
+    }
+    return status;
+}
+
+static enum ad_status reverse_addto(struct emitter *e, int32_t i, const struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t at = AD_BLOCK_HEADER, n = tape->aux[tape->a[i] + 1], size = tape->aux[tape->a[i] + 2];
+    struct ad_view flat = *g, from, to, source;
+    enum ad_status status;
+
+    ad_view_hold(&flat);
+    status = reshaped(tape, &flat, 1, &size);
+    for (int64_t v = 0; v < n && !status; v += 2) {
+        const int64_t *block = tape->aux + tape->a[i]; /* recording may move it */
+
+        at = ad_view_decode(ad_view_decode(block + at, &from), &to) - block;
+        if (!view_active(e, &from))
+            continue;
+        status = part_of(tape, &flat, &to, &source);
+        if (!status) {
+            status = contribute(e, &from, &source);
+            ad_view_drop(&source);
+        }
+    }
+    ad_view_drop(&flat);
+    return status;
+}
+
+static struct ad_view swapped(const struct ad_view *matrix)
+{
+    struct ad_view view = *matrix;
+    int last = view.ndim - 1;
+
+    view.shape[last] = matrix->shape[last - 1];
+    view.shape[last - 1] = matrix->shape[last];
+    view.stride[last] = matrix->stride[last - 1];
+    view.stride[last - 1] = matrix->stride[last];
+    return view;
+}
+
+static enum ad_status reverse_matmul(struct emitter *e, int32_t i, const struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    struct ad_view views[2], shaped = *g, product;
+    int64_t shape[AD_MAX_DIMS];
+    int ndim;
+    enum ad_status status;
+
+    ad_tape_views(tape, i, views, 2);
+    ndim = views[0].ndim;
+    memcpy(shape, views[0].shape, sizeof shape);
+    shape[ndim - 1] = views[1].shape[ndim - 1];
+    ad_view_hold(&shaped);
+    if (shaped.place == AD_NUMBER)
+        ad_view_broadcast(&shaped, ndim, shape);
+    status = reshaped(tape, &shaped, ndim, shape);
+    for (int side = 0; side < 2 && !status; side++) {
+        struct ad_view other = swapped(&views[1 - side]);
+
+        if (!view_active(e, &views[side]))
+            continue;
+        status = side ? ad_record_matmul(tape, &other, &shaped, &product)
+                      : ad_record_matmul(tape, &shaped, &other, &product);
+        if (!status)
+            status = contribute(e, &views[side], &product);
+    }
+    ad_view_drop(&shaped);
+    return status;
+}
+
+/* The weights of an extremum: equal(x, y) over the number of ties, in the shape of x. */
+static enum ad_status extremum_weights(struct ad_tape *tape, int32_t i, const struct ad_view *from,
+                                       struct ad_view *weights)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*from, ad_view_number(0), ad_view_number(0)}, equal, count;
+    enum ad_status status;
+
+    args[1] = ad_view_slots(tape->dst[i], from->ndim - 1, from->shape);
+    args[1].shape[args[1].ndim] = 1;
+    args[1].stride[args[1].ndim++] = 0;
+    ad_view_broadcast(&args[1], from->ndim, from->shape);
+    status = apply(tape, AD_OP_equal, 0, args, &equal);
+    if (!status)
+        status = ad_record_sum(tape, &equal, 1u << (from->ndim - 1), &count);
+    args[0] = equal;
+    args[1] = count;
+    return status ? status : apply(tape, AD_OP_div, 0, args, weights);
+}
+
+static enum ad_status reverse_along(struct emitter *e, int32_t i, const struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    int code = ad_tape_code(tape, i);
+    int64_t extra = tape->aux[tape->a[i] + 4];
+    struct ad_view from, shaped = *g, moved, weights;
+    enum ad_status status;
+
+    ad_tape_views(tape, i, &from, 1);
+    ad_view_hold(&shaped);
+    if (shaped.place == AD_NUMBER)
+        shaped.ndim = 0;
+    if (code == AD_CUMSUM) {
+        if (shaped.place == AD_NUMBER)
+            ad_view_broadcast(&shaped, from.ndim, from.shape);
+        status = reshaped(tape, &shaped, from.ndim, from.shape);
+        if (!status)
+            status = ad_record_along(tape, AD_CUMSUM, &shaped, !extra, &moved);
+    } else {
+        int64_t shape[AD_MAX_DIMS];
+
+        memcpy(shape, from.shape, sizeof shape);
+        shape[from.ndim - 1] = 1;
+        status = shaped.place == AD_NUMBER ? AD_OK : reshaped(tape, &shaped, from.ndim, shape);
+        if (!status)
+            status = extremum_weights(tape, i, &from, &weights);
+        if (!status)
+            status = push(tape, AD_SELECT, &shaped, &weights, &moved);
+    }
+    ad_view_drop(&shaped);
+    if (status)
+        return status;
+    status = contribute(e, &from, &moved);
+    ad_view_drop(&moved);
+    return status;
+}
+
+static enum ad_status reverse_call(struct emitter *e, int32_t i, const struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    int n = (int)tape->aux[tape->a[i] + 1];
+    int64_t size = tape->aux[tape->a[i] + 2];
+    struct ad_view *views = malloc(2 * (size_t)AD_MAX(n, 1) * sizeof *views), *grads = views + n,
+                   flat = *g;
+    enum ad_status status;
+
+    if (!views)
+        return AD_NO_MEMORY;
+    ad_view_hold(&flat);
+    status = reshaped(tape, &flat, 1, &size);
+    if (!status && flat.place == AD_NUMBER)
+        ad_view_broadcast(&flat, 1, &size);
+    ad_tape_views(tape, i, views, n);
+    if (!status)
+        status = tape->hooks->emit_reverse(tape, i, &flat, grads);
+    if (!status)
+        for (int j = 0; j < n; j++) {
+            if (!status)
+                status = contribute(e, &views[j], &grads[j]);
+            ad_view_drop(&grads[j]);
+        }
+    ad_view_drop(&flat);
+    free(views);
+    return status;
+}
+
+static enum ad_status reverse_instr(struct emitter *e, int32_t i)
+{
+    struct ad_tape *tape = e->tape;
+    int code = ad_tape_code(tape, i);
+    struct ad_view g, y, a[AD_MAX_ARGS] = {{0}};
+    double p;
+    enum ad_status status;
+
+    if (code == AD_INPUT || ad_tape_length(tape, i) == 0 || !e->active[tape->dst[i] - e->low])
+        return AD_OK;
+    status = adjoint_of(e, i, &g);
+    if (status || is_number(&g, 0))
+        return status;
+    if (!ad_tape_is_array(tape, i)) {
+        a[0] = ad_view_slots(tape->a[i], 0, NULL);
+        a[1] = ad_view_slots(tape->b[i], 0, NULL);
+        y = ad_view_slots(tape->dst[i], 0, NULL);
+        p = ad_ops[code].family ? tape->value[tape->b[i]] : 0;
+        return reverse_words(e, i, (enum ad_op)code, p, a, &y, &g);
+    }
+    if (code == AD_ADDTO)
+        return reverse_addto(e, i, &g);
+    if (code == AD_MATMUL)
+        return reverse_matmul(e, i, &g);
+    if (code == AD_CUMSUM || code == AD_EXTREMUM)
+        return reverse_along(e, i, &g);
+    if (code == AD_CALL)
+        return reverse_call(e, i, &g);
+    ad_tape_views(tape, i, a, ad_ops[code].n_args);
+    memcpy(&p, tape->aux + tape->a[i] + 3, sizeof p);
+    y = ad_view_slots(tape->dst[i], a[0].ndim, a[0].shape);
+    ad_view_hold(&g);
+    if (g.place != AD_NUMBER)
+        status = reshaped(tape, &g, y.ndim, y.shape);
+    else
+        g.ndim = 0;
+    if (!status)
+        status = reverse_words(e, i, (enum ad_op)code, p, a, &y, &g);
+    ad_view_drop(&g);
+    return status;
+}
+
+/* The adjoint of an input, whose instructions' adjoints are complete. */
+static enum ad_status input_adjoint(struct emitter *e, const struct ad_view *input,
+                                    struct ad_view *result)
+{
+    struct ad_tape *tape = e->tape;
+    int32_t low = ad_view_lowest(input);
+    struct ad_view g, own = *input;
+    int64_t size, n = ad_view_size(input), at = 0;
+    enum ad_status status = AD_OK;
+
+    *result = ad_view_number(0);
+    if (low == INT32_MAX || n == 0)
+        return AD_OK;
+    if (input->place == AD_SLOTS) {
+        int32_t i = ad_tape_producer(tape, low);
+
+        status = adjoint_of(e, i, &g);
+        if (status || is_number(&g, 0))
+            return status;
+        size = ad_tape_is_array(tape, i) ? tape->aux[tape->a[i] + 2] : 1;
+        ad_view_hold(&g);
+        status = g.place == AD_NUMBER ? AD_OK : reshaped(tape, &g, 1, &size);
+        own.place = AD_OWN;
+        own.base -= tape->dst[i];
+        if (!status)
+            status = part_of(tape, &g, &own, result);
+        ad_view_drop(&g);
+        return status;
+    }
+    /* Slots of several instructions: a list of their adjoints' slots. */
+    struct ad_list *list = ad_list_new(&tape->lists, n);
+
+    if (!list)
+        return AD_NO_MEMORY;
+    for (int64_t j = 0; j < n; j++)
+        list->slot[j] = NONE;
+#define COLLECT(j, found) list->slot[at++] = (found) + 0 * (int32_t)(j)
+    FOR_SLOTS(tape, input, COLLECT);
+    for (int64_t j = 0; j < n; j++) {
+        int32_t slot = list->slot[j], i;
+        double c = 0;
+        struct ad_view one, position = ad_view_slots(0, 0, NULL);
+
+        list->slot[j] = NONE;
+        one = ad_view_number(0);
+        if (slot >= e->low) {
+            i = ad_tape_producer(tape, slot);
+            status = adjoint_of(e, i, &g);
+            size = ad_tape_is_array(tape, i) ? tape->aux[tape->a[i] + 2] : 1;
+            if (!status && g.place != AD_NUMBER) {
+                ad_view_hold(&g);
+                status = reshaped(tape, &g, 1, &size);
+                position.place = AD_OWN;
+                position.base = slot - tape->dst[i];
+                if (!status)
+                    status = part_of(tape, &g, &position, &one);
+                ad_view_drop(&g);
+            } else {
+                one = g;
+            }
+            if (status) {
+                ad_list_drop(list);
+                return status;
+            }
+        }
+        if (one.place == AD_SLOTS) {
+            list->slot[j] = (int32_t)one.base;
+        } else if (one.place == AD_LIST) {
+            list->slot[j] = one.in.list->slot[one.base];
+            ad_view_drop(&one);
+        } else {
+            c = one.place == AD_NUMBER ? one.in.number : one.in.array->data[one.base];
+            status = ad_tape_grow(tape, 0, 0, 1, 0);
+            if (status) {
+                ad_list_drop(list);
+                return status;
+            }
+            list->slot[j] = ad_tape_const(tape, c);
+            ad_view_drop(&one);
+        }
+    }
+    *result = ad_view_slots(0, input->ndim, input->shape);
+    result->place = AD_LIST;
+    result->in.list = list;
+    return AD_OK;
+}
+
+enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct ad_view *outputs,
+                               const struct ad_view *seeds, int n_inputs,
+                               const struct ad_view *inputs, struct ad_view *adjoints)
+{
+    struct emitter e;
+    enum ad_status status = AD_OK;
+    int done = 0;
+
+    tape->busy++;
+    if (!emitter_begin(&e, tape, n_inputs, inputs))
+        status = AD_NO_MEMORY;
+    if (!status) {
+        mark_inputs(&e, n_inputs, inputs);
+        mark_active(&e);
+    }
+    for (int i = 0; i < n_outputs && !status; i++)
+        status = contribute(&e, &outputs[i], &seeds[i]);
+    for (int32_t i = e.end - 1; i >= e.first && !status; i--)
+        status = reverse_instr(&e, i);
+    for (; done < n_inputs && !status; done++)
+        status = input_adjoint(&e, &inputs[done], &adjoints[done]);
+    if (status)
+        while (--done > 0)
+            ad_view_drop(&adjoints[done - 1]);
+    emitter_end(&e);
+    tape->busy--;
+    return status;
+}
+
+/* ---- forward ---- */
+
+/* The tangent of a view, held; a number if it has none. */
+static enum ad_status tangent_of(struct emitter *e, const struct ad_view *view, struct ad_view *t)
+{
+    struct ad_tape *tape = e->tape;
+    int32_t low;
+    struct ad_list *list;
+    int64_t at = 0;
+    enum ad_status status;
+
+    *t = ad_view_number(0);
+    if (!view_active(e, view) || ad_view_size(view) == 0)
+        return AD_OK;
+    *t = *view;
+    if (view->place == AD_SLOTS) { /* an instruction's tangents are consecutive */
+        low = ad_view_lowest(view);
+        if (e->latest[low - e->low] == NONE)
+            *t = ad_view_number(0);
+        else
+            t->base += e->latest[low - e->low] - low;
+        return AD_OK;
+    }
+    status = ad_tape_grow(tape, 0, 0, 1, 0);
+    list = status ? NULL : ad_list_new(&tape->lists, view->in.list->n);
+    if (!list)
+        return AD_NO_MEMORY;
+    int32_t zero = ad_tape_const(tape, 0);
+
+    for (; at < list->n; at++) {
+        int32_t slot = view->in.list->slot[at];
+
+        list->slot[at] = slot >= e->low && e->latest[slot - e->low] != NONE
+                             ? e->latest[slot - e->low]
+                             : zero;
+    }
+    t->in.list = list;
+    return AD_OK;
+}
+
+/* The tangents of instruction i are the elements of t, which is consumed. */
+static enum ad_status set_tangent(struct emitter *e, int32_t i, struct ad_view *t)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t size = ad_tape_is_array(tape, i) ? tape->aux[tape->a[i] + 2] : 1;
+    int32_t *latest = e->latest + (tape->dst[i] - e->low);
+    enum ad_status status = AD_OK;
+
+    if (is_number(t, 0))
+        return AD_OK;
+    if (size == 1 && t->place == AD_NUMBER) {
+        status = ad_tape_grow(tape, 0, 0, 1, 0);
+        if (!status)
+            latest[0] = ad_tape_const(tape, t->in.number);
+        return status;
+    }
+    if (t->place != AD_SLOTS || t->base < 0 || !ad_view_is_contiguous(t)) {
+        struct ad_view copy, from = *t;
+
+        if (from.place == AD_NUMBER)
+            ad_view_broadcast(&from, 1, &size);
+        status = ad_record_copy(tape, &from, &copy);
+        ad_view_drop(t);
+        if (status)
+            return status;
+        *t = copy;
+    }
+    for (int64_t j = 0; j < size; j++)
+        latest[j] = (int32_t)(t->base + j);
+    return AD_OK;
+}
+
+static enum ad_status forward_words(struct emitter *e, enum ad_op op, double p, struct ad_view *a,
+                                    const struct ad_view *y, struct ad_view *t)
+{
+    struct ad_tape *tape = e->tape;
+    const struct ad_op_info *info = &ad_ops[op];
+    struct ad_view tangent, partial, product, args[AD_MAX_ARGS];
+    enum ad_status status = AD_OK;
+
+    struct ad_view targets[AD_MAX_ARGS];
+
+    memcpy(targets, a, sizeof targets);
+    for (int j = 0; j < info->n_args; j++)
+        simplify(tape, &a[j]);
+    *t = ad_view_number(0);
+    for (int j = 0; j < info->n_args && !status; j++) {
+        status = tangent_of(e, &targets[j], &tangent);
+        if (status || is_number(&tangent, 0))
+            continue;
+        if (tangent.place == AD_SLOTS)
+            simplify(tape, &tangent);
+        status = emit_partial(tape, op, j, p, a, y, &partial);
+        if (!status) {
+            status = push(tape, info->curvature, &tangent, &partial, &product);
+            ad_view_drop(&partial);
+        }
+        ad_view_drop(&tangent);
+        if (status)
+            continue;
+        args[0] = *t;
+        args[1] = product;
+        args[2] = ad_view_number(0);
+        status = apply(tape, AD_OP_add, 0, args, t);
+        ad_view_drop(&args[0]);
+        ad_view_drop(&product);
+    }
+    /* an operand that was stretched leaves a tangent to be stretched */
+    if (!status && t->place != AD_NUMBER)
+        ad_view_broadcast(t, y->ndim, y->shape);
+    return status;
+}
+
+static enum ad_status forward_addto(struct emitter *e, int32_t i, struct ad_view *t)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t n = tape->aux[tape->a[i] + 1] / 2, size = tape->aux[tape->a[i] + 2],
+            at = AD_BLOCK_HEADER;
+    struct ad_view *views = malloc(2 * (size_t)AD_MAX(n, 1) * sizeof *views);
+    int used = 0;
+    enum ad_status status = AD_OK;
+
+    *t = ad_view_number(0);
+    if (!views)
+        return AD_NO_MEMORY;
+    for (int64_t v = 0; v < n && !status; v++) {
+        const int64_t *block = tape->aux + tape->a[i];
+        struct ad_view from;
+
+        at = ad_view_decode(ad_view_decode(block + at, &from), &views[n + used]) - block;
+        status = tangent_of(e, &from, &views[used]);
+        used += !status && !is_number(&views[used], 0);
+    }
+    if (!status && used)
+        status = ad_record_addto(tape, size, used, views, views + n, t);
+    while (used-- > 0)
+        ad_view_drop(&views[used]);
+    free(views);
+    return status;
+}
+
+static enum ad_status forward_matmul(struct emitter *e, int32_t i, struct ad_view *t)
+{
+    struct ad_tape *tape = e->tape;
+    struct ad_view views[2], tangent, product, args[AD_MAX_ARGS];
+    enum ad_status status = AD_OK;
+
+    *t = ad_view_number(0);
+    ad_tape_views(tape, i, views, 2);
+    for (int side = 0; side < 2 && !status; side++) {
+        status = tangent_of(e, &views[side], &tangent);
+        if (status || is_number(&tangent, 0))
+            continue;
+        status = side ? ad_record_matmul(tape, &views[0], &tangent, &product)
+                      : ad_record_matmul(tape, &tangent, &views[1], &product);
+        ad_view_drop(&tangent);
+        if (status)
+            continue;
+        args[0] = *t;
+        args[1] = product;
+        args[2] = ad_view_number(0);
+        status = apply(tape, AD_OP_add, 0, args, t);
+    }
+    return status;
+}
+
+static enum ad_status forward_along(struct emitter *e, int32_t i, struct ad_view *t)
+{
+    struct ad_tape *tape = e->tape;
+    struct ad_view from, tangent, weights, product;
+    enum ad_status status;
+
+    ad_tape_views(tape, i, &from, 1);
+    status = tangent_of(e, &from, &tangent);
+    *t = ad_view_number(0);
+    if (status || is_number(&tangent, 0))
+        return status;
+    if (ad_tape_code(tape, i) == AD_CUMSUM) {
+        status = ad_record_along(tape, AD_CUMSUM, &tangent, tape->aux[tape->a[i] + 4], t);
+    } else {
+        status = extremum_weights(tape, i, &from, &weights);
+        if (!status)
+            status = push(tape, AD_SELECT, &tangent, &weights, &product);
+        if (!status)
+            status = ad_record_sum(tape, &product, 1u << (from.ndim - 1), t);
+    }
+    ad_view_drop(&tangent);
+    return status;
+}
+
+static enum ad_status forward_call(struct emitter *e, int32_t i, struct ad_view *t)
+{
+    struct ad_tape *tape = e->tape;
+    int n = (int)tape->aux[tape->a[i] + 1], done = 0;
+    struct ad_view *views = malloc(2 * (size_t)AD_MAX(n, 1) * sizeof *views), *tangents = views + n;
+    enum ad_status status = AD_OK;
+
+    *t = ad_view_number(0);
+    if (!views)
+        return AD_NO_MEMORY;
+    ad_tape_views(tape, i, views, n);
+    for (; done < n && !status; done++)
+        status = tangent_of(e, &views[done], &tangents[done]);
+    if (!status)
+        status = tape->hooks->emit_forward(tape, i, tangents, t);
+    else
+        done--;
+    while (done-- > 0)
+        ad_view_drop(&tangents[done]);
+    free(views);
+    return status;
+}
+
+static enum ad_status forward_instr(struct emitter *e, int32_t i)
+{
+    struct ad_tape *tape = e->tape;
+    int code = ad_tape_code(tape, i);
+    struct ad_view t, y, a[AD_MAX_ARGS] = {{0}};
+    double p;
+    enum ad_status status;
+
+    if (code == AD_INPUT || ad_tape_length(tape, i) == 0 || !e->active[tape->dst[i] - e->low] ||
+        e->latest[tape->dst[i] - e->low] != NONE)
+        return AD_OK;
+    if (!ad_tape_is_array(tape, i)) {
+        a[0] = ad_view_slots(tape->a[i], 0, NULL);
+        a[1] = ad_view_slots(tape->b[i], 0, NULL);
+        y = ad_view_slots(tape->dst[i], 0, NULL);
+        p = ad_ops[code].family ? tape->value[tape->b[i]] : 0;
+        status = forward_words(e, (enum ad_op)code, p, a, &y, &t);
+    } else if (code == AD_ADDTO) {
+        status = forward_addto(e, i, &t);
+    } else if (code == AD_MATMUL) {
+        status = forward_matmul(e, i, &t);
+    } else if (code == AD_CUMSUM || code == AD_EXTREMUM) {
+        status = forward_along(e, i, &t);
+    } else if (code == AD_CALL) {
+        status = forward_call(e, i, &t);
+    } else {
+        ad_tape_views(tape, i, a, ad_ops[code].n_args);
+        memcpy(&p, tape->aux + tape->a[i] + 3, sizeof p);
+        y = ad_view_slots(tape->dst[i], a[0].ndim, a[0].shape);
+        status = forward_words(e, (enum ad_op)code, p, a, &y, &t);
+    }
+    return status ? status : set_tangent(e, i, &t);
+}
+
+enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct ad_view *inputs,
+                               const struct ad_view *seeds, int n_outputs,
+                               const struct ad_view *outputs, struct ad_view *tangents)
+{
+    struct emitter e;
+    enum ad_status status = AD_OK;
+    int done = 0;
+
+    tape->busy++;
+    if (!emitter_begin(&e, tape, n_inputs, inputs))
+        status = AD_NO_MEMORY;
+    if (!status) {
+        mark_inputs(&e, n_inputs, inputs);
+        mark_active(&e);
+    }
+    for (int i = 0; i < n_inputs && !status; i++) {
+        struct ad_view seed = seeds[i], copy;
+        int64_t at = 0;
+
+        if (is_number(&seed, 0))
+            continue;
+        ad_view_broadcast(&seed, inputs[i].ndim, inputs[i].shape);
+        status = ad_record_copy(tape, &seed, &copy);
+        if (status)
+            continue;
+#define SEED(j, slot)                                                                              \
+    if ((slot) >= e.low)                                                                           \
+    e.latest[(slot)-e.low] = (int32_t)(copy.base + at + 0 * (j)), at++
+        FOR_SLOTS(tape, &inputs[i], SEED);
+    }
+    for (int32_t i = e.first; i < e.end && !status; i++)
+        status = forward_instr(&e, i);
+    for (; done < n_outputs && !status; done++)
+        status = tangent_of(&e, &outputs[done], &tangents[done]);
+    if (status)
+        while (--done > 0)
+            ad_view_drop(&tangents[done - 1]);
+    emitter_end(&e);
+    tape->busy--;
+    return status;
+}

@@ -1,0 +1,29 @@
+/* ad_emit.h -- derivatives as programs: the rules of the sweeps, appended to the tape as ordinary
+ * instructions, so that they can be differentiated again. */
+#ifndef AD_EMIT_H
+#define AD_EMIT_H
+
+#include "ad_tape.h"
+
+/*
+ * ad_emit_reverse() records the adjoints of 'inputs', given adjoints 'seeds' of 'outputs' (broadcast
+ * to their shapes), through the instructions of the tape as it stands, down to the lowest slot of the
+ * inputs.
+ *
+ * adjoints[i] receives a view in the shape of inputs[i], or an AD_NUMBER 0 if no instruction leads
+ * there.  What it points at is passed with one reference.  On failure no view is passed; instructions
+ * already appended stay as garbage.
+ */
+enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct ad_view *outputs,
+                               const struct ad_view *seeds, int n_inputs,
+                               const struct ad_view *inputs, struct ad_view *adjoints);
+
+/*
+ * ad_emit_forward() records the tangents of 'outputs', given tangents 'seeds' of 'inputs'.  Conventions
+ * as above.
+ */
+enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct ad_view *inputs,
+                               const struct ad_view *seeds, int n_outputs,
+                               const struct ad_view *outputs, struct ad_view *tangents);
+
+#endif

@@ -1,0 +1,21 @@
+/* ad_linalg.h -- dense linear algebra on strided matrices of doubles. */
+#ifndef AD_LINALG_H
+#define AD_LINALG_H
+
+#include "ad_base.h"
+
+/* A rows x cols matrix; strides in elements. */
+struct ad_matrix {
+    const double *data;
+    int64_t rows, cols, row_stride, col_stride;
+};
+
+/* NumPy's inner loop of matmul (which calls its BLAS), set once by the binding; NULL: a plain loop. */
+typedef void ad_matmul_loop(char **args, const intptr_t *dimensions, const intptr_t *strides,
+                            void *data);
+extern ad_matmul_loop *ad_matmul_blas;
+
+/* c = a b, c contiguous (a.rows, b.cols), overlapping neither. */
+void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c);
+
+#endif

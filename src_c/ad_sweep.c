@@ -1,0 +1,1092 @@
+/* ad_sweep.c -- forward, reverse and second-order sweeps in numbers.
+ *
+ * Scalar instructions are handled in place; array instructions tile by tile, where the partials of a
+ * tile are found once and serve all lanes.  Structural instructions are linear (or bilinear), so one
+ * pair of functions moves tangents forward and adjoints back through them. */
+#include "ad_sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ad_linalg.h"
+#include "ad_point.h"
+
+/* ---- workspace ---- */
+
+struct ad_work *ad_work_new(void)
+{
+    return calloc(1, sizeof(struct ad_work));
+}
+
+void ad_work_free(struct ad_work *work)
+{
+    if (!work)
+        return;
+    free(work->tan);
+    free(work->adj);
+    free(work->dadj);
+    free(work);
+}
+
+static bool zeroed(double **buffer, int64_t *capacity, int64_t n)
+{
+    if (n > *capacity) {
+        /* The old contents are not wanted: calloc gives large blocks already zero. */
+        double *fresh = calloc((size_t)n, sizeof *fresh);
+
+        if (!fresh)
+            return false;
+        free(*buffer);
+        *buffer = fresh;
+        *capacity = n;
+        return true;
+    }
+    memset(*buffer, 0, (size_t)n * sizeof **buffer);
+    return true;
+}
+
+enum ad_status ad_work_begin(struct ad_tape *tape, enum ad_sweep_kind kind, int32_t low, int lanes)
+{
+    struct ad_work *work = tape->work;
+    int64_t slots = tape->n_slots - low, n = slots * lanes;
+    bool ok = true;
+
+    work->low = low;
+    work->lanes = lanes;
+    if (kind != AD_SWEEP_REVERSE)
+        ok = zeroed(&work->tan, &work->capacity[0], n);
+    if (kind != AD_SWEEP_FORWARD)
+        ok = ok && zeroed(&work->adj, &work->capacity[1], kind == AD_SWEEP_SECOND ? slots : n);
+    if (kind == AD_SWEEP_SECOND)
+        ok = ok && zeroed(&work->dadj, &work->capacity[2], n);
+    return ok ? AD_OK : AD_NO_MEMORY;
+}
+
+/* ---- moving lanes between buffers and tiles ---- */
+
+/* The slot of element i of a span; a negative number if it is no variable. */
+AD_INLINE int64_t span_slot(const struct ad_span *span, int64_t i)
+{
+    switch (span->kind) {
+    case AD_SPAN_FIXED:
+        return -1;
+    case AD_SPAN_RUN:
+        return span->slot + i;
+    case AD_SPAN_ONE:
+        return span->slot;
+    case AD_SPAN_MANY:
+        return span->slots[i];
+    }
+    ad_unreachable();
+    return -1;
+}
+
+/* Is no element of the span a variable?  Runs lie within one instruction, hence on one side of low. */
+AD_INLINE bool span_is_fixed(const struct ad_span *span, int32_t low)
+{
+    return span->kind == AD_SPAN_FIXED || (span->kind != AD_SPAN_MANY && span->slot < low);
+}
+
+AD_VECTOR static void add_run(double *to, const double *from, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] += from[i];
+}
+
+/* to[i] += from[i] * d, a zero in 'from' giving zero; 'from' and 'to' do not overlap. */
+AD_VECTOR static void push_run(double *restrict to, const double *restrict from,
+                               const double *restrict d, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double t = from[i] * d[i];
+
+        to[i] += from[i] == 0 ? 0 : t;
+    }
+}
+
+AD_VECTOR static void push_run_const(double *restrict to, const double *restrict from, double d,
+                                     int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double t = from[i] * d;
+
+        to[i] += from[i] == 0 ? 0 : t;
+    }
+}
+
+/* A zero partial of a SELECT op cuts even infinite adjoints off. */
+AD_VECTOR static void push_run_select(double *restrict to, const double *restrict from,
+                                      const double *restrict d, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double t = from[i] * d[i];
+
+        to[i] += from[i] == 0 || d[i] == 0 ? 0 : t;
+    }
+}
+
+AD_VECTOR static double sum_products(const double *restrict from, struct ad_vec d, bool select,
+                                     int64_t n)
+{
+    double lane[8] = {0};
+
+    for (int64_t i = 0; i < n; i++) {
+        double p = d.v ? d.v[i] : d.c, t = from[i] * p;
+
+        lane[i & 7] += from[i] == 0 || (select && p == 0) ? 0 : t;
+    }
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+/* The same for any number of lanes and any span; inlined for the common numbers of lanes. */
+AD_INLINE void push_lanes(const int lanes, double *buffer, int32_t low, const struct ad_span *to,
+                          const double *from, struct ad_vec d, bool select, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t slot = span_slot(to, i);
+        double p = d.v ? d.v[i] : d.c, *at = buffer + (slot - low) * lanes;
+
+        if (slot < low || (select && p == 0))
+            continue;
+        for (int l = 0; l < lanes; l++) {
+            double f = from[i * lanes + l];
+
+            at[l] += f == 0 ? 0 : f * p;
+        }
+    }
+}
+
+AD_VECTOR static void push_8(double *buffer, int32_t low, const struct ad_span *to,
+                             const double *from, struct ad_vec d, bool select, int64_t n)
+{
+    push_lanes(AD_LANES, buffer, low, to, from, d, select, n);
+}
+
+/* buffer[to] += from * d over n elements: the one way in which tangents and adjoints move. */
+static void push(int lanes, double *buffer, int32_t low, const struct ad_span *to,
+                 const double *from, struct ad_vec d, enum ad_curvature curvature, int64_t n)
+{
+    bool select = curvature == AD_SELECT;
+
+    if (span_is_fixed(to, low) || (!d.v && d.c == 0 && select))
+        return;
+    if (!d.v && d.c == 1 && to->kind == AD_SPAN_RUN) {
+        add_run(buffer + (to->slot - (int64_t)low) * lanes, from, n * lanes);
+    } else if (lanes == 1 && to->kind == AD_SPAN_RUN) {
+        double *at = buffer + (to->slot - low);
+
+        if (!d.v)
+            push_run_const(at, from, d.c, n);
+        else if (select)
+            push_run_select(at, from, d.v, n);
+        else
+            push_run(at, from, d.v, n);
+    } else if (lanes == 1 && to->kind == AD_SPAN_ONE) {
+        buffer[to->slot - low] += sum_products(from, d, select, n);
+    } else if (lanes == 1) {
+        push_lanes(1, buffer, low, to, from, d, select, n);
+    } else if (lanes == AD_LANES) {
+        push_8(buffer, low, to, from, d, select, n);
+    } else {
+        push_lanes(lanes, buffer, low, to, from, d, select, n);
+    }
+}
+
+static const struct ad_vec one = {NULL, 1};
+
+/* The lanes of a span, contiguous; NULL if all are zero.  'room' holds AD_TILE * lanes. */
+static const double *lanes_of(int lanes, const double *buffer, int32_t low,
+                              const struct ad_span *span, int64_t n, double *room)
+{
+    if (span_is_fixed(span, low))
+        return NULL;
+    if (span->kind == AD_SPAN_RUN)
+        return buffer + (span->slot - (int64_t)low) * lanes;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t slot = span_slot(span, i);
+
+        for (int l = 0; l < lanes; l++)
+            room[i * lanes + l] = slot < low ? 0 : buffer[(slot - low) * lanes + l];
+    }
+    return room;
+}
+
+void ad_work_add(const struct ad_tape *tape, double *buffer, int lanes, const struct ad_view *view,
+                 const double *data)
+{
+    int64_t size = ad_view_size(view);
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
+
+        push(lanes, buffer, tape->work->low, &span, data + start * lanes, one, AD_LINEAR, n);
+    }
+}
+
+void ad_work_get(const struct ad_tape *tape, const double *buffer, int lanes,
+                 const struct ad_view *view, double *data)
+{
+    int64_t size = ad_view_size(view);
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
+        const double *from =
+            lanes_of(lanes, buffer, tape->work->low, &span, n, data + start * lanes);
+
+        if (!from)
+            memset(data + start * lanes, 0, (size_t)(n * lanes) * sizeof *data);
+        else if (from != data + start * lanes)
+            memcpy(data + start * lanes, from, (size_t)(n * lanes) * sizeof *data);
+    }
+}
+
+/* ---- elementwise array instructions ---- */
+
+/* One tile of an elementwise instruction: where its operands are, and their values. */
+struct tile {
+    int64_t n;
+    struct ad_span span[AD_MAX_ARGS];
+    struct ad_vec a[AD_MAX_ARGS], y;
+    struct ad_span_room room[AD_MAX_ARGS];
+};
+
+static void load_tile(const struct ad_tape *tape, const struct ad_view *views, int n_args,
+                      int32_t dst, int64_t size, int64_t start, struct tile *tile)
+{
+    tile->n = ad_tile_size(&views[0], size, start);
+    for (int j = 0; j < AD_MAX_ARGS; j++)
+        tile->a[j] = (struct ad_vec){NULL, 0};
+    for (int j = 0; j < n_args; j++) {
+        tile->span[j] = ad_span_of(&views[j], 0, tape->value, start, tile->n, &tile->room[j]);
+        tile->a[j] = ad_span_values(&tile->span[j], tape->value, tile->n, tile->room[j].values);
+    }
+    tile->y = (struct ad_vec){tape->value + dst + start, 0};
+}
+
+static bool all_zero(const double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (x[i] != 0)
+            return false;
+    return true;
+}
+
+static double block_parameter(const int64_t *block)
+{
+    double p;
+
+    memcpy(&p, block + 3, sizeof p);
+    return p;
+}
+
+static void forward_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *room)
+{
+    struct ad_work *work = tape->work;
+    const int64_t *block = tape->aux + tape->a[i];
+    int n_args = ad_ops[op].n_args, lanes = work->lanes;
+    int32_t low = work->low, dst = tape->dst[i];
+    double p = block_parameter(block);
+    struct ad_view views[AD_MAX_ARGS];
+    struct tile tile;
+
+    ad_tape_views(tape, i, views, n_args);
+    for (int64_t start = 0; start < block[2]; start += tile.n) {
+        struct ad_span out = {AD_SPAN_RUN, dst + (int32_t)start, NULL, {NULL, 0}};
+
+        load_tile(tape, views, n_args, dst, block[2], start, &tile);
+        for (int j = 0; j < n_args; j++) {
+            const double *from = lanes_of(lanes, work->tan, low, &tile.span[j], tile.n, room);
+
+            if (from)
+                push(lanes, work->tan, low, &out, from,
+                     ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
+                     ad_ops[op].curvature, tile.n);
+        }
+    }
+}
+
+static void reverse_op(struct ad_tape *tape, int32_t i, enum ad_op op)
+{
+    struct ad_work *work = tape->work;
+    const int64_t *block = tape->aux + tape->a[i];
+    int n_args = ad_ops[op].n_args, lanes = work->lanes;
+    int32_t low = work->low, dst = tape->dst[i];
+    double p = block_parameter(block);
+    struct ad_view views[AD_MAX_ARGS];
+    struct tile tile;
+
+    ad_tape_views(tape, i, views, n_args);
+    for (int64_t start = 0; start < block[2]; start += tile.n) {
+        const double *g = work->adj + (dst - low + start) * lanes;
+
+        tile.n = ad_tile_size(&views[0], block[2], start);
+        if (all_zero(g, tile.n * lanes))
+            continue;
+        load_tile(tape, views, n_args, dst, block[2], start, &tile);
+        for (int j = 0; j < n_args; j++)
+            if (!span_is_fixed(&tile.span[j], low))
+                push(lanes, work->adj, low, &tile.span[j], g,
+                     ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
+                     ad_ops[op].curvature, tile.n);
+    }
+}
+
+/* sum[i] += h[i] * tangent[i], all lanes; an absent dependence (tangent 0) adds nothing. */
+AD_INLINE void add_curvature(int lanes, double *sum, struct ad_vec h, const double *tangent,
+                             int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double c = h.v ? h.v[i] : h.c;
+
+        for (int l = 0; l < lanes; l++)
+            sum[i * lanes + l] += c * tangent[i * lanes + l];
+    }
+}
+
+/* 'room': (AD_MAX_ARGS + 1) * AD_TILE * lanes doubles; 'scratch': AD_SCRATCH. */
+static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *room)
+{
+    struct ad_work *work = tape->work;
+    const int64_t *block = tape->aux + tape->a[i];
+    int n_args = ad_ops[op].n_args, lanes = work->lanes;
+    int32_t low = work->low, dst = tape->dst[i];
+    double p = block_parameter(block);
+    enum ad_curvature curvature = ad_ops[op].curvature;
+    struct ad_view views[AD_MAX_ARGS];
+    struct tile tile;
+
+    ad_tape_views(tape, i, views, n_args);
+    for (int64_t start = 0; start < block[2]; start += tile.n) {
+        const double *g = work->adj + (dst - low + start), *tangent[AD_MAX_ARGS];
+        const double *dg = work->dadj + (dst - low + start) * lanes;
+        double *sum = room + AD_MAX_ARGS * AD_TILE * lanes, *scratch = tape->scratch;
+        struct ad_vec d[AD_MAX_ARGS] = {{NULL, 0}}, h[AD_MAX_ARGS];
+
+        tile.n = ad_tile_size(&views[0], block[2], start);
+        if (all_zero(g, tile.n) && all_zero(dg, tile.n * lanes))
+            continue;
+        load_tile(tape, views, n_args, dst, block[2], start, &tile);
+        for (int j = 0; j < n_args; j++) {
+            d[j] = ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, scratch);
+            scratch += AD_PARTIAL_SCRATCH;
+            tangent[j] = lanes_of(lanes, work->tan, low, &tile.span[j], tile.n,
+                                  room + j * AD_TILE * lanes);
+        }
+        for (int j = 0; j < n_args; j++) {
+            if (span_is_fixed(&tile.span[j], low))
+                continue;
+            push(1, work->adj, low, &tile.span[j], g, d[j], curvature, tile.n);
+            push(lanes, work->dadj, low, &tile.span[j], dg, d[j], curvature, tile.n);
+            if (curvature != AD_CURVED)
+                continue;
+            ad_op_vector_second(op, j, p, (size_t)tile.n, tile.a, tile.y, d, h, scratch);
+            memset(sum, 0, (size_t)(tile.n * lanes) * sizeof *sum);
+            for (int k = 0; k < n_args; k++)
+                if (tangent[k] && (h[k].v || h[k].c != 0))
+                    add_curvature(lanes, sum, h[k], tangent[k], tile.n);
+            for (int64_t e = 0; e < tile.n; e++)
+                for (int l = 0; l < lanes; l++)
+                    sum[e * lanes + l] = g[e] == 0 ? 0 : g[e] * sum[e * lanes + l];
+            push(lanes, work->dadj, low, &tile.span[j], sum, one, AD_LINEAR, tile.n);
+        }
+    }
+}
+
+/* ---- structural instructions: linear maps, forward and transposed, on any buffer ---- */
+
+/* 'room' holds AD_TILE * lanes. */
+static void move_addto(struct ad_tape *tape, int32_t i, bool reverse, double *buffer, int lanes,
+                       double *room)
+{
+    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+    int32_t low = tape->work->low, dst = tape->dst[i];
+    struct ad_span_room from_room, to_room;
+    struct ad_view from, to;
+
+    for (int64_t v = 0; v < block[1]; v += 2) {
+        int64_t size;
+
+        words = ad_view_decode(ad_view_decode(words, &from), &to);
+        size = ad_view_size(&to);
+        for (int64_t start = 0, n; start < size; start += n) {
+            n = ad_tile_size(&to, size, start);
+            struct ad_span in = ad_span_of(&from, 0, tape->value, start, n, &from_room);
+            struct ad_span out = ad_span_of(&to, dst, tape->value, start, n, &to_room);
+            const struct ad_span *source = reverse ? &out : &in, *target = reverse ? &in : &out;
+            const double *data;
+
+            if (span_is_fixed(target, low))
+                continue;
+            data = lanes_of(lanes, buffer, low, source, n, room);
+            if (data)
+                push(lanes, buffer, low, target, data, one, AD_LINEAR, n);
+        }
+    }
+}
+
+static void move_cumsum(struct ad_tape *tape, int32_t i, bool reverse, double *buffer, int lanes,
+                        double *room)
+{
+    const int64_t *block = tape->aux + tape->a[i];
+    int64_t size = block[2], row;
+    double *y = buffer + (int64_t)(tape->dst[i] - tape->work->low) * lanes;
+    bool from_end = (block[4] != 0) != reverse;
+    struct ad_view from;
+
+    ad_tape_views(tape, i, &from, 1);
+    row = from.shape[from.ndim - 1];
+    if (reverse)
+        memcpy(room, y, (size_t)(size * lanes) * sizeof *room);
+    else
+        ad_work_get(tape, buffer, lanes, &from, room);
+    for (int64_t start = 0; start < size; start += row)
+        for (int64_t j = 1; j < row; j++) {
+            int64_t to = start + (from_end ? row - 1 - j : j), source = from_end ? to + 1 : to - 1;
+
+            for (int l = 0; l < lanes; l++)
+                room[to * lanes + l] += room[source * lanes + l];
+        }
+    if (reverse)
+        ad_work_add(tape, buffer, lanes, &from, room);
+    else
+        memcpy(y, room, (size_t)(size * lanes) * sizeof *room);
+}
+
+/* The elements that attain the extremum share evenly. */
+static void move_extremum(struct ad_tape *tape, int32_t i, bool reverse, double *buffer, int lanes,
+                          double *room)
+{
+    int64_t size = tape->aux[tape->a[i] + 2], row;
+    int32_t dst = tape->dst[i];
+    double *y = buffer + (int64_t)(dst - tape->work->low) * lanes;
+    struct ad_view from, line;
+
+    ad_tape_views(tape, i, &from, 1);
+    row = from.shape[from.ndim - 1];
+    line = from;
+    for (int64_t e = 0; e < size; e++) {
+        double *x = room, *moved = room + row;
+        int64_t ties = 0, rest = e;
+
+        line.ndim = 1;
+        line.shape[0] = row;
+        line.stride[0] = from.stride[from.ndim - 1];
+        line.base = from.base;
+        for (int d = from.ndim - 2; d >= 0; d--) {
+            line.base += rest % from.shape[d] * from.stride[d];
+            rest /= from.shape[d];
+        }
+        for (int64_t start = 0, n; start < row; start += n) {
+            struct ad_span_room values;
+
+            n = ad_tile_size(&line, row, start);
+            struct ad_span span = ad_span_of(&line, 0, tape->value, start, n, &values);
+            struct ad_vec v = ad_span_values(&span, tape->value, n, values.values);
+
+            for (int64_t j = 0; j < n; j++) {
+                double at = v.v ? v.v[j] : v.c, best = tape->value[dst + e];
+
+                x[start + j] = at == best || (at != at && best != best);
+                ties += x[start + j] != 0;
+            }
+        }
+        if (reverse) {
+            for (int64_t j = 0; j < row; j++)
+                for (int l = 0; l < lanes; l++)
+                    moved[j * lanes + l] = x[j] == 0 ? 0 : y[e * lanes + l] / (double)ties;
+            ad_work_add(tape, buffer, lanes, &line, moved);
+        } else {
+            ad_work_get(tape, buffer, lanes, &line, moved);
+            for (int64_t j = 0; j < row; j++)
+                for (int l = 0; l < lanes; l++)
+                    if (x[j] != 0)
+                        y[e * lanes + l] += moved[j * lanes + l] / (double)ties;
+        }
+    }
+}
+
+/* ---- matrix products ---- */
+
+/* One operand of one batch: its view, and its values or one lane of a buffer as a matrix. */
+static struct ad_view batch_view(const struct ad_view *view, int64_t batch)
+{
+    struct ad_view one_batch = *view;
+    int nb = view->ndim - 2;
+
+    for (int d = nb - 1; d >= 0; d--) {
+        one_batch.base += batch % view->shape[d] * view->stride[d];
+        batch /= view->shape[d];
+    }
+    one_batch.ndim = 2;
+    for (int d = 0; d < 2; d++) {
+        one_batch.shape[d] = view->shape[nb + d];
+        one_batch.stride[d] = view->stride[nb + d];
+    }
+    return one_batch;
+}
+
+static struct ad_matrix dense(const double *data, int64_t rows, int64_t cols)
+{
+    return (struct ad_matrix){data, rows, cols, cols, 1};
+}
+
+static struct ad_matrix transposed(struct ad_matrix m)
+{
+    return (struct ad_matrix){m.data, m.cols, m.rows, m.col_stride, m.row_stride};
+}
+
+static void gather_values(const struct ad_tape *tape, const struct ad_view *view, double *out)
+{
+    int64_t size = ad_view_size(view);
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
+        struct ad_vec x = ad_span_values(&span, tape->value, n, room.values);
+
+        for (int64_t j = 0; j < n; j++)
+            out[start + j] = x.v ? x.v[j] : x.c;
+    }
+}
+
+/* The values of one operand; affine views are used where they lie. */
+static struct ad_matrix value_matrix(const struct ad_tape *tape, const struct ad_view *view,
+                                     double *room)
+{
+    if (view->place == AD_SLOTS || view->place == AD_ARRAY) {
+        const double *data = view->place == AD_ARRAY ? view->in.array->data : tape->value;
+
+        return (struct ad_matrix){data + view->base, view->shape[0], view->shape[1],
+                                  view->stride[0], view->stride[1]};
+    }
+    gather_values(tape, view, room);
+    return dense(room, view->shape[0], view->shape[1]);
+}
+
+static bool is_variable(const struct ad_view *view, int32_t low)
+{
+    int64_t least = view->base;
+
+    if (view->place == AD_LIST)
+        return true;
+    if (view->place != AD_SLOTS)
+        return false;
+    for (int d = 0; d < view->ndim; d++)
+        least += AD_MIN(view->stride[d], 0) * (view->shape[d] - 1);
+    return least >= low;
+}
+
+/* Lane 'lane' of interleaved lanes, alone; and back, added. */
+static void take_lane(const double *from, int lanes, int lane, int64_t n, double *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = from[i * lanes + lane];
+}
+
+static void add_lane(double *to, int lanes, int lane, int64_t n, const double *from)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i * lanes + lane] += from[i];
+}
+
+/* Rooms of a product: two operands' values, two operands' lanes, the result and one lane of each. */
+struct product {
+    int64_t m, k, n, batches;
+    struct ad_view a, b;
+    double *room, *va, *vb, *la, *lb, *one_a, *one_b, *one_y, *ta, *tb;
+};
+
+static enum ad_status product_begin(struct ad_tape *tape, int32_t i, int lanes,
+                                    struct product *product)
+{
+    struct ad_view views[2];
+    int64_t ka, kb;
+    int nb;
+
+    ad_tape_views(tape, i, views, 2);
+    nb = views[0].ndim - 2;
+    product->a = views[0];
+    product->b = views[1];
+    product->m = views[0].shape[nb];
+    product->k = views[0].shape[nb + 1];
+    product->n = views[1].shape[nb + 1];
+    product->batches = 1;
+    for (int d = 0; d < nb; d++)
+        product->batches *= views[0].shape[d];
+    ka = product->m * product->k;
+    kb = product->k * product->n;
+    product->room = malloc((size_t)((ka + kb) * (3 + lanes) + product->m * product->n + 1) *
+                           sizeof *product->room);
+    if (!product->room)
+        return AD_NO_MEMORY;
+    product->va = product->room;
+    product->vb = product->va + ka;
+    product->la = product->vb + kb;
+    product->lb = product->la + ka * lanes;
+    product->one_a = product->lb + kb * lanes;
+    product->one_b = product->one_a + ka;
+    product->ta = product->one_b + kb;
+    product->tb = product->ta + ka;
+    product->one_y = product->tb + kb;
+    return AD_OK;
+}
+
+static enum ad_status forward_matmul(struct ad_tape *tape, int32_t i)
+{
+    struct ad_work *work = tape->work;
+    int lanes = work->lanes;
+    struct product q;
+    enum ad_status status = product_begin(tape, i, lanes, &q);
+
+    if (status)
+        return status;
+    for (int64_t batch = 0; batch < q.batches; batch++) {
+        struct ad_view a = batch_view(&q.a, batch), b = batch_view(&q.b, batch);
+        struct ad_matrix va = value_matrix(tape, &a, q.va), vb = value_matrix(tape, &b, q.vb);
+        double *y = work->tan + (tape->dst[i] - work->low + batch * q.m * q.n) * lanes;
+
+        for (int side = 0; side < 2; side++) {
+            const struct ad_view *view = side ? &b : &a;
+            double *all = side ? q.lb : q.la, *single = side ? q.one_b : q.one_a;
+            int64_t size = side ? q.k * q.n : q.m * q.k;
+
+            if (!is_variable(view, work->low))
+                continue;
+            ad_work_get(tape, work->tan, lanes, view, all);
+            for (int l = 0; l < lanes; l++) {
+                take_lane(all, lanes, l, size, single);
+                ad_matmul(side ? va : dense(single, q.m, q.k), side ? dense(single, q.k, q.n) : vb,
+                          q.one_y);
+                add_lane(y, lanes, l, q.m * q.n, q.one_y);
+            }
+        }
+    }
+    free(q.room);
+    return AD_OK;
+}
+
+/* buffer[a] += g b', buffer[b] += a' g, for all lanes of g; with 'tan' also the products of the
+ * adjoint's single lane with the operands' tangents, which is the second-order part. */
+static enum ad_status reverse_matmul(struct ad_tape *tape, int32_t i, double *buffer, int lanes,
+                                     const double *tan)
+{
+    struct ad_work *work = tape->work;
+    int32_t low = work->low;
+    struct product q;
+    enum ad_status status = product_begin(tape, i, lanes, &q);
+
+    if (status)
+        return status;
+    for (int64_t batch = 0; batch < q.batches; batch++) {
+        int64_t at = tape->dst[i] - low + batch * q.m * q.n, size = q.m * q.n;
+        struct ad_view a = batch_view(&q.a, batch), b = batch_view(&q.b, batch);
+        struct ad_matrix va = value_matrix(tape, &a, q.va), vb = value_matrix(tape, &b, q.vb);
+        bool to_a = is_variable(&a, low), to_b = is_variable(&b, low);
+
+        memset(q.la, 0, (size_t)(q.m * q.k * lanes) * sizeof *q.la);
+        memset(q.lb, 0, (size_t)(q.k * q.n * lanes) * sizeof *q.lb);
+        for (int l = 0; l < lanes; l++) {
+            struct ad_matrix g = dense(q.one_y, q.m, q.n);
+
+            take_lane(buffer + at * lanes, lanes, l, size, q.one_y);
+            if (all_zero(q.one_y, size))
+                continue;
+            if (to_a) {
+                ad_matmul(g, transposed(vb), q.ta);
+                add_lane(q.la, lanes, l, q.m * q.k, q.ta);
+            }
+            if (to_b) {
+                ad_matmul(transposed(va), g, q.tb);
+                add_lane(q.lb, lanes, l, q.k * q.n, q.tb);
+            }
+        }
+        if (to_a)
+            ad_work_add(tape, buffer, lanes, &a, q.la);
+        if (to_b)
+            ad_work_add(tape, buffer, lanes, &b, q.lb);
+        if (!tan || !to_a || !to_b || all_zero(work->adj + at, size))
+            continue;
+        struct ad_matrix g = dense(work->adj + at, q.m, q.n);
+        double *ga = malloc((size_t)((q.m * q.k + q.k * q.n) * lanes + 1) * sizeof *ga);
+
+        if (!ga) {
+            free(q.room);
+            return AD_NO_MEMORY;
+        }
+        double *gb = ga + q.m * q.k * lanes;
+
+        memset(ga, 0, (size_t)((q.m * q.k + q.k * q.n) * lanes) * sizeof *ga);
+        ad_work_get(tape, tan, lanes, &a, q.la);
+        ad_work_get(tape, tan, lanes, &b, q.lb);
+        for (int l = 0; l < lanes; l++) {
+            take_lane(q.la, lanes, l, q.m * q.k, q.one_a);
+            take_lane(q.lb, lanes, l, q.k * q.n, q.one_b);
+            ad_matmul(g, transposed(dense(q.one_b, q.k, q.n)), q.ta);
+            add_lane(ga, lanes, l, q.m * q.k, q.ta);
+            ad_matmul(transposed(dense(q.one_a, q.m, q.k)), g, q.tb);
+            add_lane(gb, lanes, l, q.k * q.n, q.tb);
+        }
+        ad_work_add(tape, buffer, lanes, &a, ga);
+        ad_work_add(tape, buffer, lanes, &b, gb);
+        free(ga);
+    }
+    free(q.room);
+    return AD_OK;
+}
+
+/* ---- array instructions ---- */
+
+/* Doubles that moving 'lanes' through instruction i may need as room. */
+static int64_t room_size(const struct ad_tape *tape, int32_t i, int lanes)
+{
+    const int64_t *block = tape->aux + tape->a[i];
+    struct ad_view from;
+    int code = ad_tape_code(tape, i);
+
+    if (code < AD_N_OPS)
+        return (int64_t)(AD_MAX_ARGS + 1) * AD_TILE * lanes;
+    if (code == AD_CUMSUM)
+        return block[2] * lanes;
+    if (code == AD_EXTREMUM) {
+        ad_tape_views(tape, i, &from, 1);
+        return from.shape[from.ndim - 1] * (lanes + 1);
+    }
+    return (int64_t)AD_TILE * lanes;
+}
+
+/* Move lanes of one buffer through a linear instruction; false if it is not one. */
+static bool move_linear(struct ad_tape *tape, int32_t i, bool reverse, double *buffer, int lanes,
+                        double *room)
+{
+    int code = ad_tape_code(tape, i);
+
+    if (code == AD_ADDTO)
+        move_addto(tape, i, reverse, buffer, lanes, room);
+    else if (code == AD_CUMSUM)
+        move_cumsum(tape, i, reverse, buffer, lanes, room);
+    else if (code == AD_EXTREMUM)
+        move_extremum(tape, i, reverse, buffer, lanes, room);
+    else
+        return code == AD_INPUT;
+    return true;
+}
+
+static enum ad_status sweep_array(struct ad_tape *tape, int32_t i, enum ad_sweep_kind kind)
+{
+    struct ad_work *work = tape->work;
+    int code = ad_tape_code(tape, i), lanes = work->lanes;
+    bool reverse = kind != AD_SWEEP_FORWARD;
+    enum ad_status status = AD_OK;
+    double *room;
+
+    if (code == AD_INPUT || tape->aux[tape->a[i] + 2] == 0)
+        return AD_OK;
+    if (code == AD_CALL) {
+        if (kind == AD_SWEEP_FORWARD)
+            return tape->hooks->forward(tape, i, lanes);
+        return tape->hooks->reverse(tape, i, kind == AD_SWEEP_SECOND ? -lanes : lanes);
+    }
+    if (code == AD_MATMUL) {
+        if (kind == AD_SWEEP_FORWARD)
+            return forward_matmul(tape, i);
+        if (kind == AD_SWEEP_REVERSE)
+            return reverse_matmul(tape, i, work->adj, lanes, NULL);
+        status = reverse_matmul(tape, i, work->dadj, lanes, work->tan);
+        return status ? status : reverse_matmul(tape, i, work->adj, 1, NULL);
+    }
+    room = malloc((size_t)AD_MAX(room_size(tape, i, lanes), 1) * sizeof *room);
+    if (!room)
+        return AD_NO_MEMORY;
+    if (code < AD_N_OPS) {
+        if (kind == AD_SWEEP_FORWARD)
+            forward_op(tape, i, (enum ad_op)code, room);
+        else if (kind == AD_SWEEP_REVERSE)
+            reverse_op(tape, i, (enum ad_op)code);
+        else
+            second_op(tape, i, (enum ad_op)code, room);
+    } else if (kind == AD_SWEEP_SECOND) {
+        move_linear(tape, i, true, work->adj, 1, room);
+        move_linear(tape, i, true, work->dadj, lanes, room);
+    } else {
+        move_linear(tape, i, reverse, reverse ? work->adj : work->tan, lanes, room);
+    }
+    free(room);
+    return status;
+}
+
+/* ---- scalar instructions ---- */
+
+/* With one lane: each row pushes its adjoint straight to its operands. */
+AD_INLINE void reverse_scalar(const double *value, double *adj, int32_t low, int code, int32_t a,
+                              int32_t b, double y, double g)
+{
+    const double p = value[b], x = value[a], z = value[b], w = 0;
+
+    (void)p, (void)x, (void)z, (void)w, (void)y;
+#define TO(slot, curvature, partial)                                                               \
+    if ((slot) >= low)                                                                             \
+        adj[(slot)-low] += ad_push(curvature, g, partial);
+#define LINEAR AD_LINEAR
+#define SELECT AD_SELECT
+#define CURVED AD_CURVED
+#define ONE(name, dx, curvature)                                                                   \
+    case AD_OP_##name:                                                                             \
+        TO(a, curvature, dx)                                                                       \
+        return;
+#define TWO(name, dx, dz, curvature)                                                               \
+    case AD_OP_##name:                                                                             \
+        TO(a, curvature, dx)                                                                       \
+        TO(b, curvature, dz)                                                                       \
+        return;
+    switch ((enum ad_op)code) {
+#define UNARY(name, ufunc, v, dx, curvature, ...) ONE(name, dx, curvature)
+#define HIDDEN_UNARY(name, v, dx, curvature, ...) ONE(name, dx, curvature)
+#define FAMILY(name, ufunc, v, dx, ...) ONE(name, dx, CURVED)
+#define BINARY(name, ufunc, v, dx, dz, curvature, ...) TWO(name, dx, dz, curvature)
+#define HIDDEN_BINARY(name, v, dx, dz, curvature, ...) TWO(name, dx, dz, curvature)
+#define TERNARY(name, ...) /* always recorded as an array instruction */                           \
+    case AD_OP_##name:                                                                             \
+        return;
+#include "ad_ops.def"
+    case AD_N_OPS:
+        return;
+    }
+#undef ONE
+#undef TWO
+}
+
+static void reverse_scalar_lanes(struct ad_tape *tape, int32_t i)
+{
+    struct ad_work *work = tape->work;
+    int code = ad_tape_code(tape, i), lanes = work->lanes, n_args = ad_ops[code].n_args;
+    int32_t low = work->low, at[2] = {tape->a[i], tape->b[i]};
+    const double *value = tape->value, *g = work->adj + (int64_t)(tape->dst[i] - low) * lanes;
+    double d[AD_MAX_ARGS];
+
+    if (all_zero(g, lanes))
+        return;
+    ad_op_partials((enum ad_op)code, value[at[1]], value[at[0]], value[at[1]], 0,
+                   value[tape->dst[i]], d);
+    for (int j = 0; j < n_args; j++) {
+        double *to = work->adj + (int64_t)(at[j] - low) * lanes;
+
+        if (at[j] < low)
+            continue;
+        for (int l = 0; l < lanes; l++)
+            to[l] += ad_push(ad_ops[code].curvature, g[l], d[j]);
+    }
+}
+
+AD_INLINE void forward_lanes(const int lanes, double *to, const double *from, double d, bool select)
+{
+    if (select && d == 0)
+        return;
+    for (int l = 0; l < lanes; l++)
+        to[l] += from[l] == 0 ? 0 : from[l] * d;
+}
+
+static void forward_scalar(struct ad_tape *tape, int32_t i)
+{
+    struct ad_work *work = tape->work;
+    int code = ad_tape_code(tape, i), lanes = work->lanes, n_args = ad_ops[code].n_args;
+    int32_t low = work->low, at[2] = {tape->a[i], tape->b[i]};
+    const double *value = tape->value;
+    double *to = work->tan + (int64_t)(tape->dst[i] - low) * lanes, d[AD_MAX_ARGS];
+    bool select = ad_ops[code].curvature == AD_SELECT;
+
+    if (at[0] < low && (n_args < 2 || at[1] < low))
+        return;
+    ad_op_partials((enum ad_op)code, value[at[1]], value[at[0]], value[at[1]], 0,
+                   value[tape->dst[i]], d);
+    for (int j = 0; j < n_args; j++) {
+        const double *from = work->tan + (int64_t)(at[j] - low) * lanes;
+
+        if (at[j] < low)
+            continue;
+        if (lanes == AD_LANES)
+            forward_lanes(AD_LANES, to, from, d[j], select);
+        else
+            forward_lanes(lanes, to, from, d[j], select);
+    }
+}
+
+AD_INLINE void second_lanes(const int lanes, double *to, const double *dg, double d, double g,
+                            int n_args, const double *h, const double *const *tangent)
+{
+    for (int l = 0; l < lanes; l++)
+        to[l] += dg[l] == 0 ? 0 : dg[l] * d;
+    for (int k = 0; k < n_args; k++) {
+        double c = g == 0 || h[k] == 0 ? 0 : g * h[k];
+
+        if (c != 0 && tangent[k])
+            for (int l = 0; l < lanes; l++)
+                to[l] += c * tangent[k][l];
+    }
+}
+
+static void second_scalar(struct ad_tape *tape, int32_t i)
+{
+    struct ad_work *work = tape->work;
+    int code = ad_tape_code(tape, i), lanes = work->lanes, n_args = ad_ops[code].n_args;
+    int32_t low = work->low, at[2] = {tape->a[i], tape->b[i]};
+    int64_t y = tape->dst[i] - low;
+    const double *value = tape->value, *dg = work->dadj + y * lanes, *tangent[2];
+    const double a[AD_MAX_ARGS] = {value[at[0]], value[at[1]], 0};
+    double d[AD_MAX_ARGS], h[AD_MAX_ARGS][AD_MAX_ARGS], g = work->adj[y];
+    enum ad_curvature curvature = ad_ops[code].curvature;
+
+    if (g == 0 && all_zero(dg, lanes))
+        return;
+    ad_op_second((enum ad_op)code, value[at[1]], a, value[tape->dst[i]], d, h);
+    for (int j = 0; j < n_args; j++)
+        tangent[j] = at[j] < low ? NULL : work->tan + (int64_t)(at[j] - low) * lanes;
+    for (int j = 0; j < n_args; j++) {
+        double *to = work->dadj + (int64_t)(at[j] - low) * lanes;
+
+        if (at[j] < low || (curvature == AD_SELECT && d[j] == 0))
+            continue;
+        work->adj[at[j] - low] += g == 0 ? 0 : g * d[j];
+        if (lanes == AD_LANES)
+            second_lanes(AD_LANES, to, dg, d[j], g, n_args, h[j], tangent);
+        else
+            second_lanes(lanes, to, dg, d[j], g, n_args, h[j], tangent);
+    }
+}
+
+/* ---- the sweeps ---- */
+
+enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t last)
+{
+    enum ad_status status = AD_OK;
+
+    tape->busy++;
+    for (int32_t i = first; i <= last && !status; i++) {
+        if (ad_tape_is_array(tape, i))
+            status = sweep_array(tape, i, AD_SWEEP_FORWARD);
+        else
+            forward_scalar(tape, i);
+    }
+    tape->busy--;
+    return status;
+}
+
+enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t last)
+{
+    struct ad_work *work = tape->work;
+    int32_t low = work->low;
+    enum ad_status status = AD_OK;
+
+    if (!ad_tape_constants_intact(tape, first, last))
+        return AD_CONST_CHANGED;
+    tape->busy++;
+    for (int32_t i = last; i >= first && !status; i--) {
+        if (AD_UNLIKELY(ad_tape_is_array(tape, i))) {
+            status = sweep_array(tape, i, AD_SWEEP_REVERSE);
+        } else if (work->lanes == 1) {
+            int32_t dst = tape->dst[i];
+            double g = work->adj[dst - low];
+
+            if (g != 0)
+                reverse_scalar(tape->value, work->adj, low, tape->op[i], tape->a[i], tape->b[i],
+                               tape->value[dst], g);
+        } else {
+            reverse_scalar_lanes(tape, i);
+        }
+    }
+    tape->busy--;
+    return status;
+}
+
+enum ad_status ad_sweep_second(struct ad_tape *tape, int32_t first, int32_t last)
+{
+    enum ad_status status = AD_OK;
+
+    if (!ad_tape_constants_intact(tape, first, last))
+        return AD_CONST_CHANGED;
+    tape->busy++;
+    for (int32_t i = last; i >= first && !status; i--) {
+        if (ad_tape_is_array(tape, i))
+            status = sweep_array(tape, i, AD_SWEEP_SECOND);
+        else
+            second_scalar(tape, i);
+    }
+    tape->busy--;
+    return status;
+}
+
+/* ---- dependence, whatever the values ---- */
+
+static bool any_reached(const uint8_t *reached, int32_t n)
+{
+    return memchr(reached, 1, (size_t)n) != NULL;
+}
+
+/* Set reached for the elements of 'target' where 'source' is; both NULL-terminated by size. */
+static void reach(const struct ad_tape *tape, const struct ad_view *target,
+                  const struct ad_view *source, int32_t dst, int32_t low, uint8_t *reached)
+{
+    int64_t size = ad_view_size(target);
+    struct ad_span_room target_room, source_room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(target, size, start);
+        struct ad_span to = ad_span_of(target, dst, tape->value, start, n, &target_room);
+        struct ad_span from = ad_span_of(source, dst, tape->value, start, n, &source_room);
+
+        for (int64_t j = 0; j < n; j++) {
+            int64_t t = span_slot(&to, j), s = span_slot(&from, j);
+
+            if (t >= low && s >= low && reached[s - low])
+                reached[t - low] = 1;
+        }
+    }
+}
+
+enum ad_status ad_tape_depends(struct ad_tape *tape, int32_t first, int32_t last, int32_t low,
+                               uint8_t *reached)
+{
+    for (int32_t i = last; i >= first; i--) {
+        int32_t dst = tape->dst[i], length = ad_tape_length(tape, i);
+        int code = ad_tape_code(tape, i);
+
+        if (length == 0 || !any_reached(reached + (dst - low), length))
+            continue;
+        if (!ad_tape_is_array(tape, i)) {
+            if (tape->a[i] >= low)
+                reached[tape->a[i] - low] = 1;
+            if (tape->b[i] >= low)
+                reached[tape->b[i] - low] = 1;
+            continue;
+        }
+        const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+        struct ad_view view, to;
+
+        for (int64_t v = 0; v < block[1]; v++) {
+            words = ad_view_decode(words, &view);
+            if (code == AD_ADDTO) { /* element by element */
+                words = ad_view_decode(words, &to);
+                v++;
+                reach(tape, &view, &to, dst, low, reached);
+            } else if (code < AD_N_OPS) {
+                to = ad_view_slots(0, view.ndim, view.shape);
+                to.place = AD_OWN;
+                reach(tape, &view, &to, dst, low, reached);
+            } else { /* each result may depend on each operand */
+                struct ad_view any = ad_view_slots(0, 0, NULL);
+
+                any.place = AD_OWN;
+                any.base = (uint8_t *)memchr(reached + (dst - low), 1, (size_t)length) -
+                           (reached + (dst - low));
+                ad_view_broadcast(&any, view.ndim, view.shape);
+                reach(tape, &view, &any, dst, low, reached);
+            }
+        }
+    }
+    return AD_OK;
+}

@@ -1,0 +1,58 @@
+/* ad_sweep.h -- numeric derivatives of a stretch of tape, over several directions (lanes) at once.
+ *
+ * A sweep covers the slots from 'low' to the end of the tape.  Operands below 'low' and constants are
+ * not variables.  Lanes lie side by side: lane l of slot s is buffer[(s - low) * lanes + l].
+ *
+ * In every reverse sweep an adjoint that is exactly zero contributes exactly zero, whatever the local
+ * partial, and so does a zero partial of a SELECT op. */
+#ifndef AD_SWEEP_H
+#define AD_SWEEP_H
+
+#include "ad_tape.h"
+
+/* The buffers of a sweep; kept with the tape and used again. */
+struct ad_work {
+    double *tan;  /* tangents, of 'lanes' */
+    double *adj;  /* adjoints: of 'lanes' after ad_sweep_reverse, of one lane after ad_sweep_second */
+    double *dadj; /* tangents of the adjoints, of 'lanes' */
+    int64_t capacity[3];
+    int32_t low;
+    int lanes;
+};
+
+struct ad_work *ad_work_new(void);
+void ad_work_free(struct ad_work *work); /* accepts NULL */
+
+/* Lanes that the compiled loops know best; any number works. */
+enum { AD_LANES = 8 };
+
+/*
+ * ad_work_begin() zeroes buffers for slots from 'low' to the end of the tape: tangents and adjoints of
+ * 'lanes' each as asked, and for 'second' all three.
+ */
+enum ad_sweep_kind { AD_SWEEP_FORWARD, AD_SWEEP_REVERSE, AD_SWEEP_SECOND };
+enum ad_status ad_work_begin(struct ad_tape *tape, enum ad_sweep_kind kind, int32_t low, int lanes);
+
+/* Add to, or read, the lanes of a view; 'data' is contiguous, (size, lanes).  Elements that are not
+ * variables of the sweep are passed over, and read as zero. */
+void ad_work_add(const struct ad_tape *tape, double *buffer, int lanes, const struct ad_view *view,
+                 const double *data);
+void ad_work_get(const struct ad_tape *tape, const double *buffer, int lanes,
+                 const struct ad_view *view, double *data);
+
+/* Tangents of instructions first .. last, in order, from tangents seeded in tan. */
+enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t last);
+/* Adjoints, from last down to first, from adjoints seeded in adj. */
+enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t last);
+/* Forward over reverse: from tan (a forward sweep's) and adj seeded in one lane, fills adj and dadj.
+ * A seed in dadj is the tangent of the seed in adj. */
+enum ad_status ad_sweep_second(struct ad_tape *tape, int32_t first, int32_t last);
+
+/*
+ * ad_tape_depends() sets reached[s - low] = 1 for each slot s >= low that the slots already set depend
+ * on, through instructions last down to first, whatever the values.
+ */
+enum ad_status ad_tape_depends(struct ad_tape *tape, int32_t first, int32_t last, int32_t low,
+                               uint8_t *reached);
+
+#endif

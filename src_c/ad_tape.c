@@ -1,0 +1,853 @@
+/* ad_tape.c -- growing, recording, popping, compacting. */
+#include "ad_tape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ad_sweep.h"
+
+enum { MIN_SLOTS = 1024, MIN_COMPACT = 8192 };
+
+struct ad_tape *ad_tape_new(void)
+{
+    struct ad_tape *tape = calloc(1, sizeof *tape);
+
+    if (!tape)
+        return NULL;
+    tape->scratch = malloc(AD_SCRATCH * sizeof *tape->scratch);
+    tape->work = ad_work_new();
+    if (!tape->scratch || !tape->work || ad_tape_grow(tape, MIN_SLOTS, MIN_SLOTS, MIN_SLOTS, 256)) {
+        ad_tape_free(tape);
+        return NULL;
+    }
+    return tape;
+}
+
+static void drop_block(struct ad_tape *tape, int32_t i)
+{
+    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+    struct ad_view view;
+
+    for (int64_t v = 0; v < block[1]; v++) {
+        words = ad_view_decode(words, &view);
+        ad_view_drop(&view);
+    }
+    if (ad_tape_code(tape, i) == AD_CALL)
+        tape->hooks->release((void *)(uintptr_t)block[4]);
+}
+
+void ad_tape_free(struct ad_tape *tape)
+{
+    if (!tape)
+        return;
+    if (tape->n_handles > 0) {
+        tape->orphan = true;
+        return;
+    }
+    for (int32_t i = tape->n - 1; i >= 0; i--)
+        if (ad_tape_is_array(tape, i))
+            drop_block(tape, i);
+    free(tape->op);
+    free(tape->dst);
+    free(tape->a);
+    free(tape->b);
+    free((void *)tape->handle);
+    free(tape->value_block);
+    free(tape->aux);
+    free(tape->scratch);
+    ad_work_free(tape->work);
+    free(tape);
+}
+
+/* ---- room ---- */
+
+static bool resize(void *field, int64_t n, size_t each)
+{
+    void **array = field, *grown = realloc(*array, (size_t)n * each);
+
+    if (!grown)
+        return false;
+    *array = grown;
+    return true;
+}
+
+/* Half as much again, at least 'need'. */
+static int64_t next_capacity(int64_t capacity, int64_t need)
+{
+    return AD_MAX(need, AD_MIN(capacity + capacity / 2 + MIN_SLOTS, INT32_MAX));
+}
+
+static enum ad_status grow_slots(struct ad_tape *tape, int64_t slots, int64_t consts)
+{
+    int64_t below = tape->const_capacity, above = tape->slot_capacity;
+    double *block;
+
+    if (consts > below)
+        below = next_capacity(below, consts);
+    if (slots > above)
+        above = next_capacity(above, slots);
+    if (below == tape->const_capacity) { /* only upwards: the block may grow in place */
+        if (!resize(&tape->value_block, below + above, sizeof *block))
+            return AD_NO_MEMORY;
+    } else {
+        block = malloc((size_t)(below + above) * sizeof *block);
+        if (!block)
+            return AD_NO_MEMORY;
+        if (tape->value_block)
+            memcpy(block + below - tape->n_consts, tape->value - tape->n_consts,
+                   (size_t)(tape->n_consts + tape->n_slots) * sizeof *block);
+        free(tape->value_block);
+        tape->value_block = block;
+    }
+    tape->value = tape->value_block + below;
+    tape->const_capacity = (int32_t)below;
+    tape->slot_capacity = (int32_t)above;
+    return AD_OK;
+}
+
+enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
+                            int64_t words)
+{
+    instrs += tape->n;
+    slots += tape->n_slots;
+    consts += tape->n_consts;
+    words += tape->n_aux;
+    if (instrs > INT32_MAX || slots > INT32_MAX || consts > INT32_MAX || words > INT32_MAX)
+        return AD_NO_SLOTS;
+    if (instrs > tape->capacity) {
+        int64_t n = next_capacity(tape->capacity, instrs);
+
+        if (!resize(&tape->op, n, sizeof *tape->op) || !resize(&tape->dst, n, sizeof *tape->dst) ||
+            !resize(&tape->a, n, sizeof *tape->a) || !resize(&tape->b, n, sizeof *tape->b) ||
+            !resize(&tape->handle, n, sizeof *tape->handle))
+            return AD_NO_MEMORY;
+        tape->capacity = (int32_t)n;
+    }
+    if (slots > tape->slot_capacity || consts > tape->const_capacity) {
+        enum ad_status status = grow_slots(tape, slots, consts);
+
+        if (status)
+            return status;
+    }
+    if (words > tape->aux_capacity) {
+        int64_t n = next_capacity(tape->aux_capacity, words);
+
+        if (!resize(&tape->aux, n, sizeof *tape->aux))
+            return AD_NO_MEMORY;
+        tape->aux_capacity = n;
+    }
+    return AD_OK;
+}
+
+static int64_t extent(const struct ad_tape *tape)
+{
+    return (int64_t)tape->n + tape->n_slots + tape->n_consts + tape->n_aux;
+}
+
+enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t consts)
+{
+    if (!tape->busy && extent(tape) > 2 * tape->live + MIN_COMPACT)
+        ad_tape_compact(tape);
+    return ad_tape_grow(tape, 4, slots + 4, consts, 0);
+}
+
+/* ---- popping ---- */
+
+/* Constants are given back in the order they were taken. */
+static void pop_const(struct ad_tape *tape, int32_t slot)
+{
+    if (slot < 0 && slot == -tape->n_consts)
+        tape->n_consts--;
+}
+
+void ad_tape_pop(struct ad_tape *tape)
+{
+    int32_t n = tape->n;
+
+    if (tape->busy)
+        return;
+    while (n > 0 && !tape->handle[n - 1]) {
+        int32_t i = --n;
+
+        if (AD_UNLIKELY(ad_tape_is_array(tape, i))) {
+            drop_block(tape, i);
+            tape->n_aux = tape->a[i];
+        } else {
+            pop_const(tape, tape->b[i]);
+            pop_const(tape, tape->a[i]);
+        }
+        tape->n_slots = tape->dst[i];
+    }
+    tape->n = n;
+    if (n == 0) {
+        if (!tape->lists)
+            tape->n_consts = 0;
+        tape->live = 0;
+        if (tape->orphan && tape->n_handles == 0)
+            ad_tape_free(tape);
+    }
+}
+
+/* ---- reading ---- */
+
+const int64_t *ad_view_decode(const int64_t *words, struct ad_view *view)
+{
+    int ndim = (int)words[3];
+
+    view->place = (enum ad_place)words[0];
+    view->base = words[1];
+    memcpy(&view->in, words + 2, sizeof view->in);
+    view->ndim = ndim;
+    memcpy(view->shape, words + 4, (size_t)ndim * sizeof *words);
+    memcpy(view->stride, words + 4 + ndim, (size_t)ndim * sizeof *words);
+    return words + 4 + 2 * ndim;
+}
+
+static int64_t *view_encode(int64_t *words, const struct ad_view *view)
+{
+    int ndim = view->ndim;
+
+    words[0] = view->place;
+    words[1] = view->base;
+    memcpy(words + 2, &view->in, sizeof view->in);
+    words[3] = ndim;
+    memcpy(words + 4, view->shape, (size_t)ndim * sizeof *words);
+    memcpy(words + 4 + ndim, view->stride, (size_t)ndim * sizeof *words);
+    return words + 4 + 2 * ndim;
+}
+
+int ad_tape_views(const struct ad_tape *tape, int32_t i, struct ad_view *views, int max)
+{
+    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+
+    for (int64_t v = 0; v < block[1] && v < max; v++)
+        words = ad_view_decode(words, views + v);
+    return (int)block[1];
+}
+
+int32_t ad_tape_producer(const struct ad_tape *tape, int32_t slot)
+{
+    int32_t low = 0, high = tape->n;
+
+    /* dst[low] <= slot < dst[high]; with scalars alone, the instruction has the slot's number */
+    if (slot < tape->n && tape->dst[slot] == slot)
+        low = slot;
+    while (high - low > 1) {
+        int32_t middle = low + (high - low) / 2;
+
+        if (tape->dst[middle] <= slot)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool ad_tape_reads_below(const struct ad_tape *tape, int32_t first, int32_t below)
+{
+    struct ad_view view;
+
+    for (int32_t i = first; i < tape->n; i++) {
+        if (ad_tape_is_array(tape, i)) {
+            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+
+            for (int64_t v = 0; v < block[1]; v++) {
+                words = ad_view_decode(words, &view);
+                if (ad_view_lowest(&view) < below)
+                    return true;
+            }
+        } else if ((tape->a[i] >= 0 && tape->a[i] < below) ||
+                   (tape->b[i] >= 0 && tape->b[i] < below)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ad_tape_constants_intact(const struct ad_tape *tape, int32_t first, int32_t last)
+{
+    struct ad_view view;
+
+    for (int32_t i = first; i <= last; i++) {
+        if (!ad_tape_is_array(tape, i))
+            continue;
+        const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+
+        for (int64_t v = 0; v < block[1]; v++) {
+            words = ad_view_decode(words, &view);
+            if (view.place == AD_ARRAY && !ad_array_intact(view.in.array))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* ---- handles ---- */
+
+/* The newest instruction that a view reads. */
+static int32_t newest(const struct ad_tape *tape, const struct ad_view *view)
+{
+    int64_t high = 0;
+
+    if (view->place == AD_LIST) {
+        for (int64_t j = 0; j < view->in.list->n; j++)
+            high = AD_MAX(high, view->in.list->slot[j]);
+    } else {
+        high = view->base;
+        for (int d = 0; d < view->ndim; d++) {
+            if (view->shape[d] == 0)
+                return ad_tape_producer(tape, (int32_t)view->base);
+            high += AD_MAX(view->stride[d], 0) * (view->shape[d] - 1);
+        }
+    }
+    return ad_tape_producer(tape, (int32_t)AD_MIN(AD_MAX(high, 0), tape->n_slots - 1));
+}
+
+bool ad_handle_view(struct ad_handle *handle, struct ad_tape *tape, const struct ad_view *view)
+{
+    struct ad_view *copy;
+
+    ad_assert(tape->n > 0);
+    if (view->ndim == 0 && view->place == AD_SLOTS && view->base >= 0) {
+        int32_t slot = (int32_t)view->base;
+
+        ad_handle_scalar(handle, tape, ad_tape_producer(tape, slot), slot);
+        return true;
+    }
+    if (view->ndim == 0 && view->place == AD_LIST && view->in.list->slot[view->base] >= 0) {
+        int32_t slot = view->in.list->slot[view->base];
+
+        ad_view_drop(view);
+        ad_handle_scalar(handle, tape, ad_tape_producer(tape, slot), slot);
+        return true;
+    }
+    copy = malloc(sizeof *copy);
+    if (!copy)
+        return false;
+    copy->place = view->place;
+    copy->ndim = view->ndim;
+    copy->base = view->base;
+    copy->in = view->in;
+    memcpy(copy->shape, view->shape, (size_t)view->ndim * sizeof *view->shape);
+    memcpy(copy->stride, view->stride, (size_t)view->ndim * sizeof *view->stride);
+    ad_handle_scalar(handle, tape, newest(tape, view), 0);
+    handle->view = copy;
+    return true;
+}
+
+void ad_handle_drop_view(struct ad_handle *handle)
+{
+    ad_view_drop(handle->view);
+    free(handle->view);
+    handle->view = NULL;
+}
+
+enum ad_status ad_handle_own(struct ad_handle *handle)
+{
+    struct ad_tape *tape = handle->tape;
+    struct ad_view *view = handle->view;
+    struct ad_span_room room;
+    struct ad_list *list;
+    int64_t size = ad_view_size(view);
+
+    if (view->place == AD_LIST && view->in.list->refs == 1 && view->base == 0 &&
+        view->in.list->n == size && ad_view_is_contiguous(view))
+        return AD_OK;
+    list = ad_list_new(&tape->lists, size);
+    if (!list)
+        return AD_NO_MEMORY;
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
+
+        for (int64_t i = 0; i < n; i++)
+            switch (span.kind) {
+            case AD_SPAN_RUN:
+                list->slot[start + i] = span.slot + (int32_t)i;
+                break;
+            case AD_SPAN_ONE:
+                list->slot[start + i] = span.slot;
+                break;
+            case AD_SPAN_MANY:
+                list->slot[start + i] = span.slots[i];
+                break;
+            case AD_SPAN_FIXED: {
+                enum ad_status status = AD_OK;
+
+                if (tape->n_consts == tape->const_capacity)
+                    status = ad_tape_grow(tape, 0, 0, 1, 0);
+                if (status) {
+                    ad_list_drop(list);
+                    return status;
+                }
+                list->slot[start + i] =
+                    ad_tape_const(tape, span.fixed.v ? span.fixed.v[i] : span.fixed.c);
+                break;
+            }
+            }
+    }
+    ad_view_drop(view);
+    view->place = AD_LIST;
+    view->in.list = list;
+    view->base = 0;
+    ad_strides(view->ndim, view->shape, view->stride);
+    return AD_OK;
+}
+
+void ad_handle_need(struct ad_handle *handle, int32_t instr)
+{
+    struct ad_tape *tape = handle->tape;
+    struct ad_view *view = handle->view;
+
+    if (instr <= handle->instr)
+        return;
+    ad_handle_unlink(handle);
+    ad_handle_scalar(handle, tape, instr, handle->slot);
+    handle->view = view;
+}
+
+/* ---- compaction ---- */
+
+static void mark_view(const struct ad_tape *tape, const struct ad_view *view, uint8_t *keep)
+{
+    if (view->place == AD_LIST) {
+        for (int64_t j = 0; j < view->in.list->n; j++)
+            if (view->in.list->slot[j] >= 0)
+                keep[ad_tape_producer(tape, view->in.list->slot[j])] = 1;
+    } else if (view->place == AD_SLOTS && ad_view_lowest(view) != INT32_MAX) {
+        /* A view of slots stays within what one instruction produced. */
+        keep[ad_tape_producer(tape, ad_view_lowest(view))] = 1;
+    }
+}
+
+/* Where slots go: constants are copied to a new arena, results move down by their instruction. */
+struct renumber {
+    const struct ad_tape *tape;
+    const int32_t *shift; /* of each instruction: how far its results move down */
+    double *consts;       /* new constants: consts[-1], consts[-2], ... */
+    int32_t n_consts;
+};
+
+static int32_t renumber_slot(struct renumber *r, int32_t slot)
+{
+    if (slot >= 0)
+        return slot - r->shift[ad_tape_producer(r->tape, slot)];
+    r->consts[-++r->n_consts] = r->tape->value[slot];
+    return -r->n_consts;
+}
+
+/* The base of a view of slots in the words of a block or in a handle. */
+static int64_t renumber_base(struct renumber *r, const struct ad_view *view)
+{
+    int64_t low = ad_view_lowest(view);
+
+    if (view->place != AD_SLOTS)
+        return view->base;
+    if (view->base < 0)
+        return renumber_slot(r, (int32_t)view->base);
+    if (low == INT32_MAX)
+        return 0; /* no elements */
+    return view->base - r->shift[ad_tape_producer(r->tape, (int32_t)low)];
+}
+
+static int64_t count_consts(const struct ad_tape *tape)
+{
+    int64_t n = 2 * (int64_t)tape->n;
+    struct ad_view view;
+
+    for (const struct ad_list *list = tape->lists; list; list = list->next)
+        n += list->n;
+    for (int32_t i = 0; i < tape->n; i++)
+        if (ad_tape_is_array(tape, i)) {
+            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+
+            for (int64_t v = 0; v < block[1]; v++) {
+                words = ad_view_decode(words, &view);
+                n += view.place == AD_SLOTS && view.base < 0;
+            }
+        }
+    return n;
+}
+
+static void mark(const struct ad_tape *tape, uint8_t *keep)
+{
+    struct ad_view view;
+
+    for (int32_t i = tape->n - 1; i >= 0; i--) {
+        for (const struct ad_handle *h = tape->handle[i]; h; h = h->next) {
+            keep[i] = 1;
+            if (h->view)
+                mark_view(tape, h->view, keep);
+        }
+        if (!keep[i])
+            continue;
+        if (ad_tape_is_array(tape, i)) {
+            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+
+            for (int64_t v = 0; v < block[1]; v++) {
+                words = ad_view_decode(words, &view);
+                mark_view(tape, &view, keep);
+            }
+        } else {
+            if (tape->a[i] >= 0)
+                keep[ad_tape_producer(tape, tape->a[i])] = 1;
+            if (tape->b[i] >= 0)
+                keep[ad_tape_producer(tape, tape->b[i])] = 1;
+        }
+    }
+}
+
+static void renumber_block(struct ad_tape *tape, int32_t i, struct renumber *r)
+{
+    int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+    struct ad_view view;
+
+    for (int64_t v = 0; v < block[1]; v++) {
+        const int64_t *next = ad_view_decode(words, &view);
+
+        words[1] = renumber_base(r, &view);
+        words += next - words;
+    }
+}
+
+void ad_tape_compact(struct ad_tape *tape)
+{
+    size_t n = (size_t)AD_MAX(tape->n, 1);
+    int64_t most_consts = AD_MIN(count_consts(tape), INT32_MAX), n_aux = 0;
+    uint8_t *keep = calloc(n, 1);
+    int32_t *shift = malloc(n * sizeof *shift), out = 0, n_slots = 0;
+    double *consts = malloc((size_t)(most_consts + 1) * sizeof *consts);
+    struct renumber r = {tape, shift, consts ? consts + most_consts : NULL, 0};
+
+    if (!keep || !shift || !consts) {
+        free(keep);
+        free(shift);
+        free(consts);
+        return;
+    }
+    mark(tape, keep);
+    for (int32_t i = 0; i < tape->n; i++) {
+        shift[i] = tape->dst[i] - n_slots;
+        if (keep[i])
+            n_slots += ad_tape_length(tape, i);
+    }
+
+    /* Renumber everything that names slots, while dst[] is still the old one. */
+    for (struct ad_list *list = tape->lists; list; list = list->next)
+        for (int64_t j = 0; j < list->n; j++)
+            if (list->slot[j] < 0 || keep[ad_tape_producer(tape, list->slot[j])])
+                list->slot[j] = renumber_slot(&r, list->slot[j]);
+            else
+                list->slot[j] = 0; /* of a block that is about to go */
+    for (int32_t i = 0; i < tape->n; i++) {
+        if (!keep[i])
+            continue;
+        for (struct ad_handle *h = tape->handle[i]; h; h = h->next) {
+            if (h->view)
+                h->view->base = renumber_base(&r, h->view);
+            else
+                h->slot -= shift[ad_tape_producer(tape, h->slot)];
+        }
+        if (ad_tape_is_array(tape, i)) {
+            renumber_block(tape, i, &r);
+        } else {
+            bool same = tape->a[i] == tape->b[i];
+
+            tape->a[i] = renumber_slot(&r, tape->a[i]);
+            tape->b[i] = same ? tape->a[i] : renumber_slot(&r, tape->b[i]);
+        }
+    }
+
+    /* Move. */
+    for (int32_t i = 0; i < tape->n; i++) {
+        int32_t length = ad_tape_length(tape, i), dst = tape->dst[i];
+
+        if (!keep[i]) {
+            if (ad_tape_is_array(tape, i))
+                drop_block(tape, i);
+            continue;
+        }
+        memmove(tape->value + dst - shift[i], tape->value + dst,
+                (size_t)length * sizeof *tape->value);
+        if (ad_tape_is_array(tape, i)) {
+            int64_t words = tape->aux[tape->a[i]];
+
+            memmove(tape->aux + n_aux, tape->aux + tape->a[i], (size_t)words * sizeof *tape->aux);
+            tape->a[i] = (int32_t)n_aux;
+            n_aux += words;
+        }
+        tape->op[out] = tape->op[i];
+        tape->a[out] = tape->a[i];
+        tape->b[out] = tape->b[i];
+        tape->handle[out] = tape->handle[i];
+        for (struct ad_handle *h = tape->handle[out]; h; h = h->next)
+            h->instr = out;
+        tape->dst[out++] = dst - shift[i];
+    }
+    memcpy(tape->value - r.n_consts, r.consts - r.n_consts, (size_t)r.n_consts * sizeof *consts);
+    tape->n = out;
+    tape->n_slots = n_slots;
+    tape->n_consts = r.n_consts;
+    tape->n_aux = n_aux;
+    tape->live = extent(tape);
+    free(keep);
+    free(shift);
+    free(consts);
+}
+
+/* ---- recording ---- */
+
+static int64_t view_words(const struct ad_view *view)
+{
+    return 4 + 2 * view->ndim;
+}
+
+/*
+ * Append an array instruction with its block; takes a reference to what the views point at.  The
+ * results' values are left to be computed.
+ */
+static enum ad_status append(struct ad_tape *tape, int code, double p, int64_t extra, int64_t size,
+                             int n, const struct ad_view *views)
+{
+    int64_t words = AD_BLOCK_HEADER, *block;
+    enum ad_status status;
+
+    for (int v = 0; v < n; v++)
+        words += view_words(&views[v]);
+    status = ad_tape_grow(tape, 1, size, 0, words);
+    if (status)
+        return status;
+    block = tape->aux + tape->n_aux;
+    block[0] = words;
+    block[1] = n;
+    block[2] = size;
+    memcpy(block + 3, &p, sizeof p);
+    block[4] = extra;
+    block += AD_BLOCK_HEADER;
+    for (int v = 0; v < n; v++) {
+        block = view_encode(block, &views[v]);
+        ad_view_hold(&views[v]);
+    }
+    tape->op[tape->n] = (uint16_t)(code | AD_FLAG_ARRAY);
+    tape->dst[tape->n] = tape->n_slots;
+    tape->a[tape->n] = (int32_t)tape->n_aux;
+    tape->b[tape->n] = 0;
+    tape->handle[tape->n] = NULL;
+    tape->n++;
+    tape->n_slots += (int32_t)size;
+    tape->n_aux += words;
+    return AD_OK;
+}
+
+/* Compute the newest instruction, or take it back. */
+static enum ad_status compute_newest(struct ad_tape *tape)
+{
+    enum ad_status status = ad_tape_compute(tape, tape->n - 1);
+
+    if (status) {
+        int32_t i = tape->n - 1;
+
+        drop_block(tape, i);
+        tape->n = i;
+        tape->n_slots = tape->dst[i];
+        tape->n_aux = tape->a[i];
+    }
+    return status;
+}
+
+enum ad_status ad_record_input(struct ad_tape *tape, int64_t n, const double *values)
+{
+    enum ad_status status = append(tape, AD_INPUT, 0, 0, n, 0, NULL);
+
+    if (!status && values && n)
+        memcpy(tape->value + tape->dst[tape->n - 1], values, (size_t)n * sizeof *values);
+    return status;
+}
+
+/* A scalar op on scalars: two operands inline. */
+static enum ad_status record_scalar(struct ad_tape *tape, enum ad_op op, double p, int n,
+                                    const struct ad_view *const *args, struct ad_view *result)
+{
+    int32_t slot[2];
+    double x[2] = {0, 0};
+    struct ad_span_room room;
+    enum ad_status status = ad_tape_grow(tape, 1, 1, 2, 0);
+
+    if (status)
+        return status;
+    for (int i = 0; i < n; i++) {
+        struct ad_span span = ad_span_of(args[i], 0, tape->value, 0, 1, &room);
+
+        /* a constant is copied: each instruction gives back its own when it is popped */
+        slot[i] = span.kind == AD_SPAN_FIXED ? ad_tape_const(tape, span.fixed.c) : span.slot;
+        x[i] = tape->value[slot[i]];
+    }
+    if (ad_ops[op].family)
+        slot[1] = ad_tape_const(tape, p);
+    else if (n == 1)
+        slot[1] = slot[0];
+    ad_tape_push(tape, op, slot[0], slot[1], ad_op_value(op, p, x[0], x[1], 0));
+    *result = ad_view_slots(tape->n_slots - 1, 0, NULL);
+    return AD_OK;
+}
+
+enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
+                            const struct ad_view *const *args, struct ad_view *result)
+{
+    int n = ad_ops[op].n_args, ndim;
+    int64_t shape[AD_MAX_DIMS], size = 1;
+    struct ad_view views[AD_MAX_ARGS + 1];
+    bool numbers = true;
+    enum ad_status status;
+
+    for (int i = 0; i < n; i++)
+        numbers &= args[i]->place == AD_NUMBER && args[i]->ndim == 0;
+    if (numbers) {
+        *result = ad_view_number(ad_op_value(op, p, args[0]->in.number,
+                                             n > 1 ? args[1]->in.number : 0,
+                                             n > 2 ? args[2]->in.number : 0));
+        return AD_OK;
+    }
+    if (!ad_broadcast_shape(n, args, &ndim, shape))
+        return AD_SHAPES_DIFFER;
+    if (ndim == 0 && n <= 2)
+        return record_scalar(tape, op, p, n, args, result);
+    for (int i = 0; i < n; i++) {
+        views[i] = *args[i];
+        ad_view_broadcast(&views[i], ndim, shape);
+    }
+    for (int d = 0; d < ndim; d++)
+        size *= shape[d];
+    views[n] = ad_view_slots(0, ndim, shape);
+    ad_views_collapse(n + 1, views);
+    status = append(tape, op, p, 0, size, n, views);
+    if (!status)
+        status = compute_newest(tape);
+    if (!status)
+        *result = ad_view_slots(tape->dst[tape->n - 1], ndim, shape);
+    return status;
+}
+
+enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n, const struct ad_view *from,
+                               const struct ad_view *to, struct ad_view *result)
+{
+    struct ad_view few[8] = {0}, *pairs = few;
+    enum ad_status status;
+
+    if (n > 4) {
+        pairs = malloc(2 * (size_t)n * sizeof *pairs);
+        if (!pairs)
+            return AD_NO_MEMORY;
+    }
+    for (int i = 0; i < n; i++) {
+        pairs[2 * i] = from[i];
+        ad_view_broadcast(&pairs[2 * i], to[i].ndim, to[i].shape);
+        pairs[2 * i + 1] = to[i];
+        ad_views_collapse(2, pairs + 2 * i);
+    }
+    status = append(tape, AD_ADDTO, 0, 0, size, 2 * n, pairs);
+    if (!status)
+        status = compute_newest(tape);
+    if (!status)
+        *result = ad_view_slots(tape->dst[tape->n - 1], 1, &size);
+    if (pairs != few)
+        free(pairs);
+    return status;
+}
+
+enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from, struct ad_view *result)
+{
+    struct ad_view to = ad_view_slots(0, from->ndim, from->shape);
+    enum ad_status status;
+
+    to.place = AD_OWN;
+    status = ad_record_addto(tape, ad_view_size(from), 1, from, &to, result);
+    if (!status)
+        *result = ad_view_slots(result->base, from->ndim, from->shape);
+    return status;
+}
+
+enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, uint32_t axes,
+                             struct ad_view *result)
+{
+    int64_t shape[AD_MAX_DIMS];
+    struct ad_view to;
+    enum ad_status status;
+
+    for (int d = 0; d < from->ndim; d++)
+        shape[d] = axes >> d & 1 ? 1 : from->shape[d];
+    to = ad_view_slots(0, from->ndim, shape);
+    to.place = AD_OWN;
+    ad_view_broadcast(&to, from->ndim, from->shape);
+    *result = ad_view_slots(0, from->ndim, shape);
+    status = ad_record_addto(tape, ad_view_size(result), 1, from, &to, result);
+    if (!status)
+        *result = ad_view_slots(result->base, from->ndim, shape);
+    return status;
+}
+
+enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
+                                const struct ad_view *b, struct ad_view *result)
+{
+    struct ad_view views[2] = {*a, *b}, batch[2] = {*a, *b};
+    const struct ad_view *both[2] = {&batch[0], &batch[1]};
+    int64_t shape[AD_MAX_DIMS], size = 1;
+    int ndim;
+    enum ad_status status;
+
+    if (a->ndim < 2 || b->ndim < 2 || a->shape[a->ndim - 1] != b->shape[b->ndim - 2])
+        return AD_SHAPES_DIFFER;
+    batch[0].ndim -= 2;
+    batch[1].ndim -= 2;
+    if (!ad_broadcast_shape(2, both, &ndim, shape))
+        return AD_SHAPES_DIFFER;
+    for (int i = 0; i < 2; i++) {
+        const struct ad_view *from = i ? b : a;
+
+        shape[ndim] = from->shape[from->ndim - 2];
+        shape[ndim + 1] = from->shape[from->ndim - 1];
+        ad_view_broadcast(&views[i], ndim + 2, shape);
+    }
+    shape[ndim] = a->shape[a->ndim - 2];
+    for (int d = 0; d < ndim + 2; d++)
+        size *= shape[d];
+    status = append(tape, AD_MATMUL, 0, 0, size, 2, views);
+    if (!status)
+        status = compute_newest(tape);
+    if (!status)
+        *result = ad_view_slots(tape->dst[tape->n - 1], ndim + 2, shape);
+    return status;
+}
+
+enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
+                               int64_t extra, struct ad_view *result)
+{
+    int ndim = code == AD_EXTREMUM ? from->ndim - 1 : from->ndim;
+    int64_t size = 1;
+    enum ad_status status;
+
+    for (int d = 0; d < ndim; d++)
+        size *= from->shape[d];
+    status = append(tape, code, 0, extra, size, 1, from);
+    if (!status)
+        status = compute_newest(tape);
+    if (!status)
+        *result = ad_view_slots(tape->dst[tape->n - 1], ndim, from->shape);
+    return status;
+}
+
+enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
+                              int64_t size, const double *values, struct ad_view *result)
+{
+    enum ad_status status =
+        append(tape, AD_CALL, 0, (int64_t)(uintptr_t)rule, size, n, args);
+
+    if (status) {
+        tape->hooks->release(rule);
+        return status;
+    }
+    if (size)
+        memcpy(tape->value + tape->dst[tape->n - 1], values, (size_t)size * sizeof *values);
+    *result = ad_view_slots(tape->dst[tape->n - 1], 1, &size);
+    return AD_OK;
+}

@@ -1,0 +1,268 @@
+/* ad_tape.h -- the tape: instructions over one contiguous arena of doubles.
+ *
+ * A slot is one double.  An instruction produces a contiguous range of slots, in the order of the
+ * instructions; its operands are earlier slots or constants.  Scalar constants have negative slot
+ * numbers and lie below slot 0 of the same arena, so that value[a] needs no branch.
+ *
+ * A tape belongs to one thread.  Handles are what the outside holds: the newest instructions without
+ * a live handle are popped at once, and garbage below a live handle is squeezed out when the tape is
+ * about to grow.  Slot numbers may therefore change in ad_tape_room(), and only there. */
+#ifndef AD_TAPE_H
+#define AD_TAPE_H
+
+#include "ad_status.h"
+#include "ad_view.h"
+
+/* Opcodes beyond the table: instructions with more structure than an elementwise op. */
+enum ad_code {
+    AD_INPUT = AD_N_OPS, /* a range of independent variables */
+    AD_ADDTO,            /* zeros, to which views are added: sum, copy, concatenate, scatter */
+    AD_MATMUL,           /* matrix product over leading batch dimensions */
+    AD_CUMSUM,           /* running sums along the last dimension; extra: 1 from the end */
+    AD_EXTREMUM,         /* maximum (extra 0) or minimum (1) over the last dimension */
+    AD_CALL              /* a rule of the user's, called through struct ad_call */
+};
+
+enum {
+    AD_FLAG_ARRAY = 0x8000, /* in op[]: 'a' is the place of a block in aux, not an operand */
+    AD_CODE_MASK = 0x7fff
+};
+
+/*
+ * The block of an array instruction in aux:
+ *   [0] words in the block   [1] views   [2] result slots   [3] bits of the parameter (a double)
+ *   [4] extra                [5...] the views: place, base, pointer or number, ndim, shapes, strides
+ * An AD_ADDTO has pairs of views: from, and an AD_OWN or AD_OWN_LIST view to add to.
+ */
+enum { AD_BLOCK_HEADER = 5 };
+
+/* What the outside holds; embedded in the Python object.  'tape' NULL: not on a tape. */
+struct ad_handle {
+    struct ad_tape *tape;
+    struct ad_handle *prev, *next; /* handles on the same instruction */
+    struct ad_view *view;          /* NULL: the scalar 'slot' */
+    int32_t instr;                 /* the newest instruction the handle needs */
+    int32_t slot;
+};
+
+/*
+ * A rule of the user's.  'rule' is a Python object; the functions get the GIL themselves.
+ *
+ * forward() fills the tangents of instruction 'instr' in the tape's work, reverse() adds to the
+ * adjoints of its operands, lanes < 0 meaning the second-order sweep over -lanes lanes.  The emit_
+ * functions record derivatives: of 'g', the adjoint of the results, one adjoint per operand; of the
+ * operands' tangents, the tangent of the results.  A zero is an AD_NUMBER view; what a view points at
+ * is passed with one reference.
+ */
+struct ad_call_hooks {
+    void (*release)(void *rule);
+    enum ad_status (*forward)(struct ad_tape *tape, int32_t instr, int lanes);
+    enum ad_status (*reverse)(struct ad_tape *tape, int32_t instr, int lanes);
+    enum ad_status (*emit_reverse)(struct ad_tape *tape, int32_t instr, const struct ad_view *g,
+                                   struct ad_view *adjoints);
+    enum ad_status (*emit_forward)(struct ad_tape *tape, int32_t instr,
+                                   const struct ad_view *tangents, struct ad_view *result);
+};
+
+struct ad_tape {
+    /* instructions: n of them */
+    uint16_t *op;
+    int32_t *dst;              /* first result slot */
+    int32_t *a, *b;            /* operands of a scalar; an array's 'a' is its block */
+    struct ad_handle **handle; /* live handles on each */
+    int32_t n, capacity;
+
+    /* slots: value[-n_consts .. n_slots) */
+    double *value, *value_block;
+    int32_t n_slots, slot_capacity, n_consts, const_capacity;
+
+    int64_t *aux; /* blocks of array instructions */
+    int64_t n_aux, aux_capacity;
+
+    struct ad_list *lists;
+    int64_t live;     /* size of the tape after the last compaction */
+    int busy;         /* sweeps under way: nothing is popped or moved */
+    bool orphan;      /* its thread is gone: to be freed with its last handle */
+    int64_t n_handles;
+    double *scratch;  /* AD_SCRATCH doubles */
+    struct ad_work *work;
+    const struct ad_call_hooks *hooks;
+};
+
+/* An empty tape, or NULL without memory. */
+struct ad_tape *ad_tape_new(void);
+/* Accepts NULL.  If handles are left, the tape goes with the last of them. */
+void ad_tape_free(struct ad_tape *tape);
+
+/* ---- room: call before reading operands; may compact, so slot numbers change ---- */
+
+enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t consts);
+
+/* Room for a few scalar instructions, or an array instruction of 'slots' results. */
+AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
+{
+    if (AD_LIKELY(tape->n + 4 <= tape->capacity && tape->n_slots + slots + 4 <= tape->slot_capacity &&
+                  tape->n_consts + 8 <= tape->const_capacity))
+        return AD_OK;
+    return ad_tape_room_slow(tape, slots, 8);
+}
+
+/* The same without compaction: slot numbers stay. */
+enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
+                            int64_t words);
+
+/* Squeeze out all instructions that no live handle depends on.  A tape without memory to do so is
+ * left as it is. */
+void ad_tape_compact(struct ad_tape *tape);
+
+/* ---- recording; room must have been made ---- */
+
+/* A constant; returns its (negative) slot. */
+AD_INLINE int32_t ad_tape_const(struct ad_tape *tape, double c)
+{
+    int32_t slot = -(++tape->n_consts);
+
+    ad_assert(tape->n_consts <= tape->const_capacity);
+    tape->value[slot] = c;
+    return slot;
+}
+
+/* A scalar instruction of an op with one or two arguments (a family op has its parameter, a constant
+ * slot, in 'b'; other unary ops repeat 'a').  Returns the instruction; its slot is the newest. */
+AD_INLINE int32_t ad_tape_push(struct ad_tape *tape, int op, int32_t a, int32_t b, double value)
+{
+    int32_t i = tape->n++;
+
+    ad_assert(tape->n <= tape->capacity && tape->n_slots < tape->slot_capacity);
+    tape->op[i] = (uint16_t)op;
+    tape->dst[i] = tape->n_slots;
+    tape->a[i] = a;
+    tape->b[i] = b;
+    tape->handle[i] = NULL;
+    tape->value[tape->n_slots++] = value;
+    return i;
+}
+
+/* Independent variables: copies n values, or leaves them unset if 'values' is NULL. */
+enum ad_status ad_record_input(struct ad_tape *tape, int64_t n, const double *values);
+/* The same values again as new slots that depend on the old: AD_ADDTO of one view. */
+enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from, struct ad_view *result);
+
+/*
+ * Record an elementwise op over views, broadcast together; 'result' is the view of the new slots, or
+ * of a number if all operands are numbers.  Elements are computed at once.
+ */
+enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
+                            const struct ad_view *const *args, struct ad_view *result);
+/*
+ * Zeros of 'size' slots to which from[i] is added at to[i] (AD_OWN or AD_OWN_LIST), for i < n.
+ */
+enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n, const struct ad_view *from,
+                               const struct ad_view *to, struct ad_view *result);
+/* Sum over the dimensions whose bit is set in 'axes'; they stay with length 1. */
+enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, uint32_t axes,
+                             struct ad_view *result);
+/* (..., m, k) times (..., k, n). */
+enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
+                                const struct ad_view *b, struct ad_view *result);
+/* AD_CUMSUM and AD_EXTREMUM, along the last dimension (which an extremum drops). */
+enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
+                               int64_t extra, struct ad_view *result);
+/* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */
+enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
+                              int64_t size, const double *values, struct ad_view *result);
+
+/* ---- reading instructions ---- */
+
+AD_INLINE int ad_tape_code(const struct ad_tape *tape, int32_t i)
+{
+    return tape->op[i] & AD_CODE_MASK;
+}
+
+AD_INLINE bool ad_tape_is_array(const struct ad_tape *tape, int32_t i)
+{
+    return (tape->op[i] & AD_FLAG_ARRAY) != 0;
+}
+
+/* How many slots instruction i produced. */
+AD_INLINE int32_t ad_tape_length(const struct ad_tape *tape, int32_t i)
+{
+    return (i + 1 < tape->n ? tape->dst[i + 1] : tape->n_slots) - tape->dst[i];
+}
+
+/* The instruction that produced a slot. */
+int32_t ad_tape_producer(const struct ad_tape *tape, int32_t slot);
+/* Decode the view at 'words'; returns where the next one begins. */
+const int64_t *ad_view_decode(const int64_t *words, struct ad_view *view);
+/* The views of array instruction i, up to 'max' of them; returns how many there are. */
+int ad_tape_views(const struct ad_tape *tape, int32_t i, struct ad_view *views, int max);
+/* Compute the values of instruction i from those of its operands. */
+enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i);
+/* Does any instruction in [first, n) read a slot in [0, below)? */
+bool ad_tape_reads_below(const struct ad_tape *tape, int32_t first, int32_t below);
+/* Are the constant arrays read by instructions [first, last] what they were? */
+bool ad_tape_constants_intact(const struct ad_tape *tape, int32_t first, int32_t last);
+
+/* ---- handles ---- */
+
+/* The handle of a scalar result; 'handle' may be raw memory. */
+AD_INLINE void ad_handle_scalar(struct ad_handle *handle, struct ad_tape *tape, int32_t instr,
+                                int32_t slot)
+{
+    handle->tape = tape;
+    handle->view = NULL;
+    handle->instr = instr;
+    handle->slot = slot;
+    handle->prev = NULL;
+    handle->next = tape->handle[instr];
+    if (handle->next)
+        handle->next->prev = handle;
+    tape->handle[instr] = handle;
+    tape->n_handles++;
+}
+
+/* The handle of a view (takes over one reference to its list); false without memory. */
+bool ad_handle_view(struct ad_handle *handle, struct ad_tape *tape, const struct ad_view *view);
+void ad_tape_pop(struct ad_tape *tape);
+
+/* Let go of a handle on a tape, and pop what it alone kept. */
+AD_INLINE void ad_handle_unlink(struct ad_handle *handle)
+{
+    struct ad_tape *tape = handle->tape;
+
+    if (handle->next)
+        handle->next->prev = handle->prev;
+    if (handle->prev)
+        handle->prev->next = handle->next;
+    else
+        tape->handle[handle->instr] = handle->next;
+    tape->n_handles--;
+}
+
+void ad_handle_drop_view(struct ad_handle *handle);
+
+AD_INLINE void ad_handle_drop(struct ad_handle *handle)
+{
+    struct ad_tape *tape = handle->tape;
+
+    ad_handle_unlink(handle);
+    if (AD_UNLIKELY(handle->view != NULL))
+        ad_handle_drop_view(handle);
+    if (handle->instr == tape->n - 1 && !tape->handle[handle->instr])
+        ad_tape_pop(tape); /* may free the tape */
+}
+
+/* The view of any handle on a tape. */
+AD_INLINE struct ad_view ad_handle_get(const struct ad_handle *handle)
+{
+    if (handle->view)
+        return *handle->view;
+    return ad_view_slots(handle->slot, 0, NULL);
+}
+
+/* Make the handle's view a list of its own, contiguous, so that its slots may be rebound. */
+enum ad_status ad_handle_own(struct ad_handle *handle);
+/* After rebinding: the handle needs instruction 'instr' as well. */
+void ad_handle_need(struct ad_handle *handle, int32_t instr);
+
+#endif
