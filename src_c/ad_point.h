@@ -41,10 +41,12 @@
 #define ABOVE(a, b) ad_above(a, b)
 #define MUL0(a, b) ad_mul0(a, b)
 #define DIV0(a, b) ad_div0(a, b)
+#define XLOGY(a, b) ad_xlogy(a, b)
 #define SUB0(a, b) ad_sub0(a, b)
 #define RECIP0(a) ad_recip0(a)
 #define POLYGAMMA(n, a) ad_polygamma(p + (n), a)
 #define SINC(n, a) ad_sinc(p + (n), a)
+#define MILLS(n, a) ad_mills(p + (n), a)
 #define ERFCX(n, a) ad_erfcx(p + (n), a)
 #define POWI(n, a) ad_powi(p + (n), a)
 

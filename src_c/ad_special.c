@@ -198,13 +198,79 @@ double ad_erfcx(double p, double x)
     return d;
 }
 
-/* With q(x) = erfc(x / sqrt(2)) / 2 = exp(-x^2 / 2) erfcx(x / sqrt(2)) / 2 the upper tail:
- * log(1 - q(x)), and for x < 0 log(q(-x)) = log(erfcx(-x / sqrt(2)) / 2) - x^2 / 2, both negative. */
+/* ---- the normal distribution ----------------------------------------------------------------- */
+
+/* q(x) = erfc(x / sqrt(2)) / 2 for x >= 0. */
+static double normal_tail(double x)
+{
+    return 0.5 * erfcx_positive(0, x * SQRT_HALF) * exp_product(-0.5 * x, x);
+}
+
+/* log(1 - q(x)), and for x < 0 log(q(-x)) = log(erfcx(-x / sqrt(2)) / 2) - x^2 / 2, both negative. */
 double ad_log_ndtr(double x)
 {
     if (x < 0)
         return log(0.5 * erfcx_positive(0, -x * SQRT_HALF)) - 0.5 * x * x;
-    return log1p(-0.5 * erfcx_positive(0, x * SQRT_HALF) * exp_product(-0.5 * x, x));
+    return log1p(-normal_tail(x));
+}
+
+/* m(x) = phi(x) / Phi(x) and its derivatives m_n, where phi = Phi' is the normal density.
+ *
+ * m' = -m (x + m), so that for x >= 0, m = exp(-x^2/2) / sqrt(2 pi) / (1 - q(x)) and
+ *
+ *     m_{n+1} = -sum_k C(n, k) m_{n-k} (x + m)_k,
+ *
+ * the recurrence of the Hermite polynomials as m vanishes.  For x < 0 its terms cancel, because
+ * m = -x + small.  There Phi(x) exp(x^2/2) = F(x) / 2 with F(x) = erfcx(-x / sqrt(2)), hence
+ *
+ *     m = sqrt(2 / pi) / F,     m_n = (log F)_{n+1} - [n = 1].
+ *
+ * All derivatives of F are positive: F is the generating function of moments M_n = F_n / F of a normal
+ * variable cut off at 0, and those of log F are its cumulants,
+ *
+ *     K_n = M_n - sum_{k=1}^{n-1} C(n-1, k-1) K_k M_{n-k},
+ *
+ * where only small factors cancel: far out the variable is exponential with K_n = (n-1)! / |x|^n. */
+enum { MILLS_ORDERS = 64 };
+
+double ad_mills(double p, double x)
+{
+    const int n = (int)p;
+    double d[MILLS_ORDERS + 2], other[MILLS_ORDERS + 2];
+    if (n < 0 || n > MILLS_ORDERS)
+        return NAN;
+    if (!(x < 0)) {
+        const double upper = normal_tail(x);
+        d[0] = SQRT_HALF / SQRT_PI * exp_product(-0.5 * x, x) / (1 - upper);
+        if (d[0] == 0)
+            return 0;
+        other[0] = x + d[0];
+        for (int i = 0; i < n; i++) {
+            double sum = 0, binomial = 1;
+            for (int k = 0; k <= i; k++) {
+                sum += binomial * d[i - k] * other[k];
+                binomial *= (double)(i - k) / (k + 1);
+            }
+            d[i + 1] = -sum;
+            other[i + 1] = d[i + 1] + (i == 0);
+        }
+        return d[n];
+    }
+    const double f = erfcx_positive(0, -x * SQRT_HALF);
+    if (n == 0)
+        return SQRT_HALF * 2 / SQRT_PI / f;
+    double *moment = d, *cumulant = other, scale = 1 / f;
+    for (int i = 1; i <= n + 1; i++) {
+        double sum = 0, binomial = 1;
+        scale *= -SQRT_HALF;
+        moment[i] = scale * ad_erfcx(i, -x * SQRT_HALF);
+        for (int k = 1; k < i; k++) {
+            sum += binomial * cumulant[k] * moment[i - k];
+            binomial *= (double)(i - k) / k;
+        }
+        cumulant[i] = moment[i] - sum;
+    }
+    return cumulant[n + 1] - (n == 1);
 }
 
 /* ---- inverse of erf -------------------------------------------------------------------------- */

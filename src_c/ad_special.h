@@ -26,6 +26,10 @@ double ad_erfinv(double x);
 /* log of the standard normal distribution function. */
 double ad_log_ndtr(double x);
 
+/* p-th derivative of phi(x) / Phi(x), the normal density over the distribution function (the inverse
+ * of a Mills ratio), p = 0, 1, ..., 64; NaN for p > 64. */
+double ad_mills(double p, double x);
+
 /* p-th derivative of exp(x^2) erfc(x), p = 0, 1, ... */
 double ad_erfcx(double p, double x);
 
