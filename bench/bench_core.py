@@ -202,7 +202,7 @@ def high_orders(report, turns):
         calls = {str(k): partial(adcore.derivative(f, k), x) for k in (5, 10, 20)}
         seconds = common.interleaved(calls, turns)
         for few, many in (("5", "10"), ("10", "20")):
-            growth = [b / a for a, b in zip(seconds[few], seconds[many], strict=True)]
+            growth = common.ratios(seconds, many, few)
             report.add(work, f"time of order {many} / order {few}", growth, "x", 4.0)
 
     f, expected = exact["sin(exp(x) x) / (1 + x^2)"]

@@ -101,9 +101,13 @@ def interleaved(candidates, turns=21, sample_seconds=0.005):
     Returns
     -------
     dict of str to list of float
-        Seconds per call, one entry per turn, the same turn at the same index.
+        Seconds per call, the same turn at the same index.  A call of half a second or more is
+        sampled in fewer turns, at least one.
     """
-    repeats = {name: _repeats(call, sample_seconds) for name, call in candidates.items()}
+    repeats, n_turns = {}, {}
+    for name, call in candidates.items():
+        repeats[name], spent = _repeats(call, sample_seconds)
+        n_turns[name] = min(turns, max(1, int(0.5 * turns / spent)))
     seconds = {name: [] for name in candidates}
     names = list(candidates)
     collecting = gc.isenabled()
@@ -112,12 +116,18 @@ def interleaved(candidates, turns=21, sample_seconds=0.005):
         for turn in range(turns):
             # Start each turn with another candidate: none always runs in the wake of the same one.
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                seconds[name].append(_seconds(candidates[name], repeats[name]))
+                if turn < n_turns[name]:
+                    seconds[name].append(_seconds(candidates[name], repeats[name]))
             gc.collect()
     finally:
         if collecting:
             gc.enable()
     return seconds
+
+
+def ratios(seconds, name, reference):
+    """Time of one candidate over that of another, turn by turn."""
+    return [a / b for a, b in zip(seconds[name], seconds[reference], strict=False)]
 
 
 def _seconds(call, repeats):
@@ -128,14 +138,12 @@ def _seconds(call, repeats):
 
 
 def _repeats(call, sample_seconds):
-    call()
+    """How many calls make a sample, and the seconds they take."""
     repeats = 1
-    while (spent := _seconds(call, repeats) * repeats) < sample_seconds:
-        repeats = max(2 * repeats, int(1.1 * repeats * sample_seconds / max(spent, 1e-9)))
-        repeats = min(repeats, 1_000_000)
-        if repeats == 1_000_000:
-            break
-    return repeats
+    while (spent := _seconds(call, repeats) * repeats) < sample_seconds and repeats < 1_000_000:
+        enough = int(1.1 * repeats * sample_seconds / max(spent, 1e-9))
+        repeats = min(max(2 * repeats, enough), 1_000_000)
+    return repeats, spent
 
 
 @dataclass
@@ -190,8 +198,8 @@ class Report:
         for name, samples in seconds.items():
             self.add(work, name, [1e6 * sample for sample in samples], "us")
             if name != reference:
-                ratios = [a / b for a, b in zip(samples, seconds[reference], strict=True)]
-                self.add(work, f"{name} / {reference}", ratios, "x", limits.get(name))
+                figure = ratios(seconds, name, reference)
+                self.add(work, f"{name} / {reference}", figure, "x", limits.get(name))
         return seconds
 
     def finish(self, check=False):
