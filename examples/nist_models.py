@@ -178,6 +178,11 @@ class Problem:
         """Counted, n - p, because Rat43.dat states 9 where its own residual deviation says 11."""
         return len(self.observations) - len(self.parameters)
 
+    @property
+    def n_predictors(self):
+        """1, or 2 for Nelson."""
+        return len(self.observations[0]) - 1
+
     def read(self, number=float):
         """Response (n,) and predictor ((n,), or a pair of them), every value made by `number`.
 
@@ -189,7 +194,7 @@ class Problem:
             for column in zip(*self.observations, strict=True)
         ]
         y = np.log(columns[0]) if self.log_response else columns[0]
-        return y, columns[1] if len(columns) == 2 else tuple(columns[1:])
+        return y, columns[1] if self.n_predictors == 1 else tuple(columns[1:])
 
     def residuals(self, number=float):
         """The function b -> y - model(b, x), with the data read by `number`."""
