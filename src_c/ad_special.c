@@ -450,7 +450,7 @@ double ad_sinc(double p, double x)
         for (int k = 1; k <= n; k++)
             f = (cycle[(k + turn) % 4] - k * f) / z;
     } else {
-        int top = n;
+        int top = n + 1; /* f_{n+1} is needed at least, the leading term of an odd f_n at 0 */
         for (double weight = 1; weight > 1e-18; weight *= z / top)
             top++;
         f = 0;
