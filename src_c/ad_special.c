@@ -436,10 +436,11 @@ double ad_sinc(double p, double x)
     if (!(fabs(x) < INFINITY))
         return isnan(x) ? x : 0;
     const double z = PI * fabs(x);
-    /* sin and cos of pi x from its exact distance to the next multiple of 1/2. */
-    const double quarter = rint(2 * fabs(x)), d = PI * (fabs(x) - 0.5 * quarter);
-    const double sin_d = sin(d), cos_d = cos(d);
-    const int turn = (int)fmod(quarter, 4); /* pi x = d + turn pi / 2 */
+    /* sin and cos of pi x from its exact distance to a multiple of 2, and to one of 1/2. */
+    const double r = fabs(x) - 2 * rint(0.5 * fabs(x));
+    const int quarter = (int)rint(2 * r);
+    const double d = PI * (r - 0.5 * quarter), sin_d = sin(d), cos_d = cos(d);
+    const int turn = (quarter + 4) % 4; /* sin(pi x) = sin(d + turn pi / 2) */
     const double cycle[4] = {sin_d, cos_d, -sin_d, -cos_d}; /* S_n = cycle[(n + turn) % 4] */
 
     double f;
