@@ -197,28 +197,13 @@ static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view 
     return AD_OK;
 }
 
-/* All values of a view, contiguous. */
-static void gather(const struct ad_tape *tape, const struct ad_view *view, int64_t size, double *out)
-{
-    struct ad_span_room room;
-
-    for (int64_t start = 0, n; start < size; start += n) {
-        n = ad_tile_size(view, size, start);
-        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
-        struct ad_vec x = ad_span_values(&span, tape->value, n, room.values);
-
-        for (int64_t i = 0; i < n; i++)
-            out[start + i] = x.v ? x.v[i] : x.c;
-    }
-}
-
 static void compute_cumsum(struct ad_tape *tape, const struct ad_view *from, bool from_end,
                            int64_t size, int32_t dst)
 {
     int64_t row = from->shape[from->ndim - 1];
     double *y = tape->value + dst;
 
-    gather(tape, from, size, y);
+    ad_view_read(from, tape->value, y);
     for (int64_t start = 0; start < size; start += row)
         for (int64_t i = 1; i < row; i++) {
             if (from_end)
@@ -236,7 +221,7 @@ static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_vie
 
     if (!x)
         return AD_NO_MEMORY;
-    gather(tape, from, size * row, x);
+    ad_view_read(from, tape->value, x);
     for (int64_t i = 0; i < size; i++) {
         double best = x[i * row];
 

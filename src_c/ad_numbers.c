@@ -4,37 +4,13 @@
  * each word being a row itself: over tiles that stay in the L1 cache the interpreter costs nothing,
  * and long transcendental vectors reach NumPy's SIMD loops. */
 #include "ad_point.h"
+#include "ad_point_value.h"
 
 struct ad_simd ad_simd[AD_N_OPS];
 
 double ad_op_value(enum ad_op op, double p, double x, double z, double w)
 {
-    (void)p, (void)z, (void)w;
-    switch (op) {
-#define UNARY(name, ufunc, value, ...)                                                             \
-    case AD_OP_##name:                                                                             \
-        return value;
-#define HIDDEN_UNARY(name, value, ...)                                                             \
-    case AD_OP_##name:                                                                             \
-        return value;
-#define FAMILY(name, ufunc, value, ...)                                                            \
-    case AD_OP_##name:                                                                             \
-        return value;
-#define BINARY(name, ufunc, value, ...)                                                            \
-    case AD_OP_##name:                                                                             \
-        return value;
-#define HIDDEN_BINARY(name, value, ...)                                                            \
-    case AD_OP_##name:                                                                             \
-        return value;
-#define TERNARY(name, ufunc, value, ...)                                                           \
-    case AD_OP_##name:                                                                             \
-        return value;
-#include "ad_ops.def"
-    case AD_N_OPS:
-        break;
-    }
-    ad_unreachable();
-    return 0;
+    return ad_point_value(op, p, x, z, w);
 }
 
 void ad_op_partials(enum ad_op op, double p, double x, double z, double w, double y, double *d)

@@ -540,21 +540,6 @@ static struct ad_matrix transposed(struct ad_matrix m)
     return (struct ad_matrix){m.data, m.cols, m.rows, m.col_stride, m.row_stride};
 }
 
-static void gather_values(const struct ad_tape *tape, const struct ad_view *view, double *out)
-{
-    int64_t size = ad_view_size(view);
-    struct ad_span_room room;
-
-    for (int64_t start = 0, n; start < size; start += n) {
-        n = ad_tile_size(view, size, start);
-        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
-        struct ad_vec x = ad_span_values(&span, tape->value, n, room.values);
-
-        for (int64_t j = 0; j < n; j++)
-            out[start + j] = x.v ? x.v[j] : x.c;
-    }
-}
-
 /* The values of one operand; affine views are used where they lie. */
 static struct ad_matrix value_matrix(const struct ad_tape *tape, const struct ad_view *view,
                                      double *room)
@@ -565,7 +550,7 @@ static struct ad_matrix value_matrix(const struct ad_tape *tape, const struct ad
         return (struct ad_matrix){data + view->base, view->shape[0], view->shape[1],
                                   view->stride[0], view->stride[1]};
     }
-    gather_values(tape, view, room);
+    ad_view_read(view, tape->value, room);
     return dense(room, view->shape[0], view->shape[1]);
 }
 

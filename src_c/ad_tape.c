@@ -394,6 +394,42 @@ enum ad_status ad_handle_own(struct ad_handle *handle)
     return AD_OK;
 }
 
+enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positions,
+                                const struct ad_view *value)
+{
+    struct ad_tape *tape = handle->tape;
+    int32_t *slot = handle->view->in.list->slot, newest_slot = 0;
+    int64_t size = ad_view_size(value);
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(value, size, start);
+        struct ad_span span = ad_span_of(value, 0, tape->value, start, n, &room);
+
+        for (int64_t i = 0; i < n; i++) {
+            int32_t from;
+
+            if (span.kind == AD_SPAN_FIXED) {
+                if (tape->n_consts == tape->const_capacity) {
+                    enum ad_status status = ad_tape_grow(tape, 0, 0, 1, 0);
+
+                    if (status)
+                        return status;
+                }
+                from = ad_tape_const(tape, span.fixed.v ? span.fixed.v[i] : span.fixed.c);
+            } else {
+                from = span.kind == AD_SPAN_MANY  ? span.slots[i]
+                       : span.kind == AD_SPAN_RUN ? span.slot + (int32_t)i
+                                                  : span.slot;
+            }
+            slot[positions[start + i]] = from;
+            newest_slot = AD_MAX(newest_slot, from);
+        }
+    }
+    ad_handle_need(handle, ad_tape_producer(tape, newest_slot));
+    return AD_OK;
+}
+
 void ad_handle_need(struct ad_handle *handle, int32_t instr)
 {
     struct ad_tape *tape = handle->tape;

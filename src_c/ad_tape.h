@@ -262,6 +262,10 @@ AD_INLINE struct ad_view ad_handle_get(const struct ad_handle *handle)
 
 /* Make the handle's view a list of its own, contiguous, so that its slots may be rebound. */
 enum ad_status ad_handle_own(struct ad_handle *handle);
+/* Rebind the elements at 'positions' (C order) to those of 'value', whose size says how many; the
+ * handle owns its list. */
+enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positions,
+                                const struct ad_view *value);
 /* After rebinding: the handle needs instruction 'instr' as well. */
 void ad_handle_need(struct ad_handle *handle, int32_t instr);
 

@@ -514,3 +514,40 @@ struct ad_vec ad_span_values(const struct ad_span *span, const double *value, in
     ad_unreachable();
     return span->fixed;
 }
+
+void ad_view_read(const struct ad_view *view, const double *value, double *out)
+{
+    int64_t size = ad_view_size(view);
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, value, start, n, &room);
+        struct ad_vec x = ad_span_values(&span, value, n, room.values);
+
+        if (x.v)
+            memcpy(out + start, x.v, (size_t)n * sizeof *out);
+        else
+            for (int64_t i = 0; i < n; i++)
+                out[start + i] = x.c;
+    }
+}
+
+bool ad_view_pick(struct ad_view *view, struct ad_list **head, const int64_t *positions, int64_t n)
+{
+    struct ad_list *list = ad_list_new(head, n);
+    int64_t index[AD_MAX_DIMS];
+
+    if (!list)
+        return false;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = view->base + locate(view, positions[i], index);
+
+        list->slot[i] = view->place == AD_LIST ? view->in.list->slot[at] : (int32_t)at;
+    }
+    ad_view_drop(view);
+    *view = ad_view_slots(0, 1, &n);
+    view->place = AD_LIST;
+    view->in.list = list;
+    return true;
+}

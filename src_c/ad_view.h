@@ -84,6 +84,9 @@ bool ad_broadcast_shape(int n, const struct ad_view *const *views, int *ndim, in
 /* Merge neighbouring dimensions, of n views of one shape, wherever all of them allow it. */
 void ad_views_collapse(int n, struct ad_view *views);
 
+/* Make the view a new list of the n elements at 'positions' (C order); false without memory. */
+bool ad_view_pick(struct ad_view *view, struct ad_list **head, const int64_t *positions, int64_t n);
+
 /* ---- tiles: up to AD_TILE elements of a view, in C order ---- */
 
 enum ad_span_kind {
@@ -114,5 +117,7 @@ struct ad_span ad_span_of(const struct ad_view *view, int32_t dst, const double 
 /* The values of a span; 'values' is room for n. */
 struct ad_vec ad_span_values(const struct ad_span *span, const double *value, int64_t n,
                              double *values);
+/* All values of a view, in C order. */
+void ad_view_read(const struct ad_view *view, const double *value, double *out);
 
 #endif

@@ -1,0 +1,213 @@
+"""Rules written in Python, as one instruction each: how the sweeps call them.
+
+A rule is an object with four methods, in terms of flat results of `size` and one entry per operand:
+
+    reverse(g)               numbers: adjoints of the operands (arrays in their shapes, or None)
+    forward(tangents)        numbers: the flat tangent of the results, from arrays or None
+    emit_reverse(g)          the same two on tensors, recording what they do
+    emit_forward(tangents)
+"""
+
+cdef object _call_error = None
+
+
+cdef int take_call_error() except -1:
+    """Raise what a rule raised during a sweep."""
+    global _call_error
+    error, _call_error = _call_error, None
+    raise error if error is not None else TapeError("a rule failed without an error")
+
+
+cdef object rule_of(ad_tape *tape, int32_t instr):
+    return <object><void *><Py_ssize_t>tape.aux[tape.a[instr] + 4]
+
+
+cdef ad_view *call_views(ad_tape *tape, int32_t instr, int *n) except NULL:
+    cdef ad_view *views
+    n[0] = <int>tape.aux[tape.a[instr] + 1]
+    views = <ad_view *>PyMem_Malloc(max(n[0], 1) * sizeof(ad_view))
+    if views == NULL:
+        raise MemoryError("no memory to call a rule")
+    ad_tape_views(tape, instr, views, n[0])
+    return views
+
+
+cdef object view_shape(const ad_view *view):
+    return tuple([view.shape[d] for d in range(view.ndim)])
+
+
+cdef bint view_varies(const ad_view *view, int32_t low):
+    return view.place == AD_LIST or (view.place == AD_SLOTS and ad_view_lowest(view) >= low)
+
+
+cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept with gil:
+    global _call_error
+    cdef ad_view *views = NULL
+    cdef int n = 0, i, lane
+    cdef int64_t size = tape.aux[tape.a[instr] + 2]
+    cdef cnp.ndarray data, out
+    cdef double *to
+    try:
+        views = call_views(tape, instr, &n)
+        rule = rule_of(tape, instr)
+        seeds = []
+        for i in range(n):
+            data = np.zeros(view_shape(&views[i]) + (lanes,))
+            ad_work_get(tape, tape.work.tan, lanes, &views[i], <double *>cnp.PyArray_DATA(data))
+            seeds.append(data if view_varies(&views[i], tape.work.low) else None)
+        out = np.empty((size, lanes))
+        for lane in range(lanes):
+            out[:, lane] = np.reshape(
+                rule.forward([None if s is None else np.array(s[..., lane]) for s in seeds]), size)
+        to = tape.work.tan + <int64_t>(tape.dst[instr] - tape.work.low) * lanes
+        memcpy(to, cnp.PyArray_DATA(out), size * lanes * sizeof(double))
+        return AD_OK
+    except BaseException as error:
+        _call_error = error
+        return AD_CALL_FAILED
+    finally:
+        PyMem_Free(views)
+
+
+cdef ad_status call_reverse(ad_tape *tape, int32_t instr, int lanes) noexcept with gil:
+    global _call_error
+    cdef ad_view *views = NULL
+    cdef int n = 0, i, lane
+    cdef int64_t size = tape.aux[tape.a[instr] + 2]
+    cdef cnp.ndarray g, data
+    try:
+        if lanes < 0:
+            raise TapeError("a rule written in Python has no second-order sweep of its own")
+        g = np.empty((size, lanes))
+        memcpy(cnp.PyArray_DATA(g),
+               tape.work.adj + <int64_t>(tape.dst[instr] - tape.work.low) * lanes,
+               size * lanes * sizeof(double))
+        if not g.any():
+            return AD_OK
+        views = call_views(tape, instr, &n)
+        rule = rule_of(tape, instr)
+        parts = [rule.reverse(np.array(g[:, lane])) for lane in range(lanes)]
+        for i in range(n):
+            if parts[0][i] is None or not view_varies(&views[i], tape.work.low):
+                continue
+            data = np.ascontiguousarray(
+                np.stack([np.broadcast_to(p[i], view_shape(&views[i])) for p in parts], axis=-1))
+            ad_work_add(tape, tape.work.adj, lanes, &views[i], <double *>cnp.PyArray_DATA(data))
+        return AD_OK
+    except BaseException as error:
+        _call_error = error
+        return AD_CALL_FAILED
+    finally:
+        PyMem_Free(views)
+
+
+cdef int given_view(object value, const ad_view *like, ad_view *view) except -1:
+    """What a rule returned for an operand, stretched to the operand's shape."""
+    if value is None:
+        view[0] = ad_view_number(0)
+        return 0
+    if not operand(value, view):
+        raise TypeError(f"a derivative rule returned a {type(value).__name__}; it must return "
+                        "numbers, arrays or tensors")
+    if view.place == AD_NUMBER and view.in_.number == 0:
+        return 0
+    if not ad_view_broadcast(view, like.ndim, like.shape):
+        ad_view_drop(view)
+        raise ShapeError(f"a derivative rule returned shape {np.shape(value)} where the operand "
+                         f"has shape {view_shape(like)}")
+    return 0
+
+
+cdef Tensor borrowed_tensor(ad_tape *tape, const ad_view *view):
+    """A Tensor for a view that somebody else keeps."""
+    cdef ad_view copy
+    if view.place == AD_NUMBER:
+        value = np.full(view_shape(view), view.in_.number)
+        return constant_tensor(_value(value))
+    copy = view[0]
+    ad_view_hold(&copy)
+    return new_result(tape, &copy, True)
+
+
+cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
+                                 ad_view *adjoints) noexcept with gil:
+    global _call_error
+    cdef ad_view *views = NULL
+    cdef int n = 0, i, done = 0
+    try:
+        views = call_views(tape, instr, &n)
+        parts = rule_of(tape, instr).emit_reverse(borrowed_tensor(tape, g))
+        for i in range(n):
+            given_view(parts[i], &views[i], &adjoints[i])
+            done += 1
+        return AD_OK
+    except BaseException as error:
+        for i in range(done):
+            ad_view_drop(&adjoints[i])
+        _call_error = error
+        return AD_CALL_FAILED
+    finally:
+        PyMem_Free(views)
+
+
+cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *tangents,
+                                 ad_view *result) noexcept with gil:
+    global _call_error
+    cdef ad_view *views = NULL
+    cdef int n = 0, i
+    cdef ad_view like
+    try:
+        views = call_views(tape, instr, &n)
+        given = [None if tangents[i].place == AD_NUMBER and tangents[i].in_.number == 0
+                 else borrowed_tensor(tape, &tangents[i]) for i in range(n)]
+        out = rule_of(tape, instr).emit_forward(given)
+        like = ad_view_slots(0, 1, &tape.aux[tape.a[instr] + 2])
+        given_view(None if out is None else reshape(out, (tape.aux[tape.a[instr] + 2],)), &like,
+                   result)
+        return AD_OK
+    except BaseException as error:
+        _call_error = error
+        return AD_CALL_FAILED
+    finally:
+        PyMem_Free(views)
+
+
+cdef void call_release(void *rule) noexcept with gil:
+    Py_DECREF(<object>rule)
+
+
+cdef ad_call_hooks call_hooks
+call_hooks.release = call_release
+call_hooks.forward = call_forward
+call_hooks.reverse = call_reverse
+call_hooks.emit_reverse = call_emit_reverse
+call_hooks.emit_forward = call_emit_forward
+
+
+def record_call(rule, operands, values):
+    """Record `values` (a flat float64 array) as the results of `rule` on tracked operands.
+
+    Returns a flat Tensor; see the top of this file for what a rule is.
+    """
+    cdef ad_tape *tape = this_tape()
+    cdef cnp.ndarray flat = np.ascontiguousarray(values, dtype=np.float64).ravel()
+    cdef int n = len(operands), i, held = 0
+    cdef ad_view result
+    cdef ad_view *views = <ad_view *>PyMem_Malloc(max(n, 1) * sizeof(ad_view))
+    if views == NULL:
+        raise MemoryError("no memory to record a rule")
+    try:
+        check(ad_tape_room(tape, flat.size))
+        for i in range(n):
+            if not operand(operands[i], &views[i]):
+                raise TypeError(f"a rule's operand must be a number, an array or a tensor, got "
+                                f"{type(operands[i]).__name__}")
+            held += 1
+        Py_INCREF(rule)
+        check(ad_record_call(tape, <void *>rule, n, views, flat.size,
+                             <const double *>cnp.PyArray_DATA(flat), &result))
+        return new_result(tape, &result, True)
+    finally:
+        for i in range(held):
+            ad_view_drop(&views[i])
+        PyMem_Free(views)

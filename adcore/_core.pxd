@@ -1,0 +1,206 @@
+"""The C core as Cython sees it: what ad_*.h declare, and nothing more."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from "ad_status.h" nogil:
+    ctypedef enum ad_status "enum ad_status":
+        AD_OK
+        AD_NO_MEMORY
+        AD_SHAPES_DIFFER
+        AD_CALL_FAILED
+    const char *ad_status_text(ad_status status)
+    const char *ad_status_exception(ad_status status)
+
+
+cdef extern from "ad_ops.h" nogil:
+    enum:
+        AD_N_OPS
+        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal, AD_OP_root, AD_OP_floor
+        AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
+        AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate
+        AD_W_X, AD_W_Z, AD_W_W, AD_W_Y, AD_W_P, AD_W_CONST, AD_W_END
+        AD_LINEAR, AD_SELECT, AD_CURVED
+        AD_MAX_ARGS
+    ctypedef int ad_op "int"
+    struct ad_word:
+        int op
+        double c
+    struct ad_op_info:
+        const char *name
+        const char *ufunc
+        int n_args
+        bint hidden
+        bint family
+        int curvature
+        double domain[3][2]
+        const ad_word *partial[3]
+    const ad_op_info ad_ops[]
+    struct ad_vec:
+        const double *v
+        double c
+    ctypedef void ad_simd_loop(char **args, const Py_ssize_t *dimensions,
+                               const Py_ssize_t *strides, void *data)
+    struct ad_simd_entry "ad_simd":
+        ad_simd_loop *loop
+        void *data
+    ad_simd_entry ad_simd[]
+    double ad_op_value(ad_op op, double p, double x, double z, double w)
+    void ad_op_partials(ad_op op, double p, double x, double z, double w, double y, double *d)
+    void ad_op_second(ad_op op, double p, const double *a, double y, double *d, double h[3][3])
+    void ad_op_vector(ad_op op, double p, size_t n, const ad_vec *a, double *y)
+
+
+cdef extern from "ad_point_value.h" nogil:
+    double ad_point_value(ad_op op, double p, double x, double z, double w)
+
+
+cdef extern from "ad_linalg.h" nogil:
+    ctypedef void ad_matmul_loop(char **args, const Py_ssize_t *dimensions,
+                                 const Py_ssize_t *strides, void *data)
+    ad_matmul_loop *ad_matmul_blas
+
+
+cdef extern from "ad_view.h" nogil:
+    enum:
+        AD_MAX_DIMS
+    ctypedef enum ad_place "enum ad_place":
+        AD_SLOTS, AD_LIST, AD_ARRAY, AD_NUMBER, AD_OWN, AD_OWN_LIST
+    struct ad_list:
+        int32_t *slot
+        int64_t n
+        int64_t refs
+    struct ad_array:
+        const double *data
+    union ad_view_in:
+        ad_list *list
+        ad_array *array
+        double number
+    struct ad_view:
+        ad_place place
+        int ndim
+        int64_t base
+        ad_view_in in_ "in"
+        int64_t shape[16]
+        int64_t stride[16]
+    ad_list *ad_list_new(ad_list **head, int64_t n)
+    void ad_list_drop(ad_list *list)
+    ad_array *ad_array_copy(const double *data, int64_t n)
+    ad_array *ad_array_share(const double *data, int64_t n, void *owner,
+                             void (*release)(void *) noexcept, bint checked)
+    void ad_view_hold(const ad_view *view)
+    void ad_view_drop(const ad_view *view)
+    int64_t ad_view_size(const ad_view *view)
+    void ad_strides(int ndim, const int64_t *shape, int64_t *stride)
+    ad_view ad_view_slots(int64_t base, int ndim, const int64_t *shape)
+    ad_view ad_view_number(double number)
+    bint ad_view_is_contiguous(const ad_view *view)
+    bint ad_view_reshape(ad_view *view, int ndim, const int64_t *shape)
+    bint ad_view_broadcast(ad_view *view, int ndim, const int64_t *shape)
+    bint ad_view_pick(ad_view *view, ad_list **head, const int64_t *positions, int64_t n)
+    void ad_view_read(const ad_view *view, const double *value, double *out)
+    int32_t ad_view_lowest(const ad_view *view)
+
+
+cdef extern from "ad_tape.h" nogil:
+    enum:
+        AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_CALL
+    struct ad_handle:
+        ad_tape *tape
+        ad_handle *next
+        ad_view *view
+        int32_t instr
+        int32_t slot
+    struct ad_call_hooks:
+        void (*release)(void *rule) noexcept nogil
+        ad_status (*forward)(ad_tape *tape, int32_t instr, int lanes) noexcept nogil
+        ad_status (*reverse)(ad_tape *tape, int32_t instr, int lanes) noexcept nogil
+        ad_status (*emit_reverse)(ad_tape *tape, int32_t instr, const ad_view *g,
+                                  ad_view *adjoints) noexcept nogil
+        ad_status (*emit_forward)(ad_tape *tape, int32_t instr, const ad_view *tangents,
+                                  ad_view *result) noexcept nogil
+    struct ad_tape:
+        uint16_t *op
+        int32_t *dst
+        int32_t *a
+        int32_t *b
+        ad_handle **handle
+        int32_t n
+        int32_t capacity
+        double *value
+        int32_t n_slots
+        int32_t slot_capacity
+        int32_t n_consts
+        int32_t const_capacity
+        int64_t *aux
+        int64_t n_aux
+        int64_t aux_capacity
+        ad_list *lists
+        int busy
+        int64_t n_handles
+        ad_work *work
+        const ad_call_hooks *hooks
+    ad_tape *ad_tape_new()
+    void ad_tape_free(ad_tape *tape)
+    ad_status ad_tape_room(ad_tape *tape, int64_t slots)
+    ad_status ad_tape_grow(ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
+                           int64_t words)
+    void ad_tape_compact(ad_tape *tape)
+    int32_t ad_tape_const(ad_tape *tape, double c)
+    int32_t ad_tape_push(ad_tape *tape, int op, int32_t a, int32_t b, double value)
+    ad_status ad_record_input(ad_tape *tape, int64_t n, const double *values)
+    ad_status ad_record_copy(ad_tape *tape, const ad_view *source, ad_view *result)
+    ad_status ad_record_op(ad_tape *tape, ad_op op, double p, const ad_view **args,
+                           ad_view *result)
+    ad_status ad_record_addto(ad_tape *tape, int64_t size, int n, const ad_view *source,
+                              const ad_view *to, ad_view *result)
+    ad_status ad_record_sum(ad_tape *tape, const ad_view *source, uint32_t axes, ad_view *result)
+    ad_status ad_record_matmul(ad_tape *tape, const ad_view *a, const ad_view *b, ad_view *result)
+    ad_status ad_record_along(ad_tape *tape, int code, const ad_view *source, int64_t extra,
+                              ad_view *result)
+    ad_status ad_record_call(ad_tape *tape, void *rule, int n, const ad_view *args, int64_t size,
+                             const double *values, ad_view *result)
+    int ad_tape_code(const ad_tape *tape, int32_t i)
+    bint ad_tape_is_array(const ad_tape *tape, int32_t i)
+    int32_t ad_tape_producer(const ad_tape *tape, int32_t slot)
+    int ad_tape_views(const ad_tape *tape, int32_t i, ad_view *views, int max)
+    bint ad_tape_reads_below(const ad_tape *tape, int32_t first, int32_t below)
+    void ad_handle_scalar(ad_handle *handle, ad_tape *tape, int32_t instr, int32_t slot)
+    bint ad_handle_view(ad_handle *handle, ad_tape *tape, const ad_view *view)
+    void ad_handle_drop(ad_handle *handle)
+    ad_view ad_handle_get(const ad_handle *handle)
+    ad_status ad_handle_own(ad_handle *handle)
+    ad_status ad_handle_assign(ad_handle *handle, const int64_t *positions, const ad_view *value)
+    void ad_handle_need(ad_handle *handle, int32_t instr)
+    void ad_tape_pop(ad_tape *tape)
+
+
+cdef extern from "ad_sweep.h" nogil:
+    enum:
+        AD_LANES
+        AD_SWEEP_FORWARD, AD_SWEEP_REVERSE, AD_SWEEP_SECOND
+    struct ad_work:
+        double *tan
+        double *adj
+        double *dadj
+        int32_t low
+        int lanes
+    ad_status ad_work_begin(ad_tape *tape, int kind, int32_t low, int lanes)
+    void ad_work_add(const ad_tape *tape, double *buffer, int lanes, const ad_view *view,
+                     const double *data)
+    void ad_work_get(const ad_tape *tape, const double *buffer, int lanes, const ad_view *view,
+                     double *data)
+    ad_status ad_sweep_forward(ad_tape *tape, int32_t first, int32_t last)
+    ad_status ad_sweep_reverse(ad_tape *tape, int32_t first, int32_t last)
+    ad_status ad_sweep_second(ad_tape *tape, int32_t first, int32_t last)
+    ad_status ad_tape_depends(ad_tape *tape, int32_t first, int32_t last, int32_t low,
+                              uint8_t *reached)
+
+
+cdef extern from "ad_emit.h" nogil:
+    ad_status ad_emit_reverse(ad_tape *tape, int n_outputs, const ad_view *outputs,
+                              const ad_view *seeds, int n_inputs, const ad_view *inputs,
+                              ad_view *adjoints)
+    ad_status ad_emit_forward(ad_tape *tape, int n_inputs, const ad_view *inputs,
+                              const ad_view *seeds, int n_outputs, const ad_view *outputs,
+                              ad_view *tangents)

@@ -1,0 +1,1526 @@
+# cython: c_api_binop_methods=True
+"""Tape, Tensor and the derivatives of what was recorded: the border to the C core.
+
+A Tensor is a handle on slots of its thread's tape, or a constant.  Here values are converted and
+checked, the core is called, and its status becomes an exception; no formula lives in this file.
+"""
+
+cimport cython
+cimport numpy as cnp
+from cpython.bool cimport PyBool_Check
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport (
+    Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject, PyObject_RichCompare,
+)
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.math cimport floor
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from . import errors
+from .errors import NotDifferentiableError, ShapeError, TapeError
+
+cnp.import_array()
+
+
+cdef extern from *:
+    """
+    #include "ad_tape.h"
+    /* Each thread has a tape of its own, and may have turned recording off. */
+    #if defined(_MSC_VER)
+    static __declspec(thread) struct { struct ad_tape *tape; int off; } ad_local;
+    #elif defined(__linux__)
+    static __thread struct { struct ad_tape *tape; int off; } ad_local
+        __attribute__((tls_model("initial-exec")));
+    #else
+    static _Thread_local struct { struct ad_tape *tape; int off; } ad_local;
+    #endif
+    """
+    struct ad_local_state:
+        ad_tape *tape
+        int off
+    ad_local_state ad_local
+
+
+cdef object _thread_state = __import__("threading").local()
+
+
+cdef class _Owner:
+    """Keeps a thread's tape for as long as the thread lives."""
+
+    cdef ad_tape *tape
+
+    def __dealloc__(self):
+        ad_tape_free(self.tape)
+
+
+cdef ad_tape *new_tape() except NULL:
+    """The tape of a thread that has none yet."""
+    cdef _Owner owner = _Owner.__new__(_Owner)
+    owner.tape = ad_tape_new()
+    if owner.tape == NULL:
+        raise MemoryError("no memory for a new tape")
+    owner.tape.hooks = &call_hooks
+    _thread_state.owner = owner
+    ad_local.tape = owner.tape
+    return owner.tape
+
+
+cdef inline ad_tape *this_tape() except NULL:
+    if ad_local.tape != NULL:
+        return ad_local.tape
+    return new_tape()
+
+
+cdef int check(ad_status status) except -1:
+    """Raise the exception of `status` unless it is AD_OK."""
+    if status == AD_OK:
+        return 0
+    if status == AD_CALL_FAILED:
+        return take_call_error()
+    name = ad_status_exception(status).decode()
+    kind = getattr(errors, name, None) or getattr(__builtins__, name, None) or MemoryError
+    raise kind(ad_status_text(status).decode())
+
+
+# ---- the table, as Python sees it ----
+
+
+class Op:
+    """One row of the op table.
+
+    Attributes are `name`, `ufunc` (the NumPy or SciPy ufunc of the same meaning), `n_args`,
+    `family` (takes an integer parameter first), `hidden`, `curvature` ("linear", "select" or
+    "curved"), `domain` (an open interval per argument), `partial_text` (the derivative column as
+    an expression in x, z, w, y and p), `words` (the same in postfix) and `function`.
+    """
+
+    def __repr__(self):
+        return f"<op {self.name}: d = {', '.join(self.partial_text)}>"
+
+
+cdef list words_of(const ad_word *word):
+    names = {AD_W_X: "x", AD_W_Z: "z", AD_W_W: "w", AD_W_Y: "y", AD_W_P: "p"}
+    out = []
+    while word.op != AD_W_END:
+        if word.op >= 0:
+            out.append((ad_ops[word.op].name.decode(), word.c))
+        elif word.op == AD_W_CONST:
+            out.append(("const", word.c))
+        else:
+            out.append((names[word.op], 0.0))
+        word += 1
+    return out
+
+
+def _text(list words):
+    """The infix text of postfix `words`."""
+    signs = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+    rows = {op.name: op for op in OPS}
+    stack = []
+    for name, c in words:
+        if name == "const":
+            stack.append(repr(int(c)) if c == int(c) else repr(c))
+        elif name in rows:
+            row = rows[name]
+            args = stack[len(stack) - row.n_args:]
+            del stack[len(stack) - row.n_args:]
+            if name in signs:
+                stack.append(f"({args[0]} {signs[name]} {args[1]})")
+            elif name == "neg":
+                stack.append(f"(-{args[0]})")
+            elif row.family:
+                stack.append(f"{name}(p + {int(c)}, {args[0]})")
+            else:
+                stack.append(f"{name}({', '.join(args)})")
+        else:
+            stack.append(name)
+    return stack[0]
+
+
+def _make_ops():
+    out = []
+    curvatures = {AD_LINEAR: "linear", AD_SELECT: "select", AD_CURVED: "curved"}
+    for code in range(AD_N_OPS):
+        op = Op()
+        op.code = code
+        op.name = ad_ops[code].name.decode()
+        op.ufunc = ad_ops[code].ufunc.decode()
+        op.n_args = ad_ops[code].n_args
+        op.family = bool(ad_ops[code].family)
+        op.hidden = bool(ad_ops[code].hidden)
+        op.curvature = curvatures[ad_ops[code].curvature]
+        op.domain = tuple((ad_ops[code].domain[i][0], ad_ops[code].domain[i][1])
+                          for i in range(op.n_args))
+        op.words = tuple(words_of(ad_ops[code].partial[i]) for i in range(op.n_args))
+        out.append(op)
+    return tuple(out)
+
+
+OPS = _make_ops()
+for _op in OPS:
+    _op.partial_text = tuple(_text(_words) for _words in _op.words)
+
+cdef dict _code_of_name = {op.name: op.code for op in OPS}
+cdef dict _code_of_ufunc_name = {op.ufunc: op.code for op in OPS if not op.hidden}
+cdef dict _code_of_ufunc = {}      # ufunc objects seen so far -> code
+
+# NumPy functions on tensors, and methods beyond those below: filled by adcore.rules.
+ARRAY_FUNCTIONS = {}
+METHODS = {}
+# Types whose own operators and functions take over when they meet a Tensor: adcore's Dual.
+cdef tuple _outer_types = ()
+cdef object _outer_apply = None
+
+
+def set_outer(apply, *types):
+    """Let `apply(name, args, p)` handle ops that have an argument of one of `types`."""
+    global _outer_types, _outer_apply
+    _outer_types = types
+    _outer_apply = apply
+
+
+# ---- operands ----
+
+
+cdef void release_object(void *owner) noexcept with gil:
+    Py_DECREF(<object>owner)
+
+
+cdef enum:
+    COPY_BELOW = 4096   # constant arrays of fewer elements are copied
+
+
+cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
+    """A view of a constant array: its numbers copied if few, else referenced and checked."""
+    cdef int64_t size = cnp.PyArray_SIZE(a)
+    cdef int d
+    cdef bint writable
+    if cnp.PyArray_TYPE(a) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(a):
+        kind = a.dtype.kind
+        if kind not in "bifu":
+            raise NotDifferentiableError(
+                f"an array of dtype {a.dtype} cannot take part in differentiation; "
+                "convert it to float64 first")
+        a = np.ascontiguousarray(a, dtype=np.float64).reshape((<object>a).shape)
+        writable = False
+    else:
+        writable = not is_frozen(a)
+    view[0] = ad_view_slots(0, 0, NULL)
+    view.ndim = cnp.PyArray_NDIM(a)
+    if view.ndim > AD_MAX_DIMS:
+        raise ShapeError(f"an array may have at most {AD_MAX_DIMS} dimensions, this one has "
+                         f"{view.ndim}; reshape it first")
+    for d in range(view.ndim):
+        view.shape[d] = cnp.PyArray_DIM(a, d)
+    ad_strides(view.ndim, view.shape, view.stride)
+    if view.ndim == 0:
+        view[0] = ad_view_number((<double *>cnp.PyArray_DATA(a))[0])
+        return 0
+    view.place = AD_ARRAY
+    if size < COPY_BELOW:
+        view.in_.array = ad_array_copy(<const double *>cnp.PyArray_DATA(a), size)
+    else:
+        Py_INCREF(a)
+        view.in_.array = ad_array_share(<const double *>cnp.PyArray_DATA(a), size, <void *>a,
+                                        release_object, writable)
+    if view.in_.array == NULL:
+        raise MemoryError("no memory for a constant array")
+    return 0
+
+
+cdef bint is_frozen(cnp.ndarray a):
+    """Can nobody write to these numbers any more?"""
+    while True:
+        if cnp.PyArray_ISWRITEABLE(a):
+            return False
+        base = (<object>a).base
+        if base is None:
+            return True
+        if not isinstance(base, cnp.ndarray):
+            return False
+        a = base
+
+
+cdef int tensor_view(Tensor t, ad_view *view) except -1:
+    """The view of any Tensor of this thread; holds what it points at."""
+    if t.h.tape != NULL:
+        if t.h.tape != ad_local.tape:
+            raise_foreign(t)
+        view[0] = ad_handle_get(&t.h)
+        ad_view_hold(view)
+    elif isinstance(t.constant, float):
+        view[0] = ad_view_number(PyFloat_AS_DOUBLE(t.constant))
+    else:
+        array_view(t.constant, view)
+    return 0
+
+
+cdef int raise_foreign(Tensor t) except -1:
+    raise TapeError(
+        f"a tensor of shape {t.shape} belongs to another thread's tape; each thread "
+        "differentiates its own: pass numbers between threads with .detach() or .numpy()")
+
+
+cdef int operand(object o, ad_view *view) except -1:
+    """The view of an operand; 0 if it is of a type that cannot be one."""
+    cdef Tensor t
+    if type(o) is Tensor:
+        tensor_view(<Tensor>o, view)
+    elif isinstance(o, float):
+        view[0] = ad_view_number(o)
+    elif isinstance(o, cnp.ndarray):
+        if (<cnp.ndarray>o).dtype.kind == "O":
+            return 0
+        array_view(o, view)
+    elif isinstance(o, (int, np.integer, np.bool_, np.floating)):
+        view[0] = ad_view_number(float(o))
+    elif isinstance(o, (list, tuple)):
+        array_view(np.asarray(o, dtype=np.float64), view)
+    else:
+        return 0
+    return 1
+
+
+cdef bint is_plain_scalar(object o):
+    return isinstance(o, (float, int, np.number, np.bool_))
+
+
+# ---- results ----
+
+
+cdef inline Tensor new_scalar(ad_tape *tape, int32_t instr, int32_t slot):
+    cdef Tensor t = Tensor.__new__(Tensor)
+    ad_handle_scalar(&t.h, tape, instr, slot)
+    return t
+
+
+cdef Tensor constant_tensor(object value):
+    cdef Tensor t = Tensor.__new__(Tensor)
+    t.constant = value
+    return t
+
+
+cdef object view_values(ad_tape *tape, const ad_view *view):
+    """The numbers of a view, as a float or a new array."""
+    cdef cnp.ndarray out
+    cdef int d
+    if view.place == AD_NUMBER and view.ndim == 0:
+        return view.in_.number
+    if view.ndim == 0 and view.place == AD_SLOTS:
+        return tape.value[view.base]
+    if view.ndim == 0 and view.place == AD_LIST:
+        return tape.value[view.in_.list.slot[view.base]]
+    shape = tuple([view.shape[d] for d in range(view.ndim)])
+    out = np.empty(shape)
+    ad_view_read(view, tape.value, <double *>cnp.PyArray_DATA(out))
+    return out
+
+
+cdef Tensor new_result(ad_tape *tape, ad_view *view, bint tracked):
+    """The Tensor of a result just recorded; a constant if nothing tracked went in.
+
+    Consumes the view's reference.
+    """
+    cdef Tensor t
+    if tracked and view.place != AD_NUMBER and view.place != AD_ARRAY:
+        t = Tensor.__new__(Tensor)
+        if not ad_handle_view(&t.h, tape, view):
+            t.h.tape = NULL
+            ad_view_drop(view)
+            raise MemoryError("no memory for a tensor")
+        return t
+    value = view_values(tape, view)
+    ad_view_drop(view)
+    ad_tape_pop(tape)
+    return constant_tensor(value)
+
+
+cdef inline bint is_tracked(object o):
+    return type(o) is Tensor and (<Tensor>o).h.tape != NULL
+
+
+# ---- elementwise ops ----
+
+
+cdef object apply_op(ad_op op, double p, tuple args):
+    """An op on operands at least one of which is a Tensor; NotImplemented for foreign types."""
+    cdef ad_tape *tape = this_tape()
+    cdef ad_view views[3]
+    cdef const ad_view *pointers[3]
+    cdef ad_view result
+    cdef ad_status status = AD_OK
+    cdef int n = ad_ops[op].n_args, held = 0, i
+    cdef bint tracked = False
+    cdef int64_t size = 1, most = 1
+    check(ad_tape_room(tape, 8))
+    try:
+        for i in range(n):
+            if not operand(args[i], &views[i]):
+                return NotImplemented
+            held += 1
+            pointers[i] = &views[i]
+            tracked = tracked or is_tracked(args[i])
+        if ad_local.off:
+            tracked = False
+        status = ad_record_op(tape, op, p, pointers, &result)
+    finally:
+        for i in range(held):
+            ad_view_drop(&views[i])
+    if status == AD_SHAPES_DIFFER:
+        raise ShapeError(
+            f"{ad_ops[op].name.decode()}: operands of shapes "
+            f"{', '.join([str(np.shape(a)) for a in args])} do not broadcast together")
+    check(status)
+    return new_result(tape, &result, tracked)
+
+
+cdef inline object binary(ad_op op, object left, object right):
+    """left op right; numbers and scalar tensors without detours."""
+    cdef ad_tape *tape = ad_local.tape
+    cdef int32_t a = 0, b = 0
+    cdef double x, z
+    cdef bint left_const = False, right_const = False
+    cdef int32_t i
+    if tape != NULL and ad_local.off == 0 and ad_tape_room(tape, 1) == AD_OK:
+        if type(left) is Tensor and (<Tensor>left).h.tape == tape and (<Tensor>left).h.view == NULL:
+            a = (<Tensor>left).h.slot
+            x = tape.value[a]
+        elif PyFloat_CheckExact(left):
+            x = PyFloat_AS_DOUBLE(left)
+            left_const = True
+        elif PyLong_CheckExact(left):
+            x = PyLong_AsDouble(left)
+            left_const = True
+        else:
+            return apply_op(op, 0, (left, right))
+        if type(right) is Tensor and (<Tensor>right).h.tape == tape and (<Tensor>right).h.view == NULL:
+            b = (<Tensor>right).h.slot
+            z = tape.value[b]
+        elif PyFloat_CheckExact(right):
+            z = PyFloat_AS_DOUBLE(right)
+            right_const = True
+        elif PyLong_CheckExact(right):
+            z = PyLong_AsDouble(right)
+            right_const = True
+        else:
+            return apply_op(op, 0, (left, right))
+        if left_const:
+            if right_const:
+                return apply_op(op, 0, (left, right))
+            a = ad_tape_const(tape, x)
+        elif right_const:
+            b = ad_tape_const(tape, z)
+        i = ad_tape_push(tape, op, a, b, ad_point_value(op, 0, x, z, 0))
+        return new_scalar(tape, i, tape.dst[i])
+    return apply_op(op, 0, (left, right))
+
+
+cdef inline object unary(ad_op op, Tensor t):
+    cdef ad_tape *tape = t.h.tape
+    cdef int32_t i
+    if tape != NULL and tape == ad_local.tape and t.h.view == NULL and ad_local.off == 0 \
+            and ad_tape_room(tape, 1) == AD_OK:
+        i = ad_tape_push(tape, op, t.h.slot, t.h.slot,
+                         ad_op_value(op, 0, tape.value[t.h.slot], 0, 0))
+        return new_scalar(tape, i, tape.dst[i])
+    return apply_op(op, 0, (t,))
+
+
+cdef object power(object base, object exponent):
+    """base ** exponent: an integer, or an integral constant, gives falling factorials."""
+    cdef double p
+    if type(base) is Tensor and isinstance(exponent, (int, float, np.number)) \
+            and not PyBool_Check(exponent):
+        p = float(exponent)
+        if p == floor(p) and -2.0 ** 53 < p < 2.0 ** 53:
+            return integer_power(<Tensor>base, p)
+    return binary(AD_OP_pow, base, exponent)
+
+
+cdef object integer_power(Tensor base, double p):
+    cdef ad_tape *tape
+    cdef int32_t i
+    if p == 1:
+        return base.alias()
+    if p == 2:
+        if base.h.tape != NULL and base.h.tape == ad_local.tape and base.h.view == NULL \
+                and ad_local.off == 0 and base.h.tape.op[base.h.instr] == AD_OP_root:
+            # The square of a norm is the sum of squares it came from, exact at zero too.
+            tape = base.h.tape
+            i = ad_tape_producer(tape, tape.a[base.h.instr])
+            return new_scalar(tape, i, tape.a[base.h.instr])
+        return unary(AD_OP_square, base)
+    if p == 0:
+        return constant_tensor(1.0 if base.ndim == 0 else np.ones(base.shape))
+    if p == -1:
+        return unary(AD_OP_reciprocal, base)
+    return apply_op(AD_OP_powi, p, (base,))
+
+
+cdef object call_op(ad_op op, double p, tuple args):
+    """An op on anything: a Tensor if an argument is one, else a float or an array."""
+    cdef bint tensors = False
+    for a in args:
+        if type(a) is Tensor:
+            tensors = True
+        elif isinstance(a, _outer_types):
+            return _outer_apply(ad_ops[op].name.decode(), args, p)
+    if not tensors:
+        return plain_op(op, p, args)
+    if len(args) == 1 and not ad_ops[op].family:
+        return unary(op, <Tensor>args[0])
+    out = apply_op(op, p, args)
+    if out is NotImplemented:
+        raise TypeError(f"{ad_ops[op].name.decode()} takes numbers, arrays and tensors, got "
+                        f"{', '.join([type(a).__name__ for a in args])}")
+    return out
+
+
+def apply(str name, *args, double p=0):
+    """The op called `name` on tensors, arrays and numbers; `p` is a FAMILY op's parameter.
+
+    The result is a Tensor if an argument is one, else a float or an array.
+    """
+    cdef int code = _code_of_name[name]
+    if len(args) != ad_ops[code].n_args:
+        raise TypeError(f"{name} takes {ad_ops[code].n_args} arguments, got {len(args)}")
+    return call_op(code, p, args)
+
+
+cdef object function_called(PyObject *self, PyObject *const *args, Py_ssize_t n):
+    """The C function behind adcore.sin and its like; self is the op code."""
+    cdef int code = <object>self
+    cdef int n_args = ad_ops[code].n_args, i
+    cdef double p = 0
+    cdef Py_ssize_t first = 0
+    if n == 1 and n_args == 1 and type(<object>args[0]) is Tensor and not ad_ops[code].family:
+        return unary(code, <Tensor><object>args[0])
+    if ad_ops[code].family and n == 2:
+        if type(<object>args[0]) is Tensor or <object>args[0] != floor(<object>args[0]):
+            raise TypeError(f"{ad_ops[code].name.decode()}(n, x) needs an integer n, got "
+                            f"{<object>args[0]!r}")
+        p = <object>args[0]
+        first = 1
+    elif n != n_args:
+        raise TypeError(f"{ad_ops[code].name.decode()} takes {n_args} arguments, got {n}")
+    return call_op(code, p, tuple([<object>args[i] for i in range(first, n)]))
+
+
+cdef extern from *:
+    """
+    typedef PyObject *(*ad_fastcall)(PyObject *, PyObject *const *, Py_ssize_t);
+    static PyObject *ad_function_new(const char *name, const char *doc, ad_fastcall call,
+                                     PyObject *self, PyObject *module)
+    {   /* lives as long as the process, like the table */
+        PyMethodDef *def = (PyMethodDef *)PyMem_Malloc(sizeof *def);
+
+        if (!def)
+            return PyErr_NoMemory();
+        def->ml_name = name;
+        def->ml_meth = (PyCFunction)(void (*)(void))call;
+        def->ml_flags = METH_FASTCALL;
+        def->ml_doc = doc;
+        return PyCFunction_NewEx(def, self, module);
+    }
+    """
+    ctypedef object (*ad_fastcall)(PyObject *, PyObject *const *, Py_ssize_t)
+    object ad_function_new(const char *name, const char *doc, ad_fastcall call, object self,
+                           object module)
+
+
+cdef list _kept_bytes = []      # names and docstrings that C points at
+
+
+def make_function(op, str doc):
+    """The Python function of a row, a C function with the given docstring."""
+    name_bytes, doc_bytes = op.name.encode(), doc.encode()
+    _kept_bytes.append((name_bytes, doc_bytes))
+    return ad_function_new(name_bytes, doc_bytes, <ad_fastcall>function_called, op.code, "adcore")
+
+
+cdef object plain_op(ad_op op, double p, tuple args):
+    """An op on plain numbers and arrays: the value as a float or an array."""
+    cdef double x[3]
+    cdef int i
+    memset(x, 0, sizeof(x))
+    for i in range(ad_ops[op].n_args):
+        if not is_plain_scalar(args[i]):
+            return (<Tensor>apply_op(op, p, args)).constant
+        x[i] = args[i]
+    return ad_op_value(op, p, x[0], x[1], x[2])
+
+
+# ---- indices ----
+
+
+cdef int positions(tuple shape, object key, list out) except -1:
+    """out = [positions in C order of the elements that key picks, their shape]."""
+    cdef int64_t size = 1
+    for n in shape:
+        size *= n
+    if len(shape) == 1 and isinstance(key, cnp.ndarray) and key.dtype.kind in "iu":
+        picked = np.where(key < 0, key + shape[0], key)
+        if picked.size and (picked.min() < 0 or picked.max() >= shape[0]):
+            bad = key.ravel()[np.flatnonzero((picked < 0) | (picked >= shape[0])).ravel()[0]]
+            raise IndexError(f"index {bad} is out of bounds for an axis of size {shape[0]}")
+    else:
+        picked = np.arange(size).reshape(shape)[key]
+    out.append(np.ascontiguousarray(picked, dtype=np.int64).ravel())
+    out.append(np.shape(picked))
+    return 0
+
+
+cdef object plain_key(object key):
+    """An index as NumPy takes it: constant tensors and lists become arrays."""
+    if type(key) is Tensor:
+        if (<Tensor>key).h.tape != NULL:
+            raise NotDifferentiableError(
+                "an index cannot be a tracked tensor, because the result does not vary smoothly "
+                "with it; write x[i.detach().numpy().astype(int)]")
+        return np.asarray((<Tensor>key).constant)
+    if isinstance(key, tuple):
+        return tuple([plain_key(k) for k in key])
+    if isinstance(key, list):
+        return np.asarray([plain_key(k) for k in key], dtype=None if key else np.intp)
+    return key
+
+
+cdef bint is_basic(object key):
+    if isinstance(key, tuple):
+        for k in key:
+            if not is_basic(k):
+                return False
+        return True
+    if PyBool_Check(key) or isinstance(key, np.bool_):
+        return False
+    return isinstance(key, (int, slice, np.integer)) or key is None or key is Ellipsis
+
+
+cdef int apply_basic(ad_view *view, object key) except -1:
+    """Integers, slices, newaxis and ellipsis, on shape, strides and base."""
+    cdef int d = 0, out = 0, n_used = 0, ndim = view.ndim
+    cdef int64_t shape[16]
+    cdef int64_t stride[16]
+    cdef Py_ssize_t start, stop, step, length, index
+    cdef bint ellipsis = False
+    if not isinstance(key, tuple):
+        key = (key,)
+    for k in key:
+        if k is Ellipsis:
+            if ellipsis:
+                raise IndexError("an index can only have a single ellipsis ('...')")
+            ellipsis = True
+        elif k is not None:
+            n_used += 1
+    if n_used > ndim:
+        raise IndexError(f"too many indices: the tensor is {ndim}-dimensional, but {n_used} "
+                         "were indexed")
+    if not ellipsis:
+        key = key + (Ellipsis,)
+    for k in key:
+        if k is None:
+            if out == AD_MAX_DIMS:
+                raise ShapeError(f"a tensor may have at most {AD_MAX_DIMS} dimensions")
+            shape[out] = 1
+            stride[out] = 0
+            out += 1
+        elif k is Ellipsis:
+            for _ in range(ndim - n_used):
+                shape[out] = view.shape[d]
+                stride[out] = view.stride[d]
+                out += 1
+                d += 1
+        elif isinstance(k, slice):
+            length = view.shape[d]
+            start, stop, step = k.indices(length)
+            view.base += start * view.stride[d] if length else 0
+            shape[out] = len(range(start, stop, step))
+            stride[out] = step * view.stride[d]
+            out += 1
+            d += 1
+        else:
+            index = k
+            if index < -view.shape[d] or index >= view.shape[d]:
+                raise IndexError(f"index {index} is out of bounds for axis {d} with size "
+                                 f"{view.shape[d]}")
+            view.base += (index + view.shape[d] if index < 0 else index) * view.stride[d]
+            d += 1
+    view.ndim = out
+    for d in range(out):
+        view.shape[d] = shape[d]
+        view.stride[d] = stride[d]
+    return 0
+
+
+# ---- Tensor ----
+
+
+cdef class Meta:
+    """What few tensors have: a place for a gradient, hooks."""
+
+    cdef public bint leaf
+    cdef public bint retain
+    cdef public object grad
+    cdef public list hooks
+
+
+@cython.final
+@cython.freelist(1024)
+@cython.no_gc
+cdef class Tensor:
+    """An array, or a number, whose derivatives can be asked for.
+
+    Made by :func:`adcore.tensor` and by the transforms.  It behaves as a float64 NumPy array:
+    operators, broadcasting, indexing and assignment, NumPy's functions.  Slices are values, not
+    aliases: a slice does not see later assignments.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> x = adcore.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    cdef ad_handle h
+    cdef object constant
+    cdef Meta meta
+
+    __array_priority__ = 1000.0
+
+    def __dealloc__(self):
+        if self.h.tape != NULL:
+            ad_handle_drop(&self.h)
+
+    cdef Tensor alias(self):
+        """Another handle on the same slots."""
+        cdef ad_view view
+        if self.h.tape == NULL:
+            return constant_tensor(self.constant)
+        tensor_view(self, &view)
+        return new_result(self.h.tape, &view, True)
+
+    # -- what it is --
+
+    @property
+    def shape(self):
+        """The lengths of the dimensions, a tuple."""
+        cdef int d
+        if self.h.tape == NULL:
+            return np.shape(self.constant)
+        if self.h.view == NULL:
+            return ()
+        return tuple([self.h.view.shape[d] for d in range(self.h.view.ndim)])
+
+    @property
+    def ndim(self):
+        """How many dimensions there are."""
+        if self.h.tape == NULL:
+            return np.ndim(self.constant)
+        return 0 if self.h.view == NULL else self.h.view.ndim
+
+    def dim(self):
+        """How many dimensions there are, as torch spells it."""
+        return self.ndim
+
+    @property
+    def size(self):
+        """How many elements there are."""
+        if self.h.tape == NULL:
+            return np.size(self.constant)
+        return 1 if self.h.view == NULL else ad_view_size(self.h.view)
+
+    def numel(self):
+        """How many elements there are, as torch spells it."""
+        return self.size
+
+    @property
+    def dtype(self):
+        """float64, always."""
+        return np.dtype(np.float64)
+
+    @property
+    def requires_grad(self):
+        """Is the tensor on the tape?"""
+        return self.h.tape != NULL
+
+    @property
+    def is_leaf(self):
+        """Was the tensor made by the user rather than computed from tracked ones?"""
+        return self.h.tape == NULL or (self.meta is not None and self.meta.leaf)
+
+    @property
+    def grad(self):
+        """The gradient that backward() accumulated here, or None."""
+        return None if self.meta is None else self.meta.grad
+
+    @grad.setter
+    def grad(self, value):
+        if value is None and self.meta is None:
+            return
+        if value is not None and np.shape(value) != self.shape:
+            raise ShapeError(f"grad must have the tensor's shape {self.shape}, "
+                             f"got {np.shape(value)}")
+        get_meta(self).grad = value
+
+    def requires_grad_(self, bint requires_grad=True):
+        """Put a constant tensor on the tape as a leaf, in place; returns itself."""
+        if requires_grad and self.h.tape == NULL:
+            make_leaf(self, self.constant)
+        elif not requires_grad and self.h.tape != NULL:
+            raise TapeError("a tracked tensor stays tracked; use x.detach() for its value as a "
+                            "constant")
+        return self
+
+    def retain_grad(self):
+        """Let backward() leave a gradient in .grad although this is not a leaf."""
+        if self.h.tape == NULL:
+            raise TapeError("retain_grad needs a tracked tensor; this one is a constant")
+        get_meta(self).retain = True
+
+    def register_hook(self, hook):
+        """Call `hook(grad)` when backward() reaches this tensor; its result replaces the gradient.
+
+        Returns a handle with a method remove().
+        """
+        if self.h.tape == NULL:
+            raise TapeError("register_hook needs a tracked tensor; this one is a constant")
+        meta = get_meta(self)
+        if meta.hooks is None:
+            meta.hooks = []
+        meta.hooks.append(hook)
+        return HookHandle(meta, hook)
+
+    # -- values out --
+
+    def numpy(self):
+        """A new array of the values of a constant tensor.
+
+        Raises NotDifferentiableError for a tracked one: write ``x.detach().numpy()``.
+        """
+        if self.h.tape != NULL:
+            raise_lost("numpy()", self)
+        return np.array(self.constant)
+
+    def item(self):
+        """The value of a one-element tensor as a float, a constant from here on."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs one element, the tensor has shape {self.shape}")
+        value = self.value()
+        return float(value if isinstance(value, float) else value.reshape(-1)[0])
+
+    def tolist(self):
+        """The values as nested lists of floats, constants from here on."""
+        return np.asarray(self.value()).tolist()
+
+    cdef object value(self):
+        cdef ad_view view
+        if self.h.tape == NULL:
+            return self.constant
+        if self.h.view == NULL:
+            return self.h.tape.value[self.h.slot]
+        return view_values(self.h.tape, self.h.view)
+
+    @property
+    def data(self):
+        """The values as a constant tensor, as detach() gives."""
+        return self.detach()
+
+    def detach(self):
+        """The values as a constant tensor: derivatives do not flow through it."""
+        value = self.value()
+        return constant_tensor(value if self.h.tape != NULL or isinstance(value, float)
+                               else value.copy())
+
+    def clone(self):
+        """The same tensor under another handle, so that assignments to one spare the other."""
+        if self.h.tape == NULL:
+            return self.detach()
+        return self.alias()
+
+    copy = clone
+    __copy__ = clone
+
+    def __deepcopy__(self, memo):
+        out = self.detach()
+        return out.requires_grad_() if self.h.tape != NULL else out
+
+    def __reduce__(self):
+        return _unpickle, (np.asarray(self.value()), self.h.tape != NULL)
+
+    def __float__(self):
+        if self.h.tape != NULL:
+            raise_lost("float()", self)
+        return float(self.item())
+
+    def __int__(self):
+        if self.h.tape != NULL:
+            raise_lost("int()", self)
+        return int(self.item())
+
+    def __index__(self):
+        raise_lost("an index, range() or int()", self)
+
+    def __complex__(self):
+        raise_lost("complex()", self)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.h.tape != NULL:
+            raise_lost("np.asarray(), or a NumPy function that adcore does not know,", self)
+        return np.array(self.constant, dtype=dtype)
+
+    def __bool__(self):
+        if self.size != 1:
+            raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use "
+                             "(x > 0).any() or (x > 0).all()")
+        return self.item() != 0
+
+    def __repr__(self):
+        text = np.array2string(np.asarray(self.value()), separator=", ", prefix="tensor(")
+        return f"tensor({text}{', requires_grad=True' if self.h.tape != NULL else ''})"
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if self.ndim == 0 and spec else repr(self)
+
+    def __hash__(self):
+        return <Py_ssize_t><void *>self >> 4
+
+    # -- operators --
+
+    def __add__(left, right):
+        return binary(AD_OP_add, left, right)
+
+    def __sub__(left, right):
+        return binary(AD_OP_sub, left, right)
+
+    def __mul__(left, right):
+        return binary(AD_OP_mul, left, right)
+
+    def __truediv__(left, right):
+        return binary(AD_OP_div, left, right)
+
+    def __mod__(left, right):
+        return binary(AD_OP_remainder, left, right)
+
+    def __floordiv__(left, right):
+        quotient = binary(AD_OP_div, left, right)
+        return quotient if quotient is NotImplemented else unary(AD_OP_floor, quotient)
+
+    def __divmod__(left, right):
+        return left // right, left % right
+
+    def __pow__(left, right, modulus):
+        return power(left, right)
+
+    def __neg__(self):
+        return unary(AD_OP_neg, self)
+
+    def __pos__(self):
+        return self.alias()
+
+    def __abs__(self):
+        return unary(AD_OP_abs, self)
+
+    def __matmul__(left, right):
+        return METHODS["matmul"](left, right)
+
+    def __richcmp__(left, right, int how):
+        if type(right) is Tensor:
+            other = (<Tensor>right).value()
+        elif isinstance(right, _outer_types):
+            return NotImplemented
+        else:
+            other = right
+        out = PyObject_RichCompare((<Tensor>left).value(), other, how)
+        return bool(out) if isinstance(out, np.bool_) else out
+
+    # -- elements --
+
+    def __len__(self):
+        if self.ndim == 0:
+            raise TypeError("len() of a scalar tensor")
+        return self.shape[0]
+
+    def __iter__(self):
+        if self.ndim == 0:
+            raise TypeError("iteration over a scalar tensor")
+        return iter([self[i] for i in range(self.shape[0])])
+
+    def __getitem__(self, key):
+        cdef ad_handle *h = &self.h
+        cdef Py_ssize_t i
+        cdef int64_t at
+        cdef int32_t slot
+        if h.tape != NULL and h.view != NULL and h.view.ndim == 1 and PyLong_CheckExact(key):
+            i = key
+            if i < 0:
+                i += h.view.shape[0]
+            if 0 <= i < h.view.shape[0]:
+                at = h.view.base + i * h.view.stride[0]
+                if h.view.place == AD_SLOTS:
+                    if h.tape != ad_local.tape:
+                        raise_foreign(self)
+                    if ad_local.off == 0:
+                        return new_scalar(h.tape, h.instr, <int32_t>at)
+        return get_item(self, plain_key(key))
+
+    def __setitem__(self, key, value):
+        set_item(self, plain_key(key), value)
+
+    def __contains__(self, x):
+        return bool(np.any(np.asarray(self.value()) == x))
+
+    # -- NumPy --
+
+    def __array_ufunc__(self, ufunc, str method, *inputs, **kwargs):
+        cdef object code = _code_of_ufunc.get(ufunc)
+        if code is None:
+            code = find_ufunc(ufunc)
+        if method == "__call__" and not kwargs:
+            for x in inputs:
+                if isinstance(x, _outer_types):
+                    return NotImplemented
+            if code >= 0:
+                if code == AD_OP_pow:
+                    return power(inputs[0], inputs[1])
+                if len(inputs) == 1 and type(inputs[0]) is Tensor:
+                    return unary(code, <Tensor>inputs[0])
+                return apply_op(code, 0, inputs)
+        return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        for kind in types:
+            if issubclass(kind, _outer_types):
+                return NotImplemented
+        rule = ARRAY_FUNCTIONS.get(function)
+        if rule is None:
+            raise NotDifferentiableError(
+                f"numpy.{function.__name__} of a tensor is not supported; write it with adcore's "
+                "functions, or pass x.detach().numpy() for a constant")
+        return rule(*args, **kwargs)
+
+    def __getattr__(self, str name):
+        method = METHODS.get(name)
+        if method is None or name.startswith("_"):
+            raise AttributeError(f"a tensor has no attribute {name!r}")
+        return _bind(method, self)
+
+    def __dir__(self):
+        return sorted([*object.__dir__(self), *[n for n in METHODS if not n.startswith("_")]])
+
+    # -- shapes: views --
+
+    @property
+    def T(self):
+        """The tensor with its dimensions reversed."""
+        return transpose(self, tuple(range(self.ndim))[::-1])
+
+    def reshape(self, *shape):
+        """The same elements in another shape; one length may be -1."""
+        if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)):
+            shape = tuple(shape[0])
+        return reshape(self, shape)
+
+    view = reshape
+
+    def transpose(self, *axes):
+        """The dimensions in another order, reversed if none is given."""
+        if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)):
+            axes = axes[0]
+        if not axes:
+            axes = tuple(range(self.ndim))[::-1]
+        return transpose(self, tuple(axes))
+
+
+cdef Meta get_meta(Tensor t):
+    if t.meta is None:
+        t.meta = Meta.__new__(Meta)
+    return t.meta
+
+
+class HookHandle:
+    """What register_hook() returns."""
+
+    def __init__(self, meta, hook):
+        self._meta, self._hook = meta, hook
+
+    def remove(self):
+        """Take the hook away."""
+        if self._hook in (self._meta.hooks or []):
+            self._meta.hooks.remove(self._hook)
+
+
+def _bind(method, tensor):
+    def bound(*args, **kwargs):
+        return method(tensor, *args, **kwargs)
+    bound.__name__ = getattr(method, "__name__", "method")
+    bound.__doc__ = method.__doc__
+    return bound
+
+
+def _unpickle(value, tracked):
+    cdef Tensor t = constant_tensor(float(value) if value.ndim == 0 else value)
+    return t.requires_grad_() if tracked else t
+
+
+cdef int raise_lost(str what, Tensor t) except -1:
+    raise NotDifferentiableError(
+        f"{what} of a tracked tensor of shape {t.shape} would lose its derivative; use adcore's or "
+        "NumPy's functions on it, or x.item() or x.detach() to take the value as a constant on "
+        "purpose")
+
+
+cdef object find_ufunc(ufunc):
+    """The op code of a ufunc, -1 if there is none; remembered."""
+    code = _code_of_ufunc_name.get(ufunc.__name__, -1)
+    _code_of_ufunc[ufunc] = code
+    return code
+
+
+cdef int make_leaf(Tensor t, object value) except -1:
+    """Turn a fresh or constant Tensor into an independent variable."""
+    cdef ad_tape *tape = this_tape()
+    cdef cnp.ndarray a = np.ascontiguousarray(value, dtype=np.float64)
+    cdef ad_view view
+    cdef int d
+    cdef object shape = np.shape(value)
+    if len(shape) > AD_MAX_DIMS:
+        raise ShapeError(f"a tensor may have at most {AD_MAX_DIMS} dimensions, got {len(shape)}")
+    check(ad_tape_room(tape, a.size))
+    check(ad_record_input(tape, a.size, <const double *>cnp.PyArray_DATA(a)))
+    view = ad_view_slots(tape.dst[tape.n - 1], 0, NULL)
+    view.ndim = len(shape)
+    for d in range(view.ndim):
+        view.shape[d] = shape[d]
+    ad_strides(view.ndim, view.shape, view.stride)
+    if not ad_handle_view(&t.h, tape, &view):
+        t.h.tape = NULL
+        raise MemoryError("no memory for a tensor")
+    t.constant = None
+    get_meta(t).leaf = True
+    return 0
+
+
+def tensor(data, dtype=None, requires_grad=False):
+    """A tensor with the numbers of `data`.
+
+    Parameters
+    ----------
+    data : number, array_like or nested lists, also with tensors in them
+        Copied.  Tensors in nested lists stay differentiable.
+    dtype : ignored but for complex numbers, which are refused
+        Tensors are float64.
+    requires_grad : bool
+        Put it on the tape as an independent variable.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import adcore
+    >>> adcore.tensor([[1, 2], [3, 4]])
+    tensor([[1., 2.],
+            [3., 4.]])
+    """
+    cdef Tensor t
+    if type(data) is Tensor:
+        value = (<Tensor>data).value()
+    elif isinstance(data, (list, tuple)) and _has_tensor(data):
+        if requires_grad:
+            raise NotDifferentiableError(
+                "tensor(data, requires_grad=True) makes independent variables, but data contains "
+                "tracked tensors; leave requires_grad out to keep their dependence")
+        return METHODS["stack_nested"](data)
+    else:
+        value = np.array(data)
+        if value.dtype.kind not in "bifu":
+            raise TypeError(f"tensor takes real numbers, got an array of dtype {value.dtype}")
+        value = value.astype(np.float64)
+    value = float(value) if np.ndim(value) == 0 else np.array(value)
+    t = constant_tensor(value)
+    if requires_grad:
+        make_leaf(t, value)
+    return t
+
+
+def _has_tensor(data):
+    for x in data:
+        if type(x) is Tensor or (isinstance(x, (list, tuple)) and _has_tensor(x)):
+            return True
+    return False
+
+
+# ---- views of tensors ----
+
+
+cdef object get_item(Tensor t, object key):
+    cdef ad_view view
+    cdef list picked
+    cdef int d
+    if t.h.tape == NULL:
+        value = np.asarray(t.constant)[key]
+        return constant_tensor(float(value) if np.ndim(value) == 0 else np.array(value))
+    tensor_view(t, &view)
+    if is_basic(key):
+        try:
+            apply_basic(&view, key)
+        except BaseException:
+            ad_view_drop(&view)
+            raise
+        return new_result(t.h.tape, &view, ad_local.off == 0)
+    picked = []
+    try:
+        positions(t.shape, key, picked)
+        pick(t.h.tape, &view, picked[0], picked[1])
+    except BaseException:
+        ad_view_drop(&view)
+        raise
+    return new_result(t.h.tape, &view, ad_local.off == 0)
+
+
+cdef int pick(ad_tape *tape, ad_view *view, cnp.ndarray at, tuple shape) except -1:
+    """Replace the view by a list of the elements at the positions, in the given shape."""
+    cdef int d
+    if len(shape) > AD_MAX_DIMS:
+        raise ShapeError(f"a tensor may have at most {AD_MAX_DIMS} dimensions, got {len(shape)}")
+    if not ad_view_pick(view, &tape.lists, <const int64_t *>cnp.PyArray_DATA(at), at.size):
+        raise MemoryError("no memory for an index list")
+    view.ndim = len(shape)
+    for d in range(view.ndim):
+        view.shape[d] = shape[d]
+    ad_strides(view.ndim, view.shape, view.stride)
+    return 0
+
+
+cdef int set_item(Tensor t, object key, object value) except -1:
+    """Rebind the slots that key picks to those of value."""
+    cdef ad_tape *tape = this_tape()
+    cdef list picked = []
+    cdef ad_view view, own
+    cdef cnp.ndarray at
+    cdef int64_t shape[16]
+    cdef int64_t j, n
+    cdef int d, ndim
+    cdef int32_t slot
+    cdef const int64_t *position
+    cdef cnp.ndarray slots
+    if t.meta is not None and t.meta.leaf:
+        raise TapeError("assigning to elements of a leaf would lose its gradient; write "
+                        "y = x.clone() and assign to y")
+    if isinstance(value, _outer_types):
+        raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
+                        "adcore.numpy.stack or array instead")
+    if t.h.tape == NULL and (ad_local.off or not (is_tracked(value) or _contains_tracked(value))):
+        if isinstance(t.constant, float):
+            t.constant = np.array(t.constant)
+        t.constant[key] = value.value() if type(value) is Tensor else value
+        if t.constant.ndim == 0:
+            t.constant = float(t.constant)
+        return 0
+    if isinstance(value, (list, tuple)):
+        value = METHODS["stack_nested"](value) if _contains_tracked(value) \
+            else np.asarray(value, dtype=np.float64)
+    old_shape = t.shape
+    if old_shape == ():
+        raise IndexError("a scalar tensor has no elements to assign to; bind the name anew")
+    check(ad_tape_room(tape, 8))
+    if PyLong_CheckExact(key) and len(old_shape) == 1:
+        index = key
+        if not -old_shape[0] <= index < old_shape[0]:
+            raise IndexError(f"index {index} is out of bounds for an axis of size {old_shape[0]}")
+        at = np.array([index + old_shape[0] if index < 0 else index], dtype=np.int64)
+        picked_shape = ()
+    else:
+        positions(old_shape, key, picked)
+        at = picked[0]
+        picked_shape = picked[1]
+    if t.h.tape == NULL:
+        track_constant(t, tape)
+    elif t.h.tape != tape:
+        raise_foreign(t)
+    if not operand(value, &view):
+        raise TypeError(f"cannot assign a {type(value).__name__} into a tensor; assign a number, "
+                        "an array or a tensor")
+    try:
+        ndim = len(picked_shape)
+        for d in range(ndim):
+            shape[d] = picked_shape[d]
+        while view.ndim > ndim and view.shape[0] == 1:     # as NumPy: leading ones may go
+            for d in range(view.ndim - 1):
+                view.shape[d] = view.shape[d + 1]
+                view.stride[d] = view.stride[d + 1]
+            view.ndim -= 1
+        if not ad_view_broadcast(&view, ndim, shape):
+            raise ShapeError(f"cannot assign a value of shape {np.shape(value)} to elements of "
+                             f"shape {tuple(picked_shape)}")
+        check(ad_handle_own(&t.h))
+        check(ad_handle_assign(&t.h, <const int64_t *>cnp.PyArray_DATA(at), &view))
+    finally:
+        ad_view_drop(&view)
+    return 0
+
+
+def _contains_tracked(value):
+    if isinstance(value, (list, tuple)):
+        return any([is_tracked(v) or _contains_tracked(v) for v in value])
+    return is_tracked(value)
+
+
+cdef int track_constant(Tensor t, ad_tape *tape) except -1:
+    """Let a constant tensor become a list of constant slots, to be rebound one by one."""
+    cdef ad_view view
+    cdef cnp.ndarray a = np.array(t.constant, dtype=np.float64)
+    cdef ad_list *list
+    cdef int64_t n = a.size, j
+    cdef int d
+    # A handle lives on an instruction: the list needs one to be kept by.
+    check(ad_tape_grow(tape, 1, 0, n, 16))
+    list = ad_list_new(&tape.lists, n)
+    if list == NULL:
+        raise MemoryError("no memory for an index list")
+    for j in range(n):
+        list.slot[j] = ad_tape_const(tape, (<double *>cnp.PyArray_DATA(a))[j])
+    check(ad_record_input(tape, 0, NULL))
+    view = ad_view_slots(0, 0, NULL)
+    view.place = AD_LIST
+    view.in_.list = list
+    view.ndim = cnp.PyArray_NDIM(a)
+    for d in range(view.ndim):
+        view.shape[d] = cnp.PyArray_DIM(a, d)
+    ad_strides(view.ndim, view.shape, view.stride)
+    if not ad_handle_view(&t.h, tape, &view):
+        t.h.tape = NULL
+        raise MemoryError("no memory for a tensor")
+    t.constant = None
+    return 0
+
+
+cdef int set_shape(ad_view *view, tuple shape) except -1:
+    cdef int d
+    if len(shape) > AD_MAX_DIMS:
+        raise ShapeError(f"a tensor may have at most {AD_MAX_DIMS} dimensions, got {len(shape)}")
+    view.ndim = len(shape)
+    for d in range(view.ndim):
+        view.shape[d] = shape[d]
+    return 0
+
+
+def reshape(x, shape):
+    """`x` in another shape, a view where strides allow it; one length may be -1."""
+    cdef Tensor t
+    cdef ad_view view, target, copy
+    cdef ad_status status
+    if type(x) is not Tensor:
+        return np.reshape(x, shape)
+    t = x
+    if isinstance(shape, (int, np.integer)):
+        shape = (shape,)
+    if t.h.tape == NULL:
+        return constant_tensor(_value(np.reshape(t.constant, shape)))
+    shape = _full_shape(t.size, tuple(shape), t.shape)
+    check(ad_tape_room(t.h.tape, t.size))
+    tensor_view(t, &view)
+    set_shape(&target, shape)
+    if not ad_view_reshape(&view, target.ndim, target.shape):
+        status = ad_record_copy(t.h.tape, &view, &copy)
+        ad_view_drop(&view)
+        check(status)
+        view = copy
+        ad_view_reshape(&view, target.ndim, target.shape)
+    return new_result(t.h.tape, &view, ad_local.off == 0)
+
+
+def _value(array):
+    return float(array) if np.ndim(array) == 0 else np.array(array)
+
+
+def _full_shape(size, shape, old):
+    known = 1
+    for n in shape:
+        if n != -1:
+            known *= n
+    if shape.count(-1) == 1 and known and size % known == 0:
+        shape = tuple([size // known if n == -1 else n for n in shape])
+        known = size
+    if known != size or -1 in shape:
+        raise ShapeError(f"cannot reshape a tensor of shape {old} into {shape}")
+    return shape
+
+
+def transpose(x, axes):
+    """`x` with its dimensions in the order `axes`."""
+    cdef Tensor t
+    cdef ad_view view
+    cdef int64_t shape[16]
+    cdef int64_t stride[16]
+    cdef int d
+    if type(x) is not Tensor:
+        return np.transpose(x, axes)
+    t = x
+    ndim = t.ndim
+    axes = tuple([a + ndim if a < 0 else a for a in axes])
+    if sorted(axes) != list(range(ndim)):
+        raise ShapeError(f"axes {axes} do not fit a tensor of shape {t.shape}")
+    if t.h.tape == NULL:
+        return constant_tensor(_value(np.transpose(t.constant, axes)))
+    if ndim == 0:
+        return t.alias()
+    tensor_view(t, &view)
+    for d in range(ndim):
+        shape[d] = view.shape[axes[d]]
+        stride[d] = view.stride[axes[d]]
+    for d in range(ndim):
+        view.shape[d] = shape[d]
+        view.stride[d] = stride[d]
+    return new_result(t.h.tape, &view, ad_local.off == 0)
+
+
+def broadcast_to(x, shape):
+    """`x` stretched to `shape` by NumPy's rules, a view."""
+    cdef Tensor t
+    cdef ad_view view, target
+    if type(x) is not Tensor:
+        return np.broadcast_to(x, shape)
+    t = x
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if t.h.tape == NULL:
+        return constant_tensor(_value(np.broadcast_to(t.constant, shape)))
+    tensor_view(t, &view)
+    set_shape(&target, shape)
+    if not ad_view_broadcast(&view, target.ndim, target.shape):
+        ad_view_drop(&view)
+        raise ShapeError(f"cannot broadcast a tensor of shape {t.shape} to {shape}")
+    return new_result(t.h.tape, &view, ad_local.off == 0)
+
+
+# ---- structural instructions ----
+
+
+cdef object record_one(Tensor t, int code, int64_t extra):
+    """A sum over dimensions (extra their bits), or an instruction along the last one."""
+    cdef ad_tape *tape = this_tape()
+    cdef ad_view view, result
+    cdef ad_status status
+    check(ad_tape_room(tape, t.size))
+    tensor_view(t, &view)
+    if view.place == AD_NUMBER:
+        ad_view_broadcast(&view, 0, NULL)
+    if code == AD_ADDTO:
+        status = ad_record_sum(tape, &view, <uint32_t>extra, &result)
+    else:
+        status = ad_record_along(tape, code, &view, extra, &result)
+    ad_view_drop(&view)
+    check(status)
+    return new_result(tape, &result, t.h.tape != NULL and ad_local.off == 0)
+
+
+def sum_axes(x, axes, bint keepdims=False):
+    """The sum of a Tensor over the dimensions `axes` (a tuple, none negative)."""
+    cdef Tensor t = x
+    cdef int64_t bits = 0
+    for a in axes:
+        bits |= 1 << <int>a
+    shape = t.shape
+    if t.ndim == 0:
+        return t.alias()
+    out = record_one(t, AD_ADDTO, bits)
+    if keepdims:
+        return out
+    return reshape(out, tuple([n for d, n in enumerate(shape) if d not in axes]))
+
+
+def cumsum_last(x, bint from_end=False):
+    """Running sums of a Tensor along its last dimension."""
+    return record_one(x, AD_CUMSUM, from_end)
+
+
+def extremum_last(x, bint least=False):
+    """The maximum, or minimum, of a Tensor over its last dimension; ties share the derivative."""
+    return record_one(x, AD_EXTREMUM, least)
+
+
+def matmul(a, b):
+    """The matrix product of operands of two or more dimensions, at least one a Tensor."""
+    cdef ad_tape *tape = this_tape()
+    cdef ad_view left, right, result
+    cdef ad_status status
+    shape_a, shape_b = np.shape(a), np.shape(b)
+    check(ad_tape_room(tape, 8))
+    if not operand(a, &left):
+        raise TypeError(f"matmul takes arrays and tensors, got {type(a).__name__}")
+    if not operand(b, &right):
+        ad_view_drop(&left)
+        raise TypeError(f"matmul takes arrays and tensors, got {type(b).__name__}")
+    status = ad_record_matmul(tape, &left, &right, &result)
+    ad_view_drop(&left)
+    ad_view_drop(&right)
+    if status == AD_SHAPES_DIFFER:
+        raise ShapeError(f"matmul: shapes {shape_a} and {shape_b} do not fit: the last dimension "
+                         "of the first must be the last but one of the second")
+    check(status)
+    return new_result(tape, &result, (is_tracked(a) or is_tracked(b)) and ad_local.off == 0)
+
+
+def concatenate(parts, int axis):
+    """Operands of the same shape but for `axis` (not negative), at least one a Tensor, joined."""
+    cdef ad_tape *tape = this_tape()
+    cdef int n = len(parts), i, d, ndim = 0
+    cdef int64_t total = 0, size = 1, offset = 0
+    cdef int64_t shape[16]
+    cdef ad_view *views = <ad_view *>PyMem_Malloc(2 * max(n, 1) * sizeof(ad_view))
+    cdef ad_view result
+    cdef ad_status status
+    cdef int held = 0
+    cdef bint tracked = False
+    if views == NULL:
+        raise MemoryError("no memory to join tensors")
+    try:
+        check(ad_tape_room(tape, 8))
+        for i in range(n):
+            if not operand(parts[i], &views[i]):
+                raise TypeError(f"concatenate takes arrays and tensors, got "
+                                f"{type(parts[i]).__name__}")
+            held += 1
+            tracked = tracked or is_tracked(parts[i])
+            if i == 0:
+                ndim = views[0].ndim
+                for d in range(ndim):
+                    shape[d] = views[0].shape[d]
+            if views[i].ndim != ndim or axis >= ndim:
+                raise ShapeError(f"concatenate needs operands of equal dimension along axis "
+                                 f"{axis}, got shapes {[np.shape(p) for p in parts]}")
+            for d in range(ndim):
+                if d != axis and views[i].shape[d] != shape[d]:
+                    raise ShapeError(f"concatenate along axis {axis}: shapes "
+                                     f"{[np.shape(p) for p in parts]} differ elsewhere")
+            total += views[i].shape[axis]
+        shape[axis] = total
+        for d in range(ndim):
+            size *= shape[d]
+        result = ad_view_slots(0, ndim, shape)
+        for i in range(n):
+            views[n + i] = result
+            views[n + i].place = AD_OWN
+            views[n + i].base = offset * result.stride[axis]
+            views[n + i].shape[axis] = views[i].shape[axis]
+            offset += views[i].shape[axis]
+        status = ad_record_addto(tape, size, n, views, views + n, &result)
+        check(status)
+        result = ad_view_slots(result.base, ndim, shape)
+        return new_result(tape, &result, tracked and ad_local.off == 0)
+    finally:
+        for i in range(held):
+            ad_view_drop(&views[i])
+        PyMem_Free(views)
+
+
+include "_derive.pxi"
+include "_calls.pxi"

@@ -1,0 +1,21 @@
+"""What adcore raises.  Each class is also the built-in that fits, so either may be caught."""
+
+
+class ADError(Exception):
+    """The parent of all errors of adcore's own."""
+
+
+class ShapeError(ADError, ValueError):
+    """Shapes that do not fit together, or not the operation."""
+
+
+class DomainError(ADError, ValueError):
+    """A value outside of where the operation or its derivative is defined."""
+
+
+class TapeError(ADError, RuntimeError):
+    """A tensor used where its tape does not allow it: another thread, a changed constant."""
+
+
+class NotDifferentiableError(ADError, TypeError):
+    """A tracked value used where its dependence would be lost."""
