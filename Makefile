@@ -87,7 +87,7 @@ bench: build
 lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(if $(wildcard adcore/*.pyx),$(BIN)/cython-lint adcore)
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint adcore
 	@set -e; for file in $(wildcard src_c/*.c); do \
 	    echo "$(CC) -fsyntax-only $$file"; $(CC) $(C_WARNINGS) -fsyntax-only -Isrc_c $$file; done
 

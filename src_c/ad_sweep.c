@@ -13,21 +13,6 @@
 
 /* ---- workspace ---- */
 
-struct ad_work *ad_work_new(void)
-{
-    return calloc(1, sizeof(struct ad_work));
-}
-
-void ad_work_free(struct ad_work *work)
-{
-    if (!work)
-        return;
-    free(work->tan);
-    free(work->adj);
-    free(work->dadj);
-    free(work);
-}
-
 static bool zeroed(double **buffer, int64_t *capacity, int64_t n)
 {
     if (n > *capacity) {

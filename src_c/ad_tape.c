@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ad_sweep.h"
+#include "ad_work.h"
 
 enum { MIN_SLOTS = 1024, MIN_COMPACT = 8192 };
 

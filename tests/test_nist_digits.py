@@ -5,6 +5,7 @@ from decimal import Decimal
 import mpmath
 import numpy as np
 import pytest
+
 from nist_digits import Digits
 
 

@@ -1,0 +1,143 @@
+"""Imports and includes point one way.  The graph is written once, here.
+
+C: a file includes only its own header and modules earlier in C_ORDER.  Python: a module imports
+only what PYTHON_MAY_IMPORT names, wherever in the file the import stands.
+"""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Modules of src_c, each standing for its .c, .h and .def; a file uses only those before its own.
+C_ORDER = [
+    "ad_base",
+    "ad_status",
+    "ad_special",
+    "ad_ops",
+    "ad_point",
+    "ad_point_value",
+    "ad_numbers",
+    "ad_series",
+    "ad_view",
+    "ad_linalg",
+    "ad_work",
+    "ad_tape",
+    "ad_compute",
+    "ad_sweep",
+    "ad_emit",
+]
+C_STANDARD = {
+    *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
+    *("stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h"),
+    *("string.h", "tgmath.h", "threads.h"),
+}
+
+PUBLIC = "the public names of adcore, by `import adcore`"
+EVERYTHING = "every module below adcore"
+# Module of adcore (a package stands for all its files): what it may import.
+PYTHON_MAY_IMPORT = {
+    "__init__": EVERYTHING,
+    "errors": set(),
+    "_core": {"errors"},
+    "ops": {"_core", "errors"},
+    "rules": {"_core", "errors", "ops"},
+    "transforms": {"_core", "errors", "ops", "rules"},
+    "autograd": {"_core", "errors", "ops", "rules", "transforms"},
+    "taylor": {"_core", "errors", "ops", "rules", "transforms"},
+    "testing": {"errors", "transforms"},
+    "__main__": PUBLIC,
+}
+
+
+def c_files():
+    return sorted(
+        file for file in (ROOT / "src_c").iterdir() if file.suffix in (".c", ".h", ".def")
+    )
+
+
+def python_files():
+    return sorted((ROOT / "adcore").rglob("*.py"))
+
+
+def relative(file):
+    return str(file.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("file", c_files(), ids=relative)
+def test_c_includes_point_up_the_list(file):
+    assert file.stem in C_ORDER, f"{file.name} is in no layer: add {file.stem} to C_ORDER"
+    earlier = C_ORDER[: C_ORDER.index(file.stem) + 1]
+    includes = re.findall(r'^\s*#\s*include\s*(["<])([^">]+)[">]', file.read_text(), re.MULTILINE)
+    for bracket, name in includes:
+        if bracket == "<":
+            assert name in C_STANDARD, f"{file.name} includes <{name}>, which is not standard C"
+        else:
+            assert Path(name).stem in earlier, f"{file.name} may not include {name}"
+
+
+def test_the_core_is_declared_to_cython_once():
+    """`cdef extern from` a header of ours stands in _core.pxd and nowhere else."""
+    for end in ("pyx", "pxd", "pxi"):
+        for file in (ROOT / "adcore").rglob(f"*.{end}"):
+            named = re.findall(r'cdef\s+extern\s+from\s+"([^"]+)"', file.read_text())
+            ours = {name for name in named if (ROOT / "src_c" / name).exists()}
+            assert bool(ours) == (file.name == "_core.pxd"), f"{file.name} declares {ours}"
+
+
+def imported_modules(file):
+    """Modules of adcore that a file imports: 'ops', 'rules', ...; '' is adcore itself."""
+    package = ["adcore", *file.relative_to(ROOT / "adcore").parts[:-1]]
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+        if isinstance(node, ast.Import):
+            targets = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            base = base + (node.module.split(".") if node.module else [])
+            # `from . import ops` names a module, `from .ops import sin` does not.
+            targets = [base if len(base) > 1 else [*base, alias.name] for alias in node.names]
+        else:
+            continue
+        for target in targets:
+            if target[0] == "adcore":
+                yield node.lineno, target[1] if len(target) > 1 else ""
+
+
+@pytest.mark.parametrize("file", python_files(), ids=relative)
+def test_python_imports_point_up_the_list(file):
+    module = file.relative_to(ROOT / "adcore").parts[0].removesuffix(".py")
+    assert module in PYTHON_MAY_IMPORT, f"{module} is in no layer: add it to PYTHON_MAY_IMPORT"
+    allowed = PYTHON_MAY_IMPORT[module]
+    for line, imported in imported_modules(file):
+        where = f"{relative(file)}:{line}"
+        if allowed == PUBLIC:
+            assert is_public(imported), f"{where} imports {imported}; it may use public names only"
+        elif allowed != EVERYTHING:
+            assert imported in allowed | {module}, f"{where} may not import {imported or 'adcore'}"
+
+
+def is_public(name):
+    """Whether `adcore.name` is a name that `from adcore import name` is meant to give."""
+    tree = ast.parse((ROOT / "adcore" / "__init__.py").read_text())
+    public = {
+        element.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and any(ast.unparse(t) == "__all__" for t in node.targets)
+        for element in ast.walk(node.value)
+        if isinstance(element, ast.Constant)
+    }
+    return not name or name in public
+
+
+def test_import_of_adcore_leaves_scipy_and_the_extras_alone():
+    """SciPy's parts and optional packages are imported when first needed."""
+    import subprocess
+
+    code = "import sys, adcore; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"scipy", "matplotlib", "dask", "cyipopt", "torch", "jax", "autograd"}
+    assert not heavy & set(run.stdout.split())
