@@ -750,7 +750,7 @@ static enum ad_status reverse_instr(struct emitter *e, int32_t i)
         a[0] = ad_view_slots(tape->a[i], 0, NULL);
         a[1] = ad_view_slots(tape->b[i], 0, NULL);
         y = ad_view_slots(tape->dst[i], 0, NULL);
-        p = ad_ops[code].family ? tape->value[tape->b[i]] : 0;
+        p = ad_tape_parameter(tape, i);
         return reverse_words(e, i, (enum ad_op)code, p, a, &y, &g);
     }
     if (code == AD_ADDTO)
@@ -1119,7 +1119,7 @@ static enum ad_status forward_instr(struct emitter *e, int32_t i)
         a[0] = ad_view_slots(tape->a[i], 0, NULL);
         a[1] = ad_view_slots(tape->b[i], 0, NULL);
         y = ad_view_slots(tape->dst[i], 0, NULL);
-        p = ad_ops[code].family ? tape->value[tape->b[i]] : 0;
+        p = ad_tape_parameter(tape, i);
         status = forward_words(e, (enum ad_op)code, p, a, &y, &t);
     } else if (code == AD_ADDTO) {
         status = forward_addto(e, i, &t);

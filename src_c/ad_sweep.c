@@ -796,28 +796,34 @@ static enum ad_status sweep_array(struct ad_tape *tape, int32_t i, enum ad_sweep
 AD_INLINE void reverse_scalar(const double *value, double *adj, int32_t low, int code, int32_t a,
                               int32_t b, double y, double g)
 {
-    const double p = value[b], x = value[a], z = value[b], w = 0;
+    const double x = value[a], z = value[b], w = 0;
 
-    (void)p, (void)x, (void)z, (void)w, (void)y;
+    (void)x, (void)z, (void)w, (void)y;
 #define TO(slot, curvature, partial)                                                               \
     if ((slot) >= low)                                                                             \
         adj[(slot)-low] += ad_push(curvature, g, partial);
 #define LINEAR AD_LINEAR
 #define SELECT AD_SELECT
 #define CURVED AD_CURVED
-#define ONE(name, dx, curvature)                                                                   \
-    case AD_OP_##name:                                                                             \
+#define ONE(name, dx, curvature, parameter)                                                        \
+    case AD_OP_##name: {                                                                           \
+        const double p = parameter;                                                                \
+        (void)p;                                                                                   \
         TO(a, curvature, dx)                                                                       \
-        return;
+        return;                                                                                    \
+    }
 #define TWO(name, dx, dz, curvature)                                                               \
-    case AD_OP_##name:                                                                             \
+    case AD_OP_##name: {                                                                           \
+        const double p = 0;                                                                        \
+        (void)p;                                                                                   \
         TO(a, curvature, dx)                                                                       \
         TO(b, curvature, dz)                                                                       \
-        return;
+        return;                                                                                    \
+    }
     switch ((enum ad_op)code) {
-#define UNARY(name, ufunc, v, dx, curvature, ...) ONE(name, dx, curvature)
-#define HIDDEN_UNARY(name, v, dx, curvature, ...) ONE(name, dx, curvature)
-#define FAMILY(name, ufunc, v, dx, ...) ONE(name, dx, CURVED)
+#define UNARY(name, ufunc, v, dx, curvature, ...) ONE(name, dx, curvature, 0)
+#define HIDDEN_UNARY(name, v, dx, curvature, ...) ONE(name, dx, curvature, 0)
+#define FAMILY(name, ufunc, v, dx, ...) ONE(name, dx, CURVED, z)
 #define BINARY(name, ufunc, v, dx, dz, curvature, ...) TWO(name, dx, dz, curvature)
 #define HIDDEN_BINARY(name, v, dx, dz, curvature, ...) TWO(name, dx, dz, curvature)
 #define TERNARY(name, ...) /* always recorded as an array instruction */                           \
@@ -841,7 +847,7 @@ static void reverse_scalar_lanes(struct ad_tape *tape, int32_t i)
 
     if (all_zero(g, lanes))
         return;
-    ad_op_partials((enum ad_op)code, value[at[1]], value[at[0]], value[at[1]], 0,
+    ad_op_partials((enum ad_op)code, ad_tape_parameter(tape, i), value[at[0]], value[at[1]], 0,
                    value[tape->dst[i]], d);
     for (int j = 0; j < n_args; j++) {
         double *to = work->adj + (int64_t)(at[j] - low) * lanes;
@@ -872,7 +878,7 @@ static void forward_scalar(struct ad_tape *tape, int32_t i)
 
     if (at[0] < low && (n_args < 2 || at[1] < low))
         return;
-    ad_op_partials((enum ad_op)code, value[at[1]], value[at[0]], value[at[1]], 0,
+    ad_op_partials((enum ad_op)code, ad_tape_parameter(tape, i), value[at[0]], value[at[1]], 0,
                    value[tape->dst[i]], d);
     for (int j = 0; j < n_args; j++) {
         const double *from = work->tan + (int64_t)(at[j] - low) * lanes;
@@ -913,7 +919,7 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
 
     if (g == 0 && all_zero(dg, lanes))
         return;
-    ad_op_second((enum ad_op)code, value[at[1]], a, value[tape->dst[i]], d, h);
+    ad_op_second((enum ad_op)code, ad_tape_parameter(tape, i), a, value[tape->dst[i]], d, h);
     for (int j = 0; j < n_args; j++)
         tangent[j] = at[j] < low ? NULL : work->tan + (int64_t)(at[j] - low) * lanes;
     for (int j = 0; j < n_args; j++) {

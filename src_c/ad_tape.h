@@ -179,6 +179,12 @@ AD_INLINE int ad_tape_code(const struct ad_tape *tape, int32_t i)
     return tape->op[i] & AD_CODE_MASK;
 }
 
+/* The parameter of a scalar instruction, 0 outside the FAMILY rows. */
+AD_INLINE double ad_tape_parameter(const struct ad_tape *tape, int32_t i)
+{
+    return ad_ops[ad_tape_code(tape, i)].family ? tape->value[tape->b[i]] : 0;
+}
+
 AD_INLINE bool ad_tape_is_array(const struct ad_tape *tape, int32_t i)
 {
     return (tape->op[i] & AD_FLAG_ARRAY) != 0;
