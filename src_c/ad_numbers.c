@@ -223,6 +223,13 @@ struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
     return d;
 }
 
+/* How the partials of a word meet tangents.  MUL0 is 0 where its first factor is, whatever the second
+ * does: the zero partial cuts it off, as those of SELECT rows do. */
+static enum ad_curvature word_curvature(enum ad_op op)
+{
+    return op == AD_OP_mul0 ? AD_SELECT : ad_ops[op].curvature;
+}
+
 /* a + b * c, where a structural zero stays one. */
 static struct ad_vec add_product(struct ad_vec a, struct ad_vec b, struct ad_vec c,
                                  enum ad_curvature curvature, size_t n, double **scratch)
@@ -271,7 +278,7 @@ static void apply_dual(enum ad_op op, double p, int n_args, size_t n, struct dua
         d = partial(op, i, p, n, a, result.v, scratch);
         for (int j = 0; j < n_args; j++)
             result.t[j] =
-                add_product(result.t[j], d, args[i].t[j], info->curvature, n, scratch);
+                add_product(result.t[j], d, args[i].t[j], word_curvature(op), n, scratch);
     }
     args[0] = result;
 }

@@ -321,7 +321,7 @@ static void reverse_op(struct ad_tape *tape, int32_t i, enum ad_op op)
     }
 }
 
-/* sum[i] += h[i] * tangent[i], all lanes; an absent dependence (tangent 0) adds nothing. */
+/* sum[i] += h[i] * tangent[i], all lanes; a tangent 0 adds nothing, even to an infinite h. */
 AD_INLINE void add_curvature(int lanes, double *sum, struct ad_vec h, const double *tangent,
                              int64_t n)
 {
@@ -329,7 +329,7 @@ AD_INLINE void add_curvature(int lanes, double *sum, struct ad_vec h, const doub
         double c = h.v ? h.v[i] : h.c;
 
         for (int l = 0; l < lanes; l++)
-            sum[i * lanes + l] += c * tangent[i * lanes + l];
+            sum[i * lanes + l] += tangent[i * lanes + l] == 0 ? 0 : c * tangent[i * lanes + l];
     }
 }
 
@@ -902,7 +902,7 @@ AD_INLINE void second_lanes(const int lanes, double *to, const double *dg, doubl
 
         if (c != 0 && tangent[k])
             for (int l = 0; l < lanes; l++)
-                to[l] += c * tangent[k][l];
+                to[l] += tangent[k][l] == 0 ? 0 : c * tangent[k][l];
     }
 }
 
