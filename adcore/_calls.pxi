@@ -113,7 +113,7 @@ cdef int given_view(object value, const ad_view *like, ad_view *view) except -1:
         return 0
     if not ad_view_broadcast(view, like.ndim, like.shape):
         ad_view_drop(view)
-        raise ShapeError(f"a derivative rule returned shape {np.shape(value)} where the operand "
+        raise ShapeError(f"a derivative rule returned shape {shape_of(value)} where the operand "
                          f"has shape {view_shape(like)}")
     return 0
 

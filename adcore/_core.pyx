@@ -187,6 +187,11 @@ def set_outer(apply, *types):
 # ---- operands ----
 
 
+cdef object shape_of(object x):
+    """np.shape, of tensors too."""
+    return (<Tensor>x).shape if type(x) is Tensor else np.shape(x)
+
+
 cdef void release_object(void *owner) noexcept with gil:
     Py_DECREF(<object>owner)
 
@@ -374,7 +379,7 @@ cdef object apply_op(ad_op op, double p, tuple args):
     if status == AD_SHAPES_DIFFER:
         raise ShapeError(
             f"{ad_ops[op].name.decode()}: operands of shapes "
-            f"{', '.join([str(np.shape(a)) for a in args])} do not broadcast together")
+            f"{', '.join([str(shape_of(a)) for a in args])} do not broadcast together")
     check(status)
     return new_result(tape, &result, tracked)
 
@@ -571,7 +576,7 @@ cdef int positions(tuple shape, object key, list out) except -1:
     else:
         picked = np.arange(size).reshape(shape)[key]
     out.append(np.ascontiguousarray(picked, dtype=np.int64).ravel())
-    out.append(np.shape(picked))
+    out.append(shape_of(picked))
     return 0
 
 
@@ -764,9 +769,9 @@ cdef class Tensor:
     def grad(self, value):
         if value is None and self.meta is None:
             return
-        if value is not None and np.shape(value) != self.shape:
+        if value is not None and shape_of(value) != self.shape:
             raise ShapeError(f"grad must have the tensor's shape {self.shape}, "
-                             f"got {np.shape(value)}")
+                             f"got {shape_of(value)}")
         get_meta(self).grad = value
 
     def requires_grad_(self, bint requires_grad=True):
@@ -1089,7 +1094,7 @@ cdef int make_leaf(Tensor t, object value) except -1:
     cdef cnp.ndarray a = np.ascontiguousarray(value, dtype=np.float64)
     cdef ad_view view
     cdef int d
-    cdef object shape = np.shape(value)
+    cdef object shape = shape_of(value)
     if len(shape) > AD_MAX_DIMS:
         raise ShapeError(f"a tensor may have at most {AD_MAX_DIMS} dimensions, got {len(shape)}")
     check(ad_tape_room(tape, a.size))
@@ -1259,7 +1264,7 @@ cdef int set_item(Tensor t, object key, object value) except -1:
                 view.stride[d] = view.stride[d + 1]
             view.ndim -= 1
         if not ad_view_broadcast(&view, ndim, shape):
-            raise ShapeError(f"cannot assign a value of shape {np.shape(value)} to elements of "
+            raise ShapeError(f"cannot assign a value of shape {shape_of(value)} to elements of "
                              f"shape {tuple(picked_shape)}")
         check(ad_handle_own(&t.h))
         check(ad_handle_assign(&t.h, <const int64_t *>cnp.PyArray_DATA(at), &view))
@@ -1452,7 +1457,7 @@ def matmul(a, b):
     cdef ad_tape *tape = this_tape()
     cdef ad_view left, right, result
     cdef ad_status status
-    shape_a, shape_b = np.shape(a), np.shape(b)
+    shape_a, shape_b = shape_of(a), shape_of(b)
     check(ad_tape_room(tape, 8))
     if not operand(a, &left):
         raise TypeError(f"matmul takes arrays and tensors, got {type(a).__name__}")
@@ -1496,11 +1501,11 @@ def concatenate(parts, int axis):
                     shape[d] = views[0].shape[d]
             if views[i].ndim != ndim or axis >= ndim:
                 raise ShapeError(f"concatenate needs operands of equal dimension along axis "
-                                 f"{axis}, got shapes {[np.shape(p) for p in parts]}")
+                                 f"{axis}, got shapes {[shape_of(p) for p in parts]}")
             for d in range(ndim):
                 if d != axis and views[i].shape[d] != shape[d]:
                     raise ShapeError(f"concatenate along axis {axis}: shapes "
-                                     f"{[np.shape(p) for p in parts]} differ elsewhere")
+                                     f"{[shape_of(p) for p in parts]} differ elsewhere")
             total += views[i].shape[axis]
         shape[axis] = total
         for d in range(ndim):

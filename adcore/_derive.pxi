@@ -105,7 +105,7 @@ cdef int seed(Tensor t, double *buffer, int lanes, object data) except -1:
     else:
         a = np.ascontiguousarray(data, dtype=np.float64)
         if a.size != t.size * lanes:
-            raise ShapeError(f"expected {t.shape + (lanes,)} numbers, got {np.shape(data)}")
+            raise ShapeError(f"expected {t.shape + (lanes,)} numbers, got {shape_of(data)}")
     ad_work_add(t.h.tape, buffer, lanes, &view, <const double *>cnp.PyArray_DATA(a))
     return 0
 
@@ -322,9 +322,9 @@ cdef object emit(list sources, list seeds, list targets, bint reverse):
             t = sources[i]
             source[i] = ad_handle_get(&t.h)
             data = 1.0 if seeds[i] is None else seeds[i]
-            if np.shape(data) not in (t.shape, ()):
+            if shape_of(data) not in (t.shape, ()):
                 raise ShapeError(f"the seed of a tensor of shape {t.shape} has shape "
-                                 f"{np.shape(data)}")
+                                 f"{shape_of(data)}")
             operand(data, &given[i])
             held += 1
         for i in range(m):

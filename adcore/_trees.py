@@ -1,0 +1,102 @@
+"""Nested containers: lists, tuples, dicts, named tuples and dataclasses, to leaves and back."""
+
+import numbers
+
+from .errors import ShapeError
+
+
+class Leaf:
+    """The structure of anything that is not a container."""
+
+    def build(self, leaves):
+        """The next leaf."""
+        return next(leaves)
+
+
+class Node:
+    """The structure of one container: what its parts are, and how to put them together."""
+
+    def __init__(self, kind, keys, parts):
+        self.kind, self.keys, self.parts = kind, keys, parts
+
+    def build(self, leaves):
+        """The container with the next leaves in it."""
+        values = [part.build(leaves) for part in self.parts]
+        if self.kind is list or self.kind is tuple:
+            return self.kind(values)
+        if issubclass(self.kind, dict):
+            return self.kind(zip(self.keys, values, strict=True))
+        if hasattr(self.kind, "_fields"):
+            return self.kind(*values)
+        out = object.__new__(self.kind)
+        for key, value in zip(self.keys, values, strict=True):
+            object.__setattr__(out, key, value)
+        return out
+
+
+_LEAF = Leaf()
+
+
+def flatten(tree):
+    """(leaves, structure); ``structure.build(iter(leaves))`` is the tree again."""
+    kind = type(tree)
+    if kind is list and {type(v) for v in tree} == {float}:
+        return tree, Node(list, None, [_LEAF] * len(tree))
+    leaves = []
+    structure = _walk(tree, leaves)
+    return leaves, structure
+
+
+def _walk(tree, leaves):
+    kind = type(tree)
+    keys = None
+    if kind is list or kind is tuple:
+        values = tree
+    elif isinstance(tree, dict):
+        keys, values = list(tree), list(tree.values())
+    elif isinstance(tree, tuple) and hasattr(kind, "_fields"):
+        values = tree
+    elif hasattr(kind, "__dataclass_fields__"):
+        keys = list(kind.__dataclass_fields__)
+        values = [getattr(tree, key) for key in keys]
+    else:
+        leaves.append(tree)
+        return _LEAF
+    return Node(kind, keys, [_walk(v, leaves) for v in values])
+
+
+def unflatten(structure, leaves):
+    """The tree of the given structure with `leaves` in it."""
+    if type(structure) is Leaf:
+        return leaves[0]
+    if structure.kind is list and structure.keys is None and all(
+        type(p) is Leaf for p in structure.parts
+    ):
+        return list(leaves)
+    return structure.build(iter(leaves))
+
+
+def same_leaves(what, tree, count, shapes):
+    """The leaves of `tree`, checked to be as many, and of the shapes, as those it goes with."""
+    leaves, _ = flatten(tree)
+    if len(leaves) != count:
+        raise ShapeError(f"{what} has {len(leaves)} leaves where {count} are expected; give it the "
+                         "structure of what it belongs to")
+    for leaf, shape in zip(leaves, shapes, strict=True):
+        if shape_of(leaf) != shape:
+            raise ShapeError(f"{what} has a leaf of shape {shape_of(leaf)} where {shape} is "
+                             "expected")
+    return leaves
+
+
+def shape_of(x):
+    """The shape of a number, an array, a Tensor or a Dual."""
+    import numpy as np
+
+    shape = getattr(x, "shape", None)
+    return np.shape(x) if shape is None else tuple(shape)
+
+
+def is_number(leaf):
+    """Is the leaf a real number of Python's or NumPy's?"""
+    return isinstance(leaf, numbers.Real) and not isinstance(leaf, bool)

@@ -1,0 +1,781 @@
+"""Transforms: functions of functions that differentiate.
+
+A transform makes independent variables of its function's arguments, runs the function once, and
+takes derivatives of what was recorded.  Where nothing outside depends on the result it does so in
+numbers; inside another transform it records the derivative, so that it can be differentiated
+again.  Arguments may be numbers, arrays, and nested lists, tuples, dicts, named tuples and
+dataclasses of them.
+"""
+
+import functools
+
+import numpy as np
+
+from . import _core
+from ._core import Dual, Tensor
+from ._trees import flatten, is_number, same_leaves, shape_of, unflatten
+from .errors import NotDifferentiableError, ShapeError
+
+# ---- recording ----
+
+
+def _name(f):
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def _as_number(leaf, what):
+    """A leaf as a float, a float64 array, a Tensor or a Dual."""
+    kind = type(leaf)
+    if kind is float or kind is Tensor or kind is Dual:
+        return leaf
+    if kind is np.ndarray:
+        if leaf.dtype == np.float64:
+            return leaf
+        if leaf.dtype.kind in "iuf":
+            return leaf.astype(np.float64)
+        if leaf.dtype.kind == "O" and leaf.size and isinstance(leaf.flat[0], Tensor):
+            raise NotDifferentiableError(
+                f"{what} is an object array of tensors; build it with adcore.stack instead")
+    elif is_number(leaf):
+        return float(leaf)
+    elif isinstance(leaf, np.generic) and leaf.dtype.kind in "iuf":
+        return float(leaf)
+    described = f"an array of dtype {leaf.dtype}" if kind is np.ndarray else f"a {kind.__name__}"
+    raise NotDifferentiableError(
+        f"{what} is {described}, which has no derivative; pass numbers or float arrays, and other "
+        "arguments outside argnums")
+
+
+def _base(leaf):
+    """What lies below the duals of a leaf."""
+    while type(leaf) is Dual:
+        leaf = leaf.value
+    return leaf
+
+
+def _plain_base(base):
+    """A base that is not tracked, as a float or an array."""
+    if type(base) is Tensor:
+        return base.item() if base.ndim == 0 else base.numpy()
+    return base
+
+
+def _rebased(leaf, base):
+    """The leaf with another bottom: its duals stay on top."""
+    if type(leaf) is Dual:
+        return Dual(leaf.tag, _rebased(leaf.value, base), leaf.tangents)
+    return base
+
+
+class _Recording:
+    """One run of a function: its variables, its output, and whether others depend on it.
+
+    `variables` are the tensors to differentiate with respect to, one per leaf of the chosen
+    arguments; `flat` is all of them as one vector if they are numbers.
+    """
+
+    def __init__(self, f, args, kwargs, argnums, has_aux=False):
+        self.f = f
+        chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        for i in chosen:
+            if not -len(args) <= i < len(args):
+                raise TypeError(f"argnums={argnums} asks for argument {i} of {_name(f)}, which was "
+                                f"called with {len(args)} positional arguments")
+        chosen = tuple(i % len(args) for i in chosen)
+        picked = args[chosen[0]] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
+        leaves, self.structure = flatten(picked)
+        if not leaves:
+            raise ShapeError(f"the arguments {argnums} of {_name(f)} hold no numbers to "
+                             "differentiate with respect to")
+        self.numbers = set(map(type, leaves)) == {float}  # one by one would be slow for many
+        if self.numbers:
+            self.tracked = False
+            self.flat, self.variables = _core.lift(leaves)
+            given = self.variables
+        else:
+            given = self.lift([_as_number(v, f"an argument of {_name(f)}") for v in leaves])
+        given = unflatten(self.structure, given)
+        full = list(args)
+        for i, value in zip(chosen, (given,) if isinstance(argnums, int) else given, strict=True):
+            full[i] = value
+        self.output = f(*full, **kwargs)
+        self.aux = None
+        if has_aux:
+            if not isinstance(self.output, tuple) or len(self.output) != 2:
+                raise TypeError(f"has_aux=True needs {_name(f)} to return a pair (value, aux), got "
+                                f"{type(self.output).__name__}")
+            self.output, self.aux = self.output
+        self.nested = self.tracked or _core.reads_outside(self.flat)
+
+    def lift(self, leaves):
+        """Make the variables, and return them under the duals of the leaves."""
+        bases = [_base(v) for v in leaves]
+        self.tracked = any(type(b) is Tensor and b.requires_grad for b in bases)
+        if not self.tracked:
+            self.flat, self.variables = _core.lift([_plain_base(b) for b in bases])
+        else:
+            self.flat = None
+            self.variables = [
+                _core.renew(b) if type(b) is Tensor else _core.lift([b])[1][0] for b in bases
+            ]
+        return [_rebased(v, t) for v, t in zip(leaves, self.variables, strict=True)]
+
+    @functools.cached_property
+    def shapes(self):
+        """The shape of each variable."""
+        return [()] * len(self.variables) if self.numbers else [v.shape for v in self.variables]
+
+    # -- results --
+
+    def plain(self, x):
+        """A value as the caller should see it: a number or an array, unless others depend on it."""
+        if type(x) is Tensor and not (self.nested and x.requires_grad):
+            x = x.detach()
+            return x.item() if x.ndim == 0 else x.numpy()
+        return x
+
+    def plain_tree(self, tree):
+        """The same for all leaves of a tree."""
+        leaves, structure = flatten(tree)
+        return unflatten(structure, [self.plain(v) for v in leaves])
+
+    def tree(self, per_leaf):
+        """One result per variable, in the structure of the arguments."""
+        return unflatten(self.structure, per_leaf)
+
+    def split(self, flat, axis=0):
+        """A flat array over all variables, cut into one per variable, in its shape."""
+        if self.numbers and flat.ndim == 1:
+            return flat.tolist()
+        out, at = [], 0
+        for shape in self.shapes:
+            size = int(np.prod(shape)) if shape else 1
+            part = flat[(slice(None),) * axis + (slice(at, at + size),)]
+            part = part.reshape(flat.shape[:axis] + shape + flat.shape[axis + 1:])
+            out.append(float(part) if part.ndim == 0 else part)
+            at += size
+        return out
+
+    def scalar(self, transform, instead):
+        """The output, checked to be one real number."""
+        y = self.output
+        if shape_of(y) != () or not (type(y) in (Tensor, Dual) or _real(y)):
+            shape = f"shape {shape_of(y)}" if type(y) in (Tensor, Dual, np.ndarray) \
+                else f"a {type(y).__name__}"
+            raise ShapeError(
+                f"{transform} needs a function with one real output, but {_name(self.f)} returned "
+                f"{shape}. Use {instead}, or return a scalar such as y.sum().")
+        return y
+
+    def each(self, y, derive):
+        """`derive` of each tensor below the duals of an output, put back under the duals.
+
+        `derive` gives one result per variable, and None stands for all zero.
+        """
+        if y is None:  # a zero tangent
+            return [None] * len(self.variables)
+        if type(y) is Dual:
+            parts = [self.each(c, derive) for c in (y.value, *y.tangents)]
+            return [Dual(y.tag, p[0], tuple(p[1:])) for p in zip(*parts, strict=True)]
+        if type(y) is Tensor and y.requires_grad:
+            return derive(y)
+        return [_zeros(self.zero_shape(y, i)) for i in range(len(self.variables))]
+
+    def zero_shape(self, y, i):
+        """The shape of a zero derivative of y with respect to variable i."""
+        del y
+        return self.shapes[i]
+
+    # -- first derivatives --
+
+    def gradient(self, y):
+        """The derivatives of a scalar, one per variable: arrays, or tensors if nested."""
+        if not self.nested:
+            return self.split(_core.gradient(y, self.flat))
+        return [self.plain(g) for g in _core.emit_reverse([y], [None], self.variables)]
+
+    def pull(self, y, seed):
+        """The derivatives of <seed, y>, one per variable."""
+        if not self.nested and not _tracked(seed):
+            found = _core.sweep_reverse([y], [np.reshape(seed, (*y.shape, 1))], self.variables)
+            return [_number(g[..., 0]) for g in found]
+        return [self.plain(g) for g in _core.emit_reverse([y], [seed], self.variables)]
+
+    def rows(self, y):
+        """All derivatives of an output, one array of shape y.shape + variable.shape each."""
+        lanes = _core_lanes()
+        size = y.size
+        found = [np.zeros((size, int(np.prod(s)))) for s in self.shapes]
+        if not self.nested:
+            for start in range(0, size, lanes):
+                m = min(lanes, size - start)
+                seed = np.zeros((size, m))
+                seed[np.arange(start, start + m), np.arange(m)] = 1.0
+                parts = _core.sweep_reverse([y], [seed], self.variables, m)
+                for out, part in zip(found, parts, strict=True):
+                    out[start:start + m] = part.reshape(-1, m).T
+            return [_number(a.reshape(y.shape + s)) for a, s in zip(found, self.shapes,
+                                                                   strict=True)]
+        flat = y.reshape(-1)
+        per_row = [_core.emit_reverse([flat[i]], [None], self.variables) for i in range(size)]
+        return self.stacked(per_row, lambda s: y.shape + s)
+
+    def columns(self, y):
+        """The same by forward mode."""
+        lanes = _core_lanes()
+        sizes = [int(np.prod(s)) for s in self.shapes]
+        if not self.nested:
+            n = sum(sizes)
+            found = np.zeros((y.size, n))
+            for start in range(0, n, lanes):
+                m = min(lanes, n - start)
+                seed = np.zeros((n, m))
+                seed[np.arange(start, start + m), np.arange(m)] = 1.0
+                part, = _core.sweep_forward([self.flat], [seed], [y], m)
+                found[:, start:start + m] = part.reshape(-1, m)
+            return [_number(np.reshape(part, y.shape + s)) for part, s in
+                    zip(np.split(found, np.cumsum(sizes)[:-1], axis=1), self.shapes, strict=True)]
+        out = []
+        for k, (variable, size) in enumerate(zip(self.variables, sizes, strict=True)):
+            found = []
+            for j in range(size):
+                seed = np.zeros(size)
+                seed[j] = 1.0
+                seeds = [np.zeros(s) for s in self.shapes]
+                seeds[k] = seed.reshape(variable.shape)
+                found.append(_core.emit_forward(self.variables, seeds, [y])[0])
+            out.append(self.plain(_stack(found, y.shape, self.shapes[k])))
+        return out
+
+    def stacked(self, per_row, shape):
+        """Rows of derivatives, one list per row, as one tensor per variable."""
+        out = []
+        for k, s in enumerate(self.shapes):
+            whole = [row[k].reshape((1, *s)) for row in per_row]
+            joined = _core.concatenate(whole, 0) if whole else np.zeros((0, *s))
+            out.append(self.plain(_core.reshape(joined, shape(s))))
+        return out
+
+    # -- second derivatives --
+
+    def curvature(self, y, memory=None):
+        """(gradients, Hessian blocks[i][j]) of a scalar."""
+        if not self.nested and not _core.has_calls(self.flat):
+            lanes = _core_lanes()
+            if memory is not None:
+                slots = _core.tape_stats()["slots"]
+                lanes = int(max(1, min(lanes, (memory / (8 * max(slots, 1)) - 1) // 2)))
+            g, h = _core.dense_hessian(y, self.flat, lanes)
+            return self.split(g), [self.split(row, axis=len(s)) for row, s in
+                                   zip(self.split(h), self.shapes, strict=True)]
+        g = _core.emit_reverse([y], [None], self.variables)
+        blocks = []
+        for part in g:
+            if part.requires_grad:
+                blocks.append(self.rows(part))
+            else:
+                blocks.append([_zeros(part.shape + s) for s in self.shapes])
+        return [self.plain(part) for part in g], blocks
+
+    def product(self, y, direction):
+        """(gradients, Hessian times direction) of a scalar, one per variable each."""
+        if not self.nested and not _core.has_calls(self.flat) and not any(map(_tracked, direction)):
+            v = np.concatenate([np.reshape(d, -1) for d in direction])[:, None]
+            g, hv = _core.sweep_second(y, self.flat, v)
+            return self.split(g), self.split(hv[:, 0])
+        g = _core.emit_reverse([y], [None], self.variables)
+        tracked = [(part, d) for part, d in zip(g, direction, strict=True) if part.requires_grad]
+        if not tracked:
+            return [self.plain(p) for p in g], [_zeros(s) for s in self.shapes]
+        if not self.nested and not any(map(_tracked, direction)):
+            found = _core.sweep_reverse([p for p, _ in tracked],
+                                        [np.reshape(d, (*p.shape, 1)) for p, d in tracked],
+                                        self.variables)
+            return [self.plain(p) for p in g], [_number(h[..., 0]) for h in found]
+        found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked],
+                                   self.variables)
+        return [self.plain(p) for p in g], [self.plain(h) for h in found]
+
+
+def _core_lanes():
+    return 8
+
+
+def _tracked(x):
+    return type(x) is Tensor and x.requires_grad or type(x) is Dual
+
+
+def _real(y):
+    return isinstance(y, float) or is_number(y) or (
+        isinstance(y, (np.generic, np.ndarray)) and y.dtype.kind in "fiu")
+
+
+def _number(a):
+    return float(a) if np.ndim(a) == 0 else a
+
+
+def _zeros(shape):
+    return np.zeros(shape) if shape else 0.0
+
+
+def _stack(parts, out_shape, in_shape):
+    """Columns, each of out_shape, as one tensor of out_shape + in_shape."""
+    if not parts:
+        return np.zeros(out_shape + in_shape)
+    joined = _core.concatenate([p.reshape((*out_shape, 1)) for p in parts], len(out_shape))
+    return _core.reshape(joined, out_shape + in_shape)
+
+
+def _wraps(f, name):
+    def decorate(g):
+        g = functools.wraps(f, updated=())(g) if hasattr(f, "__name__") else g
+        g.__name__ = f"{name}({_name(f)})"
+        return g
+    return decorate
+
+
+# ---- reverse mode ----
+
+
+def value_and_grad(f, argnums=0, has_aux=False):
+    """A function that returns f's value and its gradient.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number; with `has_aux` a pair (number, anything).
+    argnums : int or tuple of int
+        The positional arguments to differentiate with respect to.
+
+    Returns
+    -------
+    callable
+        Called as f, gives (value, gradient); the gradient has the structure and shapes of the
+        argument, and is a tuple if `argnums` is one.  With `has_aux`: ((value, aux), gradient).
+
+    Raises
+    ------
+    ShapeError
+        If f returns anything but one real number.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> adcore.value_and_grad(lambda x: x[0] * x[1])([2.0, 3.0])
+    (6.0, [3.0, 2.0])
+
+    References
+    ----------
+    Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 3.
+    """
+
+    @_wraps(f, "value_and_grad")
+    def value_and_grad_f(*args, **kwargs):
+        r = _Recording(f, args, kwargs, argnums, has_aux)
+        y = r.scalar("grad", f"jacobian({_name(f)})")
+        g = r.tree(r.each(y, r.gradient))
+        value = r.plain(y) if type(y) in (Tensor, Dual) else float(y)
+        return ((value, r.plain_tree(r.aux)), g) if has_aux else (value, g)
+
+    return value_and_grad_f
+
+
+def grad(f, argnums=0, has_aux=False):
+    """A function that returns the gradient of f; see value_and_grad().
+
+    Examples
+    --------
+    >>> import adcore
+    >>> adcore.grad(lambda x: x**3)(2.0)
+    12.0
+    >>> adcore.grad(adcore.grad(lambda x: x**3))(2.0)
+    12.0
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    @_wraps(f, "grad")
+    def grad_f(*args, **kwargs):
+        value, g = both(*args, **kwargs)
+        return (g, value[1]) if has_aux else g
+
+    return grad_f
+
+
+def elementwise_grad(f, argnums=0):
+    """The derivative of a function that acts on each element alone, for all elements at once.
+
+    It is the gradient of the sum of f's results: each element's own derivative, if each result
+    depends on the element in its place only.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.elementwise_grad(np.sin)(np.array([0.0, np.pi]))
+    array([ 1., -1.])
+    """
+
+    @_wraps(f, "elementwise_grad")
+    def elementwise_grad_f(*args, **kwargs):
+        r = _Recording(f, args, kwargs, argnums)
+        return r.tree(r.each(r.output, lambda y: r.pull(y, np.ones(y.shape))))
+
+    return elementwise_grad_f
+
+
+def vjp(f, *primals, has_aux=False):
+    """f's value and the function that maps a cotangent of it to cotangents of the arguments.
+
+    Parameters
+    ----------
+    f : callable
+    *primals
+        Its arguments; all are differentiated.
+
+    Returns
+    -------
+    (value, function)
+        ``function(ct)``, ct in the structure and shapes of the value, gives a tuple with one entry
+        per argument, each in the argument's structure: ct times the Jacobian.  It may be called
+        any number of times.  With `has_aux`: (value, function, aux).
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> y, back = adcore.vjp(np.sin, 0.0)
+    >>> back(2.0)
+    (2.0,)
+    """
+    r = _Recording(f, primals, {}, tuple(range(len(primals))), has_aux)
+    outputs, structure = flatten(r.output)
+
+    def pullback(ct):
+        seeds = same_leaves("the cotangent", ct, len(outputs), [shape_of(y) for y in outputs])
+        total = None
+        for y, s in zip(outputs, seeds, strict=True):
+            seed = s if _tracked(s) else np.asarray(s, dtype=np.float64)
+            part = r.each(y, lambda t, seed=seed: r.pull(t, seed))
+            total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
+        return r.tree(total)
+
+    value = unflatten(structure, [r.plain(y) for y in outputs])
+    return (value, pullback, r.plain_tree(r.aux)) if has_aux else (value, pullback)
+
+
+# ---- forward mode ----
+
+
+def _tangents_of(primals, tangents, transform):
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(f"{transform} takes tuples: {transform}(f, (x,), (v,)), got "
+                        f"{type(primals).__name__} and {type(tangents).__name__}")
+    leaves, structure = flatten(tuple(primals))
+    leaves = [_as_number(v, "a primal") for v in leaves]
+    directions = same_leaves("the tangent", tuple(tangents), len(leaves),
+                             [shape_of(v) for v in leaves])
+    directions = [_as_number(v, "a tangent") for v in directions]
+    return leaves, directions, structure
+
+
+def jvp(f, primals, tangents, has_aux=False):
+    """f's value and its derivative along a direction, by dual numbers: no tape, O(1) memory.
+
+    Parameters
+    ----------
+    f : callable
+    primals, tangents : tuple
+        The arguments, and the direction in the same structure and shapes; not normalised.
+
+    Returns
+    -------
+    (value, tangent)
+        The tangent is the Jacobian times the direction, in the structure of the value.
+        With `has_aux`: (value, tangent, aux).
+
+    Examples
+    --------
+    >>> import adcore
+    >>> adcore.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+    (6.0, 3.0)
+
+    References
+    ----------
+    Griewank and Walther, Evaluating Derivatives, 2nd ed., sec. 3.1.
+    """
+    leaves, directions, structure = _tangents_of(primals, tangents, "jvp")
+    tag = _core.new_tag()
+    duals = [Dual(tag, x, (v,)) for x, v in zip(leaves, directions, strict=True)]
+    out = f(*unflatten(structure, duals))
+    aux = None
+    if has_aux:
+        out, aux = out
+        aux_leaves, aux_structure = flatten(aux)
+        aux = unflatten(aux_structure, [_split_dual(v, tag)[0] for v in aux_leaves])
+    outputs, out_structure = flatten(out)
+    pairs = [_split_dual(y, tag) for y in outputs]
+    value = unflatten(out_structure, [p[0] for p in pairs])
+    tangent = unflatten(out_structure, [p[1] for p in pairs])
+    return (value, tangent, aux) if has_aux else (value, tangent)
+
+
+def _split_dual(y, tag):
+    """(value, tangent) of an output at the level of a tag."""
+    if type(y) is Dual and y.tag == tag:
+        t = y.tangents[0]
+        return y.value, _zeros(shape_of(y.value)) if t is None else t
+    return y, _zeros(shape_of(y))
+
+
+def linearize(f, *primals):
+    """f's value and the function that maps a tangent of the arguments to the value's.
+
+    f runs once; the linear map may then be applied any number of times.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> y, push = adcore.linearize(lambda x: x**2, 3.0)
+    >>> push(1.0), push(2.0)
+    (6.0, 12.0)
+    """
+    r = _Recording(f, primals, {}, tuple(range(len(primals))))
+    outputs, structure = flatten(r.output)
+
+    def pushforward(*tangents):
+        seeds = same_leaves("the tangent", tuple(tangents), len(r.variables), r.shapes)
+
+        def push(y):
+            if not (type(y) is Tensor and y.requires_grad):
+                return _zeros(shape_of(y))
+            if r.nested or any(map(_tracked, seeds)):
+                return r.plain(_core.emit_forward(r.variables, seeds, [y])[0])
+            flat = np.concatenate([np.reshape(s, -1) for s in seeds])
+            return _number(_core.sweep_forward([r.flat], [flat[:, None]], [y])[0][..., 0])
+
+        def push_dual(y):
+            if y is None:  # a zero tangent
+                return None
+            if type(y) is Dual:
+                return Dual(y.tag, push_dual(y.value), tuple(map(push_dual, y.tangents)))
+            return push(y)
+
+        return unflatten(structure, [push_dual(y) for y in outputs])
+
+    return unflatten(structure, [r.plain(y) for y in outputs]), pushforward
+
+
+# ---- Jacobians ----
+
+
+def _jacobian(f, argnums, choose, name):
+    @_wraps(f, name)
+    def jacobian_f(*args, **kwargs):
+        r = _Recording(f, args, kwargs, argnums)
+        outputs, structure = flatten(r.output)
+        blocks = []
+        for y in outputs:
+            if not (type(y) in (Tensor, Dual) or _real(y)):
+                raise NotDifferentiableError(
+                    f"{name} needs real numbers or arrays from {_name(f)}, got a "
+                    f"{type(y).__name__}")
+            r.zero_shape = lambda c, i: shape_of(c) + r.shapes[i]
+            blocks.append(r.tree(r.each(y, lambda t: choose(r, t)(t))))
+        return unflatten(structure, blocks)
+
+    return jacobian_f
+
+
+def jacrev(f, argnums=0):
+    """The Jacobian by reverse mode: one sweep for every eight outputs; see jacobian().
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.jacrev(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _jacobian(f, argnums, lambda r, y: r.rows, "jacrev")
+
+
+def jacfwd(f, argnums=0):
+    """The Jacobian by forward mode: one sweep for every eight inputs; see jacobian().
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.jacfwd(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _jacobian(f, argnums, lambda r, y: r.columns, "jacfwd")
+
+
+def jacobian(f, argnums=0, mode="auto"):
+    """A function that returns the Jacobian of f.
+
+    Parameters
+    ----------
+    f : callable
+        Returns numbers, arrays, or containers of them.
+    argnums : int or tuple of int
+    mode : "auto", "fwd" or "rev"
+        Forward mode costs by the number of inputs, reverse by that of outputs; "auto" takes the
+        smaller, forward at equal shapes.
+
+    Returns
+    -------
+    callable
+        Called as f.  For an array output of shape S and an array argument of shape T the result
+        has shape S + T; containers nest, the output's outside.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.jacobian(lambda x: np.array([2.0, 3.0]) * x[0])(np.array([1.0, 1.0]))
+    array([[2., 0.],
+           [3., 0.]])
+    """
+    if mode not in ("auto", "fwd", "rev"):
+        raise ValueError(f'mode must be "auto", "fwd" or "rev", got {mode!r}')
+
+    def choose(r, y):
+        forward = mode == "fwd" or (
+            mode == "auto" and sum(v.size for v in r.variables) <= y.size)
+        return r.columns if forward else r.rows
+
+    return _jacobian(f, argnums, choose, "jacobian")
+
+
+# ---- Hessians ----
+
+
+def value_grad_and_hessian(f, argnums=0, memory=None):
+    """A function that returns value, gradient and Hessian of f from one recording.
+
+    See hessian() for the parameters and the shape.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.value_grad_and_hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    (2.0, array([4., 1.]), array([[4., 2.],
+           [2., 0.]]))
+    """
+
+    @_wraps(f, "value_grad_and_hessian")
+    def value_grad_and_hessian_f(*args, **kwargs):
+        r = _Recording(f, args, kwargs, argnums)
+        y = r.scalar("hessian", f"jacobian(jacobian({_name(f)}))")
+        r.zero_shape = None
+        pairs = _curvature_under_duals(r, y, memory)
+        gradients = r.tree([p[0] for p in pairs])
+        blocks = r.tree([r.tree(p[1]) for p in pairs])
+        value = r.plain(y) if type(y) in (Tensor, Dual) else float(y)
+        return value, gradients, blocks
+
+    return value_grad_and_hessian_f
+
+
+def _curvature_under_duals(r, y, memory):
+    """For each variable (gradient, Hessian blocks), below the duals of y."""
+    if type(y) is Dual:
+        parts = [_curvature_under_duals(r, c, memory) for c in (y.value, *y.tangents)]
+
+        def dual(values):
+            return Dual(y.tag, values[0], tuple(values[1:]))
+
+        return [
+            (dual([p[i][0] for p in parts]),
+             [dual([p[i][1][j] for p in parts]) for j in range(len(r.variables))])
+            for i in range(len(r.variables))
+        ]
+    if type(y) is Tensor and y.requires_grad:
+        return list(zip(*r.curvature(y, memory), strict=True))
+    if y is None:  # a zero tangent
+        return [(None, [None] * len(r.shapes)) for _ in r.shapes]
+    return [(_zeros(s), [_zeros(s + t) for t in r.shapes]) for s in r.shapes]
+
+
+def hessian(f, argnums=0, memory=None):
+    """A function that returns the Hessian of f.
+
+    f is recorded once; forward-over-reverse sweeps then give eight columns at a time.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number.
+    argnums : int or tuple of int
+    memory : int, optional
+        Bytes that the sweeps may take beside the tape; fewer columns at a time are then done.
+
+    Returns
+    -------
+    callable
+        Called as f.  For an array argument of shape S the result has shape S + S, float64 and
+        symmetric to rounding; for containers it nests twice.
+
+    Raises
+    ------
+    ShapeError
+        If f returns anything but one real number.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+
+    References
+    ----------
+    Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 5.
+    """
+    everything = value_grad_and_hessian(f, argnums, memory)
+
+    @_wraps(f, "hessian")
+    def hessian_f(*args, **kwargs):
+        return everything(*args, **kwargs)[2]
+
+    return hessian_f
+
+
+def hvp(f, primals, tangents):
+    """The gradient of f and its Hessian times a direction, without the Hessian.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number; all its arguments are differentiated.
+    primals, tangents : tuple
+        The arguments, and the direction in the same structure and shapes; not normalised.
+
+    Returns
+    -------
+    (gradient, product)
+        Each in the structure of the only argument, or a tuple for several.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.hvp(lambda x: x[0] ** 2 * x[1], (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+    (array([4., 1.]), array([4., 2.]))
+    """
+    _, directions, _ = _tangents_of(primals, tangents, "hvp")
+    r = _Recording(f, tuple(primals), {}, tuple(range(len(primals))))
+    y = r.scalar("hvp", f"jvp(jacobian({_name(f)}), ...)")
+
+    def under_duals(y):
+        if type(y) is Dual:
+            parts = [under_duals(c) for c in (y.value, *y.tangents)]
+            return [tuple(Dual(y.tag, parts[0][i][k], tuple(p[i][k] for p in parts[1:]))
+                          for k in range(2)) for i in range(len(r.variables))]
+        if type(y) is Tensor and y.requires_grad:
+            return list(zip(*r.product(y, directions), strict=True))
+        if y is None:  # a zero tangent
+            return [(None, None) for _ in r.shapes]
+        return [(_zeros(s), _zeros(s)) for s in r.shapes]
+
+    pairs = under_duals(y)
+    results = [r.tree([p[k] for p in pairs]) for k in range(2)]
+    return tuple(t[0] if len(primals) == 1 else t for t in results)
