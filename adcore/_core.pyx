@@ -298,8 +298,67 @@ cdef bint is_plain_scalar(object o):
 # ---- results ----
 
 
+# Tensors on a tape come and go once per op.  Dead ones wait here, their two object fields still None,
+# so that neither making nor dropping one needs to touch more than the handle.
+cdef enum:
+    SPARE = 4096
+
+cdef PyObject *spare[SPARE]
+cdef int n_spare = 0
+
+
+cdef extern from *:
+    """
+    #define AD_REVIVE(o) Py_SET_REFCNT(o, 1)
+    """
+    void AD_REVIVE(PyObject *o)
+    ctypedef struct PyTypeObject:
+        void (*tp_dealloc)(PyObject *) noexcept
+
+
+cdef void (*dealloc_by_cython)(PyObject *) noexcept
+
+
+cdef void dealloc_tensor(PyObject *o) noexcept:
+    """The type's tp_dealloc: lets go of the handle, and keeps the object if it is as good as new."""
+    global n_spare
+    cdef Tensor_fields *t = <Tensor_fields *>o
+    if t.h.tape != NULL:
+        ad_handle_drop(&t.h)
+        t.h.tape = NULL
+        if n_spare < SPARE and t.constant == <PyObject *>None and t.meta == <PyObject *>None:
+            spare[n_spare] = o
+            n_spare += 1
+            return
+    dealloc_by_cython(o)
+
+
+cdef extern from *:
+    """
+    struct __pyx_obj_6adcore_5_core_Tensor;
+    """
+    ctypedef struct Tensor_fields "struct __pyx_obj_6adcore_5_core_Tensor":
+        ad_handle h
+        PyObject *constant
+        PyObject *meta
+
+
+cdef inline Tensor new_tensor():
+    """A Tensor whose handle is yet to be filled in."""
+    global n_spare
+    cdef PyObject *o
+    if n_spare > 0:
+        n_spare -= 1
+        o = spare[n_spare]
+        AD_REVIVE(o)
+        t = <Tensor>o
+        Py_DECREF(t)     # the cast took a reference of its own
+        return t
+    return Tensor.__new__(Tensor)
+
+
 cdef inline Tensor new_scalar(ad_tape *tape, int32_t instr, int32_t slot):
-    cdef Tensor t = Tensor.__new__(Tensor)
+    cdef Tensor t = new_tensor()
     ad_handle_scalar(&t.h, tape, instr, slot)
     return t
 
@@ -333,7 +392,7 @@ cdef Tensor new_result(ad_tape *tape, ad_view *view, bint tracked):
     """
     cdef Tensor t
     if tracked and view.place != AD_NUMBER and view.place != AD_ARRAY:
-        t = Tensor.__new__(Tensor)
+        t = new_tensor()
         if not ad_handle_view(&t.h, tape, view):
             t.h.tape = NULL
             ad_view_drop(view)
@@ -675,7 +734,6 @@ cdef class Meta:
 
 
 @cython.final
-@cython.freelist(1024)
 @cython.no_gc
 cdef class Tensor:
     """An array, or a number, whose derivatives can be asked for.
@@ -1041,6 +1099,10 @@ cdef class Tensor:
         if not axes:
             axes = tuple(range(self.ndim))[::-1]
         return transpose(self, tuple(axes))
+
+
+dealloc_by_cython = (<PyTypeObject *><PyObject *>Tensor).tp_dealloc
+(<PyTypeObject *><PyObject *>Tensor).tp_dealloc = dealloc_tensor
 
 
 cdef Meta get_meta(Tensor t):

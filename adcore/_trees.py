@@ -34,14 +34,23 @@ class Node:
         return out
 
 
+class Floats:
+    """The structure of a flat list of floats, the commonest of all, kept cheap."""
+
+    def build(self, leaves):
+        """All leaves: the list was the whole tree."""
+        return list(leaves)
+
+
 _LEAF = Leaf()
+_FLOATS = Floats()
 
 
 def flatten(tree):
     """(leaves, structure); ``structure.build(iter(leaves))`` is the tree again."""
     kind = type(tree)
-    if kind is list and {type(v) for v in tree} == {float}:
-        return tree, Node(list, None, [_LEAF] * len(tree))
+    if kind is list and set(map(type, tree)) == {float}:
+        return tree, _FLOATS
     leaves = []
     structure = _walk(tree, leaves)
     return leaves, structure
@@ -67,12 +76,6 @@ def _walk(tree, leaves):
 
 def unflatten(structure, leaves):
     """The tree of the given structure with `leaves` in it."""
-    if type(structure) is Leaf:
-        return leaves[0]
-    if structure.kind is list and structure.keys is None and all(
-        type(p) is Leaf for p in structure.parts
-    ):
-        return list(leaves)
     return structure.build(iter(leaves))
 
 

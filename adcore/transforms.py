@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _core
 from ._core import Dual, Tensor
-from ._trees import flatten, is_number, same_leaves, shape_of, unflatten
+from ._trees import Floats, flatten, is_number, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
 # ---- recording ----
@@ -87,7 +87,7 @@ class _Recording:
         if not leaves:
             raise ShapeError(f"the arguments {argnums} of {_name(f)} hold no numbers to "
                              "differentiate with respect to")
-        self.numbers = set(map(type, leaves)) == {float}  # one by one would be slow for many
+        self.numbers = type(self.structure) is Floats  # one by one would be slow for many
         if self.numbers:
             self.tracked = False
             self.flat, self.variables = _core.lift(leaves)

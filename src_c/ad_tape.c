@@ -30,6 +30,7 @@ static void drop_block(struct ad_tape *tape, int32_t i)
 
     for (int64_t v = 0; v < block[1]; v++) {
         words = ad_view_decode(words, &view);
+        tape->n_checked -= view.place == AD_ARRAY && view.in.array->checked;
         ad_view_drop(&view);
     }
     if (ad_tape_code(tape, i) == AD_CALL)
@@ -268,7 +269,7 @@ bool ad_tape_constants_intact(const struct ad_tape *tape, int32_t first, int32_t
 {
     struct ad_view view;
 
-    for (int32_t i = first; i <= last; i++) {
+    for (int32_t i = first; i <= last && tape->n_checked > 0; i++) {
         if (!ad_tape_is_array(tape, i))
             continue;
         const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
@@ -662,6 +663,7 @@ static enum ad_status append(struct ad_tape *tape, int code, double p, int64_t e
     block += AD_BLOCK_HEADER;
     for (int v = 0; v < n; v++) {
         block = view_encode(block, &views[v]);
+        tape->n_checked += views[v].place == AD_ARRAY && views[v].in.array->checked;
         ad_view_hold(&views[v]);
     }
     tape->op[tape->n] = (uint16_t)(code | AD_FLAG_ARRAY);

@@ -84,6 +84,7 @@ struct ad_tape {
     int busy;         /* sweeps under way: nothing is popped or moved */
     bool orphan;      /* its thread is gone: to be freed with its last handle */
     int64_t n_handles;
+    int64_t n_checked; /* views of constant arrays that others might write to */
     double *scratch;  /* AD_SCRATCH doubles */
     struct ad_work *work;
     const struct ad_call_hooks *hooks;
