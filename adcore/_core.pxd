@@ -92,6 +92,8 @@ cdef extern from "ad_view.h" nogil:
     void ad_view_drop(const ad_view *view)
     int64_t ad_view_size(const ad_view *view)
     void ad_strides(int ndim, const int64_t *shape, int64_t *stride)
+    void ad_view_copy(ad_view *to, const ad_view *source)
+    void ad_view_set_slots(ad_view *view, int64_t base, int ndim, const int64_t *shape)
     ad_view ad_view_slots(int64_t base, int ndim, const int64_t *shape)
     ad_view ad_view_number(double number)
     bint ad_view_is_contiguous(const ad_view *view)

@@ -256,8 +256,11 @@ cdef int tensor_view(Tensor t, ad_view *view) except -1:
     if t.h.tape != NULL:
         if t.h.tape != ad_local.tape:
             raise_foreign(t)
-        view[0] = ad_handle_get(&t.h)
-        ad_view_hold(view)
+        if t.h.view != NULL:
+            ad_view_copy(view, t.h.view)
+            ad_view_hold(view)
+        else:
+            ad_view_set_slots(view, t.h.slot, 0, NULL)
     elif isinstance(t.constant, float):
         view[0] = ad_view_number(PyFloat_AS_DOUBLE(t.constant))
     else:
@@ -411,7 +414,7 @@ cdef inline bint is_tracked(object o):
 # ---- elementwise ops ----
 
 
-cdef object apply_op(ad_op op, double p, tuple args):
+cdef object record_elementwise(ad_op op, double p, PyObject **args):
     """An op on operands at least one of which is a Tensor; NotImplemented for foreign types."""
     cdef ad_tape *tape = this_tape()
     cdef ad_view views[3]
@@ -419,28 +422,56 @@ cdef object apply_op(ad_op op, double p, tuple args):
     cdef ad_view result
     cdef ad_status status = AD_OK
     cdef int n = ad_ops[op].n_args, held = 0, i
-    cdef bint tracked = False
-    cdef int64_t size = 1, most = 1
+    cdef bint tracked = False, known = True
+    cdef Tensor t
     check(ad_tape_room(tape, 8))
     try:
         for i in range(n):
-            if not operand(args[i], &views[i]):
-                return NotImplemented
-            held += 1
             pointers[i] = &views[i]
-            tracked = tracked or is_tracked(args[i])
-        if ad_local.off:
-            tracked = False
-        status = ad_record_op(tape, op, p, pointers, &result)
+            if type(<object>args[i]) is Tensor:
+                t = <Tensor><object>args[i]
+                if t.h.tape == tape and t.h.view != NULL:
+                    pointers[i] = t.h.view
+                    tracked = True
+                    views[i].place = AD_NUMBER      # nothing to let go of
+                    held += 1
+                    continue
+                tracked = tracked or t.h.tape != NULL
+            if not operand(<object>args[i], &views[i]):
+                known = False
+                break
+            held += 1
+        if known:
+            status = ad_record_op(tape, op, p, pointers, &result)
     finally:
         for i in range(held):
             ad_view_drop(&views[i])
+    if not known:
+        return NotImplemented
     if status == AD_SHAPES_DIFFER:
         raise ShapeError(
             f"{ad_ops[op].name.decode()}: operands of shapes "
-            f"{', '.join([str(shape_of(a)) for a in args])} do not broadcast together")
+            f"{', '.join([str(shape_of(<object>args[i])) for i in range(n)])} do not broadcast "
+            "together")
     check(status)
-    return new_result(tape, &result, tracked)
+    return new_result(tape, &result, tracked and ad_local.off == 0)
+
+
+cdef object apply_op(ad_op op, double p, tuple args):
+    """record_elementwise() with the operands in a tuple."""
+    cdef PyObject *items[3]
+    cdef int i
+    for i in range(ad_ops[op].n_args):
+        items[i] = <PyObject *>args[i]
+    return record_elementwise(op, p, items)
+
+
+cdef object apply_two(ad_op op, object left, object right):
+    """record_elementwise() of two operands."""
+    cdef PyObject *items[3]
+    items[0] = <PyObject *>left
+    items[1] = <PyObject *>right
+    return record_elementwise(op, 0, items)
 
 
 cdef inline object binary(ad_op op, object left, object right):
@@ -461,7 +492,7 @@ cdef inline object binary(ad_op op, object left, object right):
             x = PyLong_AsDouble(left)
             left_const = True
         else:
-            return apply_op(op, 0, (left, right))
+            return apply_two(op, left, right)
         if type(right) is Tensor and (<Tensor>right).h.tape == tape and (<Tensor>right).h.view == NULL:
             b = (<Tensor>right).h.slot
             z = tape.value[b]
@@ -472,16 +503,16 @@ cdef inline object binary(ad_op op, object left, object right):
             z = PyLong_AsDouble(right)
             right_const = True
         else:
-            return apply_op(op, 0, (left, right))
+            return apply_two(op, left, right)
         if left_const:
             if right_const:
-                return apply_op(op, 0, (left, right))
+                return apply_two(op, left, right)
             a = ad_tape_const(tape, x)
         elif right_const:
             b = ad_tape_const(tape, z)
         i = ad_tape_push(tape, op, a, b, ad_point_value(op, 0, x, z, 0))
         return new_scalar(tape, i, tape.dst[i])
-    return apply_op(op, 0, (left, right))
+    return apply_two(op, left, right)
 
 
 cdef inline object unary(ad_op op, Tensor t):
@@ -492,7 +523,7 @@ cdef inline object unary(ad_op op, Tensor t):
         i = ad_tape_push(tape, op, t.h.slot, t.h.slot,
                          ad_op_value(op, 0, tape.value[t.h.slot], 0, 0))
         return new_scalar(tape, i, tape.dst[i])
-    return apply_op(op, 0, (t,))
+    return apply_two(op, t, t)
 
 
 cdef object power(object base, object exponent):

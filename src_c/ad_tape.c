@@ -325,12 +325,7 @@ bool ad_handle_view(struct ad_handle *handle, struct ad_tape *tape, const struct
     copy = malloc(sizeof *copy);
     if (!copy)
         return false;
-    copy->place = view->place;
-    copy->ndim = view->ndim;
-    copy->base = view->base;
-    copy->in = view->in;
-    memcpy(copy->shape, view->shape, (size_t)view->ndim * sizeof *view->shape);
-    memcpy(copy->stride, view->stride, (size_t)view->ndim * sizeof *view->stride);
+    ad_view_copy(copy, view);
     ad_handle_scalar(handle, tape, newest(tape, view), 0);
     handle->view = copy;
     return true;
@@ -751,18 +746,19 @@ enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
     if (ndim == 0 && n <= 2)
         return record_scalar(tape, op, p, n, args, result);
     for (int i = 0; i < n; i++) {
-        views[i] = *args[i];
+        ad_view_copy(&views[i], args[i]);
         ad_view_broadcast(&views[i], ndim, shape);
     }
     for (int d = 0; d < ndim; d++)
         size *= shape[d];
-    views[n] = ad_view_slots(0, ndim, shape);
-    ad_views_collapse(n + 1, views);
+    ad_view_set_slots(&views[n], 0, ndim, shape);
+    if (ndim > 1)
+        ad_views_collapse(n + 1, views);
     status = append(tape, op, p, 0, size, n, views);
     if (!status)
         status = compute_newest(tape);
     if (!status)
-        *result = ad_view_slots(tape->dst[tape->n - 1], ndim, shape);
+        ad_view_set_slots(result, tape->dst[tape->n - 1], ndim, shape);
     return status;
 }
 

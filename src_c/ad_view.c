@@ -174,17 +174,22 @@ void ad_strides(int ndim, const int64_t *shape, int64_t *stride)
     }
 }
 
+void ad_view_set_slots(struct ad_view *view, int64_t base, int ndim, const int64_t *shape)
+{
+    view->place = AD_SLOTS;
+    view->ndim = ndim;
+    view->base = base;
+    view->in.bits = 0;
+    for (int d = 0; d < ndim; d++)
+        view->shape[d] = shape[d];
+    ad_strides(ndim, shape, view->stride);
+}
+
 struct ad_view ad_view_slots(int64_t base, int ndim, const int64_t *shape)
 {
     struct ad_view view;
 
-    view.place = AD_SLOTS;
-    view.ndim = ndim;
-    view.base = base;
-    view.in.bits = 0;
-    for (int d = 0; d < ndim; d++)
-        view.shape[d] = shape[d];
-    ad_strides(ndim, shape, view.stride);
+    ad_view_set_slots(&view, base, ndim, shape);
     return view;
 }
 

@@ -51,6 +51,19 @@ struct ad_view {
     int64_t shape[AD_MAX_DIMS], stride[AD_MAX_DIMS]; /* ndim of each; strides in elements */
 };
 
+/* The used part of a view; most of the struct is room. */
+AD_INLINE void ad_view_copy(struct ad_view *to, const struct ad_view *from)
+{
+    to->place = from->place;
+    to->ndim = from->ndim;
+    to->base = from->base;
+    to->in = from->in;
+    for (int d = 0; d < from->ndim; d++) {
+        to->shape[d] = from->shape[d];
+        to->stride[d] = from->stride[d];
+    }
+}
+
 /* Lists and arrays are counted; ad_..._new returns NULL without memory. */
 struct ad_list *ad_list_new(struct ad_list **head, int64_t n);
 void ad_list_drop(struct ad_list *list);
@@ -70,7 +83,8 @@ int32_t ad_view_lowest(const struct ad_view *view);
 int64_t ad_view_size(const struct ad_view *view);
 /* C-order strides for 'shape'. */
 void ad_strides(int ndim, const int64_t *shape, int64_t *stride);
-/* A view of consecutive slots in C order. */
+/* A view of consecutive slots in C order; written to *view, or returned. */
+void ad_view_set_slots(struct ad_view *view, int64_t base, int ndim, const int64_t *shape);
 struct ad_view ad_view_slots(int64_t base, int ndim, const int64_t *shape);
 struct ad_view ad_view_number(double number);
 /* Are the elements consecutive in C order? */
