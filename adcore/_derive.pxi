@@ -58,6 +58,37 @@ def lift(leaves):
     return flat, out
 
 
+def lift_floats(list leaves):
+    """lift() of a list with nothing but floats in it; None if there is anything else."""
+    cdef ad_tape *tape = this_tape()
+    cdef int64_t n = len(leaves), i = 0
+    cdef ad_view view
+    cdef Tensor flat
+    cdef int32_t instr, base
+    cdef list out
+    cdef object leaf
+    for leaf in leaves:
+        if not PyFloat_CheckExact(leaf):
+            return None
+    check(ad_tape_room(tape, n))
+    check(ad_record_input(tape, n, NULL))
+    instr = tape.n - 1
+    base = tape.dst[instr]
+    ad_view_set_slots(&view, base, 1, &n)
+    flat = new_tensor()
+    if not ad_handle_view(&flat.h, tape, &view):
+        flat.h.tape = NULL
+        raise MemoryError("no memory for a tensor")
+    out = PyList_New(n)
+    for leaf in leaves:
+        tape.value[base + i] = PyFloat_AS_DOUBLE(leaf)
+        t = new_scalar(tape, instr, <int32_t>(base + i))
+        Py_INCREF(t)
+        PyList_SET_ITEM(out, i, t)
+        i += 1
+    return flat, out
+
+
 def renew(Tensor t):
     """New slots with the values of `t` that depend on it: an input of a nested derivative."""
     return apply_op(AD_OP_mul, 0, (t, 1.0))

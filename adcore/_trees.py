@@ -35,7 +35,7 @@ class Node:
 
 
 class Floats:
-    """The structure of a flat list of floats, the commonest of all, kept cheap."""
+    """The structure of a flat list of floats."""
 
     def build(self, leaves):
         """All leaves: the list was the whole tree."""
@@ -43,14 +43,11 @@ class Floats:
 
 
 _LEAF = Leaf()
-_FLOATS = Floats()
+FLOATS = Floats()
 
 
 def flatten(tree):
     """(leaves, structure); ``structure.build(iter(leaves))`` is the tree again."""
-    kind = type(tree)
-    if kind is list and set(map(type, tree)) == {float}:
-        return tree, _FLOATS
     leaves = []
     structure = _walk(tree, leaves)
     return leaves, structure

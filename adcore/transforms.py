@@ -13,7 +13,7 @@ import numpy as np
 
 from . import _core
 from ._core import Dual, Tensor
-from ._trees import Floats, flatten, is_number, same_leaves, shape_of, unflatten
+from ._trees import FLOATS, flatten, is_number, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
 # ---- recording ----
@@ -83,16 +83,18 @@ class _Recording:
                                 f"called with {len(args)} positional arguments")
         chosen = tuple(i % len(args) for i in chosen)
         picked = args[chosen[0]] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
-        leaves, self.structure = flatten(picked)
-        if not leaves:
-            raise ShapeError(f"the arguments {argnums} of {_name(f)} hold no numbers to "
-                             "differentiate with respect to")
-        self.numbers = type(self.structure) is Floats  # one by one would be slow for many
+        lifted = _core.lift_floats(picked) if type(picked) is list and picked else None
+        self.numbers = lifted is not None  # the commonest tree of all is kept cheap
         if self.numbers:
             self.tracked = False
-            self.flat, self.variables = _core.lift(leaves)
+            self.structure = FLOATS
+            self.flat, self.variables = lifted
             given = self.variables
         else:
+            leaves, self.structure = flatten(picked)
+            if not leaves:
+                raise ShapeError(f"the arguments {argnums} of {_name(f)} hold no numbers to "
+                                 "differentiate with respect to")
             given = self.lift([_as_number(v, f"an argument of {_name(f)}") for v in leaves])
         given = unflatten(self.structure, given)
         full = list(args)
