@@ -1,6 +1,21 @@
 """Exact gradients, Jacobians and Hessians of ordinary Python and NumPy code."""
 
+from . import errors as errors
 from ._core import OPS as OPS
 from ._core import Tensor as Tensor
 from ._core import tensor as tensor
 from .ops import *  # noqa: F403  (one function per row of the op table)
+from .transforms import elementwise_grad as elementwise_grad
+from .transforms import grad as grad
+from .transforms import hessian as hessian
+from .transforms import hvp as hvp
+from .transforms import jacfwd as jacfwd
+from .transforms import jacobian as jacobian
+from .transforms import jacrev as jacrev
+from .transforms import jvp as jvp
+from .transforms import linearize as linearize
+from .transforms import value_and_grad as value_and_grad
+from .transforms import value_grad_and_hessian as value_grad_and_hessian
+from .transforms import vjp as vjp
+
+__version__ = "0.1.0"

@@ -12,9 +12,11 @@ import functools
 import numpy as np
 
 from . import _core
-from ._core import Dual, Tensor
+from ._core import Tensor
 from ._trees import FLOATS, flatten, is_number, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
+
+Dual = getattr(_core, "Dual", None)
 
 # ---- recording ----
 
