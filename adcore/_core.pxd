@@ -8,6 +8,7 @@ cdef extern from "ad_status.h" nogil:
         AD_OK
         AD_NO_MEMORY
         AD_SHAPES_DIFFER
+        AD_NO_SERIES
         AD_CALL_FAILED
     const char *ad_status_text(ad_status status)
     const char *ad_status_exception(ad_status status)
@@ -197,6 +198,10 @@ cdef extern from "ad_sweep.h" nogil:
     ad_status ad_sweep_second(ad_tape *tape, int32_t first, int32_t last)
     ad_status ad_tape_depends(ad_tape *tape, int32_t first, int32_t last, int32_t low,
                               uint8_t *reached)
+
+
+cdef extern from "ad_taylor.h" nogil:
+    ad_status ad_sweep_taylor(ad_tape *tape, int32_t first, int32_t last)
 
 
 cdef extern from "ad_emit.h" nogil:

@@ -239,6 +239,40 @@ def sweep_second(Tensor output, Tensor flat, directions):
     return harvest(flat, tape.work.adj, 1)[:, 0], harvest(flat, tape.work.dadj, lanes)
 
 
+def sweep_taylor(Tensor flat, direction, Tensor output, int order):
+    """Taylor coefficients of an output along flat + t direction, shape output.shape + (order + 1,).
+
+    Coefficient k is the k-th derivative divided by k!.  `flat` is a lift()'s, `direction` a flat
+    array of its size.  None if a rule written in Python is on the way, which has no series, or if
+    the output depends on tensors older than `flat`.
+    """
+    cdef ad_tape *tape = tape_of([output, flat])
+    cdef int32_t low = <int32_t>flat.h.view.base
+    cdef int32_t first = flat.h.instr + 1, last = output.h.instr
+    cdef int lanes = order + 1
+    cdef int64_t i, n = flat.size
+    cdef const double[::1] v = direction
+    cdef ad_view view
+    cdef ad_status status
+    if v.shape[0] != n:
+        raise ShapeError(f"expected a direction of {n} numbers, got {v.shape[0]}")
+    view = ad_handle_get(&output.h)
+    if ad_view_lowest(&view) < low or reads_outside(flat):
+        return None
+    check(ad_work_begin(tape, AD_SWEEP_FORWARD, low, lanes))
+    if order > 0:
+        for i in range(n):
+            tape.work.tan[i * lanes + 1] = v[i]
+    with nogil:
+        status = ad_sweep_taylor(tape, first, last)
+    if status == AD_NO_SERIES:
+        return None
+    check(status)
+    series = harvest(output, tape.work.tan, lanes)
+    series[..., 0] = output.value()     # elements that are constants have no lanes
+    return series
+
+
 def dense_hessian(Tensor output, Tensor flat, int lanes=AD_LANES):
     """Gradient, shape (n,), and Hessian, shape (n, n), of a scalar output; `lanes` at a time."""
     cdef ad_tape *tape = output.h.tape

@@ -1,0 +1,291 @@
+/* ad_taylor.c -- Taylor series through a stretch of tape.
+ *
+ * Elementwise instructions go through the rows read as series, a tile at a time: the coefficients
+ * of a slot lie side by side on the tape's work, those of a tile are turned to lie in rows.
+ * Structural instructions are linear, so coefficients move through them as tangents do; matrix
+ * products are bilinear, one Cauchy product.
+ */
+#include "ad_taylor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ad_linalg.h"
+#include "ad_series.h"
+
+enum { TILE = 128 }; /* elements of an array instruction at a time */
+
+struct sweep {
+    struct ad_tape *tape;
+    int order;
+    int32_t low;
+    int32_t *degree; /* of each slot from 'low' on: its coefficients beyond are zero */
+    double *room;    /* AD_MAX_ARGS + 1 tiles of order + 1 rows, once there is need */
+    struct ad_series_work series;
+};
+
+static double *lanes_of(const struct sweep *s, int64_t slot)
+{
+    return s->tape->work->tan + (slot - s->low) * (s->order + 1);
+}
+
+static int32_t degree_of(const struct sweep *s, int64_t slot)
+{
+    return slot < s->low ? 0 : s->degree[slot - s->low];
+}
+
+static int64_t slot_of(const struct ad_span *span, int64_t i)
+{
+    switch (span->kind) {
+    case AD_SPAN_RUN:
+        return span->slot + i;
+    case AD_SPAN_ONE:
+        return span->slot;
+    case AD_SPAN_MANY:
+        return span->slots[i];
+    case AD_SPAN_FIXED:
+        break;
+    }
+    return -1;
+}
+
+static int32_t view_degree(const struct sweep *s, const struct ad_view *view, int64_t start,
+                           int64_t end)
+{
+    struct ad_span_room room;
+    int32_t degree = 0;
+
+    for (int64_t n; start < end; start += n) {
+        n = AD_MIN(ad_tile_size(view, end, start), end - start);
+        struct ad_span span = ad_span_of(view, 0, s->tape->value, start, n, &room);
+
+        /* A run is part of one instruction, or of the inputs. */
+        for (int64_t i = 0; i < (span.kind == AD_SPAN_FIXED ? 0 : n); i++)
+            degree = AD_MAX(degree, degree_of(s, slot_of(&span, i)));
+    }
+    return degree;
+}
+
+/* Coefficients 0 .. degree of elements start .. start + n, in rows 'stride' apart. */
+static void load(const struct sweep *s, const struct ad_view *view, int64_t start, int64_t n,
+                 int32_t degree, double *c, int64_t stride)
+{
+    struct ad_span_room room;
+
+    for (int64_t end = start + n, m; start < end; start += m, c += m) {
+        m = AD_MIN(ad_tile_size(view, end, start), end - start);
+        struct ad_span span = ad_span_of(view, 0, s->tape->value, start, m, &room);
+        struct ad_vec value = ad_span_values(&span, s->tape->value, m, room.values);
+
+        for (int64_t i = 0; i < m; i++) {
+            int64_t slot = slot_of(&span, i);
+            const double *from = slot < s->low ? NULL : lanes_of(s, slot);
+
+            c[i] = value.v ? value.v[i] : value.c;
+            for (int32_t k = 1; k <= degree; k++)
+                c[k * stride + i] = from ? from[k] : 0;
+        }
+    }
+}
+
+/* The results dst .. dst + n from rows of coefficients. */
+static void store(const struct sweep *s, int32_t dst, int64_t n, int32_t degree, const double *c,
+                  int64_t stride)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double *to = lanes_of(s, dst + i);
+
+        to[0] = s->tape->value[dst + i];
+        for (int32_t k = 1; k <= degree; k++)
+            to[k] = c[k * stride + i];
+        s->degree[dst - s->low + i] = degree;
+    }
+}
+
+static enum ad_status scalar_op(struct sweep *s, int32_t i)
+{
+    const struct ad_tape *tape = s->tape;
+    enum ad_op op = (enum ad_op)ad_tape_code(tape, i);
+    int32_t at[2] = {tape->a[i], tape->b[i]}, dst = tape->dst[i], degree = 0;
+    struct ad_series a[AD_MAX_ARGS] = {{NULL, 0}};
+
+    for (int j = 0; j < ad_ops[op].n_args; j++) {
+        a[j].c = at[j] < s->low ? tape->value + at[j] : lanes_of(s, at[j]);
+        a[j].degree = degree_of(s, at[j]);
+        degree = AD_MAX(degree, a[j].degree);
+    }
+    if (degree == 0) {
+        lanes_of(s, dst)[0] = tape->value[dst];
+        s->degree[dst - s->low] = 0;
+        return AD_OK;
+    }
+    degree =
+        ad_series_forward(op, tape->value[at[1]], 1, s->order, a, lanes_of(s, dst), &s->series);
+    s->degree[dst - s->low] = degree;
+    return degree < 0 ? AD_NO_MEMORY : AD_OK;
+}
+
+static enum ad_status array_op(struct sweep *s, int32_t i)
+{
+    const struct ad_tape *tape = s->tape;
+    enum ad_op op = (enum ad_op)ad_tape_code(tape, i);
+    const int64_t *block = tape->aux + tape->a[i];
+    int n_args = ad_ops[op].n_args;
+    int64_t each = (int64_t)(s->order + 1) * TILE;
+    struct ad_series a[AD_MAX_ARGS] = {{NULL, 0}};
+    struct ad_view views[AD_MAX_ARGS];
+    double p, *y;
+
+    if (!s->room)
+        s->room = malloc((size_t)((AD_MAX_ARGS + 1) * each) * sizeof *s->room);
+    if (!s->room)
+        return AD_NO_MEMORY;
+    y = s->room + AD_MAX_ARGS * each;
+    memcpy(&p, block + 3, sizeof p);
+    ad_tape_views(tape, i, views, n_args);
+    for (int64_t start = 0, n; start < block[2]; start += n) {
+        int32_t dst = tape->dst[i] + (int32_t)start, degree = 0;
+
+        n = AD_MIN(ad_tile_size(&views[0], block[2], start), TILE);
+        for (int j = 0; j < n_args; j++) {
+            a[j].degree = view_degree(s, &views[j], start, start + n);
+            a[j].c = s->room + j * each;
+            degree = AD_MAX(degree, a[j].degree);
+        }
+        if (degree > 0) {
+            for (int j = 0; j < n_args; j++)
+                load(s, &views[j], start, n, a[j].degree, s->room + j * each, n);
+            degree = ad_series_forward(op, p, (size_t)n, s->order, a, y, &s->series);
+        }
+        if (degree < 0)
+            return AD_NO_MEMORY;
+        store(s, dst, n, degree, y, n);
+    }
+    return AD_OK;
+}
+
+/* Sums, copies and the like: as tangents move, and the values on top. */
+static enum ad_status linear(struct sweep *s, int32_t i)
+{
+    struct ad_tape *tape = s->tape;
+    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+    int32_t degree = 0;
+    struct ad_view view;
+
+    for (int64_t v = 0; v < block[1]; v++) {
+        words = ad_view_decode(words, &view);
+        if (view.place != AD_OWN && view.place != AD_OWN_LIST)
+            degree = AD_MAX(degree, view_degree(s, &view, 0, ad_view_size(&view)));
+    }
+    if (degree > 0) {
+        enum ad_status status = ad_sweep_forward(tape, i, i);
+
+        if (status)
+            return status;
+    }
+    for (int32_t slot = tape->dst[i]; slot < tape->dst[i] + block[2]; slot++) {
+        lanes_of(s, slot)[0] = tape->value[slot];
+        s->degree[slot - s->low] = degree;
+    }
+    return AD_OK;
+}
+
+static enum ad_status matmul(struct sweep *s, int32_t i)
+{
+    const struct ad_tape *tape = s->tape;
+    int64_t size = tape->aux[tape->a[i] + 2], length[2], m, inner, n, batches;
+    int32_t degree[2], degrees;
+    struct ad_view views[2];
+    double *c[2], *y, *product;
+
+    ad_tape_views(tape, i, views, 2);
+    for (int j = 0; j < 2; j++) {
+        length[j] = ad_view_size(&views[j]);
+        degree[j] = view_degree(s, &views[j], 0, length[j]);
+    }
+    degrees = AD_MIN(s->order, degree[0] + degree[1]);
+    m = views[0].shape[views[0].ndim - 2];
+    inner = views[0].shape[views[0].ndim - 1];
+    n = views[1].shape[views[1].ndim - 1];
+    batches = m * n > 0 ? size / (m * n) : 0;
+    c[0] = malloc((size_t)((degree[0] + 1) * length[0] + (degree[1] + 1) * length[1] +
+                           (degrees + 1) * size + m * n + 1) *
+                  sizeof *y);
+    if (!c[0])
+        return AD_NO_MEMORY;
+    c[1] = c[0] + (degree[0] + 1) * length[0];
+    y = c[1] + (degree[1] + 1) * length[1];
+    product = y + (degrees + 1) * size;
+    memset(y, 0, (size_t)((degrees + 1) * size) * sizeof *y);
+    for (int j = 0; j < 2; j++)
+        load(s, &views[j], 0, length[j], degree[j], c[j], length[j]);
+    for (int64_t batch = 0; batch < batches; batch++)
+        for (int32_t k = 1; k <= degrees; k++)
+            for (int32_t j = AD_MAX(0, k - degree[1]); j <= AD_MIN(k, degree[0]); j++) {
+                struct ad_matrix a = {c[0] + j * length[0] + batch * m * inner, m, inner, inner, 1};
+                struct ad_matrix b = {c[1] + (k - j) * length[1] + batch * inner * n, inner, n, n,
+                                      1};
+                double *to = y + k * size + batch * m * n;
+
+                ad_matmul(a, b, product);
+                for (int64_t e = 0; e < m * n; e++)
+                    to[e] += product[e];
+            }
+    store(s, tape->dst[i], size, degrees, y, size);
+    free(c[0]);
+    return AD_OK;
+}
+
+static enum ad_status instruction(struct sweep *s, int32_t i)
+{
+    int code = ad_tape_code(s->tape, i);
+
+    if (!ad_tape_is_array(s->tape, i))
+        return scalar_op(s, i);
+    if (code < AD_N_OPS)
+        return array_op(s, i);
+    switch ((enum ad_code)code) {
+    case AD_INPUT:
+    case AD_ADDTO:
+    case AD_CUMSUM:
+    case AD_EXTREMUM:
+        return linear(s, i);
+    case AD_MATMUL:
+        return matmul(s, i);
+    case AD_CALL:
+        return AD_NO_SERIES;
+    }
+    ad_unreachable();
+    return AD_OK;
+}
+
+enum ad_status ad_sweep_taylor(struct ad_tape *tape, int32_t first, int32_t last)
+{
+    int32_t low = tape->work->low, inputs;
+    struct sweep s = {.tape = tape, .order = tape->work->lanes - 1, .low = low};
+    enum ad_status status = AD_OK;
+
+    if (!ad_tape_constants_intact(tape, first, last))
+        return AD_CONST_CHANGED;
+    s.degree = malloc((size_t)AD_MAX(tape->n_slots - low, 1) * sizeof *s.degree);
+    if (!s.degree)
+        return AD_NO_MEMORY;
+    inputs = first < tape->n ? tape->dst[first] : tape->n_slots;
+    for (int32_t slot = low; slot < inputs; slot++) {
+        double *lanes = lanes_of(&s, slot);
+        int32_t degree = s.order;
+
+        lanes[0] = tape->value[slot];
+        while (degree > 0 && lanes[degree] == 0)
+            degree--;
+        s.degree[slot - low] = degree;
+    }
+    tape->busy++;
+    for (int32_t i = first; i <= last && !status; i++)
+        status = instruction(&s, i);
+    tape->busy--;
+    ad_series_work_free(&s.series);
+    free(s.room);
+    free(s.degree);
+    return status;
+}
