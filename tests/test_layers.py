@@ -22,6 +22,7 @@ C_ORDER = [
     "ad_point",
     "ad_point_value",
     "ad_numbers",
+    "ad_steps",
     "ad_series",
     "ad_view",
     "ad_linalg",
@@ -29,6 +30,7 @@ C_ORDER = [
     "ad_tape",
     "ad_compute",
     "ad_sweep",
+    "ad_taylor",
     "ad_emit",
 ]
 C_STANDARD = {
