@@ -343,6 +343,7 @@ static void second_row(enum ad_op op, int arg, double p, const double *a, double
         if (word->op >= 0) {
             const struct ad_op_info *info = &ad_ops[word->op];
             struct dual_point *in = stack + (top -= info->n_args);
+            enum ad_curvature curvature = word_curvature((enum ad_op)word->op);
             double q = p + word->c, in2 = info->n_args > 1 ? in[1].v : 0,
                    in3 = info->n_args > 2 ? in[2].v : 0, e[AD_MAX_ARGS];
 
@@ -350,7 +351,7 @@ static void second_row(enum ad_op op, int arg, double p, const double *a, double
             ad_op_partials((enum ad_op)word->op, q, in[0].v, in2, in3, s.v, e);
             for (int i = 0; i < info->n_args; i++)
                 for (int j = 0; j < n_args; j++) {
-                    if (!in[i].has[j] || (info->curvature == AD_SELECT && e[i] == 0))
+                    if (!in[i].has[j] || (curvature == AD_SELECT && e[i] == 0))
                         continue;
                     s.t[j] += in[i].t[j] * e[i];
                     s.has[j] = true;

@@ -35,7 +35,7 @@
 #define ABOVE(a, b) a, b, {AD_OP_above, 0}
 #define MUL0(a, b) a, b, {AD_OP_mul0, 0}
 #define DIV0(a, b) a, b, {AD_OP_div0, 0}
-#define XLOGY(a, b) a, b, {AD_OP_xlogy, 0}
+#define POWLOG(a, b) a, b, {AD_OP_powlog, 0}
 #define SUB0(a, b) a, b, {AD_OP_sub0, 0}
 #define RECIP0(a) a, {AD_OP_recip0, 0}
 #define POLYGAMMA(n, a) a, {AD_OP_polygamma, n}

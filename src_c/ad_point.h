@@ -41,7 +41,7 @@
 #define ABOVE(a, b) ad_above(a, b)
 #define MUL0(a, b) ad_mul0(a, b)
 #define DIV0(a, b) ad_div0(a, b)
-#define XLOGY(a, b) ad_xlogy(a, b)
+#define POWLOG(a, b) ad_powlog(a, b)
 #define SUB0(a, b) ad_sub0(a, b)
 #define RECIP0(a) ad_recip0(a)
 #define POLYGAMMA(n, a) ad_polygamma(p + (n), a)
@@ -59,6 +59,11 @@ AD_INLINE double ad_mul0(double a, double b)
 AD_INLINE double ad_div0(double a, double b)
 {
     return a == 0 ? 0 : a / b;
+}
+
+AD_INLINE double ad_powlog(double a, double b)
+{
+    return a == 0 && b > 0 ? 0 : log(a);
 }
 
 AD_INLINE double ad_sub0(double a, double b)
