@@ -14,6 +14,7 @@ from .transforms import jacobian as jacobian
 from .transforms import jacrev as jacrev
 from .transforms import jvp as jvp
 from .transforms import linearize as linearize
+from .transforms import stop_gradient as stop_gradient
 from .transforms import value_and_grad as value_and_grad
 from .transforms import value_grad_and_hessian as value_grad_and_hessian
 from .transforms import vjp as vjp

@@ -330,6 +330,21 @@ def _stack(parts, out_shape, in_shape):
     return _core.reshape(joined, out_shape + in_shape)
 
 
+def stop_gradient(x):
+    """The numbers in `x`, constants from here on, in the same container.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> adcore.grad(lambda x: x * adcore.stop_gradient(x))(3.0)
+    3.0
+    """
+    leaves, structure = flatten(x)
+    bases = [_base(v) for v in leaves]
+    return unflatten(structure, [_plain_base(b.detach()) if type(b) is Tensor else b
+                                 for b in bases])
+
+
 def _wraps(f, name):
     def decorate(g):
         g = functools.wraps(f, updated=())(g) if hasattr(f, "__name__") else g
