@@ -258,10 +258,25 @@ def ulps(got, name, parameter, args, k):
     Scales below 1e-280 count as 1e-280, because what they are made of may be subnormal.  Infinity
     if `got` is nan or infinite and should not be.
     """
+    table = derivatives(name, parameter, args, MAX_ORDER + 1 if any(k) else 1)
+    return _in_ulps(got, table[k], _scale(table, name, parameter, args, k))
+
+
+def taylor_ulps(got, name, parameter, args, direction, n):
+    """The same for the Taylor coefficient t^n of t -> f(args + t direction)."""
+    table = derivatives(name, parameter, args, MAX_ORDER + 1)
+    true = scale = mpf(0)
+    for k in table:
+        if sum(k) == n:
+            weight = math.prod(v**j / math.factorial(j) for v, j in zip(direction, k, strict=True))
+            true += table[k] * weight
+            scale += _scale(table, name, parameter, args, k) * abs(weight)
+    return _in_ulps(got, true, scale)
+
+
+def _scale(table, name, parameter, args, k):
     order = sum(k)
-    table = derivatives(name, parameter, args, MAX_ORDER + 1 if order else 1)
-    true = table[k]
-    scale = abs(true)
+    scale = abs(table[k])
     for i, x in enumerate(args):
         up, down = ((*k[:i], k[i] + step, *k[i + 1 :]) for step in (1, -1))
         if order or parameter:
@@ -270,6 +285,10 @@ def ulps(got, name, parameter, args, k):
             scale = max(scale, abs(table[down]) / _room(x))
     if name in BY_NORM:
         scale = max(abs(d) for other, d in table.items() if sum(other) == order)
+    return scale
+
+
+def _in_ulps(got, true, scale):
     if scale > sys.float_info.max / 2**40:
         return 0.0  # overflow on the way is nobody's fault
     if not math.isfinite(got):

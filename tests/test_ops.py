@@ -169,6 +169,34 @@ def test_emission_to_the_fourth_order(op):
 
 
 @rows
+def test_taylor_sweep(op):
+    direction = np.array([0.75, -1.25, 0.5])[: op.n_args]
+    for parameter, args in low_points(op):
+        flat, _, y = record(op, parameter, args)
+        series = _core.sweep_taylor(flat, direction, y, oracles.MAX_ORDER)
+        for n, got in enumerate(series):
+            error = oracles.taylor_ulps(got, op.name, parameter, args, direction, n)
+            allowed = oracles.DERIVATIVE_ULP.get(op.name, 64)
+            assert error <= allowed, f"{op.name} {parameter} at {args}, t^{n}: {got}, {error} ulp"
+
+
+@rows
+def test_nested_grad_and_hessian(op):
+    """The public transforms, at one point of each parameter: all orders to the fourth."""
+    for parameter, (args, *_) in by_parameter(op):
+        f = function(op, parameter)
+        for k in oracles.multi_indices(op.n_args, oracles.MAX_ORDER)[1:]:
+            d = f
+            for i, n in enumerate(k):
+                for _ in range(n):
+                    d = adcore.grad(d, i)
+            check(op, parameter, args, k, d(*args))
+        hessian = adcore.hessian(lambda v, f=f: f(*(v[i] for i in range(op.n_args))))
+        for (i, j), d in np.ndenumerate(hessian(np.array(args))):
+            check(op, parameter, args, pair(op, i, j), d)
+
+
+@rows
 def test_text_of_the_derivative(op):
     names = {name: oracles.oracle(name) for name in OPS}
     for parameter, distinct in by_parameter(op):
