@@ -12,9 +12,7 @@ from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.object cimport (
-    Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject, PyObject_RichCompare,
-)
+from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport floor
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
@@ -302,8 +300,8 @@ cdef bint is_plain_scalar(object o):
 # ---- results ----
 
 
-# Tensors on a tape come and go once per op.  Dead ones wait here, their two object fields still None,
-# so that neither making nor dropping one needs to touch more than the handle.
+# Tensors on a tape come and go once per op.  Dead ones wait here, their two object fields still
+# None, so that neither making nor dropping one needs to touch more than the handle.
 cdef enum:
     SPARE = 4096
 
@@ -483,7 +481,8 @@ cdef inline object binary(ad_op op, object left, object right):
     cdef bint left_const = False, right_const = False
     cdef int32_t i
     if tape != NULL and ad_local.off == 0 and ad_tape_room(tape, 1) == AD_OK:
-        if type(left) is Tensor and (<Tensor>left).h.tape == tape and (<Tensor>left).h.view == NULL:
+        if type(left) is Tensor and (<Tensor>left).h.tape == tape \
+                and (<Tensor>left).h.view == NULL:
             a = (<Tensor>left).h.slot
             x = tape.value[a]
         elif PyFloat_CheckExact(left):
@@ -494,7 +493,8 @@ cdef inline object binary(ad_op op, object left, object right):
             left_const = True
         else:
             return apply_two(op, left, right)
-        if type(right) is Tensor and (<Tensor>right).h.tape == tape and (<Tensor>right).h.view == NULL:
+        if type(right) is Tensor and (<Tensor>right).h.tape == tape \
+                and (<Tensor>right).h.view == NULL:
             b = (<Tensor>right).h.slot
             z = tape.value[b]
         elif PyFloat_CheckExact(right):
@@ -915,7 +915,6 @@ cdef class Tensor:
         return np.asarray(self.value()).tolist()
 
     cdef object value(self):
-        cdef ad_view view
         if self.h.tape == NULL:
             return self.constant
         if self.h.view == NULL:
@@ -1051,7 +1050,6 @@ cdef class Tensor:
         cdef ad_handle *h = &self.h
         cdef Py_ssize_t i
         cdef int64_t at
-        cdef int32_t slot
         if h.tape != NULL and h.view != NULL and h.view.ndim == 1 and PyLong_CheckExact(key):
             i = key
             if i < 0:
@@ -1263,7 +1261,6 @@ def _has_tensor(data):
 cdef object get_item(Tensor t, object key):
     cdef ad_view view
     cdef list picked
-    cdef int d
     if t.h.tape == NULL:
         value = np.asarray(t.constant)[key]
         return constant_tensor(float(value) if np.ndim(value) == 0 else np.array(value))
@@ -1303,14 +1300,10 @@ cdef int set_item(Tensor t, object key, object value) except -1:
     """Rebind the slots that key picks to those of value."""
     cdef ad_tape *tape = this_tape()
     cdef list picked = []
-    cdef ad_view view, own
+    cdef ad_view view
     cdef cnp.ndarray at
     cdef int64_t shape[16]
-    cdef int64_t j, n
     cdef int d, ndim
-    cdef int32_t slot
-    cdef const int64_t *position
-    cdef cnp.ndarray slots
     if t.meta is not None and t.meta.leaf:
         raise TapeError("assigning to elements of a leaf would lose its gradient; write "
                         "y = x.clone() and assign to y")

@@ -80,12 +80,15 @@ def same_leaves(what, tree, count, shapes):
     """The leaves of `tree`, checked to be as many, and of the shapes, as those it goes with."""
     leaves, _ = flatten(tree)
     if len(leaves) != count:
-        raise ShapeError(f"{what} has {len(leaves)} leaves where {count} are expected; give it the "
-                         "structure of what it belongs to")
+        raise ShapeError(
+            f"{what} has {len(leaves)} leaves where {count} are expected; give it the "
+            "structure of what it belongs to"
+        )
     for leaf, shape in zip(leaves, shapes, strict=True):
         if shape_of(leaf) != shape:
-            raise ShapeError(f"{what} has a leaf of shape {shape_of(leaf)} where {shape} is "
-                             "expected")
+            raise ShapeError(
+                f"{what} has a leaf of shape {shape_of(leaf)} where {shape} is expected"
+            )
     return leaves
 
 
@@ -98,5 +101,5 @@ def shape_of(x):
 
 
 def is_number(leaf):
-    """Is the leaf a real number of Python's or NumPy's?"""
+    """Tell if the leaf is a real number of Python's or NumPy's."""
     return isinstance(leaf, numbers.Real) and not isinstance(leaf, bool)

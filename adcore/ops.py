@@ -20,7 +20,7 @@ def _doc(op):
     value = _core.apply(op.name, *point)
     call = ", ".join(map(repr, point))
     lines = [
-        f"{op.name}({_signature(op)}), elementwise: numpy.{op.ufunc} or scipy.special's of that name.",
+        f"{op.name}({_signature(op)}), elementwise: {op.ufunc} of NumPy or scipy.special.",
         "",
         "Takes numbers, arrays, tensors and duals, and broadcasts.",
         "",

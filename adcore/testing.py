@@ -29,7 +29,10 @@ def _difference(f, args, direction):
     """The derivative along a direction by central differences, extrapolated once."""
     found = []
     for h in _STEPS:
-        ahead, behind = _flat(f(*_moved(args, direction, h))), _flat(f(*_moved(args, direction, -h)))
+        ahead, behind = (
+            _flat(f(*_moved(args, direction, h))),
+            _flat(f(*_moved(args, direction, -h))),
+        )
         found.append((ahead - behind) / (2 * h))
     return (4 * found[1] - found[0]) / 3
 
@@ -39,7 +42,8 @@ def _compare(what, f, got, want, atol, rtol):
         worst = int(np.argmax(np.abs(np.asarray(got) - want)))
         raise AssertionError(
             f"{what} of {getattr(f, '__name__', f)} is {np.ravel(got)[worst]!r} where differences "
-            f"give {np.ravel(want)[worst]!r} (rtol={rtol}, atol={atol})")
+            f"give {np.ravel(want)[worst]!r} (rtol={rtol}, atol={atol})"
+        )
 
 
 def check_grads(f, args, modes=("fwd", "rev"), order=2, atol=1e-5, rtol=1e-5, seed=0):
@@ -88,12 +92,14 @@ def check_grads(f, args, modes=("fwd", "rev"), order=2, atol=1e-5, rtol=1e-5, se
         return vjp(f, *point)[1](weight)
 
     if "fwd" in modes:
-        _compare(f"derivative {order} from the last, by jvp,", f, _flat(forward(*args)), want, atol,
-                 rtol)
+        _compare(
+            f"derivative {order} from the last, by jvp,", f, _flat(forward(*args)), want, atol, rtol
+        )
     if "rev" in modes:
         got = _flat(reverse(*args)) @ _flat(direction)
-        _compare(f"derivative {order} from the last, by vjp,", f, got, _flat(weight) @ want, atol,
-                 rtol)
+        _compare(
+            f"derivative {order} from the last, by vjp,", f, got, _flat(weight) @ want, atol, rtol
+        )
     if order > 1:
         for mode, derivative in (("fwd", forward), ("rev", reverse)):
             if mode in modes:

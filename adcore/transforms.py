@@ -37,15 +37,15 @@ def _as_number(leaf, what):
             return leaf.astype(np.float64)
         if leaf.dtype.kind == "O" and leaf.size and isinstance(leaf.flat[0], Tensor):
             raise NotDifferentiableError(
-                f"{what} is an object array of tensors; build it with adcore.stack instead")
-    elif is_number(leaf):
-        return float(leaf)
-    elif isinstance(leaf, np.generic) and leaf.dtype.kind in "iuf":
+                f"{what} is an object array of tensors; build it with adcore.stack instead"
+            )
+    elif is_number(leaf) or (isinstance(leaf, np.generic) and leaf.dtype.kind in "iuf"):
         return float(leaf)
     described = f"an array of dtype {leaf.dtype}" if kind is np.ndarray else f"a {kind.__name__}"
     raise NotDifferentiableError(
         f"{what} is {described}, which has no derivative; pass numbers or float arrays, and other "
-        "arguments outside argnums")
+        "arguments outside argnums"
+    )
 
 
 def _base(leaf):
@@ -81,8 +81,10 @@ class _Recording:
         chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         for i in chosen:
             if not -len(args) <= i < len(args):
-                raise TypeError(f"argnums={argnums} asks for argument {i} of {_name(f)}, which was "
-                                f"called with {len(args)} positional arguments")
+                raise TypeError(
+                    f"argnums={argnums} asks for argument {i} of {_name(f)}, which was "
+                    f"called with {len(args)} positional arguments"
+                )
         chosen = tuple(i % len(args) for i in chosen)
         picked = args[chosen[0]] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
         lifted = _core.lift_floats(picked) if type(picked) is list and picked else None
@@ -95,8 +97,10 @@ class _Recording:
         else:
             leaves, self.structure = flatten(picked)
             if not leaves:
-                raise ShapeError(f"the arguments {argnums} of {_name(f)} hold no numbers to "
-                                 "differentiate with respect to")
+                raise ShapeError(
+                    f"the arguments {argnums} of {_name(f)} hold no numbers to "
+                    "differentiate with respect to"
+                )
             given = self.lift([_as_number(v, f"an argument of {_name(f)}") for v in leaves])
         given = unflatten(self.structure, given)
         full = list(args)
@@ -106,8 +110,10 @@ class _Recording:
         self.aux = None
         if has_aux:
             if not isinstance(self.output, tuple) or len(self.output) != 2:
-                raise TypeError(f"has_aux=True needs {_name(f)} to return a pair (value, aux), got "
-                                f"{type(self.output).__name__}")
+                raise TypeError(
+                    f"has_aux=True needs {_name(f)} to return a pair (value, aux), got "
+                    f"{type(self.output).__name__}"
+                )
             self.output, self.aux = self.output
         self.nested = self.tracked or _core.reads_outside(self.flat)
 
@@ -155,7 +161,7 @@ class _Recording:
         for shape in self.shapes:
             size = int(np.prod(shape)) if shape else 1
             part = flat[(slice(None),) * axis + (slice(at, at + size),)]
-            part = part.reshape(flat.shape[:axis] + shape + flat.shape[axis + 1:])
+            part = part.reshape(flat.shape[:axis] + shape + flat.shape[axis + 1 :])
             out.append(float(part) if part.ndim == 0 else part)
             at += size
         return out
@@ -164,11 +170,15 @@ class _Recording:
         """The output, checked to be one real number."""
         y = self.output
         if shape_of(y) != () or not (type(y) in (Tensor, Dual) or _real(y)):
-            shape = f"shape {shape_of(y)}" if type(y) in (Tensor, Dual, np.ndarray) \
+            shape = (
+                f"shape {shape_of(y)}"
+                if type(y) in (Tensor, Dual, np.ndarray)
                 else f"a {type(y).__name__}"
+            )
             raise ShapeError(
                 f"{transform} needs a function with one real output, but {_name(self.f)} returned "
-                f"{shape}. Use {instead}, or return a scalar such as y.sum().")
+                f"{shape}. Use {instead}, or return a scalar such as y.sum()."
+            )
         return y
 
     def each(self, y, derive):
@@ -217,9 +227,10 @@ class _Recording:
                 seed[np.arange(start, start + m), np.arange(m)] = 1.0
                 parts = _core.sweep_reverse([y], [seed], self.variables, m)
                 for out, part in zip(found, parts, strict=True):
-                    out[start:start + m] = part.reshape(-1, m).T
-            return [_number(a.reshape(y.shape + s)) for a, s in zip(found, self.shapes,
-                                                                   strict=True)]
+                    out[start : start + m] = part.reshape(-1, m).T
+            return [
+                _number(a.reshape(y.shape + s)) for a, s in zip(found, self.shapes, strict=True)
+            ]
         flat = y.reshape(-1)
         per_row = [_core.emit_reverse([flat[i]], [None], self.variables) for i in range(size)]
         return self.stacked(per_row, lambda s: y.shape + s)
@@ -235,10 +246,14 @@ class _Recording:
                 m = min(lanes, n - start)
                 seed = np.zeros((n, m))
                 seed[np.arange(start, start + m), np.arange(m)] = 1.0
-                part, = _core.sweep_forward([self.flat], [seed], [y], m)
-                found[:, start:start + m] = part.reshape(-1, m)
-            return [_number(np.reshape(part, y.shape + s)) for part, s in
-                    zip(np.split(found, np.cumsum(sizes)[:-1], axis=1), self.shapes, strict=True)]
+                (part,) = _core.sweep_forward([self.flat], [seed], [y], m)
+                found[:, start : start + m] = part.reshape(-1, m)
+            return [
+                _number(np.reshape(part, y.shape + s))
+                for part, s in zip(
+                    np.split(found, np.cumsum(sizes)[:-1], axis=1), self.shapes, strict=True
+                )
+            ]
         out = []
         for k, (variable, size) in enumerate(zip(self.variables, sizes, strict=True)):
             found = []
@@ -270,8 +285,10 @@ class _Recording:
                 slots = _core.tape_stats()["slots"]
                 lanes = int(max(1, min(lanes, (memory / (8 * max(slots, 1)) - 1) // 2)))
             g, h = _core.dense_hessian(y, self.flat, lanes)
-            return self.split(g), [self.split(row, axis=len(s)) for row, s in
-                                   zip(self.split(h), self.shapes, strict=True)]
+            return self.split(g), [
+                self.split(row, axis=len(s))
+                for row, s in zip(self.split(h), self.shapes, strict=True)
+            ]
         g = _core.emit_reverse([y], [None], self.variables)
         blocks = []
         for part in g:
@@ -292,12 +309,13 @@ class _Recording:
         if not tracked:
             return [self.plain(p) for p in g], [_zeros(s) for s in self.shapes]
         if not self.nested and not any(map(_tracked, direction)):
-            found = _core.sweep_reverse([p for p, _ in tracked],
-                                        [np.reshape(d, (*p.shape, 1)) for p, d in tracked],
-                                        self.variables)
+            found = _core.sweep_reverse(
+                [p for p, _ in tracked],
+                [np.reshape(d, (*p.shape, 1)) for p, d in tracked],
+                self.variables,
+            )
             return [self.plain(p) for p in g], [_number(h[..., 0]) for h in found]
-        found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked],
-                                   self.variables)
+        found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked], self.variables)
         return [self.plain(p) for p in g], [self.plain(h) for h in found]
 
 
@@ -306,12 +324,15 @@ def _core_lanes():
 
 
 def _tracked(x):
-    return type(x) is Tensor and x.requires_grad or type(x) is Dual
+    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
 
 
 def _real(y):
-    return isinstance(y, float) or is_number(y) or (
-        isinstance(y, (np.generic, np.ndarray)) and y.dtype.kind in "fiu")
+    return (
+        isinstance(y, float)
+        or is_number(y)
+        or (isinstance(y, (np.generic, np.ndarray)) and y.dtype.kind in "fiu")
+    )
 
 
 def _number(a):
@@ -341,8 +362,9 @@ def stop_gradient(x):
     """
     leaves, structure = flatten(x)
     bases = [_base(v) for v in leaves]
-    return unflatten(structure, [_plain_base(b.detach()) if type(b) is Tensor else b
-                                 for b in bases])
+    return unflatten(
+        structure, [_plain_base(b.detach()) if type(b) is Tensor else b for b in bases]
+    )
 
 
 def _wraps(f, name):
@@ -350,6 +372,7 @@ def _wraps(f, name):
         g = functools.wraps(f, updated=())(g) if hasattr(f, "__name__") else g
         g.__name__ = f"{name}({_name(f)})"
         return g
+
     return decorate
 
 
@@ -442,7 +465,7 @@ def elementwise_grad(f, argnums=0):
 
 
 def vjp(f, *primals, has_aux=False):
-    """f's value and the function that maps a cotangent of it to cotangents of the arguments.
+    """The value of f and the function that maps a cotangent of it to cotangents of the arguments.
 
     Parameters
     ----------
@@ -485,18 +508,21 @@ def vjp(f, *primals, has_aux=False):
 
 def _tangents_of(primals, tangents, transform):
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
-        raise TypeError(f"{transform} takes tuples: {transform}(f, (x,), (v,)), got "
-                        f"{type(primals).__name__} and {type(tangents).__name__}")
+        raise TypeError(
+            f"{transform} takes tuples: {transform}(f, (x,), (v,)), got "
+            f"{type(primals).__name__} and {type(tangents).__name__}"
+        )
     leaves, structure = flatten(tuple(primals))
     leaves = [_as_number(v, "a primal") for v in leaves]
-    directions = same_leaves("the tangent", tuple(tangents), len(leaves),
-                             [shape_of(v) for v in leaves])
+    directions = same_leaves(
+        "the tangent", tuple(tangents), len(leaves), [shape_of(v) for v in leaves]
+    )
     directions = [_as_number(v, "a tangent") for v in directions]
     return leaves, directions, structure
 
 
 def jvp(f, primals, tangents, has_aux=False):
-    """f's value and its derivative along a direction, by dual numbers: no tape, O(1) memory.
+    """The value of f and its derivative along a direction, by dual numbers: no tape, O(1) memory.
 
     Parameters
     ----------
@@ -545,7 +571,7 @@ def _split_dual(y, tag):
 
 
 def linearize(f, *primals):
-    """f's value and the function that maps a tangent of the arguments to the value's.
+    """The value of f and the function that maps a tangent of the arguments to the value's.
 
     f runs once; the linear map may then be applied any number of times.
 
@@ -594,8 +620,8 @@ def _jacobian(f, argnums, choose, name):
         for y in outputs:
             if not (type(y) in (Tensor, Dual) or _real(y)):
                 raise NotDifferentiableError(
-                    f"{name} needs real numbers or arrays from {_name(f)}, got a "
-                    f"{type(y).__name__}")
+                    f"{name} needs real numbers or arrays from {_name(f)}, got a {type(y).__name__}"
+                )
             r.zero_shape = lambda c, i: shape_of(c) + r.shapes[i]
             blocks.append(r.tree(r.each(y, lambda t: choose(r, t)(t))))
         return unflatten(structure, blocks)
@@ -613,7 +639,7 @@ def jacrev(f, argnums=0):
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, lambda r, y: r.rows, "jacrev")
+    return _jacobian(f, argnums, lambda r, _: r.rows, "jacrev")
 
 
 def jacfwd(f, argnums=0):
@@ -626,7 +652,7 @@ def jacfwd(f, argnums=0):
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, lambda r, y: r.columns, "jacfwd")
+    return _jacobian(f, argnums, lambda r, _: r.columns, "jacfwd")
 
 
 def jacobian(f, argnums=0, mode="auto"):
@@ -658,8 +684,7 @@ def jacobian(f, argnums=0, mode="auto"):
         raise ValueError(f'mode must be "auto", "fwd" or "rev", got {mode!r}')
 
     def choose(r, y):
-        forward = mode == "fwd" or (
-            mode == "auto" and sum(v.size for v in r.variables) <= y.size)
+        forward = mode == "fwd" or (mode == "auto" and sum(v.size for v in r.variables) <= y.size)
         return r.columns if forward else r.rows
 
     return _jacobian(f, argnums, choose, "jacobian")
@@ -704,8 +729,10 @@ def _curvature_under_duals(r, y, memory):
             return Dual(y.tag, values[0], tuple(values[1:]))
 
         return [
-            (dual([p[i][0] for p in parts]),
-             [dual([p[i][1][j] for p in parts]) for j in range(len(r.variables))])
+            (
+                dual([p[i][0] for p in parts]),
+                [dual([p[i][1][j] for p in parts]) for j in range(len(r.variables))],
+            )
             for i in range(len(r.variables))
         ]
     if type(y) is Tensor and y.requires_grad:
@@ -787,8 +814,12 @@ def hvp(f, primals, tangents):
     def under_duals(y):
         if type(y) is Dual:
             parts = [under_duals(c) for c in (y.value, *y.tangents)]
-            return [tuple(Dual(y.tag, parts[0][i][k], tuple(p[i][k] for p in parts[1:]))
-                          for k in range(2)) for i in range(len(r.variables))]
+            return [
+                tuple(
+                    Dual(y.tag, parts[0][i][k], tuple(p[i][k] for p in parts[1:])) for k in range(2)
+                )
+                for i in range(len(r.variables))
+            ]
         if type(y) is Tensor and y.requires_grad:
             return list(zip(*r.product(y, directions), strict=True))
         if y is None:  # a zero tangent
