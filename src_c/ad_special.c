@@ -23,6 +23,12 @@ static double polynomial(const double *c, int n, double t)
 }
 #define POLYNOMIAL(c, t) polynomial(c, (int)(sizeof(c) / sizeof *(c)), t)
 
+/* p as an int, or -1 if it is none of 0 .. most. */
+static int order_of(double p, int most)
+{
+    return p >= 0 && p <= most ? (int)p : -1;
+}
+
 double ad_lgamma(double x)
 {
 #ifdef _WIN32
@@ -159,7 +165,9 @@ static double erfcx_ratio_by_quadrature(int m, double x)
 
 double ad_erfcx(double p, double x)
 {
-    const int n = (int)p;
+    const int n = order_of(p, AD_MOST_ERFCX);
+    if (n < 0)
+        return NAN;
     if (n == 0 || isnan(x))
         return erfcx(x);
     if (x >= 0 && n < ERFCX_ROWS)
@@ -231,13 +239,11 @@ double ad_log_ndtr(double x)
  *     K_n = M_n - sum_{k=1}^{n-1} C(n-1, k-1) K_k M_{n-k},
  *
  * where only small factors cancel: far out the variable is exponential with K_n = (n-1)! / |x|^n. */
-enum { MILLS_ORDERS = 64 };
-
 double ad_mills(double p, double x)
 {
-    const int n = (int)p;
-    double d[MILLS_ORDERS + 2], other[MILLS_ORDERS + 2];
-    if (n < 0 || n > MILLS_ORDERS)
+    const int n = order_of(p, AD_MOST_MILLS);
+    double d[AD_MOST_MILLS + 2], other[AD_MOST_MILLS + 2];
+    if (n < 0)
         return NAN;
     if (!(x < 0)) {
         const double upper = normal_tail(x);
@@ -395,9 +401,9 @@ static double digamma_positive(double x)
  * (-1)^s (zeta(s, 1 - r) - zeta(s, 1 - x)).  For digamma the same sum is -pi cot(pi x) (DLMF 5.5.4). */
 double ad_polygamma(double p, double x)
 {
-    const int n = (int)p;
-    if (isnan(x))
-        return x;
+    const int n = order_of(p, AD_MOST_POLYGAMMA);
+    if (n < 0 || isnan(x))
+        return NAN;
     if (x > 0) {
         if (n == 0)
             return digamma_positive(x);
@@ -432,9 +438,11 @@ double ad_polygamma(double p, double x)
  * an N so large that the missing f_N, below 1 / (N+1), no longer counts at n. */
 double ad_sinc(double p, double x)
 {
-    const int n = (int)p;
-    if (!(fabs(x) < INFINITY))
-        return isnan(x) ? x : 0;
+    const int n = order_of(p, AD_MOST_SINC);
+    if (n < 0 || isnan(x))
+        return NAN;
+    if (isinf(x))
+        return 0;
     const double z = PI * fabs(x);
     /* sin and cos of pi x from its exact distance to a multiple of 2, and to one of 1/2. */
     const double r = fabs(x) - 2 * rint(0.5 * fabs(x));

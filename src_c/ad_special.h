@@ -10,14 +10,21 @@
 #include <math.h>
 
 /*
- * The parameter of a FAMILY row arrives as a double that holds an integer.
+ * The parameter p of a FAMILY row is a double that holds an integer: how often to differentiate.
+ * These functions give NaN for a negative p, and for one beyond the largest they are made for.
  */
+enum {
+    AD_MOST_POLYGAMMA = 170, /* 171! is no double */
+    AD_MOST_SINC = 600,      /* nor is pi^621 */
+    AD_MOST_ERFCX = 1000,
+    AD_MOST_MILLS = 64
+};
 
 /* log|Gamma(x)|, without the global sign of lgamma(). */
 double ad_lgamma(double x);
 
-/* n-th derivative of digamma, n = p = 0, 1, ..., 170, for all real x.  At a pole: the infinity of
- * both sides if they agree; at +-0 the one on the side of the sign; else NaN. */
+/* p-th derivative of digamma for all real x.  At a pole: the infinity of both sides if they agree; at
+ * +-0 the one on the side of the sign; else NaN. */
 double ad_polygamma(double p, double x);
 
 /* The y with erf(y) = x; NaN for |x| > 1. */
@@ -27,13 +34,13 @@ double ad_erfinv(double x);
 double ad_log_ndtr(double x);
 
 /* p-th derivative of phi(x) / Phi(x), the normal density over the distribution function (the inverse
- * of a Mills ratio), p = 0, 1, ..., 64; NaN for p > 64. */
+ * of a Mills ratio). */
 double ad_mills(double p, double x);
 
-/* p-th derivative of exp(x^2) erfc(x), p = 0, 1, ... */
+/* p-th derivative of exp(x^2) erfc(x). */
 double ad_erfcx(double p, double x);
 
-/* p-th derivative of sin(pi x) / (pi x), p = 0, 1, ... */
+/* p-th derivative of sin(pi x) / (pi x). */
 double ad_sinc(double p, double x);
 
 /* x to the power of an integer. */

@@ -348,6 +348,43 @@ SECOND = [
 ]
 
 
+# Values where there is nothing to compute; a parameter out of range is nan.
+VALUES = [
+    ("polygamma", 0, 0.0, -inf),
+    ("polygamma", 0, -0.0, inf),
+    ("polygamma", 0, -1.0, nan),
+    ("polygamma", 1, -1.0, inf),
+    ("polygamma", 2, -3.0, nan),
+    ("polygamma", 1, inf, 0.0),
+    ("polygamma", -1, 1.0, nan),
+    ("polygamma", 171, 1.0, nan),
+    ("erfcx", 0, -30.0, inf),
+    ("erfcx", 1, -30.0, -inf),
+    ("erfcx", 3, inf, 0.0),
+    ("erfcx", -1, 1.0, nan),
+    ("erfcx", 1001, 1.0, nan),
+    ("sinc", 0, inf, 0.0),
+    ("sinc", 2, 1.7e308, 0.0),
+    ("sinc", 1, 3.0, -1 / 3),
+    ("sinc", -1, 1.0, nan),
+    ("sinc", 601, 1.0, nan),
+    ("mills", 0, -inf, inf),
+    ("mills", 5, 50.0, 0.0),
+    ("mills", -1, 1.0, nan),
+    ("mills", 65, 1.0, nan),
+    ("powi", 0, 0.0, 1.0),
+    ("powi", -1, -0.0, -inf),
+    ("erfinv", None, 1.1, nan),
+    ("lgamma", None, -1.0, inf),
+    ("sign", None, nan, nan),
+]
+
+
+@pytest.mark.parametrize(("name", "parameter", "x", "value"), VALUES)
+def test_limits(name, parameter, x, value):
+    assert_same(function(OPS[name], parameter)(x), value)
+
+
 @pytest.mark.parametrize(("name", "args", "value", "partials"), KINKS)
 def test_kinks(name, args, value, partials):
     op = OPS[name]
