@@ -275,7 +275,6 @@ cdef int raise_foreign(Tensor t) except -1:
 
 cdef int operand(object o, ad_view *view) except -1:
     """The view of an operand; 0 if it is of a type that cannot be one."""
-    cdef Tensor t
     if type(o) is Tensor:
         tensor_view(<Tensor>o, view)
     elif isinstance(o, float):
