@@ -32,6 +32,30 @@ cdef ad_view *call_views(ad_tape *tape, int32_t instr, int *n) except NULL:
     return views
 
 
+cdef class Aside:
+    """Lets a rule run sweeps of its own in the middle of a sweep: `with Aside.of(tape):`."""
+
+    cdef ad_tape *tape
+    cdef ad_work *work
+
+    @staticmethod
+    cdef Aside of(ad_tape *tape):
+        cdef Aside aside = Aside.__new__(Aside)
+        aside.tape = tape
+        return aside
+
+    def __enter__(self):
+        cdef ad_work *fresh = ad_work_new()
+        if fresh == NULL:
+            raise MemoryError("no memory to call a rule")
+        self.work = self.tape.work
+        self.tape.work = fresh
+
+    def __exit__(self, *error):
+        ad_work_free(self.tape.work)
+        self.tape.work = self.work
+
+
 cdef object view_shape(const ad_view *view):
     return tuple([view.shape[d] for d in range(view.ndim)])
 
@@ -56,9 +80,10 @@ cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept wi
             ad_work_get(tape, tape.work.tan, lanes, &views[i], <double *>cnp.PyArray_DATA(data))
             seeds.append(data if view_varies(&views[i], tape.work.low) else None)
         out = np.empty((size, lanes))
-        for lane in range(lanes):
-            out[:, lane] = np.reshape(
-                rule.forward([None if s is None else np.array(s[..., lane]) for s in seeds]), size)
+        with Aside.of(tape):
+            for lane in range(lanes):
+                tangents = [None if s is None else np.array(s[..., lane]) for s in seeds]
+                out[:, lane] = np.reshape(rule.forward(tangents), size)
         to = tape.work.tan + <int64_t>(tape.dst[instr] - tape.work.low) * lanes
         memcpy(to, cnp.PyArray_DATA(out), size * lanes * sizeof(double))
         return AD_OK
@@ -86,7 +111,8 @@ cdef ad_status call_reverse(ad_tape *tape, int32_t instr, int lanes) noexcept wi
             return AD_OK
         views = call_views(tape, instr, &n)
         rule = rule_of(tape, instr)
-        parts = [rule.reverse(np.array(g[:, lane])) for lane in range(lanes)]
+        with Aside.of(tape):
+            parts = [rule.reverse(np.array(g[:, lane])) for lane in range(lanes)]
         for i in range(n):
             if parts[0][i] is None or not view_varies(&views[i], tape.work.low):
                 continue

@@ -188,6 +188,8 @@ cdef extern from "ad_sweep.h" nogil:
         double *dadj
         int32_t low
         int lanes
+    ad_work *ad_work_new()
+    void ad_work_free(ad_work *work)
     ad_status ad_work_begin(ad_tape *tape, int kind, int32_t low, int lanes)
     void ad_work_add(const ad_tape *tape, double *buffer, int lanes, const ad_view *view,
                      const double *data)

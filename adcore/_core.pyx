@@ -327,7 +327,8 @@ cdef void dealloc_tensor(PyObject *o) noexcept:
     if t.h.tape != NULL:
         ad_handle_drop(&t.h)
         t.h.tape = NULL
-        if n_spare < SPARE and t.constant == <PyObject *>None and t.meta == <PyObject *>None:
+        if n_spare < SPARE and t.constant == <PyObject *>None \
+                and t.meta == <PyObject *>None:
             spare[n_spare] = o
             n_spare += 1
             return
