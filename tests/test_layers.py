@@ -41,17 +41,19 @@ C_STANDARD = {
 
 PUBLIC = "the public names of adcore, by `import adcore`"
 EVERYTHING = "every module below adcore"
+BASE = {"_core", "errors", "_trees", "ops", "rules"}
 # Module of adcore (a package stands for all its files): what it may import.
 PYTHON_MAY_IMPORT = {
     "__init__": EVERYTHING,
     "errors": set(),
     "_core": {"errors"},
+    "_trees": {"errors"},
     "ops": {"_core", "errors"},
-    "rules": {"_core", "errors", "ops"},
-    "transforms": {"_core", "errors", "ops", "rules"},
-    "autograd": {"_core", "errors", "ops", "rules", "transforms"},
-    "taylor": {"_core", "errors", "ops", "rules", "transforms"},
-    "testing": {"errors", "transforms"},
+    "rules": BASE,
+    "transforms": BASE,
+    "taylor": BASE | {"transforms"},
+    "autograd": BASE | {"transforms"},
+    "testing": BASE | {"transforms", "taylor"},
     "__main__": PUBLIC,
 }
 
