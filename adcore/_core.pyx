@@ -171,24 +171,14 @@ cdef dict _code_of_ufunc = {}      # ufunc objects seen so far -> code
 # NumPy functions on tensors, and methods beyond those below: filled by adcore.rules.
 ARRAY_FUNCTIONS = {}
 METHODS = {}
-# Types whose own operators and functions take over when they meet a Tensor: adcore's Dual.
-cdef tuple _outer_types = ()
-cdef object _outer_apply = None
-
-
-def set_outer(apply, *types):
-    """Let `apply(name, args, p)` handle ops that have an argument of one of `types`."""
-    global _outer_types, _outer_apply
-    _outer_types = types
-    _outer_apply = apply
 
 
 # ---- operands ----
 
 
 cdef object shape_of(object x):
-    """np.shape, of tensors too."""
-    return (<Tensor>x).shape if type(x) is Tensor else np.shape(x)
+    """np.shape, of tensors and duals too."""
+    return x.shape if type(x) is Tensor or type(x) is Dual else np.shape(x)
 
 
 cdef void release_object(void *owner) noexcept with gil:
@@ -559,20 +549,23 @@ cdef object integer_power(Tensor base, double p):
 
 
 cdef object call_op(ad_op op, double p, tuple args):
-    """An op on anything: a Tensor if an argument is one, else a float or an array."""
-    cdef bint tensors = False
+    """An op on anything: a Dual or a Tensor if an argument is one, else a float or an array."""
+    cdef bint tensors = False, duals = False
     for a in args:
         if type(a) is Tensor:
             tensors = True
-        elif isinstance(a, _outer_types):
-            return _outer_apply(ad_ops[op].name.decode(), args, p)
-    if not tensors:
+        elif type(a) is Dual:
+            duals = True
+    if duals:
+        out = dual_op(op, p, args)
+    elif not tensors:
         return plain_op(op, p, args)
-    if len(args) == 1 and not ad_ops[op].family:
+    elif len(args) == 1 and not ad_ops[op].family:
         return unary(op, <Tensor>args[0])
-    out = apply_op(op, p, args)
+    else:
+        out = apply_op(op, p, args)
     if out is NotImplemented:
-        raise TypeError(f"{ad_ops[op].name.decode()} takes numbers, arrays and tensors, got "
+        raise TypeError(f"{ad_ops[op].name.decode()} takes numbers, arrays, tensors and duals, got "
                         f"{', '.join([type(a).__name__ for a in args])}")
     return out
 
@@ -594,8 +587,11 @@ cdef object function_called(PyObject *self, PyObject *const *args, Py_ssize_t n)
     cdef int n_args = ad_ops[code].n_args, i
     cdef double p = 0
     cdef Py_ssize_t first = 0
-    if n == 1 and n_args == 1 and type(<object>args[0]) is Tensor and not ad_ops[code].family:
-        return unary(code, <Tensor><object>args[0])
+    if n == 1 and n_args == 1 and not ad_ops[code].family:
+        if type(<object>args[0]) is Tensor:
+            return unary(code, <Tensor><object>args[0])
+        if type(<object>args[0]) is Dual:
+            return dual_unary(code, <Dual><object>args[0])
     if ad_ops[code].family and n == 2:
         if type(<object>args[0]) is Tensor or <object>args[0] != floor(<object>args[0]):
             raise TypeError(f"{ad_ops[code].name.decode()}(n, x) needs an integer n, got "
@@ -1027,7 +1023,7 @@ cdef class Tensor:
     def __richcmp__(left, right, int how):
         if type(right) is Tensor:
             other = (<Tensor>right).value()
-        elif isinstance(right, _outer_types):
+        elif type(right) is Dual:
             return NotImplemented
         else:
             other = right
@@ -1077,7 +1073,7 @@ cdef class Tensor:
             code = find_ufunc(ufunc)
         if method == "__call__" and not kwargs:
             for x in inputs:
-                if isinstance(x, _outer_types):
+                if type(x) is Dual:
                     return NotImplemented
             if code >= 0:
                 if code == AD_OP_pow:
@@ -1089,7 +1085,7 @@ cdef class Tensor:
 
     def __array_function__(self, function, types, args, kwargs):
         for kind in types:
-            if issubclass(kind, _outer_types):
+            if kind is Dual:
                 return NotImplemented
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
@@ -1166,9 +1162,10 @@ def _unpickle(value, tracked):
     return t.requires_grad_() if tracked else t
 
 
-cdef int raise_lost(str what, Tensor t) except -1:
+cdef int raise_lost(str what, object x) except -1:
+    kind = "tracked tensor" if type(x) is Tensor else "dual number"
     raise NotDifferentiableError(
-        f"{what} of a tracked tensor of shape {t.shape} would lose its derivative; use adcore's or "
+        f"{what} of a {kind} of shape {x.shape} would lose its derivative; use adcore's or "
         "NumPy's functions on it, or x.item() or x.detach() to take the value as a constant on "
         "purpose")
 
@@ -1307,7 +1304,7 @@ cdef int set_item(Tensor t, object key, object value) except -1:
     if t.meta is not None and t.meta.leaf:
         raise TapeError("assigning to elements of a leaf would lose its gradient; write "
                         "y = x.clone() and assign to y")
-    if isinstance(value, _outer_types):
+    if type(value) is Dual:
         raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
                         "adcore.numpy.stack or array instead")
     if t.h.tape == NULL and (ad_local.off or not (is_tracked(value) or _contains_tracked(value))):
@@ -1410,6 +1407,8 @@ def reshape(x, shape):
     cdef Tensor t
     cdef ad_view view, target, copy
     cdef ad_status status
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: reshape(part, shape), lambda part: reshape(part, shape))
     if type(x) is not Tensor:
         return np.reshape(x, shape)
     t = x
@@ -1454,6 +1453,8 @@ def transpose(x, axes):
     cdef int64_t shape[16]
     cdef int64_t stride[16]
     cdef int d
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: transpose(part, axes), lambda part: transpose(part, axes))
     if type(x) is not Tensor:
         return np.transpose(x, axes)
     t = x
@@ -1479,6 +1480,8 @@ def broadcast_to(x, shape):
     """`x` stretched to `shape` by NumPy's rules, a view."""
     cdef Tensor t
     cdef ad_view view, target
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: broadcast_to(part, shape), lambda part: broadcast_to(part, shape))
     if type(x) is not Tensor:
         return np.broadcast_to(x, shape)
     t = x
@@ -1614,5 +1617,6 @@ def concatenate(parts, int axis):
         PyMem_Free(views)
 
 
+include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"

@@ -22,6 +22,7 @@ C_ORDER = [
     "ad_point",
     "ad_point_value",
     "ad_numbers",
+    "ad_dual",
     "ad_steps",
     "ad_series",
     "ad_view",
