@@ -1,9 +1,14 @@
 """Exact gradients, Jacobians and Hessians of ordinary Python and NumPy code."""
 
+from . import autograd as autograd
 from . import errors as errors
 from ._core import OPS as OPS
 from ._core import Tensor as Tensor
 from ._core import tensor as tensor
+from .autograd import enable_grad as enable_grad
+from .autograd import is_grad_enabled as is_grad_enabled
+from .autograd import no_grad as no_grad
+from .autograd import set_grad_enabled as set_grad_enabled
 from .ops import *  # noqa: F403  (one function per row of the op table)
 from .transforms import elementwise_grad as elementwise_grad
 from .transforms import grad as grad

@@ -1245,6 +1245,15 @@ def tensor(data, dtype=None, requires_grad=False):
     return t
 
 
+def constant(value):
+    """The constant Tensor of a float or a float64 array, which is not copied."""
+    return constant_tensor(value if isinstance(value, float) else _number_or_array(value))
+
+
+cdef object _number_or_array(cnp.ndarray value):
+    return float(value) if cnp.PyArray_NDIM(value) == 0 else value
+
+
 def _has_tensor(data):
     for x in data:
         if type(x) is Tensor or (isinstance(x, (list, tuple)) and _has_tensor(x)):

@@ -338,34 +338,35 @@ def depends(list outputs, list inputs):
     """For each input, does any output depend on it, whatever the values?"""
     cdef ad_tape *tape = tape_of(outputs + inputs)
     cdef int32_t low = lowest(inputs), last = last_instruction(outputs)
-    cdef int64_t n = max(tape.n_slots - low, 1)
-    cdef cnp.ndarray reached = np.zeros(n, dtype=np.uint8)
+    cdef cnp.ndarray reached = np.zeros(max(tape.n_slots - low, 1), dtype=np.uint8)
     cdef uint8_t *flags = <uint8_t *>cnp.PyArray_DATA(reached)
-    cdef Tensor t
     for t in outputs:
-        for slot in slots_of(t):
-            if slot >= low:
-                flags[<int32_t>slot - low] = 1
+        slots = slots_of(t)
+        reached[slots[slots >= low] - low] = 1
     check(ad_tape_depends(tape, ad_tape_producer(tape, low), last, low, flags))
-    return [any([flags[<int32_t>slot - low] for slot in slots_of(t) if slot >= low])
-            for t in inputs]
+    out = []
+    for t in inputs:
+        slots = slots_of(t)
+        out.append(bool(reached[slots[slots >= low] - low].any()))
+    return out
 
 
 cdef object slots_of(Tensor t):
-    """The slot numbers of a tensor's elements, a flat list."""
+    """The slot numbers of a tensor's elements, a flat array."""
     cdef ad_view view = ad_handle_get(&t.h)
-    cdef ad_view picked
-    cdef int64_t size = ad_view_size(&view), j
+    cdef int64_t size = ad_view_size(&view)
     cdef cnp.ndarray every = np.arange(size, dtype=np.int64)
-    cdef list out
-    picked = view
-    ad_view_hold(&picked)
-    if not ad_view_pick(&picked, &t.h.tape.lists, <const int64_t *>cnp.PyArray_DATA(every), size):
-        ad_view_drop(&picked)
+    cdef cnp.ndarray slots = np.empty(size, dtype=np.int32)
+    if view.place == AD_SLOTS and ad_view_is_contiguous(&view):
+        return np.arange(view.base, view.base + size, dtype=np.int32)
+    ad_view_hold(&view)
+    if not ad_view_pick(&view, &t.h.tape.lists, <const int64_t *>cnp.PyArray_DATA(every), size):
+        ad_view_drop(&view)
         raise MemoryError("no memory for an index list")
-    out = [picked.in_.list.slot[j] for j in range(size)]
-    ad_view_drop(&picked)
-    return out
+    if size:
+        memcpy(cnp.PyArray_DATA(slots), view.in_.list.slot, size * sizeof(int32_t))
+    ad_view_drop(&view)
+    return slots
 
 
 cdef object emit(list sources, list seeds, list targets, bint reverse):
@@ -459,18 +460,21 @@ def compact():
     ad_tape_compact(this_tape())
 
 
-def leaves_below(Tensor root):
-    """The leaf tensors, and those with retain_grad() or hooks, recorded up to `root`."""
-    cdef ad_tape *tape = root.h.tape
+def leaves_below(list roots):
+    """The leaf tensors, and those with retain_grad(), recorded up to the newest of `roots`."""
+    cdef ad_tape *tape = tape_of(roots)
     cdef ad_handle *handle
-    cdef Py_ssize_t offset = <char *>&root.h - <char *><void *>root
+    cdef Tensor t
+    cdef Py_ssize_t offset
     cdef int32_t i
     cdef list out = []
-    for i in range(root.h.instr + 1):
+    t = roots[0]
+    offset = <char *>&t.h - <char *><void *>t
+    for i in range(last_instruction(roots) + 1):
         handle = tape.handle[i]
         while handle != NULL:
-            t = <object><void *>(<char *>handle - offset)
-            if (<Tensor>t).meta is not None:
+            t = <Tensor><void *>(<char *>handle - offset)
+            if t.meta is not None and (t.meta.leaf or t.meta.retain):
                 out.append(t)
             handle = handle.next
     return out
