@@ -10,6 +10,9 @@ from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .ops import *  # noqa: F403  (one function per row of the op table)
+from .taylor import derivative as derivative
+from .taylor import taylor as taylor
+from .taylor import third as third
 from .transforms import elementwise_grad as elementwise_grad
 from .transforms import grad as grad
 from .transforms import hessian as hessian

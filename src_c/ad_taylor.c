@@ -49,6 +49,38 @@ static int64_t slot_of(const struct ad_span *span, int64_t i)
     return -1;
 }
 
+/* Consecutive variables?  A run lies within one instruction, hence on one side of low. */
+static bool is_run(const struct sweep *s, const struct ad_span *span)
+{
+    return span->kind == AD_SPAN_RUN && span->slot >= s->low;
+}
+
+AD_VECTOR static int32_t largest(const int32_t *degree, int64_t n)
+{
+    int32_t most = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        most = AD_MAX(most, degree[i]);
+    return most;
+}
+
+/* Lanes of n slots to rows and back; lane 0 is left to the values. */
+AD_VECTOR static void to_rows(const double *lanes, int64_t n_lanes, int64_t n, int32_t degree,
+                              double *rows, int64_t stride)
+{
+    for (int32_t k = 1; k <= degree; k++)
+        for (int64_t i = 0; i < n; i++)
+            rows[k * stride + i] = lanes[i * n_lanes + k];
+}
+
+AD_VECTOR static void from_rows(const double *rows, int64_t stride, int64_t n, int32_t degree,
+                                double *lanes, int64_t n_lanes)
+{
+    for (int32_t k = 1; k <= degree; k++)
+        for (int64_t i = 0; i < n; i++)
+            lanes[i * n_lanes + k] = rows[k * stride + i];
+}
+
 static int32_t view_degree(const struct sweep *s, const struct ad_view *view, int64_t start,
                            int64_t end)
 {
@@ -59,9 +91,13 @@ static int32_t view_degree(const struct sweep *s, const struct ad_view *view, in
         n = AD_MIN(ad_tile_size(view, end, start), end - start);
         struct ad_span span = ad_span_of(view, 0, s->tape->value, start, n, &room);
 
-        /* A run is part of one instruction, or of the inputs. */
-        for (int64_t i = 0; i < (span.kind == AD_SPAN_FIXED ? 0 : n); i++)
-            degree = AD_MAX(degree, degree_of(s, slot_of(&span, i)));
+        if (is_run(s, &span))
+            degree = AD_MAX(degree, largest(s->degree + (span.slot - s->low), n));
+        else if (span.kind == AD_SPAN_MANY)
+            for (int64_t i = 0; i < n; i++)
+                degree = AD_MAX(degree, degree_of(s, span.slots[i]));
+        else if (span.kind == AD_SPAN_ONE)
+            degree = AD_MAX(degree, degree_of(s, span.slot));
     }
     return degree;
 }
@@ -77,11 +113,16 @@ static void load(const struct sweep *s, const struct ad_view *view, int64_t star
         struct ad_span span = ad_span_of(view, 0, s->tape->value, start, m, &room);
         struct ad_vec value = ad_span_values(&span, s->tape->value, m, room.values);
 
+        for (int64_t i = 0; i < m; i++)
+            c[i] = value.v ? value.v[i] : value.c;
+        if (is_run(s, &span)) {
+            to_rows(lanes_of(s, span.slot), s->order + 1, m, degree, c, stride);
+            continue;
+        }
         for (int64_t i = 0; i < m; i++) {
             int64_t slot = slot_of(&span, i);
             const double *from = slot < s->low ? NULL : lanes_of(s, slot);
 
-            c[i] = value.v ? value.v[i] : value.c;
             for (int32_t k = 1; k <= degree; k++)
                 c[k * stride + i] = from ? from[k] : 0;
         }
@@ -92,12 +133,9 @@ static void load(const struct sweep *s, const struct ad_view *view, int64_t star
 static void store(const struct sweep *s, int32_t dst, int64_t n, int32_t degree, const double *c,
                   int64_t stride)
 {
+    from_rows(c, stride, n, degree, lanes_of(s, dst), s->order + 1);
     for (int64_t i = 0; i < n; i++) {
-        double *to = lanes_of(s, dst + i);
-
-        to[0] = s->tape->value[dst + i];
-        for (int32_t k = 1; k <= degree; k++)
-            to[k] = c[k * stride + i];
+        lanes_of(s, dst + i)[0] = s->tape->value[dst + i];
         s->degree[dst - s->low + i] = degree;
     }
 }

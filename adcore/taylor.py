@@ -1,0 +1,213 @@
+"""Derivatives of any order along a line, from Taylor series through the tape."""
+
+import math
+import operator
+
+import numpy as np
+
+from . import _core
+from ._core import Dual, Tensor
+from ._trees import shape_of
+from .errors import NotDifferentiableError, ShapeError
+from .transforms import hvp, jvp
+
+
+def derivative(f, order=1):
+    """The `order`-th derivative of a scalar function of one scalar, as a function.
+
+    Its cost grows with the square of the order: f is recorded once, and its Taylor series computed
+    in C.  On tracked inputs, inside other transforms, and for functions with rules written in
+    Python, the derivative is nested forward mode instead, whose cost doubles with each order.
+
+    Parameters
+    ----------
+    f : callable, float -> float
+    order : int, >= 0
+
+    Returns
+    -------
+    callable, float -> float
+        The derivative itself, not divided by factorial(order).
+
+    Raises
+    ------
+    ShapeError
+        If x or f(x) is not a scalar.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> third = adcore.derivative(lambda x: x**5, order=3)
+    >>> third(2.0)
+    240.0
+    """
+    order = _order(order, "derivative")
+
+    def derived(x):
+        if _is_tracked(x):
+            return _nested(f, order)(x)
+        point = _point(x, "derivative")
+        if not isinstance(point, float):
+            raise ShapeError(
+                f"derivative needs a scalar x, this one has shape {point.shape}. "
+                "Use taylor(f, x, v, order) for a derivative along v, or jacobian(f)."
+            )
+        series = _series(f, point, np.ones(1), order, "derivative")
+        if series is None:
+            return _nested(f, order)(point)
+        if series.ndim > 1:
+            raise ShapeError(
+                f"derivative needs f to return a scalar, but it returned shape "
+                f"{series.shape[:-1]}. Use taylor(f, x, v, order)."
+            )
+        return math.prod(range(2, order + 1), start=float(series[order]))
+
+    return derived
+
+
+def taylor(f, x, v, order):
+    """Taylor coefficients of t -> f(x + t v) at t = 0.
+
+    Parameters
+    ----------
+    f : callable, array -> array or scalar
+    x, v : array or scalar of the same shape
+        Point and direction.  v is not normalised.
+    order : int, >= 0
+
+    Returns
+    -------
+    array, shape (order + 1, *f(x).shape)
+        Row k is the k-th derivative divided by k!  (multiply by factorial(k) to get derivatives).
+
+    Raises
+    ------
+    ShapeError
+        If x and v differ in shape.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> adcore.taylor(lambda x: adcore.exp(x), [0.0], [1.0], 3).ravel()
+    array([1.        , 1.        , 0.5       , 0.16666667])
+
+    References
+    ----------
+    Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 13.
+    """
+    order = _order(order, "taylor")
+    tracked = _is_tracked(x) or _is_tracked(v)
+    x, v = (a if _is_tracked(a) else _point(a, "taylor") for a in (x, v))
+    if shape_of(x) != shape_of(v):
+        raise ShapeError(
+            f"taylor needs a direction in the shape of the point: x has shape {shape_of(x)}, "
+            f"v has shape {shape_of(v)}"
+        )
+    if not tracked:
+        series = _series(f, x, np.ravel(v), order, "taylor")
+        if series is not None:
+            return np.moveaxis(series, -1, 0)
+
+    def along(t):
+        return f(x + t * v)
+
+    return np.stack([_nested(along, k)(0.0) / math.factorial(k) for k in range(order + 1)])
+
+
+def _series(f, x, v, order, caller):
+    """Taylor coefficients of f along x + t v, the coefficients last.
+
+    None if the tape alone does not have them: another transform watches, or a rule written in
+    Python has to be asked.
+    """
+    was = _core.set_recording(True)
+    try:
+        flat, (t,) = _core.lift([x])
+        y = f(t)
+        if isinstance(y, Tensor) and y.requires_grad:
+            return _core.sweep_taylor(flat, v, y, order)
+        if _is_tracked(y):
+            return None
+        constant = _point(y, caller)
+        return np.multiply.outer(constant, [1.0] + [0.0] * order)
+    finally:
+        _core.set_recording(was)
+
+
+def third(f, x, u, v):
+    """Third derivative of f at x along u and v: sum_jk d^3f/dx_i dx_j dx_k u_j v_k.
+
+    It is exact: forward mode along u, then along v, over reverse mode.  Symmetric in u and v.
+
+    Parameters
+    ----------
+    f : callable, (n,) -> scalar
+    x, u, v : array, shape (n,)
+        Point and directions, which are not normalised; numbers and containers do as well.
+
+    Returns
+    -------
+    array, shape (n,)
+        In the structure of x.
+
+    Raises
+    ------
+    ShapeError
+        If u or v differ from x in shape, or if f returns anything but one real number.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> adcore.third(lambda x: x[0] * x[1] * x[2], np.ones(3), [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    array([0., 0., 1.])
+
+    References
+    ----------
+    Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 13.
+    """
+    if isinstance(x, np.ndarray):
+        u, v = (d if _is_tracked(d) else np.asarray(d, dtype=np.float64) for d in (u, v))
+
+    def along_u(x):
+        return jvp(f, (x,), (u,))[1]
+
+    return hvp(along_u, (x,), (v,))[1]
+
+
+def _order(order, caller):
+    """`order` as an int that is not negative."""
+    try:
+        order = operator.index(order)
+    except TypeError:
+        raise TypeError(f"{caller} needs an integer order, got {order!r}") from None
+    if order < 0:
+        raise ValueError(f"{caller} needs an order of 0 or more, got {order}")
+    return order
+
+
+def _is_tracked(x):
+    """Whether another transform, or backward(), watches x."""
+    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
+
+
+def _point(x, caller):
+    """A point or direction as a float or a float64 array."""
+    if type(x) is float:
+        return x
+    x = np.asarray(x.numpy() if type(x) is Tensor else x)
+    if x.dtype.kind not in "biuf":
+        raise NotDifferentiableError(
+            f"{caller} needs real numbers or arrays of them, got {x.dtype} of shape {x.shape}"
+        )
+    return x.astype(np.float64) if x.ndim else float(x)
+
+
+def _nested(f, order):
+    """The derivative of f as nested forward mode."""
+    for _ in range(order):
+        f = _slope(f)
+    return f
+
+
+def _slope(f):
+    return lambda x: jvp(f, (x,), (1.0,))[1]
