@@ -100,6 +100,17 @@ def test_value(op):
         check(op, parameter, args, (0,) * op.n_args, function(op, parameter)(*args))
 
 
+LENGTH = 1300  # two tiles of 512 and a rest
+
+
+def check_all(op, parameter, distinct, k, got, most=oracles.MAX_ORDER):
+    """`got` holds the results at the points `distinct`, over and over."""
+    n = len(distinct)
+    for args, element in zip(distinct, got, strict=False):
+        check(op, parameter, args, k, element, most)
+    np.testing.assert_allclose(got, np.resize(got[:n], got.shape), rtol=1e-14, atol=1e-290)
+
+
 # ---- the readings, each against the truth --------------------------------------------------------
 
 
@@ -180,6 +191,46 @@ def test_taylor_sweep(op):
             assert error <= allowed, f"{op.name} {parameter} at {args}, t^{n}: {got}, {error} ulp"
 
 
+def along(f, i):
+    """The derivative of f with respect to argument i, by dual numbers."""
+
+    def derivative(*args):
+        shapes = (getattr(x, "shape", ()) for x in args)
+        tangents = (np.full(shape, float(j == i)) for j, shape in enumerate(shapes))
+        return adcore.jvp(f, args, tuple(t if t.ndim else float(t) for t in tangents))[1]
+
+    return derivative
+
+
+@rows
+def test_duals(op):
+    """First partials everywhere; duals of duals to the fourth order at one point."""
+    for parameter, distinct in by_parameter(op):
+        f = function(op, parameter)
+        for i in range(op.n_args):
+            for args in distinct:
+                check(op, parameter, args, unit(op, i), along(f, i)(*args))
+            columns = [np.resize(c, LENGTH) for c in zip(*distinct, strict=True)]
+            check_all(op, parameter, distinct, unit(op, i), along(f, i)(*columns))
+        for k in oracles.multi_indices(op.n_args, oracles.MAX_ORDER)[1:]:
+            d = f
+            for i, n in enumerate(k):
+                for _ in range(n):
+                    d = along(d, i)
+            check(op, parameter, distinct[0], k, d(*distinct[0]))
+
+
+@rows
+def test_duals_over_tensors_and_back(op):
+    """Forward over reverse and reverse over forward, at one point of each parameter."""
+    for parameter, (args, *_) in by_parameter(op):
+        f = function(op, parameter)
+        for i in range(op.n_args):
+            for j in range(op.n_args):
+                check(op, parameter, args, pair(op, i, j), along(adcore.grad(f, i), j)(*args))
+                check(op, parameter, args, pair(op, i, j), adcore.grad(along(f, i), j)(*args))
+
+
 @rows
 def test_nested_grad_and_hessian(op):
     """The public transforms, at one point of each parameter: all orders to the fourth."""
@@ -212,16 +263,6 @@ def test_text_of_the_derivative(op):
 
 
 # ---- arrays --------------------------------------------------------------------------------------
-
-LENGTH = 1300  # two tiles of 512 and a rest
-
-
-def check_all(op, parameter, distinct, k, got, most=oracles.MAX_ORDER):
-    """`got` holds the results at the points `distinct`, over and over."""
-    n = len(distinct)
-    for args, element in zip(distinct, got, strict=False):
-        check(op, parameter, args, k, element, most)
-    np.testing.assert_allclose(got, np.resize(got[:n], got.shape), rtol=1e-14, atol=1e-290)
 
 
 @pytest.mark.parametrize("step", [1, -3], ids=["contiguous", "strided"])
@@ -396,6 +437,8 @@ def test_kinks(name, args, value, partials):
     assert_same(tangent, partials)
     emitted = _core.emit_reverse([y], [None], inputs)
     assert_same([value_of(g) for g in emitted], partials)
+    f = function(op, None)
+    assert_same([along(f, i)(*args) for i in range(op.n_args)], partials)
     flat, _, y = record(op, None, [np.full(3, x) for x in args])
     assert_same(y.detach().numpy(), np.full(3, value))
     assert_same(_core.gradient(_core.sum_axes(y, (0,)), flat), np.repeat(partials, 3))
@@ -411,6 +454,10 @@ def test_second_partials_at_kinks(name, parameter, args, second):
     gradient = _core.emit_reverse([y], [None], inputs)
     hessian = [np.zeros(n) if is_constant(g) else _core.gradient(g, flat) for g in gradient]
     assert_same(hessian, second)
+    f = function(op, parameter)
+    duals = [[along(along(f, i), j)(*args) for j in range(n)] for i in range(n)]
+    if name != "root":  # a tangent that is 0 is no dependence to duals, so theirs is 0 there
+        assert_same(duals, second)
     flat, _, y = record(op, parameter, [np.full(3, x) for x in args])
     _, products = _core.sweep_second(_core.sum_axes(y, (0,)), flat, np.repeat(np.eye(n), 3, axis=0))
     assert_same(products.reshape(n, 3, n)[:, 1], second)
