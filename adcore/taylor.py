@@ -6,7 +6,7 @@ import operator
 import numpy as np
 
 from . import _core
-from ._core import Dual, Tensor
+from ._core import Dual, Tensor, tensor
 from ._trees import shape_of
 from .errors import NotDifferentiableError, ShapeError
 from .transforms import hvp, jvp
@@ -16,8 +16,8 @@ def derivative(f, order=1):
     """The `order`-th derivative of a scalar function of one scalar, as a function.
 
     Its cost grows with the square of the order: f is recorded once, and its Taylor series computed
-    in C.  On tracked inputs, inside other transforms, and for functions with rules written in
-    Python, the derivative is nested forward mode instead, whose cost doubles with each order.
+    in C.  Where f captures something that another transform differentiates, or uses a rule written
+    in Python, the derivative is nested forward mode instead, whose cost doubles with each order.
 
     Parameters
     ----------
@@ -43,26 +43,74 @@ def derivative(f, order=1):
     """
     order = _order(order, "derivative")
 
+    if hasattr(f, "derivative_of"):  # derivatives of derivatives are derivatives
+        f, inner = f.derivative_of
+        return derivative(f, inner + order)
+
     def derived(x):
-        if _is_tracked(x):
-            return _nested(f, order)(x)
-        point = _point(x, "derivative")
-        if not isinstance(point, float):
+        if not _is_tracked(x):
+            x = _point(x, "derivative")
+        if shape_of(x) != ():
             raise ShapeError(
-                f"derivative needs a scalar x, this one has shape {point.shape}. "
+                f"derivative needs a scalar x, this one has shape {shape_of(x)}. "
                 "Use taylor(f, x, v, order) for a derivative along v, or jacobian(f)."
             )
-        series = _series(f, point, np.ones(1), order, "derivative")
-        if series is None:
-            return _nested(f, order)(point)
-        if series.ndim > 1:
-            raise ShapeError(
-                f"derivative needs f to return a scalar, but it returned shape "
-                f"{series.shape[:-1]}. Use taylor(f, x, v, order)."
-            )
-        return math.prod(range(2, order + 1), start=float(series[order]))
+        return _derivative_at(f, order, x)
 
+    derived.derivative_of = f, order
     return derived
+
+
+def _derivative_at(f, order, x):
+    """The derivative at a float, a Tensor or a Dual.
+
+    On tracked numbers it is one operation, whose own derivative is the next order: the cost stays
+    polynomial.  That would miss what f captures, so then it is nested forward mode.
+    """
+    tracked = _is_tracked(x)
+    series = _series(f, x.item() if tracked else x, np.ones(1), order + tracked, "derivative")
+    if series is None:
+        return _nested(f, order)(x)
+    if series.ndim > 1:
+        raise ShapeError(
+            f"derivative needs f to return a scalar, but it returned shape {series.shape[:-1]}. "
+            "Use taylor(f, x, v, order)."
+        )
+    value = _times_factorial(series, order)
+    if type(x) is Dual:
+        slope = _derivative_at(f, order + 1, x.value)
+        tangents = tuple(None if t is None else t * slope for t in x.tangents)
+        return Dual(x.tag, _derivative_at(f, order, x.value), tangents)
+    if tracked and not _core.is_recording():
+        return tensor(value)
+    if tracked:
+        rule = _NextOrder(f, order, x, _times_factorial(series, order + 1))
+        return _core.record_call(rule, [x], [value])[0]
+    return value
+
+
+class _NextOrder:
+    """The rule of one derivative as an operation: times the derivative of the next order."""
+
+    def __init__(self, f, order, x, slope):
+        self.f, self.order, self.x, self.slope = f, order, x, slope
+
+    def forward(self, tangents):
+        return tangents[0] * self.slope
+
+    def reverse(self, g):
+        return [g[0] * self.slope]
+
+    def emit_forward(self, tangents):
+        return tangents[0] * _derivative_at(self.f, self.order + 1, self.x)
+
+    def emit_reverse(self, g):
+        return [g[0] * _derivative_at(self.f, self.order + 1, self.x)]
+
+
+def _times_factorial(series, k):
+    # One by one: factorial(k) alone may exceed the largest float.
+    return math.prod(range(2, k + 1), start=float(series[k]))
 
 
 def taylor(f, x, v, order):

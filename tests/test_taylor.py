@@ -195,6 +195,40 @@ def test_derivatives_of_derivatives():
     assert adcore.hessian(adcore.derivative(f, 3))(0.7) == pytest.approx(want, rel=1e-11)
 
 
+def test_high_orders_stay_cheap_inside_other_transforms():
+    """Nested forward mode would run f 2**14 times and more; here each order runs it once."""
+    runs = 0
+
+    def f(t):
+        nonlocal runs
+        runs += 1
+        return wave(adcore, t)
+
+    want = exact_wave(0.7, 14)
+    assert adcore.hessian(adcore.derivative(f, 12))(0.7) == pytest.approx(want, rel=1e-10)
+    assert adcore.grad(adcore.derivative(f, 13))(0.7) == pytest.approx(want, rel=1e-10)
+    assert adcore.jvp(adcore.derivative(f, 13), (0.7,), (1.0,))[1] == pytest.approx(want, rel=1e-10)
+    assert adcore.derivative(adcore.derivative(f, 7), 7)(0.7) == pytest.approx(want, rel=1e-10)
+    assert runs < 20
+
+
+def test_a_derivative_as_part_of_a_larger_function():
+    def f(t):
+        return wave(adcore, t)
+
+    def larger(v):
+        return adcore.derivative(f, 3)(v[0]) * v[1]
+
+    third, fourth, fifth = (exact_wave(0.7, k) for k in (3, 4, 5))
+    x = np.array([0.7, 2.0])
+    np.testing.assert_allclose(adcore.grad(larger)(x), [2 * fourth, third], rtol=1e-12)
+    np.testing.assert_allclose(
+        adcore.hessian(larger)(x), [[2 * fifth, fourth], [fourth, 0.0]], rtol=1e-12
+    )
+    got = adcore.derivative(lambda t: t * adcore.derivative(f, 3)(t), 2)(0.7)
+    assert got == pytest.approx(0.7 * fifth + 2 * fourth, rel=1e-12)
+
+
 def test_what_the_function_captures_is_differentiated_too():
     """d/da of the third derivative of sin(a x) at x = 1: -3 a^2 cos(a) + a^3 sin(a)."""
 
