@@ -3,6 +3,7 @@
 from . import autograd as autograd
 from . import errors as errors
 from ._core import OPS as OPS
+from ._core import Dual as Dual
 from ._core import Tensor as Tensor
 from ._core import tensor as tensor
 from .autograd import enable_grad as enable_grad

@@ -391,7 +391,9 @@ cdef object emit(list sources, list seeds, list targets, bint reverse):
             if shape_of(data) not in (t.shape, ()):
                 raise ShapeError(f"the seed of a tensor of shape {t.shape} has shape "
                                  f"{shape_of(data)}")
-            operand(data, &given[i])
+            if not operand(data, &given[i]):
+                raise TypeError(f"a seed must be a number, an array or a tensor, got a "
+                                f"{type(data).__name__}")
             held += 1
         for i in range(m):
             t = targets[i]

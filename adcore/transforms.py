@@ -12,11 +12,9 @@ import functools
 import numpy as np
 
 from . import _core
-from ._core import Tensor
+from ._core import Dual, Tensor
 from ._trees import FLOATS, flatten, is_number, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
-
-Dual = getattr(_core, "Dual", None)
 
 # ---- recording ----
 
@@ -181,24 +179,53 @@ class _Recording:
             )
         return y
 
-    def each(self, y, derive):
+    def each(self, y, derive, rows=False):
         """`derive` of each tensor below the duals of an output, put back under the duals.
 
-        `derive` gives one result per variable, and None stands for all zero.
+        `derive` gives one result per variable, in its shape; or, with `rows`, in the output's shape
+        followed by the variable's.
         """
         if y is None:  # a zero tangent
             return [None] * len(self.variables)
         if type(y) is Dual:
-            parts = [self.each(c, derive) for c in (y.value, *y.tangents)]
+            parts = [self.each(c, derive, rows) for c in (y.value, *y.tangents)]
             return [Dual(y.tag, p[0], tuple(p[1:])) for p in zip(*parts, strict=True)]
         if type(y) is Tensor and y.requires_grad:
             return derive(y)
-        return [_zeros(self.zero_shape(y, i)) for i in range(len(self.variables))]
+        return [_zeros(shape_of(y) + s if rows else s) for s in self.shapes]
 
-    def zero_shape(self, y, i):
-        """The shape of a zero derivative of y with respect to variable i."""
-        del y
-        return self.shapes[i]
+    def each_with(self, y, seeds, derive):
+        """`derive(tensor, seeds)`, bilinear in an output and seeds that may have duals on top.
+
+        The product rule takes one level of duals off both at a time, the youngest first.
+        """
+        tags = [c.tag for c in (y, *seeds) if type(c) is Dual]
+        if not tags:
+            return derive(y, seeds) if type(y) is Tensor and y.requires_grad else None
+        tag = max(tags)
+        y_value, y_tangents = _at_level(y, tag)
+        values, tangents = zip(*(_at_level(c, tag) for c in seeds), strict=True)
+        value = self.each_with(y_value, values, derive)
+        found = []
+        for lane in range(max(len(t) for t in (y_tangents, *tangents))):
+            part = None
+            if y_tangents and y_tangents[lane] is not None:
+                part = self.each_with(y_tangents[lane], values, derive)
+            moved = [
+                t[lane] if t and t[lane] is not None else _zeros(shape_of(v))
+                for t, v in zip(tangents, values, strict=True)
+            ]
+            other = self.each_with(y_value, moved, derive)
+            if part is not None and other is not None:
+                part = [a + b for a, b in zip(part, other, strict=True)]
+            found.append(other if part is None else part)
+        n = next((len(p) for p in (value, *found) if p is not None), 0)
+        if n == 0:
+            return None
+        value = value or [v * 0.0 for v in next(p for p in found if p is not None)]
+        return [
+            Dual(tag, value[i], tuple(None if p is None else p[i] for p in found)) for i in range(n)
+        ]
 
     # -- first derivatives --
 
@@ -317,6 +344,11 @@ class _Recording:
             return [self.plain(p) for p in g], [_number(h[..., 0]) for h in found]
         found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked], self.variables)
         return [self.plain(p) for p in g], [self.plain(h) for h in found]
+
+
+def _at_level(c, tag):
+    """(value, tangents) at the level of a tag; no tangents for what is constant there."""
+    return (c.value, c.tangents) if type(c) is Dual and c.tag == tag else (c, ())
 
 
 def _core_lanes():
@@ -495,8 +527,11 @@ def vjp(f, *primals, has_aux=False):
         total = None
         for y, s in zip(outputs, seeds, strict=True):
             seed = s if _tracked(s) else np.asarray(s, dtype=np.float64)
-            part = r.each(y, lambda t, seed=seed: r.pull(t, seed))
-            total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
+            part = r.each_with(y, [seed], lambda t, seeds: r.pull(t, seeds[0]))
+            if part is not None:
+                total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
+        if total is None:
+            total = [_zeros(shape) for shape in r.shapes]
         return r.tree(total)
 
     value = unflatten(structure, [r.plain(y) for y in outputs])
@@ -588,22 +623,20 @@ def linearize(f, *primals):
     def pushforward(*tangents):
         seeds = same_leaves("the tangent", tuple(tangents), len(r.variables), r.shapes)
 
-        def push(y):
-            if not (type(y) is Tensor and y.requires_grad):
-                return _zeros(shape_of(y))
+        def push(y, seeds):
             if r.nested or any(map(_tracked, seeds)):
-                return r.plain(_core.emit_forward(r.variables, seeds, [y])[0])
+                return [r.plain(_core.emit_forward(r.variables, list(seeds), [y])[0])]
             flat = np.concatenate([np.reshape(s, -1) for s in seeds])
-            return _number(_core.sweep_forward([r.flat], [flat[:, None]], [y])[0][..., 0])
+            return [_number(_core.sweep_forward([r.flat], [flat[:, None]], [y])[0][..., 0])]
 
-        def push_dual(y):
-            if y is None:  # a zero tangent
-                return None
-            if type(y) is Dual:
-                return Dual(y.tag, push_dual(y.value), tuple(map(push_dual, y.tangents)))
-            return push(y)
-
-        return unflatten(structure, [push_dual(y) for y in outputs])
+        pushed = [r.each_with(y, seeds, push) for y in outputs]
+        return unflatten(
+            structure,
+            [
+                _zeros(shape_of(y)) if p is None else p[0]
+                for y, p in zip(outputs, pushed, strict=True)
+            ],
+        )
 
     return unflatten(structure, [r.plain(y) for y in outputs]), pushforward
 
@@ -622,8 +655,7 @@ def _jacobian(f, argnums, choose, name):
                 raise NotDifferentiableError(
                     f"{name} needs real numbers or arrays from {_name(f)}, got a {type(y).__name__}"
                 )
-            r.zero_shape = lambda c, i: shape_of(c) + r.shapes[i]
-            blocks.append(r.tree(r.each(y, lambda t: choose(r, t)(t))))
+            blocks.append(r.tree(r.each(y, lambda t: choose(r, t)(t), rows=True)))
         return unflatten(structure, blocks)
 
     return jacobian_f
@@ -710,7 +742,6 @@ def value_grad_and_hessian(f, argnums=0, memory=None):
     def value_grad_and_hessian_f(*args, **kwargs):
         r = _Recording(f, args, kwargs, argnums)
         y = r.scalar("hessian", f"jacobian(jacobian({_name(f)}))")
-        r.zero_shape = None
         pairs = _curvature_under_duals(r, y, memory)
         gradients = r.tree([p[0] for p in pairs])
         blocks = r.tree([r.tree(p[1]) for p in pairs])
@@ -811,21 +842,10 @@ def hvp(f, primals, tangents):
     r = _Recording(f, tuple(primals), {}, tuple(range(len(primals))))
     y = r.scalar("hvp", f"jvp(jacobian({_name(f)}), ...)")
 
-    def under_duals(y):
-        if type(y) is Dual:
-            parts = [under_duals(c) for c in (y.value, *y.tangents)]
-            return [
-                tuple(
-                    Dual(y.tag, parts[0][i][k], tuple(p[i][k] for p in parts[1:])) for k in range(2)
-                )
-                for i in range(len(r.variables))
-            ]
-        if type(y) is Tensor and y.requires_grad:
-            return list(zip(*r.product(y, directions), strict=True))
-        if y is None:  # a zero tangent
-            return [(None, None) for _ in r.shapes]
-        return [(_zeros(s), _zeros(s)) for s in r.shapes]
-
-    pairs = under_duals(y)
-    results = [r.tree([p[k] for p in pairs]) for k in range(2)]
+    if type(y) is Tensor and y.requires_grad and not any(type(d) is Dual for d in directions):
+        found = r.product(y, directions)
+    else:
+        product = r.each_with(y, directions, lambda t, seeds: r.product(t, seeds)[1])
+        found = r.each(y, r.gradient), product or [_zeros(shape) for shape in r.shapes]
+    results = [r.tree(part) for part in found]
     return tuple(t[0] if len(primals) == 1 else t for t in results)

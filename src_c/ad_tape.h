@@ -255,7 +255,7 @@ AD_INLINE void ad_handle_drop(struct ad_handle *handle)
     ad_handle_unlink(handle);
     if (AD_UNLIKELY(handle->view != NULL))
         ad_handle_drop_view(handle);
-    if (handle->instr == tape->n - 1 && !tape->handle[handle->instr])
+    if (!tape->handle[tape->n - 1])
         ad_tape_pop(tape); /* may free the tape */
 }
 
