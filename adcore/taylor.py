@@ -176,6 +176,11 @@ def _series(f, x, v, order, caller):
             return _core.sweep_taylor(flat, v, y, order)
         if _is_tracked(y):
             return None
+        if isinstance(y, (list, tuple, dict)):
+            raise NotDifferentiableError(
+                f"{caller} needs f to return a number or an array, got a {type(y).__name__}; "
+                "make an array of it with adcore.stack"
+            )
         constant = _point(y, caller)
         return np.multiply.outer(constant, [1.0] + [0.0] * order)
     finally:

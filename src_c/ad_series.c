@@ -245,8 +245,10 @@ static struct ad_operand build_op(struct plan *plan, enum ad_op op, double p,
     if (recurrence.step == AD_STEP_POWI && degree) {
         if (p == 0)
             degree = 0;
-        else if (p == 1 || fabs(p) >= MAX_CHAIN)
-            recurrence.step = p == 1 ? AD_STEP_COMBINE : AD_STEP_POWER;
+        else if (p == 1)
+            recurrence.step = AD_STEP_COMBINE;
+        else if (!(fabs(p) < MAX_CHAIN && p == rint(p)))
+            recurrence.step = AD_STEP_POWER;
         else if (p == -1)
             recurrence.step = AD_STEP_QUOTIENT;
         else

@@ -283,6 +283,8 @@ def test_errors_say_what_came():
         adcore.derivative(lambda t: t, -1)
     with pytest.raises(TypeError, match=r"integer order, got 1\.5"):
         adcore.taylor(lambda t: t, 1.0, 1.0, 1.5)
+    with pytest.raises(adcore.errors.NotDifferentiableError, match="got a list"):
+        adcore.taylor(lambda t: [t, t * t], 1.0, 1.0, 2)
     with pytest.raises(adcore.errors.NotDifferentiableError, match="complex128"):
         adcore.derivative(lambda t: t, 1)(1j)
     with pytest.raises(adcore.errors.ShapeError, match=r"returned shape \(2,\)"):

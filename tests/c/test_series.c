@@ -152,6 +152,11 @@ static void test_exact(void)
     for (int k = 0; k < 32; k++)
         expect(y[k] == (k == 3), "x**3.0 at 0", "pow", y[k], k == 3);
 
+    y = line(AD_OP_powi, 2.5, 4, 1, 0, 0); /* no integer, but nothing breaks */
+    expect(fabs(y[1] / 20 - 1) < 1e-13, "x**2.5", "powi", y[1], 20);
+    y = line(AD_OP_powi, NAN, 4, 1, 0, 0);
+    expect(isnan(y[1]), "x**nan", "powi", y[1], NAN);
+
     /* No Taylor series, no number. */
     y = line(AD_OP_pow, 0, 0, 1, 2.5, 0);
     expect(y[2] == 0 && !isfinite(y[3]), "x**2.5 at 0", "pow", y[3], NAN);
