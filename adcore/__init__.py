@@ -11,6 +11,7 @@ from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .ops import *  # noqa: F403  (one function per row of the op table)
+from .rules import *  # noqa: F403  (the array functions, under NumPy's names)
 from .taylor import derivative as derivative
 from .taylor import taylor as taylor
 from .taylor import third as third

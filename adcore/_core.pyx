@@ -45,6 +45,20 @@ cdef extern from *:
     ad_local_state ad_local
 
 
+cdef extern from *:
+    """
+    static int ad_type_add(PyObject *type, PyObject *name, PyObject *function)
+    {
+        int failed = PyDict_SetItem(((PyTypeObject *)type)->tp_dict, name, function);
+
+        PyType_Modified((PyTypeObject *)type);
+        return failed;
+    }
+    """
+    int ad_type_add(object type, object name, object function) except -1
+    object PyInstanceMethod_New(object function)
+
+
 cdef object _thread_state = __import__("threading").local()
 
 
@@ -168,9 +182,21 @@ cdef dict _code_of_name = {op.name: op.code for op in OPS}
 cdef dict _code_of_ufunc_name = {op.ufunc: op.code for op in OPS if not op.hidden}
 cdef dict _code_of_ufunc = {}      # ufunc objects seen so far -> code
 
-# NumPy functions on tensors, and methods beyond those below: filled by adcore.rules.
+# What adcore.ops and adcore.rules add: NumPy functions on tensors, and methods beyond those below.
 ARRAY_FUNCTIONS = {}
 METHODS = {}
+
+
+def add_methods(dict methods):
+    """Make functions methods of Tensor and Dual; names with an underscore are hooks."""
+    for name, function in methods.items():
+        METHODS[name] = function
+        if name.startswith("_"):
+            continue
+        method = function if hasattr(function, "__get__") else PyInstanceMethod_New(function)
+        for kind in (Tensor, Dual):
+            if name not in _own_attributes[kind]:
+                ad_type_add(kind, name, method)
 
 
 # ---- operands ----
@@ -1094,15 +1120,6 @@ cdef class Tensor:
                 "functions, or pass x.detach().numpy() for a constant")
         return rule(*args, **kwargs)
 
-    def __getattr__(self, str name):
-        method = METHODS.get(name)
-        if method is None or name.startswith("_"):
-            raise AttributeError(f"a tensor has no attribute {name!r}")
-        return _bind(method, self)
-
-    def __dir__(self):
-        return sorted([*object.__dir__(self), *[n for n in METHODS if not n.startswith("_")]])
-
     # -- shapes: views --
 
     @property
@@ -1129,8 +1146,6 @@ cdef class Tensor:
 
 dealloc_by_cython = (<PyTypeObject *><PyObject *>Tensor).tp_dealloc
 (<PyTypeObject *><PyObject *>Tensor).tp_dealloc = dealloc_tensor
-
-
 cdef Meta get_meta(Tensor t):
     if t.meta is None:
         t.meta = Meta.__new__(Meta)
@@ -1147,14 +1162,6 @@ class HookHandle:
         """Take the hook away."""
         if self._hook in (self._meta.hooks or []):
             self._meta.hooks.remove(self._hook)
-
-
-def _bind(method, tensor):
-    def bound(*args, **kwargs):
-        return method(tensor, *args, **kwargs)
-    bound.__name__ = getattr(method, "__name__", "method")
-    bound.__doc__ = method.__doc__
-    return bound
 
 
 def _unpickle(value, tracked):
@@ -1508,11 +1515,12 @@ def broadcast_to(x, shape):
 # ---- structural instructions ----
 
 
-cdef object record_one(Tensor t, int code, int64_t extra):
+cdef object record_one(Tensor t, int code, int64_t extra, bint keepdims=True):
     """A sum over dimensions (extra their bits), or an instruction along the last one."""
     cdef ad_tape *tape = this_tape()
     cdef ad_view view, result
     cdef ad_status status
+    cdef int d, kept = 0
     check(ad_tape_room(tape, t.size))
     tensor_view(t, &view)
     if view.place == AD_NUMBER:
@@ -1523,22 +1531,25 @@ cdef object record_one(Tensor t, int code, int64_t extra):
         status = ad_record_along(tape, code, &view, extra, &result)
     ad_view_drop(&view)
     check(status)
+    if not keepdims:
+        for d in range(result.ndim):
+            if not extra >> d & 1:
+                result.shape[kept] = result.shape[d]
+                result.stride[kept] = result.stride[d]
+                kept += 1
+        result.ndim = kept
     return new_result(tape, &result, t.h.tape != NULL and ad_local.off == 0)
 
 
-def sum_axes(x, axes, bint keepdims=False):
-    """The sum of a Tensor over the dimensions `axes` (a tuple, none negative)."""
+def sum_axes(x, tuple axes, bint keepdims=False):
+    """The sum of a Tensor over the dimensions `axes`, none negative."""
     cdef Tensor t = x
     cdef int64_t bits = 0
-    for a in axes:
-        bits |= 1 << <int>a
-    shape = t.shape
     if t.ndim == 0:
         return t.alias()
-    out = record_one(t, AD_ADDTO, bits)
-    if keepdims:
-        return out
-    return reshape(out, tuple([n for d, n in enumerate(shape) if d not in axes]))
+    for a in axes:
+        bits |= 1 << <int>a
+    return record_one(t, AD_ADDTO, bits, keepdims)
 
 
 def cumsum_last(x, bint from_end=False):
@@ -1567,8 +1578,8 @@ def matmul(a, b):
     ad_view_drop(&left)
     ad_view_drop(&right)
     if status == AD_SHAPES_DIFFER:
-        raise ShapeError(f"matmul: shapes {shape_a} and {shape_b} do not fit: the last dimension "
-                         "of the first must be the last but one of the second")
+        raise ShapeError(f"matmul: shapes {np.shape(a)} and {np.shape(b)} do not fit: the last "
+                         "dimension of the first must be the last but one of the second")
     check(status)
     return new_result(tape, &result, (is_tracked(a) or is_tracked(b)) and ad_local.off == 0)
 
@@ -1626,6 +1637,55 @@ def concatenate(parts, int axis):
         PyMem_Free(views)
 
 
+def gather(list items, tuple shape):
+    """Numbers and scalar tensors, in C order, as one Tensor: a list of their slots, no instruction."""
+    cdef ad_tape *tape = this_tape()
+    cdef Py_ssize_t n = len(items), j
+    cdef int d
+    cdef bint tracked = False
+    cdef Tensor t
+    cdef ad_view view
+    cdef ad_list *slots
+    cdef int32_t slot
+    for item in items:
+        tracked = tracked or is_tracked(item)
+    if ad_local.off or not tracked:
+        return constant_tensor(np.reshape([values(item) for item in items], shape))
+    check(ad_tape_grow(tape, 0, 0, n, 0))
+    slots = ad_list_new(&tape.lists, n)
+    if slots == NULL:
+        raise MemoryError("no memory for an index list")
+    view = ad_view_slots(0, 0, NULL)
+    view.place = AD_LIST
+    view.in_.list = slots
+    try:
+        set_shape(&view, shape)
+        ad_strides(view.ndim, view.shape, view.stride)
+        for j in range(n):
+            item = items[j]
+            if is_tracked(item):
+                t = <Tensor>item
+                if t.h.tape != tape:
+                    raise_foreign(t)
+                if t.h.view != NULL:
+                    raise ShapeError(f"expected a scalar, got a tensor of shape {t.shape}")
+                slot = t.h.slot
+            else:
+                slot = ad_tape_const(tape, values(item))
+            slots.slot[j] = slot
+    except BaseException:
+        ad_view_drop(&view)
+        raise
+    return new_result(tape, &view, True)
+
+
+def values(x):
+    """The numbers of a tensor or below a dual, not to be changed; anything else as it is."""
+    return numbers_of(x)
+
+
 include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
+
+cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}

@@ -277,15 +277,6 @@ cdef class Dual:
                 "adcore's functions, or pass x.detach().numpy() for a constant")
         return rule(*args, **kwargs)
 
-    def __getattr__(self, str name):
-        method = METHODS.get(name)
-        if method is None or name.startswith("_"):
-            raise AttributeError(f"a dual number has no attribute {name!r}")
-        return _bind(method, self)
-
-    def __dir__(self):
-        return sorted([*object.__dir__(self), *[n for n in METHODS if not n.startswith("_")]])
-
     # -- shapes --
 
     @property
@@ -412,10 +403,16 @@ cdef object mapped(Dual d, function, of_radicand=None):
         value, tangents = d.x, tangents_of(d)
     else:
         value, tangents = d.of, d.dots
-    out = dual_of(d.level, function(value), [None if t is None else function(t) for t in tangents])
+    out = dual_of(d.level, component(function(value), d.level),
+                  [None if t is None else component(function(t), d.level) for t in tangents])
     if d.radicand is not None and of_radicand is not None:
         out.radicand = of_radicand(d.radicand)
     return out
+
+
+def map_dual(Dual d, function):
+    """`function`, which must be linear, of the value and of each tangent that is not zero."""
+    return mapped(d, function)
 
 
 cdef object taken(object part, object key):

@@ -37,6 +37,6 @@ def _doc(op):
 functions = {op.name: _core.make_function(op, _doc(op)) for op in _core.OPS if not op.hidden}
 for _op in _core.OPS:
     _op.function = functions.get(_op.name)
-_core.METHODS.update(functions)
+_core.add_methods(functions)
 globals().update(functions)
 __all__ = [*functions]

@@ -1,0 +1,9 @@
+"""The array functions, written on the few primitives of primitives.py."""
+
+from . import choices, einstein, products, reductions, shapes, ufuncs  # noqa: F401  (each registers its rules)
+from .primitives import stack_nested
+from .table import functions
+
+functions["stack_nested"] = stack_nested
+globals().update(functions)
+__all__ = [*functions]

@@ -1,0 +1,207 @@
+"""Functions that choose among elements, and those whose results do not vary."""
+
+import functools
+
+import numpy as np
+
+from .. import _core
+from . import primitives
+from .primitives import as_array, axis_of, values
+from .shapes import ravel, take_along_axis
+from .table import Dual, Tensor, array_function, functions, refuse
+
+
+@array_function(np.where)
+def where(condition, a=None, b=None):
+    """Elements of `a` where the condition holds, else of `b`; the branch not taken counts for 0.
+
+    With the condition alone, the indices where it holds.
+    """
+    if a is None and b is None:
+        return np.nonzero(values(condition))
+    return _core.apply("where", values(condition), a, b)
+
+
+_core.add_methods({"where": lambda x, condition, other: where(condition, x, other)})
+
+
+@array_function(np.select)
+def select(conditions, choices, default=0):
+    """Elements of the choice whose condition is the first to hold, else `default`."""
+    out = default
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        out = where(condition, choice, out)
+    return out
+
+
+@array_function(np.clip, method="clip")
+def clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **others):
+    """`x` limited to a_min ... a_max, either of which may be None."""
+    if out is not None or others:
+        refuse("clip", out=out, **others)
+    low = min if a_min is None else a_min
+    high = max if a_max is None else a_max
+    if low is None:
+        return x if high is None else _core.apply("minimum", x, high)
+    if high is None:
+        return _core.apply("maximum", x, low)
+    return _core.apply("clip", x, low, high)
+
+
+@array_function(np.sort)
+def sort(x, axis=-1, kind=None, order=None, *, stable=None):
+    """The elements in ascending order along `axis`, of all if it is None."""
+    if order is not None:
+        refuse("sort", order=order)
+    x = as_array(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = axis_of(axis, x.ndim)
+    return take_along_axis(x, np.argsort(values(x), axis, kind, stable=stable), axis)
+
+
+@array_function(np.partition)
+def partition(x, kth, axis=-1, kind="introselect", order=None):
+    """The elements rearranged so that the kth is where sorting would put it."""
+    if order is not None:
+        refuse("partition", order=order)
+    x = as_array(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    return take_along_axis(x, np.argpartition(values(x), kth, axis, kind), axis)
+
+
+@array_function(np.extract)
+def extract(condition, x):
+    """The elements where the condition holds, in one dimension."""
+    return ravel(x)[np.flatnonzero(np.asarray(values(condition)))]
+
+
+@array_function(np.round, np.around, method="round")
+def round(x, decimals=0, out=None):
+    """The nearest number of so many decimals, halves to even; its derivative is 0."""
+    if out is not None:
+        refuse("round", out=out)
+    if decimals == 0:
+        return _core.apply("rint", x)
+    scale = 10.0 ** abs(decimals)
+    if decimals < 0:
+        return _core.apply("rint", x / scale) * scale
+    return _core.apply("rint", x * scale) / scale
+
+
+around = round
+
+
+@array_function(np.nan_to_num)
+def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
+    """`x` with numbers in place of nan and infinities; where replaced, the derivative is 0."""
+    numbers = values(x)
+    limit = np.finfo(np.float64).max
+    for bad, instead in (
+        (np.isnan(numbers), nan),
+        (np.isposinf(numbers), limit if posinf is None else posinf),
+        (np.isneginf(numbers), -limit if neginf is None else neginf),
+    ):
+        x = _core.apply("where", bad, instead, x)
+    return x
+
+
+@array_function(np.sinc)
+def sinc(x):
+    """sin(pi x) / (pi x), and 1 at 0."""
+    return _core.apply("sinc", x)
+
+
+@array_function(np.copy)
+def copy(x, order="K", subok=False):
+    """`x` under another name, so that assignments to one spare the other."""
+    return x.copy()
+
+
+@array_function(np.real)
+def real(x):
+    """`x` itself: tensors are real."""
+    return x
+
+
+# ---- constants in the shape of a tensor ----
+
+
+def constant_like(x, array):
+    """A constant array of the same kind as `x`, so that elements can be assigned to it."""
+    if type(x) is Dual:
+        return Dual(x.tag, constant_like(x.value, array), (None,) * len(x.tangents))
+    return _core.tensor(array) if type(x) is Tensor else np.asarray(array, dtype=np.float64)
+
+
+def _like(name, x, dtype, shape, others, fill):
+    if dtype is not None or others:
+        others.pop("device", None)
+        refuse(name, dtype=dtype, **others)
+    return constant_like(x, np.full(x.shape if shape is None else shape, fill))
+
+
+@array_function(np.zeros_like)
+def zeros_like(x, dtype=None, order=None, subok=None, shape=None, **others):
+    """Zeros in the shape of `x`, a constant tensor."""
+    return _like("zeros_like", x, dtype, shape, others, 0.0)
+
+
+@array_function(np.ones_like)
+def ones_like(x, dtype=None, order=None, subok=None, shape=None, **others):
+    """Ones in the shape of `x`, a constant tensor."""
+    return _like("ones_like", x, dtype, shape, others, 1.0)
+
+
+@array_function(np.empty_like)
+def empty_like(x, dtype=None, order=None, subok=None, shape=None, **others):
+    """Room in the shape of `x`, a constant tensor of zeros."""
+    return _like("empty_like", x, dtype, shape, others, 0.0)
+
+
+@array_function(np.full_like)
+def full_like(x, fill_value, dtype=None, order=None, subok=None, shape=None, **others):
+    """`fill_value` in the shape of `x`, a constant tensor unless the value is a tensor."""
+    if type(fill_value) is Tensor or type(fill_value) is Dual:
+        if dtype is not None or others:
+            refuse("full_like", dtype=dtype, **others)
+        return primitives.broadcast_to(fill_value, x.shape if shape is None else shape)
+    return _like("full_like", x, dtype, shape, others, fill_value)
+
+
+# ---- results that do not vary: NumPy's own, of the values ----
+
+CONSTANT = (
+    *(np.any, np.all, np.argmax, np.argmin, np.argsort, np.argpartition, np.argwhere),
+    *(np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.lexsort),
+    *(np.nanargmax, np.nanargmin, np.isclose, np.allclose, np.array_equal, np.array_equiv),
+    *(np.isin, np.isposinf, np.isneginf, np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj),
+    *(np.shape, np.size, np.ndim, np.array2string, np.array_repr, np.array_str, np.result_type),
+    *(np.shares_memory, np.may_share_memory, np.bincount, np.histogram, np.histogram_bin_edges),
+)
+CONSTANT_METHODS = ("any", "all", "argmax", "argmin", "argsort", "nonzero", "searchsorted")
+
+
+def stripped(item):
+    """`item` with the numbers of tensors and duals in their place, also inside lists."""
+    if type(item) is Tensor or type(item) is Dual:
+        return values(item)
+    if type(item) is list or type(item) is tuple:
+        return type(item)([stripped(i) for i in item])
+    return item
+
+
+def _constant(function):
+    @functools.wraps(function)
+    def rule(*args, **kwargs):
+        return function(
+            *[stripped(a) for a in args], **{name: stripped(a) for name, a in kwargs.items()}
+        )
+
+    return rule
+
+
+for _function in CONSTANT:
+    array_function(_function)(_constant(_function))
+_core.add_methods({name: functions[name] for name in CONSTANT_METHODS})

@@ -1,0 +1,202 @@
+"""The few operations that array functions are made of, on arrays, Tensors and Duals alike.
+
+Elementwise functions are in adcore.ops, and indexing is x[key].  Everything that an array function
+does to a tensor goes through one of these, so that its derivatives of every order and in both
+modes follow.  On a Dual, a linear operation is applied to the value and to each tangent.
+"""
+
+import numpy as np
+
+from .. import _core
+from ..errors import ShapeError
+from .table import Dual, Tensor, is_traced
+
+
+def shape_of(x):
+    """The shape of anything array-like."""
+    return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def as_array(x):
+    """`x` as something with a shape: tensors as they are, lists of tensors joined."""
+    if type(x) is Tensor or type(x) is Dual or type(x) is np.ndarray:
+        return x
+    if isinstance(x, (list, tuple)) and is_traced(x):
+        return stack_nested(x)
+    return np.asarray(x)
+
+
+def axis_of(axis, ndim):
+    """One axis, counted from the front."""
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"axis {axis} does not exist in a tensor of {ndim} dimensions")
+    return axis + ndim if axis < 0 else axis
+
+
+def axes_of(axis, ndim):
+    """A tuple of axes counted from the front: None means all."""
+    if axis is None:
+        return tuple(range(ndim))
+    if not isinstance(axis, (tuple, list)):
+        return (axis_of(axis, ndim),)
+    axes = tuple([axis_of(a, ndim) for a in axis])
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"axis {axis} names a dimension twice")
+    return axes
+
+
+# ---- linear operations ----
+
+reshape = _core.reshape  # reshape(x, shape)
+transpose = _core.transpose  # transpose(x, axes)
+broadcast_to = _core.broadcast_to  # broadcast_to(x, shape)
+values = _core.values
+
+
+def sum_axes(x, axes, keepdims=False):
+    """The sum of `x` over the tuple `axes`, none negative."""
+    if type(x) is Tensor:
+        return _core.sum_axes(x, axes, keepdims)
+    if type(x) is Dual:
+        return _core.map_dual(x, lambda part: sum_axes(part, axes, keepdims))
+    return np.sum(x, axis=axes, keepdims=keepdims)
+
+
+def cumsum_last(x):
+    """Running sums along the last dimension."""
+    if type(x) is Tensor:
+        return _core.cumsum_last(x)
+    if type(x) is Dual:
+        return _core.map_dual(x, cumsum_last)
+    return np.cumsum(x, axis=-1)
+
+
+def outermost(parts):
+    """The greatest tag of the Duals among `parts`; None if there is no Dual."""
+    return max([p.tag for p in parts if type(p) is Dual], default=None)
+
+
+def linear_in_all(function, parts):
+    """`function` of a list, linear in all of it together, on Duals among the `parts`."""
+    tag = outermost(parts)
+    rows = [p.tangents if type(p) is Dual and p.tag == tag else None for p in parts]
+    value = function([p if row is None else p.value for p, row in zip(parts, rows, strict=True)])
+    n = max([len(row) for row in rows if row is not None])
+    tangents = []
+    for lane in range(n):
+        moves = [None if row is None else row[lane] for row in rows]
+        if all(m is None for m in moves):
+            tangents.append(None)
+            continue
+        moves = [zeros(p) if m is None else m for p, m in zip(parts, moves, strict=True)]
+        tangents.append(function(moves))
+    return Dual(tag, value, tuple(tangents))
+
+
+def zeros(x):
+    """Zeros in the shape of `x`, a float or an array."""
+    shape = shape_of(x)
+    return np.zeros(shape) if shape else 0.0
+
+
+def concatenate(parts, axis):
+    """Arrays joined along `axis`, not negative, in which alone their shapes differ."""
+    for part in parts:
+        if type(part) is Dual:
+            return linear_in_all(lambda some: concatenate(some, axis), parts)
+    for part in parts:
+        if type(part) is Tensor:
+            return _core.concatenate(parts, axis)
+    return np.concatenate(parts, axis)
+
+
+def gather(items, shape):
+    """Scalars, in C order, as one array of the given shape."""
+    for item in items:
+        if type(item) is Dual:
+            return linear_in_all(lambda some: gather(some, shape), items)
+    for item in items:
+        if type(item) is Tensor:
+            return _core.gather(items, shape)
+    return np.reshape(items, shape)
+
+
+def stack_nested(data):
+    """Nested lists and tuples of numbers, arrays, tensors and duals as one array."""
+    leaves = []
+    shape = _flatten(data, leaves)
+    if all(shape_of(leaf) == () for leaf in leaves):
+        return gather(leaves, shape)
+    inner = shape_of(leaves[0])
+    for leaf in leaves:
+        if shape_of(leaf) != inner:
+            raise ShapeError(
+                f"a nested list must hold elements of one shape, found {inner} and {shape_of(leaf)}"
+            )
+    joined = concatenate([reshape(as_array(leaf), (1, *inner)) for leaf in leaves], 0)
+    return reshape(joined, (*shape, *inner))
+
+
+def _flatten(data, leaves):
+    """Append the elements of nested lists to `leaves`; returns the shape of the nesting."""
+    if not isinstance(data, (list, tuple)):
+        leaves.append(data)
+        return ()
+    shapes = {_flatten(item, leaves) for item in data}
+    if len(shapes) > 1:
+        raise ShapeError(f"the rows of a nested list differ in length: {sorted(shapes)}")
+    return (len(data), *(shapes.pop() if shapes else ()))
+
+
+# ---- products, extrema ----
+
+
+def matmul(a, b):
+    """The matrix product of operands of two or more dimensions."""
+    if type(a) is Dual or type(b) is Dual:
+        return _matmul_dual(a, b)
+    if type(a) is Tensor or type(b) is Tensor:
+        return _core.matmul(a, b)
+    return np.matmul(a, b)
+
+
+def _matmul_dual(a, b):
+    tag = outermost([a, b])
+    a_value, a_tangents = _split(a, tag)
+    b_value, b_tangents = _split(b, tag)
+    tangents = []
+    for lane in range(max(len(a_tangents), len(b_tangents))):
+        terms = []
+        if a_tangents and a_tangents[lane] is not None:
+            terms.append(matmul(a_tangents[lane], b_value))
+        if b_tangents and b_tangents[lane] is not None:
+            terms.append(matmul(a_value, b_tangents[lane]))
+        tangents.append(terms[0] + terms[1] if len(terms) == 2 else terms[0] if terms else None)
+    return Dual(tag, matmul(a_value, b_value), tuple(tangents))
+
+
+def _split(x, tag):
+    if type(x) is Dual and x.tag == tag:
+        return x.value, x.tangents
+    return x, ()
+
+
+def extremum_last(x, least=False):
+    """The maximum, or the minimum, over the last dimension; ties share the derivative evenly."""
+    if type(x) is Tensor:
+        return _core.extremum_last(x, least)
+    if type(x) is Dual:
+        numbers = values(x)
+        best = np.min(numbers, -1, keepdims=True) if least else np.max(numbers, -1, keepdims=True)
+        weights = (numbers == best) | np.isnan(numbers)
+        weights = weights / np.sum(weights, axis=-1, keepdims=True)
+        last = (len(numbers.shape) - 1,)
+        tangents = [
+            None if t is None else sum_axes(_core.apply("gate", weights, t), last)
+            for t in x.tangents
+        ]
+        return Dual(x.tag, extremum_last(x.value, least), tuple(tangents))
+    return np.min(x, axis=-1) if least else np.max(x, axis=-1)
+
+
+_core.add_methods({"stack_nested": stack_nested})

@@ -1,0 +1,314 @@
+"""Sums, products, extrema and what is made of them; sum, max and min are not the built-ins here."""
+
+import math
+
+import numpy as np
+
+from .. import _core
+from ..errors import NotDifferentiableError, ShapeError
+from .primitives import (
+    as_array,
+    axes_of,
+    axis_of,
+    cumsum_last,
+    extremum_last,
+    reshape,
+    sum_axes,
+    transpose,
+    values,
+)
+from .shapes import concatenate, moveaxis
+from .table import Tensor, array_function, refuse
+
+
+@array_function(np.sum, method="sum")
+def sum(x, axis=None, dtype=None, out=None, keepdims=False, **others):
+    """The sum of the elements, of all or along `axis`."""
+    if dtype is not None or out is not None or others:
+        refuse("sum", dtype=dtype, out=out, **others)
+    if type(x) is not Tensor:
+        x = as_array(x)
+    return sum_axes(x, axes_of(axis, x.ndim), keepdims)
+
+
+@array_function(np.mean, method="mean")
+def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
+    """The arithmetic mean, of all elements or along `axis`."""
+    if dtype is not None or out is not None or others:
+        refuse("mean", dtype=dtype, out=out, **others)
+    x = as_array(x)
+    axes = axes_of(axis, x.ndim)
+    return sum_axes(x, axes, keepdims) / count(x, axes)
+
+
+def count(x, axes):
+    """How many elements go into one when `axes` are reduced."""
+    shape = x.shape
+    return math.prod([shape[a] for a in axes])
+
+
+@array_function(np.average)
+def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
+    """The weighted mean, of all elements or along `axis`."""
+    x = as_array(x)
+    axes = axes_of(axis, x.ndim)
+    if weights is None:
+        scale = float(count(x, axes))
+        out = sum_axes(x, axes, keepdims) / scale
+    else:
+        weights = as_array(weights)
+        if weights.shape != x.shape:
+            if len(axes) != 1 or weights.shape != (x.shape[axes[0]],):
+                raise ShapeError(
+                    f"average: weights of shape {weights.shape} fit neither the data's shape "
+                    f"{x.shape} nor axis {axis}"
+                )
+            weights = reshape(weights, (-1, *[1] * (x.ndim - 1 - axes[0])))
+        scale = sum_axes(weights + np.zeros(x.shape), axes, keepdims)
+        out = sum_axes(x * weights, axes, keepdims) / scale
+    return (out, scale + np.zeros(out.shape)) if returned else out
+
+
+@array_function(np.var, method="var")
+def var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
+    """The variance: the mean of the squared distances from the mean, n - ddof being the count."""
+    return _var("var", x, axis, dtype, out, ddof, keepdims, others)
+
+
+@array_function(np.std, method="std")
+def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
+    """The standard deviation; its derivative where all elements are equal is 0."""
+    return _core.apply("root", _var("std", x, axis, dtype, out, ddof, keepdims, others))
+
+
+def _var(name, x, axis, dtype, out, ddof, keepdims, others):
+    ddof = others.pop("correction", ddof)
+    center = others.pop("mean", None)
+    if dtype is not None or out is not None or others:
+        refuse(name, dtype=dtype, out=out, **others)
+    x = as_array(x)
+    axes = axes_of(axis, x.ndim)
+    n = count(x, axes)
+    if center is None:
+        center = sum_axes(x, axes, True) / n
+    distance = x - center
+    return sum_axes(distance * distance, axes, keepdims) / builtin_max(n - ddof, 0)
+
+
+def builtin_max(a, b):
+    """The greater of two Python numbers."""
+    return a if a > b else b
+
+
+# ---- over the last dimension ----
+
+
+def to_last(x, axes):
+    """`x` with `axes` moved to the end and merged into one dimension."""
+    ndim = x.ndim
+    if len(axes) == ndim:
+        return x if ndim == 1 else reshape(x, (-1,))
+    kept = [d for d in range(ndim) if d not in axes]
+    if axes != (ndim - 1,):
+        x = transpose(x, (*kept, *axes))
+    if len(axes) == 1:
+        return x
+    shape = x.shape
+    return reshape(x, (*shape[: len(kept)], math.prod(shape[len(kept) :])))
+
+
+def keep(y, shape, axes):
+    """`y`, which lost `axes` of `shape`, with length 1 in their place."""
+    return reshape(y, tuple([1 if d in axes else n for d, n in enumerate(shape)]))
+
+
+def halves(op, x):
+    """Combine the last dimension by an associative `op`: halves with halves, no division.
+
+    Each element goes through about log2(n) steps, so the derivatives of a product with zeros are
+    exact at every order.
+    """
+    n = x.shape[-1]
+    rest = None
+    while n > 1:
+        if n % 2:
+            rest = x[..., n - 1] if rest is None else op(x[..., n - 1], rest)
+        n //= 2
+        x = op(x[..., :n], x[..., n : 2 * n])
+    return x[..., 0] if rest is None else op(x[..., 0], rest)
+
+
+def scan(op, x):
+    """Running results of an associative `op` along the last dimension, in about 2 n steps.
+
+    Pairs are combined, scanned by recursion, and the elements between them filled in.
+    """
+    n = x.shape[-1]
+    if n < 2:
+        return x
+    odd = scan(op, op(x[..., 0 : n - 1 : 2], x[..., 1::2]))
+    even = x[..., :1]
+    if n > 2:
+        even = concatenate([even, op(odd[..., : (n - 1) // 2], x[..., 2::2])], axis=-1)
+    half = n // 2
+    lead = x.shape[:-1]
+    pairs = concatenate([reshape(part, (*lead, half, 1)) for part in (even[..., :half], odd)], -1)
+    out = reshape(pairs, (*lead, 2 * half))
+    return concatenate([out, even[..., half:]], axis=-1) if n % 2 else out
+
+
+def reduce_by(op, identity, x, axis, keepdims):
+    """Combine the elements along `axis` by an associative and commutative `op`."""
+    axes = axes_of(axis, x.ndim)
+    if not axes:
+        return x
+    shape = x.shape
+    x = to_last(x, axes)
+    y = halves(op, x) if x.shape[-1] else _core.tensor(np.full(x.shape[:-1], identity))
+    return keep(y, shape, axes) if keepdims else y
+
+
+def along(function, x, axis):
+    """`function`, which keeps the shape and works on the last dimension, along `axis`."""
+    if axis is None:
+        return function(reshape(x, (-1,)))
+    axis = axis_of(axis, x.ndim)
+    if axis == x.ndim - 1:
+        return function(x)
+    return moveaxis(function(moveaxis(x, axis, -1)), -1, axis)
+
+
+@array_function(np.prod, method="prod")
+def prod(x, axis=None, dtype=None, out=None, keepdims=False, **others):
+    """The product of the elements, of all or along `axis`; exact at every order at zeros."""
+    if dtype is not None or out is not None or others:
+        refuse("prod", dtype=dtype, out=out, **others)
+    return reduce_by(lambda a, b: a * b, 1.0, as_array(x), axis, keepdims)
+
+
+@array_function(np.cumsum, method="cumsum")
+def cumsum(x, axis=None, dtype=None, out=None):
+    """Running sums along `axis`, of the flattened array if it is None."""
+    if dtype is not None or out is not None:
+        refuse("cumsum", dtype=dtype, out=out)
+    return along(cumsum_last, as_array(x), axis)
+
+
+@array_function(np.cumprod, method="cumprod")
+def cumprod(x, axis=None, dtype=None, out=None):
+    """Running products along `axis`; exact at every order at zeros."""
+    if dtype is not None or out is not None:
+        refuse("cumprod", dtype=dtype, out=out)
+    return along(lambda y: scan(lambda a, b: a * b, y), as_array(x), axis)
+
+
+@array_function(np.max, np.amax, method=("max", "amax"))
+def max(x, axis=None, out=None, keepdims=False, **others):
+    """The maximum, of all elements or along `axis`; ties share the derivative evenly."""
+    return _extremum("max", x, axis, out, keepdims, others, False)
+
+
+@array_function(np.min, np.amin, method=("min", "amin"))
+def min(x, axis=None, out=None, keepdims=False, **others):
+    """The minimum, of all elements or along `axis`; ties share the derivative evenly."""
+    return _extremum("min", x, axis, out, keepdims, others, True)
+
+
+amax, amin = max, min
+
+
+def _extremum(name, x, axis, out, keepdims, others, least):
+    if out is not None or others:
+        refuse(name, out=out, **others)
+    x = as_array(x)
+    axes = axes_of(axis, x.ndim)
+    if not axes:
+        return x
+    last = to_last(x, axes)
+    if last.shape[-1] == 0:
+        raise ShapeError(f"{name} of no elements: a tensor of shape {x.shape}, axis {axis}")
+    y = extremum_last(last, least)
+    return keep(y, x.shape, axes) if keepdims else y
+
+
+@array_function(np.ptp, method="ptp")
+def ptp(x, axis=None, out=None, keepdims=False):
+    """The maximum less the minimum."""
+    if out is not None:
+        refuse("ptp", out=out)
+    return max(x, axis, None, keepdims) - min(x, axis, None, keepdims)
+
+
+# ---- norms ----
+
+
+@array_function(np.linalg.norm, method="norm")
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The norm of vectors or matrices, as numpy.linalg.norm.
+
+    At 0 the first derivative is 0 and the second nan; the square of a 2-norm is recorded as the
+    sum of squares and is exact there at every order.
+    """
+    x = as_array(x)
+    if axis is None and (
+        ord is None or (ord == 2 and x.ndim == 1) or (ord == "fro" and x.ndim == 2)
+    ):
+        return _two_norm(x, tuple(range(x.ndim)), keepdims)
+    axes = axes_of(axis, x.ndim)
+    if len(axes) == 1:
+        return _vector_norm(x, 2 if ord is None else ord, axes, keepdims)
+    if len(axes) == 2:
+        return _matrix_norm(x, ord, axes, keepdims)
+    raise ShapeError(f"norm is of vectors or matrices, but got {len(axes)} axes: name one or two")
+
+
+def _two_norm(x, axes, keepdims):
+    return _core.apply("root", sum_axes(x * x, axes, keepdims))
+
+
+def _vector_norm(x, order, axes, keepdims):
+    if isinstance(order, str):
+        raise ValueError(f"norm: order {order!r} is for matrices; this is a vector")
+    if order == 2:
+        return _two_norm(x, axes, keepdims)
+    size = abs(x)
+    if order == 1:
+        return sum_axes(size, axes, keepdims)
+    if order == math.inf:
+        return max(size, axes, None, keepdims)
+    if order == -math.inf:
+        return min(size, axes, None, keepdims)
+    if order == 0:
+        return _core.tensor(np.sum(values(x) != 0, axis=axes, keepdims=keepdims).astype(float))
+    total = sum_axes(size**order, axes, keepdims)
+    zero = np.equal(values(total), 0)
+    if not zero.any():
+        return total ** (1 / order)
+    # As for the 2-norm: a first derivative of 0, none of second order.
+    at_zero = _two_norm(x, axes, keepdims)
+    power = _core.apply("where", zero, 1.0, total) ** (1 / order)
+    return _core.apply("where", zero, at_zero, power)
+
+
+def _matrix_norm(x, order, axes, keepdims):
+    if order is None or order == "fro":
+        return _two_norm(x, axes, keepdims)
+    if order not in (1, -1, math.inf, -math.inf):
+        raise NotDifferentiableError(
+            f"norm: order {order!r} of a matrix needs its singular values, which have no rule yet; "
+            "orders 'fro', 1, -1, inf and -inf have one"
+        )
+    summed = axes[0] if builtin_abs(order) == 1 else axes[1]
+    other = axes[1] if summed == axes[0] else axes[0]
+    sums = sum_axes(abs(x), (summed,), True)
+    return (max if order > 0 else min)(
+        sums if keepdims else sum_axes(sums, (summed,)),
+        other if keepdims else other - (summed < other),
+        None,
+        keepdims,
+    )
+
+
+def builtin_abs(number):
+    """The absolute value of a Python number."""
+    return math.fabs(number)

@@ -1,0 +1,521 @@
+"""Functions that move elements and compute nothing."""
+
+import itertools
+
+import numpy as np
+
+from .. import _core
+from ..errors import NotDifferentiableError, ShapeError
+from . import primitives
+from .primitives import as_array, axes_of, axis_of, shape_of, values
+from .table import Dual, Tensor, array_function, refuse
+
+
+@array_function(np.reshape)
+def reshape(x, shape, order="C", *, copy=None):
+    """The same elements in another shape; one length may be -1."""
+    if order != "C" or copy is not None:
+        refuse("reshape", order=order, copy=copy)
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    return primitives.reshape(as_array(x), shape)
+
+
+def _reshape_method(x, *shape):
+    """The same elements in another shape; one length may be -1."""
+    return reshape(x, shape[0] if len(shape) == 1 else shape)
+
+
+def _transpose_method(x, *axes):
+    """The dimensions in another order, reversed if none is given."""
+    return transpose(
+        x, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None
+    )
+
+
+@array_function(np.ravel, method="ravel")
+def ravel(x, order="C"):
+    """The elements in one dimension, row by row."""
+    if order not in ("C", "K", "A"):
+        refuse("ravel", order=order)
+    return primitives.reshape(as_array(x), (-1,))
+
+
+@array_function(np.transpose, np.permute_dims)
+def transpose(x, axes=None):
+    """The dimensions in another order, reversed if `axes` is None."""
+    x = as_array(x)
+    axes = tuple(range(x.ndim))[::-1] if axes is None else axes_of(tuple(axes), x.ndim)
+    return primitives.transpose(x, axes)
+
+
+_core.add_methods({"flatten": ravel, "reshape": _reshape_method, "transpose": _transpose_method})
+
+
+@array_function(np.moveaxis)
+def moveaxis(x, source, destination):
+    """`x` with the dimensions `source` moved to the positions `destination`."""
+    x = as_array(x)
+    source = axes_of(source, x.ndim)
+    destination = axes_of(destination, x.ndim)
+    if len(source) != len(destination):
+        raise ShapeError(f"moveaxis: {len(source)} sources, {len(destination)} destinations")
+    order = [d for d in range(x.ndim) if d not in source]
+    for to, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(to, axis)
+    return primitives.transpose(x, tuple(order))
+
+
+@array_function(np.swapaxes, method="swapaxes")
+def swapaxes(x, axis1, axis2):
+    """`x` with two dimensions exchanged."""
+    x = as_array(x)
+    order = list(range(x.ndim))
+    a, b = axis_of(axis1, x.ndim), axis_of(axis2, x.ndim)
+    order[a], order[b] = b, a
+    return primitives.transpose(x, tuple(order))
+
+
+@array_function(np.matrix_transpose)
+def matrix_transpose(x):
+    """`x` with the last two dimensions exchanged."""
+    return swapaxes(x, -1, -2)
+
+
+@array_function(np.squeeze, method="squeeze")
+def squeeze(x, axis=None):
+    """`x` without its dimensions of length 1, or without those of `axis`."""
+    x = as_array(x)
+    shape = x.shape
+    if axis is None:
+        return primitives.reshape(x, tuple([n for n in shape if n != 1]))
+    axes = axes_of(axis, x.ndim)
+    for a in axes:
+        if shape[a] != 1:
+            raise ShapeError(f"squeeze: axis {a} of a tensor of shape {shape} is not of length 1")
+    return primitives.reshape(x, tuple([n for d, n in enumerate(shape) if d not in axes]))
+
+
+@array_function(np.expand_dims)
+def expand_dims(x, axis):
+    """`x` with dimensions of length 1 inserted, at `axis` of the result."""
+    x = as_array(x)
+    n_new = len(axis) if isinstance(axis, (tuple, list)) else 1
+    axes = axes_of(axis, x.ndim + n_new)
+    shape = list(x.shape)
+    for a in sorted(axes):
+        shape.insert(a, 1)
+    return primitives.reshape(x, tuple(shape))
+
+
+@array_function(np.broadcast_to)
+def broadcast_to(x, shape, subok=False):
+    """`x` stretched to `shape` by NumPy's rules, a view."""
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    return primitives.broadcast_to(as_array(x), shape)
+
+
+@array_function(np.broadcast_arrays)
+def broadcast_arrays(*arrays, subok=False):
+    """The arrays stretched to their common shape, a tuple."""
+    arrays = [as_array(a) for a in arrays]
+    shape = np.broadcast_shapes(*[a.shape for a in arrays])
+    return tuple([primitives.broadcast_to(a, shape) for a in arrays])
+
+
+def _at_least(n, x):
+    """At least n dimensions, as NumPy's atleast_1d to atleast_3d place them."""
+    x = as_array(x)
+    shape = x.shape
+    if len(shape) >= n:
+        return x
+    new = {1: (1,), 2: (1, *shape) if shape else (1, 1), 3: (1, *shape, 1)}
+    if n == 3 and len(shape) != 1:
+        new[3] = (*shape, 1) if shape else (1, 1, 1)
+    return primitives.reshape(x, new[n])
+
+
+def _each(n, arrays):
+    out = tuple([_at_least(n, a) for a in arrays])
+    return out[0] if len(out) == 1 else out
+
+
+@array_function(np.atleast_1d)
+def atleast_1d(*arrays):
+    """Each array with at least one dimension."""
+    return _each(1, arrays)
+
+
+@array_function(np.atleast_2d)
+def atleast_2d(*arrays):
+    """Each array with at least two dimensions."""
+    return _each(2, arrays)
+
+
+@array_function(np.atleast_3d)
+def atleast_3d(*arrays):
+    """Each array with at least three dimensions."""
+    return _each(3, arrays)
+
+
+# ---- joining ----
+
+
+def rows_of(arrays):
+    """The arrays to be joined: a sequence of them, or the rows of one."""
+    if type(arrays) is Tensor or type(arrays) is Dual:
+        return [arrays[i] for i in range(arrays.shape[0])]
+    return [as_array(a) for a in arrays]
+
+
+@array_function(np.concatenate)
+def concatenate(arrays, axis=0, out=None, dtype=None, casting=None):
+    """Arrays joined along `axis`, flattened first if it is None."""
+    if out is not None or dtype is not None or casting is not None:
+        refuse("concatenate", out=out, dtype=dtype, casting=casting)
+    arrays = rows_of(arrays)
+    if axis is None:
+        arrays, axis = [primitives.reshape(a, (-1,)) for a in arrays], 0
+    for a in arrays:
+        if a.ndim == 0:
+            raise ShapeError("concatenate joins arrays of one dimension or more; use stack")
+    return primitives.concatenate(arrays, axis_of(axis, arrays[0].ndim))
+
+
+concat = concatenate
+
+
+@array_function(np.stack)
+def stack(arrays, axis=0, out=None, *, dtype=None, casting=None):
+    """Arrays of one shape joined along a new dimension `axis`."""
+    if out is not None or dtype is not None or casting is not None:
+        refuse("stack", out=out, dtype=dtype, casting=casting)
+    if type(arrays) is Tensor or type(arrays) is Dual:
+        return moveaxis(arrays, 0, axis)
+    arrays = list(arrays)
+    shapes = {shape_of(a) for a in arrays}
+    if len(shapes) != 1:
+        raise ShapeError(f"stack needs arrays of one shape, got {sorted(shapes)}")
+    shape = shapes.pop()
+    axis = axis_of(axis, len(shape) + 1)
+    if shape == ():
+        return primitives.gather(
+            [x if type(x) in (Tensor, Dual) else float(x) for x in arrays], (len(arrays),)
+        )
+    longer = (*shape[:axis], 1, *shape[axis:])
+    return primitives.concatenate([primitives.reshape(as_array(a), longer) for a in arrays], axis)
+
+
+@array_function(np.vstack)
+def vstack(arrays, *, dtype=None, casting=None):
+    """Rows, or arrays, joined along the first dimension."""
+    return concatenate([_at_least(2, a) for a in rows_of(arrays)], 0, None, dtype, casting)
+
+
+@array_function(np.hstack)
+def hstack(arrays, *, dtype=None, casting=None):
+    """Arrays joined along the second dimension, vectors along the first."""
+    arrays = [_at_least(1, a) for a in rows_of(arrays)]
+    return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, None, dtype, casting)
+
+
+@array_function(np.dstack)
+def dstack(arrays):
+    """Arrays joined along the third dimension."""
+    return concatenate([_at_least(3, a) for a in rows_of(arrays)], 2)
+
+
+@array_function(np.column_stack)
+def column_stack(arrays):
+    """Vectors as columns, and matrices, joined along the second dimension."""
+    arrays = rows_of(arrays)
+    return concatenate([a if a.ndim >= 2 else primitives.reshape(a, (-1, 1)) for a in arrays], 1)
+
+
+@array_function(np.append)
+def append(x, end, axis=None):
+    """`x` with `end` joined to it, both flattened if `axis` is None."""
+    return concatenate([x, end], axis)
+
+
+@array_function(np.block)
+def block(arrays):
+    """Nested lists of blocks joined into one array, the innermost along the last dimension."""
+    depth, ndim = _block_depth(arrays)
+    return _block(arrays, depth, builtin_max(depth, ndim))
+
+
+def builtin_max(a, b):
+    """The greater of two Python numbers."""
+    return a if a > b else b
+
+
+def _block_depth(arrays):
+    if not isinstance(arrays, list):
+        return 0, len(shape_of(arrays))
+    inner = [_block_depth(a) for a in arrays]
+    if len({depth for depth, _ in inner}) != 1:
+        raise ShapeError("block: lists are nested to different depths, or empty")
+    ndim = 0
+    for _, n in inner:
+        ndim = builtin_max(ndim, n)
+    return inner[0][0] + 1, ndim
+
+
+def _block(arrays, depth, ndim):
+    if depth == 0:
+        x = as_array(arrays)
+        return primitives.reshape(x, (1,) * (ndim - x.ndim) + tuple(x.shape))
+    return concatenate([_block(a, depth - 1, ndim) for a in arrays], axis=-depth)
+
+
+# ---- parts ----
+
+
+@array_function(np.array_split)
+def array_split(x, sections, axis=0):
+    """A list of parts: that many of nearly one size, or cut at the given indices."""
+    x = as_array(x)
+    axis = axis_of(axis, x.ndim)
+    n = x.shape[axis]
+    if np.ndim(sections) == 0:
+        sections = int(sections)
+        if sections < 1:
+            raise ValueError(f"array_split needs one section or more, got {sections}")
+        each, more = divmod(n, sections)
+        cuts = [i * each + (i if i < more else more) for i in range(sections + 1)]
+    else:
+        cuts = [0, *[int(i) for i in sections], n]
+    lead = (slice(None),) * axis
+    return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(cuts)]
+
+
+@array_function(np.split)
+def split(x, sections, axis=0):
+    """A list of parts: that many of one size, or cut at the given indices."""
+    x = as_array(x)
+    if np.ndim(sections) == 0 and x.shape[axis_of(axis, x.ndim)] % sections:
+        raise ShapeError(
+            f"split: {x.shape[axis]} elements do not divide into {sections} equal parts; "
+            "use array_split"
+        )
+    return array_split(x, sections, axis)
+
+
+@array_function(np.hsplit)
+def hsplit(x, sections):
+    """Parts along the second dimension, of vectors along the first."""
+    return split(x, sections, 0 if as_array(x).ndim == 1 else 1)
+
+
+@array_function(np.vsplit)
+def vsplit(x, sections):
+    """Parts along the first dimension."""
+    return split(x, sections, 0)
+
+
+@array_function(np.flip)
+def flip(x, axis=None):
+    """The elements in reverse order along `axis`, along all dimensions if it is None."""
+    x = as_array(x)
+    axes = axes_of(axis, x.ndim)
+    return x[tuple([slice(None, None, -1 if d in axes else None) for d in range(x.ndim)])]
+
+
+@array_function(np.fliplr)
+def fliplr(x):
+    """The elements in reverse order along the second dimension."""
+    return flip(x, 1)
+
+
+@array_function(np.flipud)
+def flipud(x):
+    """The elements in reverse order along the first dimension."""
+    return flip(x, 0)
+
+
+@array_function(np.rot90)
+def rot90(x, k=1, axes=(0, 1)):
+    """`x` turned k times by a quarter, from the first of `axes` towards the second."""
+    x = as_array(x)
+    a, b = axes_of(axes, x.ndim)
+    k %= 4
+    if k == 2:
+        return flip(x, (a, b))
+    if k == 1:
+        return swapaxes(flip(x, b), a, b)
+    return flip(swapaxes(x, a, b), b) if k == 3 else x
+
+
+@array_function(np.roll)
+def roll(x, shift, axis=None):
+    """The elements moved along `axis` by `shift`, those beyond the end coming back in front."""
+    x = as_array(x)
+    if axis is None:
+        return primitives.reshape(roll(primitives.reshape(x, (-1,)), shift, 0), x.shape)
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    for by, a in zip(shifts.ravel().tolist(), axes.ravel().tolist(), strict=True):
+        a = axis_of(a, x.ndim)
+        n = x.shape[a]
+        by = by % n if n else 0
+        if by:
+            lead = (slice(None),) * a
+            x = primitives.concatenate(
+                [x[(*lead, slice(n - by, None))], x[(*lead, slice(n - by))]], a
+            )
+    return x
+
+
+@array_function(np.take, method="take")
+def take(x, indices, axis=None, out=None, mode="raise"):
+    """The elements, or the parts along `axis`, at `indices`."""
+    if out is not None:
+        refuse("take", out=out)
+    x = as_array(x)
+    if axis is None:
+        x, axis = primitives.reshape(x, (-1,)), 0
+    axis = axis_of(axis, x.ndim)
+    indices = np.asarray(values(indices))
+    if mode == "wrap":
+        indices = indices % x.shape[axis]
+    elif mode == "clip":
+        indices = np.clip(indices, 0, x.shape[axis] - 1)
+    return x[(*(slice(None),) * axis, indices)]
+
+
+@array_function(np.take_along_axis)
+def take_along_axis(x, indices, axis=-1):
+    """The elements that index arrays of x's dimension, such as argsort gives, pick along `axis`."""
+    x = as_array(x)
+    if axis is None:
+        x, axis = primitives.reshape(x, (-1,)), 0
+    axis = axis_of(axis, x.ndim)
+    indices = np.asarray(values(indices))
+    key = list(np.ogrid[tuple([slice(n) for n in x.shape])])
+    key[axis] = indices
+    return x[tuple(key)]
+
+
+@array_function(np.compress)
+def compress(condition, x, axis=None, out=None):
+    """The parts along `axis` where `condition` is true."""
+    return take(x, np.flatnonzero(np.asarray(values(condition))), axis, out)
+
+
+@array_function(np.delete)
+def delete(x, which, axis=None):
+    """`x` without the parts `which` along `axis`."""
+    x = as_array(x)
+    n = x.size if axis is None else x.shape[axis_of(axis, x.ndim)]
+    return take(x, np.delete(np.arange(n), which), axis)
+
+
+@array_function(np.repeat, method="repeat")
+def repeat(x, repeats, axis=None):
+    """Each element, or each part along `axis`, `repeats` times."""
+    x = as_array(x)
+    if axis is None:
+        x, axis = primitives.reshape(x, (-1,)), 0
+    n = x.shape[axis_of(axis, x.ndim)]
+    return take(x, np.repeat(np.arange(n), repeats), axis)
+
+
+@array_function(np.tile)
+def tile(x, repeats):
+    """`x` repeated as a whole, so many times along each dimension."""
+    x = as_array(x)
+    repeats = (repeats,) if np.ndim(repeats) == 0 else tuple(repeats)
+    ndim = builtin_max(x.ndim, len(repeats))
+    repeats = (1,) * (ndim - len(repeats)) + repeats
+    shape = (1,) * (ndim - x.ndim) + tuple(x.shape)
+    apart = [n for pair in zip((1,) * ndim, shape, strict=True) for n in pair]
+    wide = [n for pair in zip(repeats, shape, strict=True) for n in pair]
+    x = primitives.broadcast_to(primitives.reshape(x, tuple(apart)), tuple(wide))
+    return primitives.reshape(x, tuple([r * n for r, n in zip(repeats, shape, strict=True)]))
+
+
+@array_function(np.pad)
+def pad(x, pad_width, mode="constant", **options):
+    """`x` with elements added at its borders: a constant, or its own as `mode` says."""
+    x = as_array(x)
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(d, pad_width.get(d - x.ndim, 0)) for d in range(x.ndim)]
+        pad_width = [(w, w) if np.ndim(w) == 0 else w for w in pad_width]
+    widths = np.broadcast_to(pad_width, (x.ndim, 2)).tolist()
+    if mode == "constant":
+        fill = options.pop("constant_values", 0)
+        if options:
+            raise TypeError(f"pad() got an unexpected keyword argument {next(iter(options))!r}")
+        return _pad_constant(x, widths, fill)
+    if mode not in ("edge", "reflect", "symmetric", "wrap") or options.get("reflect_type") == "odd":
+        raise NotDifferentiableError(
+            f"pad of a tensor knows the modes constant, edge, reflect, symmetric and wrap, "
+            f"got {mode!r} {options or ''}"
+        )
+    for axis, width in enumerate(widths):
+        if width != [0, 0]:
+            x = take(x, np.pad(np.arange(x.shape[axis]), width, mode, **options), axis)
+    return x
+
+
+def _pad_constant(x, widths, fill):
+    traced = type(fill) is Tensor or type(fill) is Dual
+    fills = broadcast_to(fill, (x.ndim, 2)) if traced else np.broadcast_to(fill, (x.ndim, 2))
+    for axis, (before, after) in enumerate(widths):
+        shape = x.shape
+        parts = [x]
+        for end, width in enumerate((before, after)):
+            if width:
+                border = (*shape[:axis], width, *shape[axis + 1 :])
+                part = primitives.broadcast_to(as_array(fills[axis, end]), border)
+                parts.insert(0 if end == 0 else len(parts), part)
+        if len(parts) > 1:
+            x = primitives.concatenate(parts, axis)
+    return x
+
+
+# ---- diagonals and triangles ----
+
+
+@array_function(np.diagonal, method="diagonal")
+def diagonal(x, offset=0, axis1=0, axis2=1):
+    """The elements whose index along `axis2` is that along `axis1` plus `offset`, along the end."""
+    x = moveaxis(x, (axis1, axis2), (-2, -1))
+    *lead, m, n = x.shape
+    first = offset if offset >= 0 else -offset * n
+    length = min(m, n - offset) if offset >= 0 else min(m + offset, n)
+    length = length if length > 0 else 0
+    flat = primitives.reshape(x, (*lead, m * n))
+    return flat[..., first : first + length * (n + 1) : n + 1][..., :length]
+
+
+@array_function(np.diag)
+def diag(x, k=0):
+    """The k-th diagonal of a matrix; of a vector, the matrix with it there and 0 elsewhere."""
+    x = as_array(x)
+    if x.ndim == 2:
+        return diagonal(x, k)
+    if x.ndim != 1:
+        raise ShapeError(f"diag takes a vector or a matrix, got shape {x.shape}")
+    n = x.shape[0] + abs(k)
+    x = _pad_constant(x, [(k, 0) if k > 0 else (0, -k)], 0.0)
+    return _core.apply("where", np.eye(n, k=k), x, 0.0)
+
+
+@array_function(np.diagflat)
+def diagflat(x, k=0):
+    """The matrix with the elements of `x` on its k-th diagonal."""
+    return diag(ravel(x), k)
+
+
+@array_function(np.tril)
+def tril(x, k=0):
+    """`x` with 0 above the k-th diagonal."""
+    x = as_array(x)
+    return _core.apply("where", np.tri(*x.shape[-2:], k=k), x, 0.0)
+
+
+@array_function(np.triu)
+def triu(x, k=0):
+    """`x` with 0 below the k-th diagonal."""
+    x = as_array(x)
+    return _core.apply("where", np.tri(*x.shape[-2:], k=k - 1), 0.0, x)

@@ -1,0 +1,73 @@
+"""The table of array functions: one line above a rule gives it every name it is reached by."""
+
+import functools
+
+from .. import _core
+from ..errors import NotDifferentiableError
+
+Tensor = _core.Tensor
+Dual = _core.Dual
+
+functions = {}  # public name -> function of numbers, arrays, tensors and duals
+
+
+def array_function(*numpy_functions, method=None):
+    """Register a rule, which takes a Tensor or a Dual somewhere among its arguments.
+
+    It becomes the meaning of `numpy_functions` on tensors, the method called `method` (or each of
+    a tuple of names), and the public function of its own name, which hands arguments without
+    tensors to the first of `numpy_functions`.
+    """
+
+    def register(rule):
+        for function in numpy_functions:
+            _core.ARRAY_FUNCTIONS[function] = rule
+        names = () if method is None else (method,) if isinstance(method, str) else method
+        _core.add_methods(dict.fromkeys(names, rule))
+        functions[rule.__name__] = _public(rule, numpy_functions[0])
+        return rule
+
+    return register
+
+
+def _public(rule, plain):
+    @functools.wraps(rule)
+    def function(*args, **kwargs):
+        if is_traced(args) or (kwargs and is_traced(kwargs.values())):
+            return rule(*args, **kwargs)
+        return plain(*args, **kwargs)
+
+    return function
+
+
+def is_traced(items):
+    """Whether there is a Tensor or a Dual among `items`, or in lists and tuples among them."""
+    for item in items:
+        kind = type(item)
+        if kind is Tensor or kind is Dual:
+            return True
+        if (kind is list or kind is tuple) and is_traced(item):
+            return True
+    return False
+
+
+def refuse(name, **options):
+    """Raise for the first of `options` that is given (not None) and means something."""
+    remedies = {
+        "out": "bind the result to a name instead: y = {name}(x)",
+        "dtype": "derivatives are in float64; leave dtype out",
+        "where": "mask the argument instead, for instance x[mask] or adcore.where(mask, x, 0.0)",
+        "initial": "combine the result with the initial value instead",
+        "casting": "leave it out",
+        "order": "leave it out",
+        "subok": "leave it out",
+        "axes": "move the axes first",
+    }
+    for option, value in options.items():
+        if value is None or (option == "dtype" and value in (float, "float64", "f8", "d")):
+            continue
+        if option not in remedies:
+            raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
+        raise NotDifferentiableError(
+            f"{name} of a tensor does not take {option}=; " + remedies[option].format(name=name)
+        )

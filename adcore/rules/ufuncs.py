@@ -1,0 +1,147 @@
+"""NumPy's ufuncs on tensors: those without a row in the op table, and the methods of ufuncs."""
+
+import numpy as np
+
+from .. import _core, ops
+from ..errors import NotDifferentiableError
+from . import products, reductions
+from .choices import stripped
+from .primitives import as_array, axis_of, reshape, sum_axes, values
+
+# Results that do not vary with the arguments: plain arrays.
+CONSTANT = {
+    *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal"),
+    *("isnan", "isinf", "isfinite", "signbit", "spacing"),
+    *("logical_and", "logical_or", "logical_not", "logical_xor"),
+}
+
+
+def _heaviside(x, at_zero):
+    numbers = values(x)
+    step = _core.apply("where", np.equal(numbers, 0), at_zero, np.greater(numbers, 0) * 1.0)
+    return _core.apply("where", np.isnan(numbers), np.nan, step)
+
+
+def _divmod(x, z):
+    return x // z, _core.apply("remainder", x, z)
+
+
+def _modf(x):
+    whole = _core.apply("trunc", x)
+    return x - whole, whole
+
+
+def _row_sums(x):
+    return sum_axes(x, (x.ndim - 1,))
+
+
+def _vecmat(x, a):
+    x = as_array(x)
+    return reductions.sum(reshape(x, (*x.shape, 1)) * a, -2)
+
+
+# Ufuncs that are made of rows.
+COMPOSED = {
+    "positive": lambda x: +x,
+    "conjugate": lambda x: +x,
+    "fabs": abs,
+    "radians": ops.deg2rad,
+    "degrees": ops.rad2deg,
+    "float_power": lambda x, z: x**z,
+    "floor_divide": lambda x, z: x // z,
+    "divmod": _divmod,
+    "modf": _modf,
+    "heaviside": _heaviside,
+    "ldexp": lambda x, n: x * np.exp2(n),
+    "matmul": products.matmul,
+    "vecdot": lambda a, b: _row_sums(a * b),
+    "matvec": lambda a, x: _row_sums(a * reshape(as_array(x), (*x.shape[:-1], 1, x.shape[-1]))),
+    "vecmat": _vecmat,
+}
+
+_REDUCE = {
+    "add": reductions.sum,
+    "multiply": reductions.prod,
+    "maximum": reductions.max,
+    "minimum": reductions.min,
+}
+_ACCUMULATE = {
+    "add": lambda a, b: a + b,
+    "multiply": lambda a, b: a * b,
+    "maximum": ops.maximum,
+    "minimum": ops.minimum,
+}
+
+
+def _reduce(ufunc, x, axis=0, dtype=None, out=None, keepdims=False, **others):
+    rule = _REDUCE[ufunc.__name__]
+    if dtype is not None:
+        others["dtype"] = dtype
+    return rule(x, axis=axis, out=out, keepdims=keepdims, **others)
+
+
+def _accumulate(ufunc, x, axis=0, dtype=None, out=None):
+    reductions.refuse(f"numpy.{ufunc.__name__}.accumulate", dtype=dtype, out=out)
+    op = _ACCUMULATE[ufunc.__name__]
+    if ufunc is np.add:
+        return reductions.cumsum(x, axis)
+    return reductions.along(lambda y: reductions.scan(op, y), as_array(x), axis_of(axis, x.ndim))
+
+
+def _outer(ufunc, a, b):
+    a, b = as_array(a), as_array(b)
+    return ufunc(reshape(a, (*a.shape, *[1] * b.ndim)), b)
+
+
+def array_ufunc(ufunc, method, inputs, kwargs):
+    """What Tensor.__array_ufunc__ hands on: all but a plain call of a row's ufunc."""
+    name = ufunc.__name__
+    for option in ("out", "where"):
+        if kwargs.get(option) not in (None, True, (None,)):
+            _refuse_option(name, option)
+    if name in CONSTANT:
+        return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
+    if method == "__call__":
+        rule = COMPOSED.get(name) or _row(name)
+        if rule is not None:
+            _refuse_all(name, kwargs)
+            return rule(*inputs)
+    elif method == "reduce" and name in _REDUCE:
+        return _reduce(ufunc, *inputs, **kwargs)
+    elif method == "accumulate" and name in _ACCUMULATE:
+        return _accumulate(ufunc, *inputs, **kwargs)
+    elif method == "outer" and ufunc.nin == 2 and (name in COMPOSED or _row(name)):
+        _refuse_all(name, kwargs)
+        return _outer(ufunc, *inputs)
+    called = name if method == "__call__" else f"{name}.{method}"
+    raise NotDifferentiableError(
+        f"{_module(ufunc)}.{called} has no derivative rule; write it with adcore's functions, or "
+        "pass x.detach().numpy() for a constant"
+    )
+
+
+def _module(ufunc):
+    return "numpy" if getattr(np, ufunc.__name__, None) is ufunc else "the ufunc"
+
+
+def _row(name):
+    """The function of the op table's row that a ufunc's name means, or None."""
+    return _rows.get(name)
+
+
+def _refuse_option(name, option):
+    instead = {
+        "out": f"write y = {name}(...), or x = x + y for x += y of an array x",
+        "where": "choose with adcore.where(mask, a, b)",
+    }
+    raise NotDifferentiableError(f"{name} of a tensor does not take {option}=; {instead[option]}")
+
+
+def _refuse_all(name, kwargs):
+    for option, value in kwargs.items():
+        if value is not None and (option, value) != ("where", True) and value != (None,):
+            reductions.refuse(name, **{option: value})
+
+
+_rows = {op.ufunc: op.function for op in _core.OPS if not op.hidden}
+_core.add_methods({"__array_ufunc__": array_ufunc})
