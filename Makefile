@@ -61,7 +61,7 @@ build: .venv/built
 	touch $@
 
 demo: build
-	$(BIN)/python examples/nist_fit.py
+	$(BIN)/python examples/nist_fit.py --plot build/nist_fit.png
 
 test: build test-c
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
