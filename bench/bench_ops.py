@@ -29,9 +29,10 @@ def case(op):
     rng = np.random.default_rng(op.code)
     arrays = []
     for lo, hi in op.domain:
-        lo, hi = max(lo, hi - 2.0, -2.0), min(hi, lo + 2.0, 2.0)
-        margin = 0.1 * (hi - lo)
-        arrays.append(rng.uniform(lo + margin, hi - margin, ELEMENTS))
+        low = max(lo, -2.0)
+        high = min(hi, low + 4.0)
+        margin = 0.1 * (high - low)
+        arrays.append(rng.uniform(low + margin, high - margin, ELEMENTS))
     if op.family:
         return arrays, lambda *args: op.function(PARAMETER, *args)
     return arrays, op.function
