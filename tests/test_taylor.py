@@ -9,6 +9,7 @@ from mpmath import mp, mpf
 
 import adcore
 import oracles
+from adcore import _core
 
 # ---- derivative() against mpmath -----------------------------------------------------------------
 
@@ -157,6 +158,32 @@ def test_rows_to_order_seven(op, rng):
 
 # ---- arrays: against the other modes -------------------------------------------------------------
 
+M = np.array([[0.5, -1.0, 2.0], [1.5, 0.3, -0.7]])
+
+PROGRAMS = {
+    "elementwise": lambda x: np.sum(np.sin(x) * np.exp(x) / (1 + x * x)),
+    "broadcast": lambda x: np.sum(x[:, None] * np.cos(x[None, :] * x[:, None])),
+    "scalar loop": lambda x: sum((x[i + 1] - x[i] ** 2) ** 2 + x[i] ** 3 for i in range(2)),
+    "matmul": lambda x: np.sum(np.tanh(M @ x) * (M @ (x * x))),
+    "product of variables": lambda x: np.sum((x[:, None] * M.T) @ (M * x)),
+    "slices": lambda x: x[0] * np.sum(x[1:] ** 3) + np.sum(x[::-1] * x * x[[2, 2, 0]]),
+    "cumulative": lambda x: np.sum(np.cumsum(x * x) * x),
+    "extremum": lambda x: np.max(x * x) * np.min(x) * np.sum(x),
+    "norm": lambda x: np.linalg.norm(x) ** 3,
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_first_three_coefficients_of_array_programs(name, rng):
+    f = PROGRAMS[name]
+    x, v = rng.uniform(0.3, 1.5, 3), rng.normal(size=3)
+    series = adcore.taylor(f, x, v, 3)
+    assert np.ptp(series) > 0
+    np.testing.assert_allclose(series[0], f(x), rtol=1e-14)
+    np.testing.assert_allclose(series[1], adcore.jvp(f, (x,), (v,))[1], rtol=1e-12)
+    np.testing.assert_allclose(2 * series[2], v @ adcore.hessian(f)(x) @ v, rtol=1e-11)
+    np.testing.assert_allclose(6 * series[3], v @ adcore.third(f, x, v, v), rtol=1e-10)
+
 
 def test_a_vector_longer_than_a_tile(rng):
     x, v = rng.uniform(0.5, 2.0, 1000), rng.normal(size=1000)
@@ -168,10 +195,35 @@ def test_a_vector_longer_than_a_tile(rng):
         )
 
 
+def test_shapes_and_constants_among_the_results():
+    x, v = np.ones((2, 3)), np.arange(6.0).reshape(2, 3)
+    series = adcore.taylor(lambda t: t * t, x, v, 2)
+    assert series.shape == (3, 2, 3)
+    np.testing.assert_array_equal(series, [x, 2 * v, v * v])
+    mixed = adcore.taylor(lambda t: np.stack([t * t, 3.0, t]), 2.0, 1.0, 3)
+    assert mixed.tolist() == [[4.0, 3.0, 2.0], [4.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    assert adcore.taylor(lambda _: np.ones(2), 2.0, 1.0, 1).tolist() == [[1.0, 1.0], [0.0, 0.0]]
+    assert adcore.taylor(lambda t: t, np.zeros(0), np.zeros(0), 2).shape == (3, 0)
+    assert adcore.taylor(lambda t: t * t, [1.0, 2.0], [1.0, 0.0], 0).tolist() == [[1.0, 4.0]]
+
+
 def test_a_direction_of_zero_meets_no_infinity():
     """d/dy of sqrt(y) at y = 0 is infinite, but y does not move."""
     series = adcore.taylor(lambda x: x[0] ** 2 + np.sqrt(x[1]), [3.0, 0.0], [1.0, 0.0], 3)
     assert series.tolist() == [9.0, 6.0, 1.0, 0.0]
+
+
+def test_the_tape_is_as_it_was():
+    x = adcore.tensor(2.0, requires_grad=True)
+    y = x * x
+    before = _core.tape_stats()
+    adcore.derivative(lambda t: wave(adcore, t), 10)(0.7)
+    adcore.taylor(lambda t: t * t, np.ones(1000), np.ones(1000), 3)
+    with pytest.raises(ZeroDivisionError):
+        adcore.derivative(lambda t: t * (1 / 0), 3)(1.0)
+    assert _core.tape_stats()["slots"] == before["slots"]
+    y.backward()
+    assert float(x.grad) == 4.0
 
 
 # ---- inside other transforms ---------------------------------------------------------------------
@@ -257,7 +309,49 @@ def test_what_ignores_the_inner_variable_still_counts_outside():
     assert adcore.grad(lambda a: a + adcore.derivative(lambda _: a * a, 2)(1.0))(3.0) == 1.0
 
 
+def test_a_tracked_tensor_gives_a_tracked_tensor():
+    x = adcore.tensor(2.0, requires_grad=True)
+    y = adcore.derivative(lambda t: t**4, 2)(x)
+    assert y.item() == 48.0
+    y.backward()
+    assert float(x.grad) == 48.0
+
+
+def test_taylor_inside_a_gradient():
+    def second(x):
+        return adcore.taylor(lambda t: np.sum(t**4), x, np.array([1.0, 2.0]), 2)[2]
+
+    x = np.array([0.5, 1.5])
+    np.testing.assert_allclose(adcore.grad(second)(x), 12 * x * np.array([1.0, 4.0]), rtol=1e-13)
+
+
+def test_recording_may_be_off_outside():
+    x = adcore.tensor(2.0, requires_grad=True)
+    with adcore.no_grad():
+        assert adcore.derivative(lambda t: t**3, 2)(2.0) == 12.0
+        y = adcore.derivative(lambda t: t**3, 2)(x)
+        assert y.item() == 12.0
+        assert not y.requires_grad
+
+
 # ---- third() -------------------------------------------------------------------------------------
+
+
+def test_third_against_the_jacobian_of_the_hessian(rng):
+    def f(x):
+        return np.exp(x[0] * x[1]) * np.sin(x[2] * x[0]) + np.sum(x**4)
+
+    x, u, v = rng.normal(size=(3, 3))
+    tensor = adcore.jacobian(adcore.hessian(f))(x)
+    assert np.ptp(tensor) > 0
+    want = np.einsum("ijk,j,k->i", tensor, u, v)
+    np.testing.assert_allclose(adcore.third(f, x, u, v), want, rtol=1e-11)
+    np.testing.assert_allclose(adcore.third(f, x, v, u), want, rtol=1e-11)
+
+
+def test_third_of_separate_variables_is_exactly_zero():
+    got = adcore.third(lambda x: np.sum(x**5), np.ones(3), [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    assert got.tolist() == [0.0, 0.0, 0.0]
 
 
 def test_third_can_be_differentiated():

@@ -261,7 +261,7 @@ def _backward_method(self, gradient=None, retain_graph=None, create_graph=False,
 
 
 _backward_method.__name__ = "backward"
-_core.METHODS["backward"] = _backward_method
+_core.add_methods({"backward": _backward_method})
 
 
 # ---- recording on and off ----
