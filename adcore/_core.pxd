@@ -208,6 +208,7 @@ cdef extern from "ad_sweep.h" nogil:
 
 
 cdef extern from "ad_taylor.h" nogil:
+    ad_status ad_taylor_begin(ad_tape *tape, int32_t low, int32_t first, int order)
     ad_status ad_sweep_taylor(ad_tape *tape, int32_t first, int32_t last)
 
 

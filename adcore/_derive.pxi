@@ -259,7 +259,7 @@ def sweep_taylor(Tensor flat, direction, Tensor output, int order):
     view = ad_handle_get(&output.h)
     if ad_view_lowest(&view) < low or reads_outside(flat):
         return None
-    check(ad_work_begin(tape, AD_SWEEP_FORWARD, low, lanes))
+    check(ad_taylor_begin(tape, low, first, order))
     if order > 0:
         for i in range(n):
             tape.work.tan[i * lanes + 1] = v[i]

@@ -79,6 +79,9 @@ AD_VECTOR static void from_rows(const double *rows, int64_t stride, int64_t n, i
     for (int32_t k = 1; k <= degree; k++)
         for (int64_t i = 0; i < n; i++)
             lanes[i * n_lanes + k] = rows[k * stride + i];
+    for (int64_t i = 0; degree + 1 < n_lanes && i < n; i++)
+        for (int64_t k = degree + 1; k < n_lanes; k++)
+            lanes[i * n_lanes + k] = 0;
 }
 
 static int32_t view_degree(const struct sweep *s, const struct ad_view *view, int64_t start,
@@ -153,8 +156,7 @@ static enum ad_status scalar_op(struct sweep *s, int32_t i)
         degree = AD_MAX(degree, a[j].degree);
     }
     if (degree == 0) {
-        lanes_of(s, dst)[0] = tape->value[dst];
-        s->degree[dst - s->low] = 0;
+        store(s, dst, 1, 0, NULL, 0);
         return AD_OK;
     }
     degree =
@@ -215,6 +217,8 @@ static enum ad_status linear(struct sweep *s, int32_t i)
         if (view.place != AD_OWN && view.place != AD_OWN_LIST)
             degree = AD_MAX(degree, view_degree(s, &view, 0, ad_view_size(&view)));
     }
+    memset(lanes_of(s, tape->dst[i]), 0,
+           (size_t)(ad_tape_length(tape, i) * (s->order + 1)) * sizeof(double));
     if (degree > 0) {
         enum ad_status status = ad_sweep_forward(tape, i, i);
 
@@ -294,6 +298,28 @@ static enum ad_status instruction(struct sweep *s, int32_t i)
         return AD_NO_SERIES;
     }
     ad_unreachable();
+    return AD_OK;
+}
+
+enum ad_status ad_taylor_begin(struct ad_tape *tape, int32_t low, int32_t first, int order)
+{
+    struct ad_work *work = tape->work;
+    int64_t n = (int64_t)(tape->n_slots - low) * (order + 1);
+    int64_t seeded = (first < tape->n ? tape->dst[first] : tape->n_slots) - low;
+
+    work->low = low;
+    work->lanes = order + 1;
+    if (n > work->capacity[0]) {
+        double *fresh = malloc((size_t)n * sizeof *fresh);
+
+        if (!fresh)
+            return AD_NO_MEMORY;
+        free(work->tan);
+        work->tan = fresh;
+        work->capacity[0] = n;
+    }
+    if (seeded > 0)
+        memset(work->tan, 0, (size_t)(seeded * (order + 1)) * sizeof *work->tan);
     return AD_OK;
 }
 

@@ -5,16 +5,20 @@
 #include "ad_sweep.h"
 
 /*
- * ad_sweep_taylor() pushes paths through instructions first .. last, to any order.
+ * ad_taylor_begin() makes room for the Taylor coefficients of the slots from 'low' to the end of
+ * the tape, as order + 1 lanes in the work's 'tan': coefficient k is the k-th derivative along the
+ * path divided by k!.  Those of the slots before the results of instruction 'first' are zero, to be
+ * seeded (lane 1 with a direction, say); the others are unset.
+ */
+enum ad_status ad_taylor_begin(struct ad_tape *tape, int32_t low, int32_t first, int order);
+
+/*
+ * ad_sweep_taylor() pushes the seeded paths through instructions first .. last.
  *
- * The lanes of the work's 'tan' are Taylor coefficients: coefficient k is the k-th derivative along
- * the path divided by k!.  Begin with ad_work_begin(tape, AD_SWEEP_FORWARD, low, order + 1), and
- * seed lanes 1 .. order of the slots from 'low' to the first result of 'first'; lane 0 is filled in
- * with the values on the tape.  A slot whose lanes are all zero is a constant, and a derivative
- * with respect to it, even an infinite one, plays no part.
- *
- * Time grows with the square of the order.  Where an op has no Taylor series the lanes become nan
- * or infinite.
+ * Lane 0 of the seeded slots is filled in with their values.  A slot whose other lanes are all zero
+ * is a constant, and a derivative with respect to it, even an infinite one, plays no part.  Where
+ * an op has no Taylor series the lanes become nan or infinite.  Time grows with the square of the
+ * order.
  *
  * Returns AD_OK, AD_NO_MEMORY, AD_CONST_CHANGED, or AD_NO_SERIES for a rule of the user's.
  */

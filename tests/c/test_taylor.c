@@ -27,7 +27,7 @@ static void check(enum ad_status status)
 /* Seed lane 1 of the first n slots with v, and sweep over the whole tape. */
 static void sweep(struct ad_tape *tape, const double *v, int n, int order)
 {
-    check(ad_work_begin(tape, AD_SWEEP_FORWARD, 0, order + 1));
+    check(ad_taylor_begin(tape, 0, 1, order));
     for (int i = 0; i < n; i++)
         tape->work->tan[i * (order + 1) + 1] = v[i];
     check(ad_sweep_taylor(tape, 1, tape->n - 1));
