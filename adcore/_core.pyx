@@ -56,6 +56,9 @@ cdef extern from *:
     }
     """
     int ad_type_add(object type, object name, object function) except -1
+    int PySlice_Unpack(object slice, Py_ssize_t *start, Py_ssize_t *stop, Py_ssize_t *step) except -1
+    Py_ssize_t PySlice_AdjustIndices(Py_ssize_t length, Py_ssize_t *start, Py_ssize_t *stop,
+                                     Py_ssize_t step)
     object PyInstanceMethod_New(object function)
 
 
@@ -554,18 +557,29 @@ cdef object power(object base, object exponent):
     return binary(AD_OP_pow, base, exponent)
 
 
+cdef object radicand(Tensor norm):
+    """The square of a norm: the sum of squares it came from, exact at zero too."""
+    cdef ad_tape *tape = norm.h.tape
+    cdef int32_t i = norm.h.instr, first
+    cdef ad_view view, source
+    if not ad_tape_is_array(tape, i):
+        first = tape.a[i]
+        return new_scalar(tape, ad_tape_producer(tape, first), first)
+    view = ad_handle_get(&norm.h)
+    ad_tape_views(tape, i, &source, 1)
+    if view.place != AD_SLOTS or source.place != AD_SLOTS or not ad_view_is_contiguous(&source):
+        return unary(AD_OP_square, norm)
+    view.base += source.base - tape.dst[i]
+    return new_result(tape, &view, True)
+
+
 cdef object integer_power(Tensor base, double p):
-    cdef ad_tape *tape
-    cdef int32_t i
     if p == 1:
         return base.alias()
     if p == 2:
-        if base.h.tape != NULL and base.h.tape == ad_local.tape and base.h.view == NULL \
-                and ad_local.off == 0 and base.h.tape.op[base.h.instr] == AD_OP_root:
-            # The square of a norm is the sum of squares it came from, exact at zero too.
-            tape = base.h.tape
-            i = ad_tape_producer(tape, tape.a[base.h.instr])
-            return new_scalar(tape, i, tape.a[base.h.instr])
+        if base.h.tape != NULL and base.h.tape == ad_local.tape and ad_local.off == 0 \
+                and ad_tape_code(base.h.tape, base.h.instr) == AD_OP_root:
+            return radicand(base)
         return unary(AD_OP_square, base)
     if p == 0:
         return constant_tensor(1.0 if base.ndim == 0 else np.ones(base.shape))
@@ -754,10 +768,11 @@ cdef int apply_basic(ad_view *view, object key) except -1:
                 out += 1
                 d += 1
         elif isinstance(k, slice):
-            length = view.shape[d]
-            start, stop, step = k.indices(length)
-            view.base += start * view.stride[d] if length else 0
-            shape[out] = len(range(start, stop, step))
+            PySlice_Unpack(k, &start, &stop, &step)
+            length = PySlice_AdjustIndices(view.shape[d], &start, &stop, step)
+            if length > 0:
+                view.base += start * view.stride[d]
+            shape[out] = length
             stride[out] = step * view.stride[d]
             out += 1
             d += 1
@@ -1072,6 +1087,7 @@ cdef class Tensor:
         cdef ad_handle *h = &self.h
         cdef Py_ssize_t i
         cdef int64_t at
+        cdef int32_t slot
         if h.tape != NULL and h.view != NULL and h.view.ndim == 1 and PyLong_CheckExact(key):
             i = key
             if i < 0:
@@ -1083,6 +1099,10 @@ cdef class Tensor:
                         raise_foreign(self)
                     if ad_local.off == 0:
                         return new_scalar(h.tape, h.instr, <int32_t>at)
+                elif h.view.place == AD_LIST and h.tape == ad_local.tape and ad_local.off == 0:
+                    slot = h.view.in_.list.slot[at]
+                    if slot >= 0:
+                        return new_scalar(h.tape, ad_tape_producer(h.tape, slot), slot)
         return get_item(self, plain_key(key))
 
     def __setitem__(self, key, value):
@@ -1541,14 +1561,17 @@ cdef object record_one(Tensor t, int code, int64_t extra, bint keepdims=True):
     return new_result(tape, &result, t.h.tape != NULL and ad_local.off == 0)
 
 
-def sum_axes(x, tuple axes, bint keepdims=False):
-    """The sum of a Tensor over the dimensions `axes`, none negative."""
+def sum_axes(x, tuple axes=None, bint keepdims=False):
+    """The sum of a Tensor over the dimensions `axes`, none negative; None is all."""
     cdef Tensor t = x
     cdef int64_t bits = 0
     if t.ndim == 0:
         return t.alias()
-    for a in axes:
-        bits |= 1 << <int>a
+    if axes is None:
+        bits = (1 << <int64_t>t.ndim) - 1
+    else:
+        for a in axes:
+            bits |= 1 << <int64_t>a
     return record_one(t, AD_ADDTO, bits, keepdims)
 
 
@@ -1563,25 +1586,47 @@ def extremum_last(x, bint least=False):
 
 
 def matmul(a, b):
-    """The matrix product of operands of two or more dimensions, at least one a Tensor."""
+    """The matrix product of operands at least one of which is a Tensor; vectors as in NumPy."""
     cdef ad_tape *tape = this_tape()
     cdef ad_view left, right, result
     cdef ad_status status
-    shape_a, shape_b = shape_of(a), shape_of(b)
+    cdef bint row, column
     check(ad_tape_room(tape, 8))
     if not operand(a, &left):
         raise TypeError(f"matmul takes arrays and tensors, got {type(a).__name__}")
     if not operand(b, &right):
         ad_view_drop(&left)
         raise TypeError(f"matmul takes arrays and tensors, got {type(b).__name__}")
+    row, column = left.ndim == 1, right.ndim == 1
+    if row:
+        insert_dim(&left, 0)
+    if column:
+        insert_dim(&right, 1)
     status = ad_record_matmul(tape, &left, &right, &result)
     ad_view_drop(&left)
     ad_view_drop(&right)
     if status == AD_SHAPES_DIFFER:
-        raise ShapeError(f"matmul: shapes {np.shape(a)} and {np.shape(b)} do not fit: the last "
-                         "dimension of the first must be the last but one of the second")
+        raise ShapeError(f"matmul: shapes {shape_of(a)} and {shape_of(b)} do not fit: the last "
+                         "dimension of the first must be the last but one, or only one, of the "
+                         "second")
     check(status)
+    if column:
+        result.ndim -= 1        # of length 1, at the end
+    if row:                     # of length 1, before the columns
+        result.ndim -= 1
+        if not column:
+            result.shape[result.ndim - 1] = result.shape[result.ndim]
+            result.stride[result.ndim - 1] = result.stride[result.ndim]
     return new_result(tape, &result, (is_tracked(a) or is_tracked(b)) and ad_local.off == 0)
+
+
+cdef void insert_dim(ad_view *vector, int at) noexcept:
+    """Make a view of one dimension a row (at 0) or a column (at 1)."""
+    vector.ndim = 2
+    vector.shape[1 - at] = vector.shape[0]
+    vector.stride[1 - at] = vector.stride[0]
+    vector.shape[at] = 1
+    vector.stride[at] = 0
 
 
 def concatenate(parts, int axis):
@@ -1637,20 +1682,17 @@ def concatenate(parts, int axis):
         PyMem_Free(views)
 
 
-def gather(list items, tuple shape):
-    """Numbers and scalar tensors, in C order, as one Tensor: a list of their slots, no instruction."""
+def gather(items, shape=None):
+    """Numbers and scalar tensors as one Tensor: a list of their slots, no instruction.
+
+    NotImplemented if there are others among the items.
+    """
     cdef ad_tape *tape = this_tape()
-    cdef Py_ssize_t n = len(items), j
-    cdef int d
+    cdef Py_ssize_t n = len(items), j = 0
     cdef bint tracked = False
-    cdef Tensor t
     cdef ad_view view
     cdef ad_list *slots
-    cdef int32_t slot
-    for item in items:
-        tracked = tracked or is_tracked(item)
-    if ad_local.off or not tracked:
-        return constant_tensor(np.reshape([values(item) for item in items], shape))
+    check(ad_tape_room(tape, 8))
     check(ad_tape_grow(tape, 0, 0, n, 0))
     slots = ad_list_new(&tape.lists, n)
     if slots == NULL:
@@ -1659,24 +1701,32 @@ def gather(list items, tuple shape):
     view.place = AD_LIST
     view.in_.list = slots
     try:
-        set_shape(&view, shape)
+        set_shape(&view, (n,) if shape is None else shape)
         ad_strides(view.ndim, view.shape, view.stride)
-        for j in range(n):
-            item = items[j]
+        for item in items:
             if is_tracked(item):
-                t = <Tensor>item
-                if t.h.tape != tape:
-                    raise_foreign(t)
-                if t.h.view != NULL:
-                    raise ShapeError(f"expected a scalar, got a tensor of shape {t.shape}")
-                slot = t.h.slot
+                if (<Tensor>item).h.tape != tape:
+                    raise_foreign(<Tensor>item)
+                if (<Tensor>item).h.view != NULL:
+                    ad_view_drop(&view)
+                    return NotImplemented
+                tracked = True
+                slots.slot[j] = (<Tensor>item).h.slot
             else:
-                slot = ad_tape_const(tape, values(item))
-            slots.slot[j] = slot
+                value = (<Tensor>item).constant if type(item) is Tensor else item
+                if not (PyFloat_CheckExact(value) or is_plain_scalar(value)):
+                    ad_view_drop(&view)
+                    return NotImplemented
+                slots.slot[j] = ad_tape_const(tape, value)
+            j += 1
     except BaseException:
         ad_view_drop(&view)
         raise
-    return new_result(tape, &view, True)
+    if tracked and ad_local.off == 0:
+        return new_result(tape, &view, True)
+    value = view_values(tape, &view)
+    ad_view_drop(&view)
+    return constant_tensor(value)
 
 
 def values(x):

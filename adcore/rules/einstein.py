@@ -1,185 +1,218 @@
-"""einsum: any subscripts, through diagonals, transposes and matrix products."""
+"""einsum: any subscripts, through diagonals, transposes and matrix products.
 
+What is to be done follows from subscripts and shapes alone, so it is planned once and remembered.
+A plan is a list of steps; the parts they work on are the operands and the results of the steps
+before, and the last part is the result.
+
+A term is a list of labels, one per dimension of a part; the dimensions of an ellipsis are -1, -2,
+... from the right.
+"""
+
+import functools
 import itertools
 import math
 
 import numpy as np
 
 from ..errors import ShapeError
-from .primitives import as_array, matmul, reshape, sum_axes
-from .products import ordered
+from .primitives import as_array, matmul, reshape, sum_axes, transpose
 from .shapes import diagonal
 from .table import array_function, refuse
 
 
 @array_function(np.einsum)
 def einsum(*operands, out=None, optimize=None, **others):
-    """Sums of products by the Einstein convention, as numpy.einsum.
-
-    A term is a list of labels, one per dimension; those that are not in the result are summed.
-    """
+    """Sums of products by the Einstein convention, as numpy.einsum."""
     if out is not None or others:
         others.pop("order", None)
         refuse("einsum", out=out, **others)
-    terms, arrays, target = _parse(operands)
-    sizes = _sizes(terms, arrays)
-    if target is None:
-        target = _implicit_target(terms)
-    for label in target:
-        if label not in sizes or target.count(label) > 1:
-            raise ValueError(
-                f"einsum: the result needs each of its labels once, and a term that "
-                f"has it; see {_name(label)!r}"
-            )
-    parts = [_tidy(x, term, sizes) for x, term in zip(arrays, terms, strict=True)]
-    while len(parts) > 1:
-        i, j = _cheapest_pair(parts, sizes, target)
-        others = [part for k, part in enumerate(parts) if k not in (i, j)]
-        needed = set(target).union(*[labels for _, labels in others])
-        parts = [*others, _contract(*parts[i], *parts[j], needed)]
-    x, labels = _sum_others(*parts[0], set(target))
-    return ordered(x, tuple([labels.index(label) for label in target]))
+    text, arrays = _as_text(operands)
+    parts = [as_array(x) for x in arrays]
+    for indices, function in _plan(text, tuple([x.shape for x in parts])):
+        parts.append(function(*[parts[i] for i in indices]))
+    return parts[-1]
 
 
-def _name(label):
-    return "..." if isinstance(label, int) else label
+def _as_text(operands):
+    """The subscripts as text, from either way of calling, and the operands."""
+    if isinstance(operands[0], str):
+        return operands[0], operands[1:]
+    n = len(operands) // 2
+    lists = [*operands[1 : 2 * n : 2], *operands[2 * n :]]
+    terms = ["".join(["..." if k is Ellipsis else _letter(k) for k in one]) for one in lists]
+    text = ",".join(terms[:n])
+    return (f"{text}->{terms[n]}" if len(terms) > n else text), operands[: 2 * n : 2]
 
 
-def _parse(operands):
-    """Lists of labels of the operands, the operands, and the labels of the result or None."""
-    if not isinstance(operands[0], str):
-        return _parse_lists(operands)
-    text, *arrays = operands
-    arrays = [as_array(x) for x in arrays]
+def _letter(k):
+    return chr(ord("A") + k) if k < 26 else chr(ord("a") + k - 26)
+
+
+# ---- subscripts ----
+
+
+def _parse(text, shapes):
+    """The terms of the operands and of the result."""
     left, arrow, right = text.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != len(arrays):
-        raise ValueError(f"einsum: {text!r} has {len(terms)} terms, got {len(arrays)} operands")
-    labels = [_labels(term, x.ndim, text) for term, x in zip(terms, arrays, strict=True)]
-    if not arrow:
-        return labels, arrays, None
-    return labels, arrays, _labels(right, _target_ndim(right, labels), text)
+    parts = left.split(",")
+    if len(parts) != len(shapes):
+        raise ValueError(f"einsum: {text!r} has {len(parts)} terms, got {len(shapes)} operands")
+    terms = [_labels(part, len(shape), text) for part, shape in zip(parts, shapes, strict=True)]
+    every = list(itertools.chain(*terms))
+    dots = sorted({label for label in every if isinstance(label, int)})
+    if not arrow:  # the ellipsis, then what occurs once, in alphabetical order
+        once = [n for n in set(every) if not isinstance(n, int) and every.count(n) == 1]
+        return terms, dots + sorted(once)
+    n_dots = len(dots) if "..." in right else 0
+    target = _labels(right, len(right.replace("...", "")) + n_dots, text)
+    for label in target:
+        if label not in every or target.count(label) > 1:
+            raise ValueError(
+                f"einsum: {label!r} in the result of {text!r} must be there once, and in a term"
+            )
+    return terms, target
 
 
-def _target_ndim(right, terms):
-    """How many dimensions a result has whose ellipsis is the longest among the operands'."""
-    longest = max([sum([isinstance(n, int) for n in term]) for term in terms], default=0)
-    return len(right) - 3 + longest if "..." in right else len(right)
-
-
-def _labels(term, ndim, text):
-    """The labels of a term; the dimensions of an ellipsis are -1, -2, ... from the right."""
-    before, dots, after = term.partition("...")
+def _labels(part, ndim, text):
+    before, dots, after = part.partition("...")
     missing = ndim - len(before) - len(after)
     if not all(c.isalpha() for c in before + after) or missing < 0 or (missing and not dots):
-        raise ValueError(f"einsum: the term {term!r} of {text!r} does not fit {ndim} dimensions")
+        raise ValueError(f"einsum: the term {part!r} of {text!r} does not fit {ndim} dimensions")
     return [*before, *range(-missing, 0), *after]
 
 
-def _parse_lists(operands):
-    """The other way of calling: operand, list of numbers, operand, list, ..., result's list."""
-    arrays = [as_array(x) for x in operands[0 : len(operands) // 2 * 2 : 2]]
-    lists = [*operands[1::2]]
-    if len(operands) % 2:
-        lists.append(operands[-1])
-    text = ",".join("".join("..." if n is Ellipsis else chr(97 + n) for n in one) for one in lists)
-    if len(operands) % 2:
-        left, _, right = text.rpartition(",")
-        text = f"{left}->{right}"
-    return _parse((text, *arrays))
-
-
-def _implicit_target(terms):
-    """The ellipsis, then the labels that occur once, in alphabetical order."""
-    every = list(itertools.chain(*terms))
-    dots = sorted({label for label in every if isinstance(label, int)})
-    return dots + sorted([n for n in set(every) if not isinstance(n, int) and every.count(n) == 1])
-
-
-def _sizes(terms, arrays):
+def _sizes(terms, shapes, text):
+    """The length of each label's dimensions; those of length 1 are stretched to the others."""
     sizes = {}
-    for term, x in zip(terms, arrays, strict=True):
-        for label, n in zip(term, x.shape, strict=True):
-            if sizes.setdefault(label, n) != n:
-                if n != 1 and sizes[label] != 1:
-                    raise ShapeError(
-                        f"einsum: label {_name(label)!r} is {sizes[label]} long in one place and "
-                        f"{n} in another"
-                    )
-                sizes[label] = max(n, sizes[label]) if n and sizes[label] else 0
+    for label, n in zip(itertools.chain(*terms), itertools.chain(*shapes), strict=True):
+        known = sizes.setdefault(label, n)
+        if known == 1:
+            sizes[label] = n
+        elif n not in (1, known):
+            name = "..." if isinstance(label, int) else label
+            raise ShapeError(
+                f"einsum: {name!r} of {text!r} is {known} long in one place and {n} in another"
+            )
     return sizes
 
 
-def _tidy(x, labels, sizes):
-    """An operand without repeated labels, and without dimensions of 1 that others stretch."""
-    labels = list(labels)
-    for label in dict.fromkeys(labels):
-        while labels.count(label) > 1:
-            i = labels.index(label)
-            j = labels.index(label, i + 1)
-            if x.shape[i] != x.shape[j]:
-                raise ShapeError(
-                    f"einsum: {label!r} names dimensions of {x.shape[i]} and "
-                    f"{x.shape[j]} elements of one operand"
-                )
-            x = diagonal(x, 0, i, j)
-            labels = [n for d, n in enumerate(labels) if d not in (i, j)] + [label]
-    shape = x.shape
-    kept = [d for d, label in enumerate(labels) if shape[d] == sizes[label]]
-    if len(kept) < len(labels):
-        x = reshape(x, tuple([shape[d] for d in kept]))
-        labels = [labels[d] for d in kept]
-    return x, labels
+# ---- plans ----
 
 
-def _cheapest_pair(parts, sizes, target):
-    """The pair whose product is smallest compared with its factors."""
-    if len(parts) == 2:
-        return 0, 1
-    best = None
-    for i, j in itertools.combinations(range(len(parts)), 2):
-        rest = [labels for k, (_, labels) in enumerate(parts) if k not in (i, j)]
-        needed = set(target).union(*rest)
-        a, b = set(parts[i][1]), set(parts[j][1])
-        growth = _volume((a | b) & needed, sizes) - _volume(a, sizes) - _volume(b, sizes)
-        if best is None or growth < best[0]:
-            best = growth, i, j
-    return best[1:]
+@functools.lru_cache(maxsize=256)
+def _plan(text, shapes):
+    """The steps for operands of these shapes: (indices of the parts it takes, function)."""
+    terms, target = _parse(text, shapes)
+    plan = _Plan(terms, _sizes(terms, shapes, text))
+    parts = [plan.tidied(i, shape) for i, shape in enumerate(shapes)]
+    while len(parts) > 1:
+        i, j = plan.cheapest_pair(parts, target)
+        others = [part for part in parts if part not in (i, j)]
+        parts = [*others, plan.contracted(i, j, plan.labels(others).union(target))]
+    last = plan.summed(parts[0], set(target))
+    plan.arranged(last, target)
+    return plan.steps
 
 
-def _volume(labels, sizes):
-    return math.prod([sizes[label] for label in labels])
+class _Plan:
+    """Steps as they are added; parts are told by their index."""
 
+    def __init__(self, terms, sizes):
+        self.terms = [*terms]
+        self.sizes = sizes
+        self.steps = []
 
-def _sum_others(x, labels, needed):
-    """Sum over the labels that nobody needs."""
-    gone = tuple([d for d, label in enumerate(labels) if label not in needed])
-    if not gone:
-        return x, labels
-    return sum_axes(x, gone), [label for label in labels if label in needed]
+    def add(self, indices, term, function):
+        """Add a step that makes a part with the given term; returns its index."""
+        self.steps.append((indices, function))
+        self.terms.append(term)
+        return len(self.terms) - 1
 
+    def shape(self, labels):
+        return tuple([self.sizes[label] for label in labels])
 
-def _contract(a, labels_a, b, labels_b, needed):
-    """The product of two operands, summed over the labels that are not needed any more."""
-    a, labels_a = _sum_others(a, labels_a, needed.union(labels_b))
-    b, labels_b = _sum_others(b, labels_b, needed.union(labels_a))
-    batch = [n for n in labels_a if n in labels_b and n in needed]
-    summed = [n for n in labels_a if n in labels_b and n not in needed]
-    free_a = [n for n in labels_a if n not in labels_b]
-    free_b = [n for n in labels_b if n not in labels_a]
-    a = ordered(a, tuple([labels_a.index(n) for n in batch + free_a + summed]))
-    b = ordered(b, tuple([labels_b.index(n) for n in batch + summed + free_b]))
-    lead = a.shape[: len(batch)]
-    rows = a.shape[len(batch) : len(batch) + len(free_a)]
-    columns = b.shape[len(batch) + len(summed) :]
-    labels = batch + free_a + free_b
-    if not summed:
-        return reshape(a, (*lead, *rows, *[1] * len(columns))) * reshape(
-            b, (*lead, *[1] * len(rows), *columns)
-        ), labels
-    if batch and not free_a and not free_b:
-        return sum_axes(a * b, tuple(range(len(batch), a.ndim))), labels
-    k = math.prod(b.shape[len(batch) : len(batch) + len(summed)])
-    left = reshape(a, (*lead, math.prod(rows), k))
-    right = reshape(b, (*lead, k, math.prod(columns)))
-    return reshape(matmul(left, right), (*lead, *rows, *columns)), labels
+    def labels(self, parts):
+        return {label for part in parts for label in self.terms[part]}
+
+    def tidied(self, part, shape):
+        """A part without repeated labels, and without dimensions of 1 that others stretch."""
+        term = self.terms[part]
+        for label in dict.fromkeys(term):
+            while term.count(label) > 1:
+                i = term.index(label)
+                j = term.index(label, i + 1)
+                if shape[i] != shape[j]:
+                    raise ShapeError(
+                        f"einsum: {label!r} names dimensions of {shape[i]} and "
+                        f"{shape[j]} elements of one operand"
+                    )
+                rest = [d for d in range(len(term)) if d not in (i, j)]
+                shape = (*[shape[d] for d in rest], shape[i])
+                term = [*[term[d] for d in rest], label]
+                part = self.add((part,), term, lambda x, i=i, j=j: diagonal(x, 0, i, j))
+        kept = [label for label, n in zip(term, shape, strict=True) if n == self.sizes[label]]
+        if kept == term:
+            return part
+        return self.add((part,), kept, lambda x: reshape(x, self.shape(kept)))
+
+    def summed(self, part, needed):
+        """A part without the labels that nobody needs."""
+        term = self.terms[part]
+        gone = tuple([d for d, label in enumerate(term) if label not in needed])
+        if not gone:
+            return part
+        kept = [label for label in term if label in needed]
+        return self.add((part,), kept, lambda x: sum_axes(x, gone))
+
+    def arranged(self, part, order, shape=None):
+        """A part with its labels in the given order, then in another shape."""
+        term = self.terms[part]
+        if term != order:
+            axes = tuple([term.index(label) for label in order])
+            part = self.add((part,), order, lambda x: transpose(x, axes))
+        if shape is not None and shape != self.shape(order):
+            part = self.add((part,), order, lambda x: reshape(x, shape))
+        return part
+
+    def cheapest_pair(self, parts, target):
+        """The pair whose product is smallest compared with its factors."""
+        if len(parts) == 2:
+            return parts
+
+        def growth(pair):
+            needed = self.labels([p for p in parts if p not in pair]).union(target)
+            out = self.labels(pair) & needed
+            return math.prod(self.shape(out)) - sum(
+                math.prod(self.shape(self.terms[p])) for p in pair
+            )
+
+        return min(itertools.combinations(parts, 2), key=growth)
+
+    def contracted(self, a, b, needed):
+        """The product of two parts, summed over the labels that are not needed any more."""
+        a = self.summed(a, needed.union(self.terms[b]))
+        b = self.summed(b, needed.union(self.terms[a]))
+        shared = [n for n in self.terms[a] if n in self.terms[b]]
+        batch = [n for n in shared if n in needed]
+        gone = [n for n in shared if n not in needed]
+        rows = [n for n in self.terms[a] if n not in shared]
+        columns = [n for n in self.terms[b] if n not in shared]
+        lead, term = self.shape(batch), batch + rows + columns
+        if not gone:
+            stretched = (1,) * len(columns)
+            left = self.arranged(a, batch + rows, (*lead, *self.shape(rows), *stretched))
+            right = self.arranged(
+                b, batch + columns, (*lead, *(1,) * len(rows), *self.shape(columns))
+            )
+            return self.add((left, right), term, lambda x, y: x * y)
+        if batch and not rows and not columns:
+            right = self.arranged(b, self.terms[a])
+            product = self.add((a, right), self.terms[a], lambda x, y: x * y)
+            return self.arranged(self.summed(product, set(batch)), term)
+        m, k, n = (math.prod(self.shape(some)) for some in (rows, gone, columns))
+        left = self.arranged(a, batch + rows + gone, (*lead, m, k))
+        right = self.arranged(b, batch + gone + columns, (*lead, k, n))
+        product = self.add((left, right), term, matmul)
+        if (*lead, m, n) == self.shape(term):
+            return product
+        return self.add((product,), term, lambda x: reshape(x, self.shape(term)))

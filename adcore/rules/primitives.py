@@ -54,7 +54,7 @@ values = _core.values
 
 
 def sum_axes(x, axes, keepdims=False):
-    """The sum of `x` over the tuple `axes`, none negative."""
+    """The sum of `x` over the tuple `axes`, none negative; None is all."""
     if type(x) is Tensor:
         return _core.sum_axes(x, axes, keepdims)
     if type(x) is Dual:
@@ -125,16 +125,24 @@ def stack_nested(data):
     """Nested lists and tuples of numbers, arrays, tensors and duals as one array."""
     leaves = []
     shape = _flatten(data, leaves)
-    if all(shape_of(leaf) == () for leaf in leaves):
-        return gather(leaves, shape)
-    inner = shape_of(leaves[0])
-    for leaf in leaves:
-        if shape_of(leaf) != inner:
-            raise ShapeError(
-                f"a nested list must hold elements of one shape, found {inner} and {shape_of(leaf)}"
-            )
+    inner = common_shape("a nested list", leaves)
+    if inner == ():
+        return gather([plain_scalar(x) for x in leaves], shape)
     joined = concatenate([reshape(as_array(leaf), (1, *inner)) for leaf in leaves], 0)
     return reshape(joined, (*shape, *inner))
+
+
+def common_shape(name, items):
+    """The one shape that all items have."""
+    shapes = {shape_of(item) for item in items}
+    if len(shapes) > 1:
+        raise ShapeError(f"{name} needs elements of one shape, got {sorted(shapes)}")
+    return shapes.pop() if shapes else ()
+
+
+def plain_scalar(x):
+    """A scalar as a Tensor, a Dual or a float."""
+    return x if type(x) is Tensor or type(x) is Dual else float(x)
 
 
 def _flatten(data, leaves):
@@ -152,7 +160,7 @@ def _flatten(data, leaves):
 
 
 def matmul(a, b):
-    """The matrix product of operands of two or more dimensions."""
+    """The matrix product of operands of one dimension or more."""
     if type(a) is Dual or type(b) is Dual:
         return _matmul_dual(a, b)
     if type(a) is Tensor or type(b) is Tensor:

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from .. import _core
 from ..errors import ShapeError
 from . import primitives
 from .primitives import as_array, axes_of, reshape, shape_of, sum_axes
@@ -16,25 +15,11 @@ from .table import array_function, refuse
 def matmul(a, b):
     """The matrix product over the last two dimensions; vectors count as a row, or a column."""
     a, b = as_array(a), as_array(b)
-    n_a, n_b = a.ndim, b.ndim
-    if n_a >= 2 and n_b >= 2:
-        return primitives.matmul(a, b)
-    if n_a == 0 or n_b == 0:
+    if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(
             f"matmul takes vectors and matrices, got shapes {a.shape} and {b.shape}; multiply by *"
         )
-    if a.shape[-1] != b.shape[-2 if n_b > 1 else 0]:
-        raise ShapeError(f"matmul: shapes {a.shape} and {b.shape} do not fit")
-    left = reshape(a, (1, -1)) if n_a == 1 else a
-    right = reshape(b, (b.shape[0], 1)) if n_b == 1 else b
-    out = primitives.matmul(left, right)
-    lead = out.shape[:-2]
-    if n_a == 1 and n_b == 1:
-        return reshape(out, ())
-    return reshape(out, (*lead, out.shape[-1 if n_a == 1 else -2]))
-
-
-_core.add_methods({"matmul": matmul})
+    return primitives.matmul(a, b)
 
 
 @array_function(np.dot, method="dot")
@@ -43,10 +28,11 @@ def dot(a, b, out=None):
     if out is not None:
         refuse("dot", out=out)
     a, b = as_array(a), as_array(b)
-    if a.ndim == 0 or b.ndim == 0:
+    n_a, n_b = a.ndim, b.ndim
+    if n_a == 0 or n_b == 0:
         return a * b
-    if a.ndim <= 2 and b.ndim <= 2:
-        return matmul(a, b)
+    if n_a <= 2 and n_b <= 2:
+        return primitives.matmul(a, b)
     return tensordot(a, b, ((a.ndim - 1,), (b.ndim - 2 if b.ndim > 1 else 0,)))
 
 

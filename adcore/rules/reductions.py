@@ -18,7 +18,7 @@ from .primitives import (
     values,
 )
 from .shapes import concatenate, moveaxis
-from .table import Tensor, array_function, refuse
+from .table import array_function, refuse
 
 
 @array_function(np.sum, method="sum")
@@ -26,8 +26,9 @@ def sum(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     """The sum of the elements, of all or along `axis`."""
     if dtype is not None or out is not None or others:
         refuse("sum", dtype=dtype, out=out, **others)
-    if type(x) is not Tensor:
-        x = as_array(x)
+    if axis is None:
+        return sum_axes(as_array(x), None, keepdims)
+    x = as_array(x)
     return sum_axes(x, axes_of(axis, x.ndim), keepdims)
 
 
@@ -37,6 +38,8 @@ def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     if dtype is not None or out is not None or others:
         refuse("mean", dtype=dtype, out=out, **others)
     x = as_array(x)
+    if axis is None:
+        return sum_axes(x, None, keepdims) / x.size
     axes = axes_of(axis, x.ndim)
     return sum_axes(x, axes, keepdims) / count(x, axes)
 
@@ -253,7 +256,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if axis is None and (
         ord is None or (ord == 2 and x.ndim == 1) or (ord == "fro" and x.ndim == 2)
     ):
-        return _two_norm(x, tuple(range(x.ndim)), keepdims)
+        return _two_norm(x, None, keepdims)
     axes = axes_of(axis, x.ndim)
     if len(axes) == 1:
         return _vector_norm(x, 2 if ord is None else ord, axes, keepdims)

@@ -7,7 +7,7 @@ import numpy as np
 from .. import _core
 from ..errors import NotDifferentiableError, ShapeError
 from . import primitives
-from .primitives import as_array, axes_of, axis_of, shape_of, values
+from .primitives import as_array, axes_of, axis_of, common_shape, shape_of, values
 from .table import Dual, Tensor, array_function, refuse
 
 
@@ -192,15 +192,16 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting=None):
     if type(arrays) is Tensor or type(arrays) is Dual:
         return moveaxis(arrays, 0, axis)
     arrays = list(arrays)
-    shapes = {shape_of(a) for a in arrays}
-    if len(shapes) != 1:
-        raise ShapeError(f"stack needs arrays of one shape, got {sorted(shapes)}")
-    shape = shapes.pop()
+    if axis == 0:
+        out = _core.gather(arrays)
+        if out is not NotImplemented:
+            return out
+    if not arrays:
+        raise ShapeError("stack needs at least one array")
+    shape = common_shape("stack", arrays)
     axis = axis_of(axis, len(shape) + 1)
     if shape == ():
-        return primitives.gather(
-            [x if type(x) in (Tensor, Dual) else float(x) for x in arrays], (len(arrays),)
-        )
+        return primitives.gather([primitives.plain_scalar(x) for x in arrays], (len(arrays),))
     longer = (*shape[:axis], 1, *shape[axis:])
     return primitives.concatenate([primitives.reshape(as_array(a), longer) for a in arrays], axis)
 
