@@ -41,8 +41,9 @@ def case(op):
 def peer(op):
     """The function of NumPy or SciPy that the row names, or None."""
     function = getattr(np, op.ufunc, None) or getattr(scipy.special, op.ufunc, None)
-    if function is not None and op.family:
-        return lambda x: function(PARAMETER, x)
+    if op.family:
+        takes_parameter = getattr(function, "nin", 0) == 1 + op.n_args
+        return (lambda x: function(PARAMETER, x)) if takes_parameter else None
     return function
 
 
