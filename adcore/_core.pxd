@@ -50,6 +50,7 @@ cdef extern from "ad_ops.h" nogil:
     void ad_op_partials(ad_op op, double p, double x, double z, double w, double y, double *d)
     void ad_op_second(ad_op op, double p, const double *a, double y, double *d, double h[3][3])
     void ad_op_vector(ad_op op, double p, size_t n, const ad_vec *a, double *y)
+    bint ad_op_cuts(ad_op op)
 
 
 cdef extern from "ad_point_value.h" nogil:
@@ -59,6 +60,9 @@ cdef extern from "ad_point_value.h" nogil:
 cdef extern from "ad_dual.h" nogil:
     double ad_dual_op(ad_op op, double p, const double *x, int k, const double *const *xdot,
                       double *ydot)
+    size_t AD_DUAL_SCRATCH(size_t n)
+    void ad_dual_vector(ad_op op, double p, size_t n, const ad_vec *a, int k, const ad_vec *xdot,
+                        double *y, double *const *ydot, double *scratch)
 
 
 cdef extern from "ad_linalg.h" nogil:

@@ -14,7 +14,7 @@ from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.math cimport floor
+from libc.math cimport floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
@@ -224,11 +224,8 @@ cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
     cdef int d
     cdef bint writable
     if cnp.PyArray_TYPE(a) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(a):
-        kind = a.dtype.kind
-        if kind not in "bifu":
-            raise NotDifferentiableError(
-                f"an array of dtype {a.dtype} cannot take part in differentiation; "
-                "convert it to float64 first")
+        if a.dtype.kind not in "bifu":
+            raise_dtype(a)
         a = np.ascontiguousarray(a, dtype=np.float64).reshape((<object>a).shape)
         writable = False
     else:
@@ -347,7 +344,7 @@ cdef void dealloc_tensor(PyObject *o) noexcept:
         ad_handle_drop(&t.h)
         t.h.tape = NULL
         if n_spare < SPARE and t.constant == <PyObject *>None \
-                and t.meta == <PyObject *>None:
+                and <void *>t.meta == <void *>None:
             spare[n_spare] = o
             n_spare += 1
             return
@@ -605,8 +602,7 @@ cdef object call_op(ad_op op, double p, tuple args):
     else:
         out = apply_op(op, p, args)
     if out is NotImplemented:
-        raise TypeError(f"{ad_ops[op].name.decode()} takes numbers, arrays, tensors and duals, got "
-                        f"{', '.join([type(a).__name__ for a in args])}")
+        raise_type(op, args)
     return out
 
 
@@ -678,13 +674,116 @@ def make_function(op, str doc):
 cdef object plain_op(ad_op op, double p, tuple args):
     """An op on plain numbers and arrays: the value as a float or an array."""
     cdef double x[3]
+    cdef ad_vec a[3]
     cdef int i
+    cdef size_t size
+    cdef cnp.ndarray out
+    cdef double *y
     memset(x, 0, sizeof(x))
     for i in range(ad_ops[op].n_args):
         if not is_plain_scalar(args[i]):
-            return (<Tensor>apply_op(op, p, args)).constant
+            break
         x[i] = args[i]
-    return ad_op_value(op, p, x[0], x[1], x[2])
+    else:
+        return ad_op_value(op, p, x[0], x[1], x[2])
+    values = [plain_operand(v) for v in args]
+    for v in values:
+        if v is None:
+            raise_type(op, args)
+    shape = common_shape(op, values)
+    if shape == ():
+        return plain_op(op, p, tuple(values))
+    _kept = [spread(values[i], shape, &a[i]) for i in range(ad_ops[op].n_args)]
+    out = new_array(shape)
+    size = cnp.PyArray_SIZE(out)
+    y = <double *>cnp.PyArray_DATA(out)
+    with nogil:
+        ad_op_vector(op, p, size, a, y)
+    return out
+
+
+cdef object plain_operand(object x):
+    """A number as a float, an array or a list as a float64 array; None for other types."""
+    if PyFloat_CheckExact(x):
+        return x
+    if type(x) is cnp.ndarray and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE \
+            and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0:
+        return x
+    if type(x) is Tensor:
+        return (<Tensor>x).constant
+    if is_plain_scalar(x):
+        return float(x)
+    if not isinstance(x, (cnp.ndarray, list, tuple)):
+        return None
+    array = np.asarray(x)
+    if array.dtype != np.float64:
+        if array.dtype.kind == "O":
+            return None
+        if array.dtype.kind not in "biuf":
+            raise_dtype(array)
+        array = array.astype(np.float64)
+    return array if array.ndim else float(array)
+
+
+cdef tuple common_shape(ad_op op, list values):
+    """The shape to which numbers and arrays broadcast."""
+    cdef tuple shape = None
+    cdef bint same = True
+    for v in values:
+        if not PyFloat_CheckExact(v):
+            if shape is None:
+                shape = v.shape
+            elif v.shape != shape:
+                same = False
+    if shape is None:
+        return ()
+    if same:
+        return shape
+    try:
+        return np.broadcast(*values).shape
+    except ValueError:
+        raise_shapes(op, values)
+
+
+cdef object spread(object value, tuple shape, ad_vec *vec):
+    """A number or an array as a vector over `shape`; returns what must be kept for as long."""
+    if PyFloat_CheckExact(value):
+        vec.v = NULL
+        vec.c = PyFloat_AS_DOUBLE(value)
+        return None
+    if value.shape != shape:
+        value = np.broadcast_to(value, shape)
+    if not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>value):
+        value = np.ascontiguousarray(value, dtype=np.float64)
+    vec.v = <const double *>cnp.PyArray_DATA(<cnp.ndarray>value)
+    vec.c = 0
+    return value
+
+
+cdef cnp.ndarray new_array(tuple shape):
+    """An uninitialised array."""
+    cdef cnp.npy_intp lengths[64]
+    cdef int d, ndim = len(shape)
+    for d in range(ndim):
+        lengths[d] = shape[d]
+    return cnp.PyArray_EMPTY(ndim, lengths, cnp.NPY_DOUBLE, 0)
+
+
+cdef int raise_type(ad_op op, args) except -1:
+    raise TypeError(f"{ad_ops[op].name.decode()} takes numbers, arrays, tensors and duals, got "
+                    f"{', '.join([type(a).__name__ for a in args])}")
+
+
+cdef int raise_shapes(ad_op op, args) except -1:
+    raise ShapeError(
+        f"{ad_ops[op].name.decode()}: operands of shapes "
+        f"{', '.join([str(shape_of(a)) for a in args])} do not broadcast together")
+
+
+cdef int raise_dtype(array) except -1:
+    raise NotDifferentiableError(
+        f"an array of dtype {array.dtype} cannot take part in differentiation; "
+        "convert it to float64 first")
 
 
 # ---- indices ----

@@ -1,12 +1,12 @@
 """Dual numbers: a value with k tangents, the forward mode that needs no tape.
 
-A Dual belongs to one call of a transform, told by its tag.  An op works at the largest tag among its
-operands and takes everything else for constants; values and tangents of that level may be Duals of
+A Dual belongs to one call of a transform, told by its tag.  An op works at the largest tag among
+its operands and takes everything else for constants; values and tangents of that level may be Duals of
 smaller tags, and Tensors lie below all Duals.  So perturbations of different calls never mix.
 
-Two forms: flat, where value and tangents are doubles and C does the arithmetic; and boxed, where
-they are floats, float64 arrays, Tensors or older Duals, and the words of a row, run on them, give
-the partials.  A tangent None is zero.
+Two forms: flat, where value and tangents are doubles; and boxed, where they are floats, float64
+arrays, Tensors or older Duals.  C does numbers and arrays; on Tensors and Duals the words of a row
+are run to get its partials.  A tangent None is zero.
 """
 
 cdef enum:
@@ -49,6 +49,7 @@ cdef class Dual:
     cdef int64_t level
     cdef int k
     cdef bint boxed
+    cdef bint own               # boxed: nobody else has the arrays, so they may be written to
     cdef double x               # flat: the value, and where the tangents are
     cdef double *dot
     cdef double inside[DUAL_INLINE]
@@ -251,8 +252,16 @@ cdef class Dual:
         return iter([self[i] for i in range(len(self))])
 
     def __getitem__(self, key):
+        cdef Dual out
+        if self.boxed and PyLong_CheckExact(key):
+            out = element(self, key)
+            if out is not None:
+                return out
         key = plain_key(key)
         return mapped(self, lambda part: taken(part, key), lambda x: x[key])
+
+    def __setitem__(self, key, value):
+        assign(self, plain_key(key), value)
 
     def __contains__(self, x):
         return bool(np.any(np.asarray(numbers_of(self)) == x))
@@ -315,24 +324,21 @@ cdef object component(object x, int64_t tag):
             raise ValueError(f"a Dual of tag {tag} cannot hold one of tag {(<Dual>x).level}; parts "
                              "of a Dual have smaller tags than itself")
         return x
-    if is_plain_scalar(x):
-        return float(x)
-    array = np.asarray(x)
-    if array.dtype != np.float64:
-        if array.dtype.kind not in "biuf":
-            raise NotDifferentiableError(
-                f"an array of dtype {array.dtype} cannot take part in differentiation; "
-                "convert it to float64 first")
-        array = array.astype(np.float64)
-    return array if array.ndim else float(array)
+    out = plain_operand(x)
+    if out is None:
+        raise TypeError(f"a Dual holds numbers, arrays, tensors and older Duals, got a "
+                        f"{type(x).__name__}")
+    return out
 
 
 cdef object value_of(Dual d):
+    d.own = False
     return d.of if d.boxed else d.x
 
 
 cdef tuple tangents_of(Dual d):
     cdef int j
+    d.own = False
     return d.dots if d.boxed else tuple([d.dot[j] for j in range(d.k)])
 
 
@@ -343,9 +349,52 @@ cdef object numbers_of(object x):
     return (<Tensor>x).value() if type(x) is Tensor else x
 
 
+# Flat Duals come and go once per op.  Dead ones wait here, as dead Tensors do.
+cdef PyObject *spare_dual[SPARE]
+cdef int n_spare_duals = 0
+cdef void (*dealloc_dual_by_cython)(PyObject *) noexcept
+
+
+cdef extern from *:
+    """
+    struct __pyx_obj_6adcore_5_core_Dual;
+    """
+    ctypedef struct Dual_fields "struct __pyx_obj_6adcore_5_core_Dual":
+        bint boxed
+        double *dot
+        double inside[8]
+        PyObject *radicand
+
+
+cdef void dealloc_dual(PyObject *o) noexcept:
+    """The type's tp_dealloc: keeps the object if it is as good as new."""
+    global n_spare_duals
+    cdef Dual_fields *d = <Dual_fields *>o
+    if n_spare_duals < SPARE and not d.boxed and d.dot == &d.inside[0] \
+            and d.radicand == <PyObject *>None:
+        spare_dual[n_spare_duals] = o
+        n_spare_duals += 1
+    else:
+        dealloc_dual_by_cython(o)
+
+
+dealloc_dual_by_cython = (<PyTypeObject *><PyObject *>Dual).tp_dealloc
+(<PyTypeObject *><PyObject *>Dual).tp_dealloc = dealloc_dual
+
+
 cdef inline Dual new_flat(int64_t tag, int k):
     """A flat Dual whose numbers are yet to be filled in."""
-    cdef Dual d = Dual.__new__(Dual)
+    global n_spare_duals
+    cdef PyObject *o
+    cdef Dual d
+    if n_spare_duals > 0:
+        n_spare_duals -= 1
+        o = spare_dual[n_spare_duals]
+        AD_REVIVE(o)
+        d = <Dual>o
+        Py_DECREF(d)     # the cast took a reference of its own
+    else:
+        d = Dual.__new__(Dual)
     d.level = tag
     d.k = k
     if k > DUAL_INLINE:
@@ -399,12 +448,8 @@ cdef Dual dual_of(int64_t tag, object value, list tangents):
 cdef object mapped(Dual d, function, of_radicand=None):
     """A linear function of a Dual, from that of its parts."""
     cdef Dual out
-    if not d.boxed:
-        value, tangents = d.x, tangents_of(d)
-    else:
-        value, tangents = d.of, d.dots
-    out = dual_of(d.level, component(function(value), d.level),
-                  [None if t is None else component(function(t), d.level) for t in tangents])
+    out = dual_of(d.level, component(function(value_of(d)), d.level),
+                  [None if t is None else component(function(t), d.level) for t in tangents_of(d)])
     if d.radicand is not None and of_radicand is not None:
         out.radicand = of_radicand(d.radicand)
     return out
@@ -415,13 +460,96 @@ def map_dual(Dual d, function):
     return mapped(d, function)
 
 
+# ---- elements ----
+
+
 cdef object taken(object part, object key):
     """part[key], a float if it is a single number."""
     if PyFloat_CheckExact(part):
         part = np.asarray(part)
     out = part[key]
-    return float(out) if isinstance(out, np.float64) else _value(out) \
-        if isinstance(out, cnp.ndarray) and (<cnp.ndarray>out).ndim == 0 else out
+    if type(out) is Tensor or type(out) is Dual:
+        return out
+    return float(out) if np.ndim(out) == 0 else out
+
+
+cdef Dual element(Dual d, Py_ssize_t i):
+    """One element of a vector of plain numbers; None if it is anything else, or out of bounds."""
+    cdef Dual out
+    cdef Py_ssize_t at
+    cdef int j
+    if d.radicand is not None or not is_vector(d.of):
+        return None
+    at = i + cnp.PyArray_DIM(<cnp.ndarray>d.of, 0) if i < 0 else i
+    if not 0 <= at < cnp.PyArray_DIM(<cnp.ndarray>d.of, 0):
+        return None
+    for t in d.dots:
+        if t is not None and not is_vector(t):
+            return None
+    out = new_flat(d.level, d.k)
+    out.x = (<double *>cnp.PyArray_GETPTR1(<cnp.ndarray>d.of, at))[0]
+    for j in range(d.k):
+        t = d.dots[j]
+        out.dot[j] = 0 if t is None else (<double *>cnp.PyArray_GETPTR1(<cnp.ndarray>t, at))[0]
+    return out
+
+
+cdef inline bint is_vector(object x):
+    return isinstance(x, cnp.ndarray) and cnp.PyArray_NDIM(<cnp.ndarray>x) == 1 \
+        and cnp.PyArray_ISBEHAVED_RO(<cnp.ndarray>x)
+
+
+cdef int assign(Dual d, object key, object value) except -1:
+    """Put a value into the elements that key picks.
+
+    Arrays that others may have are copied, so that slices and copies do not see assignments.
+    """
+    cdef Dual v = None
+    cdef int j
+    shape = d.shape
+    if shape == ():
+        raise IndexError("a scalar dual number has no elements to assign to; bind the name anew")
+    if isinstance(value, (list, tuple)):
+        value = METHODS["stack_nested"](value)
+    if type(value) is Dual:
+        v = <Dual>value
+        if v.level > d.level:       # the old d is a constant at the level of the value
+            d.of, d.dots = d.clone(), (None,) * v.k
+            d.level, d.k, d.own = v.level, v.k, False
+        elif v.level < d.level:
+            v = None
+    if v is not None and v.k != d.k:
+        raise ValueError(f"cannot assign a dual number with {v.k} tangents into one with {d.k} of "
+                         "the same tag")
+    moves = (None,) * d.k if v is None else tangents_of(v)
+    of = replaced(d.of, shape, key, component(value, d.level) if v is None else value_of(v), d.own)
+    dots = [replaced(d.dots[j], shape, key, moves[j], d.own) for j in range(d.k)]
+    d.of, d.dots, d.own, d.radicand = of, tuple(dots), True, None
+    return 0
+
+
+cdef object replaced(object part, tuple shape, object key, object value, bint own):
+    """A part with other elements at `key`; None is zero."""
+    if value is None:
+        if part is None:
+            return None
+        value = 0.0
+    if part is None:
+        part, own = np.zeros(shape), True
+    if type(value) is Dual and type(part) is not Dual:
+        part = dual_of((<Dual>value).level, part, [None] * (<Dual>value).k)
+    elif type(value) is Tensor and type(part) is not Tensor and type(part) is not Dual:
+        part = constant_tensor(part.copy())
+    elif type(part) is not cnp.ndarray:
+        part = part.clone()
+    elif not own:
+        part = part.copy()
+    try:
+        part[key] = value
+    except ValueError:
+        raise ShapeError(f"cannot assign a value of shape {shape_of(value)} to elements of shape "
+                         f"{np.empty(shape)[key].shape}") from None
+    return part
 
 
 # ---- ops ----
@@ -468,26 +596,33 @@ cdef inline object dual_binary(ad_op op, object left, object right):
 
 
 cdef inline object dual_unary(ad_op op, Dual a):
+    if op == AD_OP_root or (op == AD_OP_square and a.radicand is not None):
+        return dual_op(op, 0, (a,))
+    return of_one(op, 0, a)
+
+
+cdef inline object of_one(ad_op op, double p, Dual a):
+    """An op of one argument."""
     cdef double x[3]
     cdef const double *dots[1]
     cdef Dual y
-    if a.boxed or op == AD_OP_root or a.radicand is not None:
-        return dual_op(op, 0, (a,))
+    if a.boxed:
+        return dual_op(op, p, (a,))
     x[0] = a.x
     x[1] = 0
     x[2] = 0
     dots[0] = a.dot
     y = new_flat(a.level, a.k)
-    y.x = ad_dual_op(op, 0, x, y.k, dots, y.dot)
+    y.x = ad_dual_op(op, p, x, y.k, dots, y.dot)
     return y
 
 
 cdef object dual_power(object base, object exponent):
     """base ** exponent: an integer, or an integral constant, gives falling factorials."""
     cdef double p
-    if type(base) is Dual and isinstance(exponent, (int, float, np.number)) \
-            and not PyBool_Check(exponent):
-        p = float(exponent)
+    if type(base) is Dual and (PyLong_CheckExact(exponent) or (
+            is_plain_scalar(exponent) and not PyBool_Check(exponent))):
+        p = PyLong_AsDouble(exponent) if PyLong_CheckExact(exponent) else exponent
         if p == floor(p) and -2.0 ** 53 < p < 2.0 ** 53:
             if p == 1:
                 return (<Dual>base).clone()
@@ -495,7 +630,7 @@ cdef object dual_power(object base, object exponent):
                 return dual_unary(AD_OP_square, <Dual>base)
             if p == -1:
                 return dual_unary(AD_OP_reciprocal, <Dual>base)
-            return dual_op(AD_OP_powi, p, (base,))
+            return of_one(AD_OP_powi, p, <Dual>base)
     return dual_binary(AD_OP_pow, base, exponent)
 
 
@@ -503,8 +638,8 @@ cdef object dual_op(ad_op op, double p, tuple args):
     """An op on operands at least one of which is a Dual; NotImplemented for foreign types."""
     cdef int i, n = ad_ops[op].n_args, k = 0
     cdef int64_t tag = 0
-    cdef bint flat = True
-    cdef Dual d, y
+    cdef bint flat = True, plain = True     # only numbers; only numbers and arrays
+    cdef Dual d, y = None
     cdef double x[3]
     cdef const double *dots[3]
     memset(x, 0, sizeof(x))
@@ -513,29 +648,29 @@ cdef object dual_op(ad_op op, double p, tuple args):
         a = args[i]
         if type(a) is Dual:
             d = <Dual>a
-            if d.level > tag:
-                flat = flat and tag == 0
-                tag = d.level
-                k = d.k
-            elif d.level < tag:
-                flat = False
-            elif d.k != k:
+            if d.level != tag and tag != 0:
+                plain = False
+            elif d.k != k and tag != 0:
                 raise ValueError(f"{ad_ops[op].name.decode()}: dual numbers of the same tag with "
                                  f"{k} and with {d.k} tangents; one tag has one number of tangents")
+            if d.level > tag:
+                tag = d.level
+                k = d.k
             flat = flat and not d.boxed
         elif is_plain_scalar(a):
             pass
-        elif type(a) is Tensor or isinstance(a, (list, tuple)) or \
-                (isinstance(a, cnp.ndarray) and (<cnp.ndarray>a).dtype.kind in "biuf"):
+        elif type(a) is Tensor:
+            flat = False
+            plain = plain and (<Tensor>a).h.tape == NULL
+        elif isinstance(a, (list, tuple)) or \
+                (isinstance(a, cnp.ndarray) and cnp.PyArray_TYPE(<cnp.ndarray>a) != cnp.NPY_OBJECT):
             flat = False
         else:
             return NotImplemented
     if op == AD_OP_square and (<Dual>args[0]).radicand is not None:
         # The square of a norm is the sum of squares it came from, exact at zero too.
         return (<Dual>args[0]).radicand
-    if not flat:
-        y = boxed_op(op, p, args, tag, k)
-    else:
+    if flat and plain:
         for i in range(n):
             a = args[i]
             if type(a) is Dual:
@@ -545,39 +680,97 @@ cdef object dual_op(ad_op op, double p, tuple args):
                 x[i] = a
         y = new_flat(tag, k)
         y.x = ad_dual_op(op, p, x, k, dots, y.dot)
+    else:
+        if plain:
+            y = of_arrays(op, p, args, tag, k)
+        if y is None:
+            y = of_objects(op, p, args, tag, k)
     if op == AD_OP_root:
         y.radicand = args[0]
     return y
 
 
-cdef Dual boxed_op(ad_op op, double p, tuple args, int64_t tag, int k):
+cdef Dual of_arrays(ad_op op, double p, tuple args, int64_t tag, int k):
+    """An op on arrays and numbers, all in one pass; None if a part is a Tensor or an older Dual."""
+    cdef int i, j, n_args = ad_ops[op].n_args
+    cdef list values = [], moves = [], keep = [], dots = []
+    cdef ad_vec a[3]
+    cdef ad_vec *xdot
+    cdef double **ydot
+    cdef double *scratch
+    cdef double *y
+    cdef void *room
+    cdef size_t size
+    for i in range(n_args):
+        arg = args[i]
+        if type(arg) is Dual:
+            value, tangents = value_of(<Dual>arg), tangents_of(<Dual>arg)
+        else:
+            value, tangents = plain_operand(arg), None
+        if type(value) is Tensor or type(value) is Dual:
+            return None
+        for t in () if tangents is None else tangents:
+            if type(t) is Tensor or type(t) is Dual:
+                return None
+        values.append(value)
+        moves.append(tangents)
+    shape = common_shape(op, values)
+    out = new_array(shape)
+    size = cnp.PyArray_SIZE(out)
+    room = PyMem_Malloc(n_args * k * sizeof(ad_vec) + k * sizeof(double *)
+                        + AD_DUAL_SCRATCH(size) * sizeof(double))
+    if room == NULL:
+        raise MemoryError("no memory for the tangents of an array")
+    try:
+        scratch = <double *>room
+        xdot = <ad_vec *>(scratch + AD_DUAL_SCRATCH(size))
+        ydot = <double **>(xdot + n_args * k)
+        dots = [None] * k
+        for i in range(n_args):
+            keep.append(spread(values[i], shape, &a[i]))
+            for j in range(k):
+                t = None if moves[i] is None else moves[i][j]
+                keep.append(spread(0.0 if t is None else t, shape, &xdot[i * k + j]))
+                if dots[j] is None and (xdot[i * k + j].v != NULL or xdot[i * k + j].c != 0):
+                    dots[j] = new_array(shape)
+        for j in range(k):
+            ydot[j] = NULL if dots[j] is None else <double *>cnp.PyArray_DATA(<cnp.ndarray>dots[j])
+        y = <double *>cnp.PyArray_DATA(<cnp.ndarray>out)
+        with nogil:
+            ad_dual_vector(op, p, size, a, k, xdot, y, ydot, scratch)
+    finally:
+        PyMem_Free(room)
+    return dual_of(tag, out, dots)
+
+
+cdef Dual of_objects(ad_op op, double p, tuple args, int64_t tag, int k):
     """An op at the level of a tag: the value from the values, tangents by the words of the row."""
     cdef int i, j, n = ad_ops[op].n_args
     cdef list values = [], moves = [], dots = [None] * k
+    cdef const ad_word *words
     for i in range(n):
         a = args[i]
         if type(a) is Dual and (<Dual>a).level == tag:
             values.append(value_of(<Dual>a))
             moves.append(tangents_of(<Dual>a))
         else:
-            values.append(a if type(a) is Dual else component(a, tag))
+            values.append(component(a, tag))
             moves.append(None)
-    operands = tuple(values)
-    value = component(call_op(op, p, operands), tag)
+    value = component(of_parts(op, p, values), tag)
     for i in range(n):
-        if moves[i] is None or ad_ops[op].partial[i][0].op == AD_W_CONST \
-                and ad_ops[op].partial[i][0].c == 0:
+        words = ad_ops[op].partial[i]
+        if moves[i] is None or (words[0].op == AD_W_CONST and words[0].c == 0):
             continue
         partial = None
         for j in range(k):
             t = moves[i][j]
-            if t is None or PyFloat_CheckExact(t) and PyFloat_AS_DOUBLE(t) == 0:
+            if t is None or (PyFloat_CheckExact(t) and PyFloat_AS_DOUBLE(t) == 0):
                 continue
             if partial is None:
-                partial = run_words(ad_ops[op].partial[i], p, operands, value)
-            part = share(op, partial, t)
+                partial = run_words(words, p, values, value)
+            part = share(op, i, partial, t)
             if part is not None:
-                dots[j] = part if dots[j] is None else call_op(AD_OP_add, 0, (dots[j], part))
+                dots[j] = part if dots[j] is None else of_two(AD_OP_add, dots[j], part)
     shape = shape_of(value)
     if shape != ():
         for j in range(k):
@@ -587,36 +780,67 @@ cdef Dual boxed_op(ad_op op, double p, tuple args, int64_t tag, int k):
     return dual_of(tag, value, dots)
 
 
-cdef object share(ad_op op, object partial, object tangent):
-    """Partial times tangent: what an argument contributes, None for nothing."""
+cdef object share(ad_op op, int i, object partial, object tangent):
+    """What argument i contributes: partial times tangent, None for nothing; see ad_dual.h."""
     cdef double c
     if PyFloat_CheckExact(partial):
         c = PyFloat_AS_DOUBLE(partial)
-        if c == 0 and ad_ops[op].curvature == AD_SELECT:
+        if c == 0 and ad_op_cuts(op):
             return None
         if c == 1:
             return tangent
         if c == -1:
-            return call_op(AD_OP_neg, 0, (tangent,))
+            return of_parts(AD_OP_neg, 0, [tangent])
     if ad_ops[op].curvature == AD_SELECT:
-        return call_op(AD_OP_gate, 0, (partial, tangent))
-    return call_op(AD_OP_mul0, 0, (tangent, partial))
+        return of_two(AD_OP_gate, partial, tangent)
+    if op == AD_OP_mul0 and i == 1:
+        return of_two(AD_OP_mul0, partial, tangent)
+    return of_two(AD_OP_mul if is_finite(partial) else AD_OP_mul0, tangent, partial)
 
 
-cdef object run_words(const ad_word *word, double p, tuple operands, object y):
+cdef bint is_finite(object x):
+    """Are the numbers below all duals finite?  Not asked of tensors, which may be run again."""
+    while type(x) is Dual:
+        x = value_of(<Dual>x)
+    if PyFloat_CheckExact(x):
+        return isfinite(PyFloat_AS_DOUBLE(x))
+    return type(x) is not Tensor and bool(np.isfinite(x).all())
+
+
+cdef object of_parts(ad_op op, double p, list parts):
+    """An op on parts of Duals: numbers, arrays, tensors and older Duals."""
+    cdef int n = ad_ops[op].n_args
+    if n == 2:
+        return of_two(op, parts[0], parts[1])
+    if n == 1 and type(parts[0]) is Dual:
+        return dual_op(op, p, (parts[0],)) if op == AD_OP_root or op == AD_OP_square \
+            else of_one(op, p, <Dual>parts[0])
+    return call_op(op, p, tuple(parts))
+
+
+cdef object of_two(ad_op op, object a, object b):
+    if type(a) is Dual or type(b) is Dual:
+        return dual_binary(op, a, b)
+    if type(a) is Tensor or type(b) is Tensor:
+        return binary(op, a, b)
+    return plain_op(op, 0, (a, b))
+
+
+cdef object run_words(const ad_word *word, double p, list operands, object y):
     """A derivative column run on objects: numbers, arrays, tensors and duals alike."""
     cdef list stack = []
     cdef int n
     while word.op != AD_W_END:
         if word.op >= 0:
             n = ad_ops[word.op].n_args
-            args = tuple(stack[len(stack) - n:])
+            parts = stack[len(stack) - n:]
             del stack[len(stack) - n:]
-            first = args[0]
-            if word.op == AD_OP_mul0 and PyFloat_CheckExact(first) and PyFloat_AS_DOUBLE(first) == 0:
-                stack.append(0.0)
+            first = parts[0]
+            if word.op == AD_OP_mul0 and PyFloat_CheckExact(first) \
+                    and PyFloat_AS_DOUBLE(first) == 0:
+                stack.append(first)
             else:
-                stack.append(call_op(word.op, p + word.c if ad_ops[word.op].family else 0, args))
+                stack.append(of_parts(word.op, p + word.c if ad_ops[word.op].family else 0, parts))
         elif word.op == AD_W_CONST:
             stack.append(word.c)
         elif word.op == AD_W_P:

@@ -223,16 +223,9 @@ struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
     return d;
 }
 
-/* How the partials of a word meet tangents.  MUL0 is 0 where its first factor is, whatever the second
- * does: the zero partial cuts it off, as those of SELECT rows do. */
-static enum ad_curvature word_curvature(enum ad_op op)
-{
-    return op == AD_OP_mul0 ? AD_SELECT : ad_ops[op].curvature;
-}
-
 /* a + b * c, where a structural zero stays one. */
 static struct ad_vec add_product(struct ad_vec a, struct ad_vec b, struct ad_vec c,
-                                 enum ad_curvature curvature, size_t n, double **scratch)
+                                 bool cuts, size_t n, double **scratch)
 {
     struct ad_vec pair[AD_MAX_ARGS] = {b, c, constant(0)};
     struct ad_vec product;
@@ -244,7 +237,7 @@ static struct ad_vec add_product(struct ad_vec a, struct ad_vec b, struct ad_vec
     else if (is_constant(c, 1))
         product = b;
     else
-        product = apply(curvature == AD_SELECT ? AD_OP_mul0 : AD_OP_mul, 0, n, pair, scratch);
+        product = apply(cuts ? AD_OP_mul0 : AD_OP_mul, 0, n, pair, scratch);
     if (is_constant(a, 0))
         return product;
     pair[0] = a;
@@ -277,8 +270,7 @@ static void apply_dual(enum ad_op op, double p, int n_args, size_t n, struct dua
             continue;
         d = partial(op, i, p, n, a, result.v, scratch);
         for (int j = 0; j < n_args; j++)
-            result.t[j] =
-                add_product(result.t[j], d, args[i].t[j], word_curvature(op), n, scratch);
+            result.t[j] = add_product(result.t[j], d, args[i].t[j], ad_op_cuts(op), n, scratch);
     }
     args[0] = result;
 }
@@ -343,7 +335,7 @@ static void second_row(enum ad_op op, int arg, double p, const double *a, double
         if (word->op >= 0) {
             const struct ad_op_info *info = &ad_ops[word->op];
             struct dual_point *in = stack + (top -= info->n_args);
-            enum ad_curvature curvature = word_curvature((enum ad_op)word->op);
+            bool cuts = ad_op_cuts((enum ad_op)word->op);
             double q = p + word->c, in2 = info->n_args > 1 ? in[1].v : 0,
                    in3 = info->n_args > 2 ? in[2].v : 0, e[AD_MAX_ARGS];
 
@@ -351,7 +343,7 @@ static void second_row(enum ad_op op, int arg, double p, const double *a, double
             ad_op_partials((enum ad_op)word->op, q, in[0].v, in2, in3, s.v, e);
             for (int i = 0; i < info->n_args; i++)
                 for (int j = 0; j < n_args; j++) {
-                    if (!in[i].has[j] || (curvature == AD_SELECT && e[i] == 0))
+                    if (!in[i].has[j] || (cuts && e[i] == 0))
                         continue;
                     s.t[j] += in[i].t[j] * e[i];
                     s.has[j] = true;

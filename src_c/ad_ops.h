@@ -42,6 +42,15 @@ struct ad_op_info {
 extern const struct ad_op_info ad_ops[AD_N_OPS];
 
 /*
+ * ad_op_cuts() tells whether a partial that is zero cuts its argument off, whatever the tangent does:
+ * in SELECT rows, and in mul0, which is 0 where its first factor is.
+ */
+AD_INLINE bool ad_op_cuts(enum ad_op op)
+{
+    return op == AD_OP_mul0 || ad_ops[op].curvature == AD_SELECT;
+}
+
+/*
  * ad_op_value() is the value of one op; arguments beyond the op's own are ignored.  'p' is the
  * parameter of a FAMILY op.
  */
