@@ -28,12 +28,18 @@ CLOCK = time.process_time if FINE else time.perf_counter
 
 
 def pin():
-    """Keep this process on one core, where the system can (Linux); return its number or None."""
+    """Start this script again on one core, with one thread for linear algebra (Linux).
+
+    Both must be settled before NumPy is imported.  Returns whether the process is pinned.
+    """
     if not hasattr(os, "sched_setaffinity"):
-        return None
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return core
+        return False
+    one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    if len(os.sched_getaffinity(0)) > 1 or not one_thread.items() <= os.environ.items():
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        os.environ.update(one_thread)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    return True
 
 
 def machine():
@@ -242,6 +248,6 @@ def arguments(description):
     parser.add_argument("--quick", action="store_true", help="fewer turns, rougher figures")
     parser.add_argument("--only", default="", metavar="TEXT", help="only works whose name has TEXT")
     options = parser.parse_args()
-    if pin() is None:
+    if not pin():
         print("not pinned to a core: this system cannot", file=sys.stderr)
     return options
