@@ -4,17 +4,23 @@ A rule is an object with four methods, in terms of flat results of `size` and on
 
     reverse(g)               numbers: adjoints of the operands (arrays in their shapes, or None)
     forward(tangents)        numbers: the flat tangent of the results, from arrays or None
-    emit_reverse(g)          the same two on tensors, recording what they do
-    emit_forward(tangents)
+    emit_reverse(g, operands, results)          the same two on tensors, recording what they do;
+    emit_forward(tangents, operands, results)   the operands and the flat results are on the tape
+
+A rule must not keep the tensors on the tape that it is called with: it belongs to the tape.
 """
 
-cdef object _call_error = None
+
+cdef int keep_call_error(error) except -1:
+    """Remember what a rule raised, until the sweep on this thread has come to its end."""
+    _thread_state.error = error
+    return 0
 
 
 cdef int take_call_error() except -1:
     """Raise what a rule raised during a sweep."""
-    global _call_error
-    error, _call_error = _call_error, None
+    error = getattr(_thread_state, "error", None)
+    _thread_state.error = None
     raise error if error is not None else TapeError("a rule failed without an error")
 
 
@@ -65,7 +71,6 @@ cdef bint view_varies(const ad_view *view, int32_t low):
 
 
 cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept with gil:
-    global _call_error
     cdef ad_view *views = NULL
     cdef int n = 0, i, lane
     cdef int64_t size = tape.aux[tape.a[instr] + 2]
@@ -88,14 +93,13 @@ cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept wi
         memcpy(to, cnp.PyArray_DATA(out), size * lanes * sizeof(double))
         return AD_OK
     except BaseException as error:
-        _call_error = error
+        keep_call_error(error)
         return AD_CALL_FAILED
     finally:
         PyMem_Free(views)
 
 
 cdef ad_status call_reverse(ad_tape *tape, int32_t instr, int lanes) noexcept with gil:
-    global _call_error
     cdef ad_view *views = NULL
     cdef int n = 0, i, lane
     cdef int64_t size = tape.aux[tape.a[instr] + 2]
@@ -121,7 +125,7 @@ cdef ad_status call_reverse(ad_tape *tape, int32_t instr, int lanes) noexcept wi
             ad_work_add(tape, tape.work.adj, lanes, &views[i], <double *>cnp.PyArray_DATA(data))
         return AD_OK
     except BaseException as error:
-        _call_error = error
+        keep_call_error(error)
         return AD_CALL_FAILED
     finally:
         PyMem_Free(views)
@@ -150,19 +154,33 @@ cdef Tensor borrowed_tensor(ad_tape *tape, const ad_view *view):
     if view.place == AD_NUMBER:
         value = np.full(view_shape(view), view.in_.number)
         return constant_tensor(_value(value))
+    if view.place == AD_SLOTS and view.base < 0:
+        return constant_tensor(_value(np.full(view_shape(view), tape.value[view.base])))
     copy = view[0]
     ad_view_hold(&copy)
     return new_result(tape, &copy, True)
 
 
+cdef list operands_of(ad_tape *tape, const ad_view *views, int n):
+    cdef int i
+    return [borrowed_tensor(tape, &views[i]) for i in range(n)]
+
+
+cdef Tensor results_of(ad_tape *tape, int32_t instr):
+    """The results of a call, as a flat Tensor."""
+    cdef ad_view view = ad_view_slots(tape.dst[instr], 1, &tape.aux[tape.a[instr] + 2])
+    return new_result(tape, &view, True)
+
+
 cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
                                  ad_view *adjoints) noexcept with gil:
-    global _call_error
     cdef ad_view *views = NULL
     cdef int n = 0, i, done = 0
     try:
         views = call_views(tape, instr, &n)
-        parts = rule_of(tape, instr).emit_reverse(borrowed_tensor(tape, g))
+        rule = rule_of(tape, instr)
+        parts = rule.emit_reverse(borrowed_tensor(tape, g), operands_of(tape, views, n),
+                                  results_of(tape, instr))
         for i in range(n):
             given_view(parts[i], &views[i], &adjoints[i])
             done += 1
@@ -170,7 +188,7 @@ cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
     except BaseException as error:
         for i in range(done):
             ad_view_drop(&adjoints[i])
-        _call_error = error
+        keep_call_error(error)
         return AD_CALL_FAILED
     finally:
         PyMem_Free(views)
@@ -178,7 +196,6 @@ cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
 
 cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *tangents,
                                  ad_view *result) noexcept with gil:
-    global _call_error
     cdef ad_view *views = NULL
     cdef int n = 0, i
     cdef ad_view like
@@ -186,13 +203,14 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
         views = call_views(tape, instr, &n)
         given = [None if tangents[i].place == AD_NUMBER and tangents[i].in_.number == 0
                  else borrowed_tensor(tape, &tangents[i]) for i in range(n)]
-        out = rule_of(tape, instr).emit_forward(given)
+        out = rule_of(tape, instr).emit_forward(given, operands_of(tape, views, n),
+                                                results_of(tape, instr))
         like = ad_view_slots(0, 1, &tape.aux[tape.a[instr] + 2])
         given_view(None if out is None else reshape(out, (tape.aux[tape.a[instr] + 2],)), &like,
                    result)
         return AD_OK
     except BaseException as error:
-        _call_error = error
+        keep_call_error(error)
         return AD_CALL_FAILED
     finally:
         PyMem_Free(views)
@@ -202,7 +220,120 @@ cdef void call_release(void *rule) noexcept with gil:
     Py_DECREF(<object>rule)
 
 
+# ---- hooks: what the user wants to do to an adjoint ----
+
+
+cdef class Note:
+    """The hooks of a tensor that is all an instruction's results; the instruction keeps it."""
+
+    cdef tuple shape
+    cdef list hooks
+
+    cdef object run(self, g):
+        """What the hooks make of an adjoint, a Tensor."""
+        for hook in list(self.hooks):
+            found = hook(g)
+            if found is None:
+                continue
+            if type(found) is not Tensor:
+                found = constant(np.array(found, dtype=np.float64))
+            if (<Tensor>found).shape != self.shape:
+                raise ShapeError(f"a hook returned a gradient of shape {(<Tensor>found).shape} for "
+                                 f"a tensor of shape {self.shape}")
+            g = found
+        return g
+
+
+cdef ad_status call_note(ad_tape *tape, const ad_note *at, int lanes) noexcept with gil:
+    cdef Note note
+    cdef int32_t instr = at.instr
+    cdef int64_t size = ad_tape_length(tape, instr)
+    cdef cnp.ndarray g
+    cdef double *adjoint = tape.work.adj + <int64_t>(tape.dst[instr] - tape.work.low) * lanes
+    cdef int lane
+    try:
+        note = <Note>at.hook
+        g = np.empty((size, lanes))
+        memcpy(cnp.PyArray_DATA(g), adjoint, size * lanes * sizeof(double))
+        with Aside.of(tape):
+            for lane in range(lanes):
+                given = constant(np.array(g[:, lane]).reshape(note.shape))
+                g[:, lane] = np.reshape((<Tensor>note.run(given)).value(), -1)
+        memcpy(adjoint, cnp.PyArray_DATA(g), size * lanes * sizeof(double))
+        return AD_OK
+    except BaseException as error:
+        keep_call_error(error)
+        return AD_CALL_FAILED
+
+
+cdef ad_status call_emit_note(ad_tape *tape, const ad_note *at, const ad_view *g,
+                              ad_view *result) noexcept with gil:
+    cdef Note note
+    cdef ad_view flat = g[0]
+    try:
+        note = <Note>at.hook
+        found = note.run(reshape(borrowed_tensor(tape, g), note.shape))
+        given_view(reshape(found, (flat.shape[0],)), &flat, result)
+        return AD_OK
+    except BaseException as error:
+        keep_call_error(error)
+        return AD_CALL_FAILED
+
+
+cdef int note_hooks(Tensor t) except -1:
+    """Let the hooks of a tensor be called when a sweep reaches it."""
+    cdef Note note
+    cdef ad_tape *tape = t.h.tape
+    if tape != ad_local.tape:
+        raise_foreign(t)
+    if not t.meta.leaf:
+        own_instruction(t)
+    note = Note.__new__(Note)
+    note.shape = t.shape
+    note.hooks = t.meta.hooks
+    Py_INCREF(note)
+    check(ad_tape_add_note(tape, t.h.instr, <void *>note))
+    return 0
+
+
+cdef int own_instruction(Tensor t) except -1:
+    """Make the tensor all the results of an instruction that no other tensor stands for."""
+    cdef ad_tape *tape = t.h.tape
+    cdef ad_view view = ad_handle_get(&t.h), copy
+    cdef int32_t instr = t.h.instr, low, after
+    cdef bint whole = view.place == AD_SLOTS and view.base == tape.dst[instr] \
+        and ad_view_is_contiguous(&view) and ad_view_size(&view) == ad_tape_length(tape, instr)
+    cdef cnp.ndarray reached
+    if whole and tape.handle[instr].next == NULL:
+        return 0
+    # Not yet used, it may as well be a copy.
+    low = ad_view_lowest(&view)
+    after = tape.dst[instr] + ad_tape_length(tape, instr)
+    if low != 2147483647:
+        reached = np.zeros(tape.n_slots - low + 1, dtype=np.uint8)
+        reached[after - low:] = 1
+        check(ad_tape_depends(tape, instr + 1, tape.n - 1, low,
+                              <uint8_t *>cnp.PyArray_DATA(reached)))
+        slots = slots_of(t)
+        if reached[slots[slots >= low] - low].any():
+            if whole:
+                return 0
+            raise TapeError(
+                "a hook on part of another tensor must be registered before the part is used; or "
+                "make it a tensor of its own: y = x[i] + 0.0")
+    check(ad_tape_room(tape, t.size))
+    view = ad_handle_get(&t.h)
+    check(ad_record_copy(tape, &view, &copy))
+    ad_handle_drop(&t.h)
+    if not ad_handle_view(&t.h, tape, &copy):
+        t.h.tape = NULL
+        raise MemoryError("no memory for a tensor")
+    return 0
+
+
 cdef ad_call_hooks call_hooks
+call_hooks.note = call_note
+call_hooks.emit_note = call_emit_note
 call_hooks.release = call_release
 call_hooks.forward = call_forward
 call_hooks.reverse = call_reverse

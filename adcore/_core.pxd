@@ -123,6 +123,9 @@ cdef extern from "ad_tape.h" nogil:
         ad_view *view
         int32_t instr
         int32_t slot
+    struct ad_note:
+        int32_t instr
+        void *hook
     struct ad_call_hooks:
         void (*release)(void *rule) noexcept nogil
         ad_status (*forward)(ad_tape *tape, int32_t instr, int lanes) noexcept nogil
@@ -131,6 +134,9 @@ cdef extern from "ad_tape.h" nogil:
                                   ad_view *adjoints) noexcept nogil
         ad_status (*emit_forward)(ad_tape *tape, int32_t instr, const ad_view *tangents,
                                   ad_view *result) noexcept nogil
+        ad_status (*note)(ad_tape *tape, const ad_note *note, int lanes) noexcept nogil
+        ad_status (*emit_note)(ad_tape *tape, const ad_note *note, const ad_view *g,
+                               ad_view *result) noexcept nogil
     struct ad_tape:
         uint16_t *op
         int32_t *dst
@@ -147,6 +153,8 @@ cdef extern from "ad_tape.h" nogil:
         int64_t *aux
         int64_t n_aux
         int64_t aux_capacity
+        ad_note *notes
+        int32_t n_notes
         ad_list *lists
         int busy
         int64_t n_handles
@@ -172,7 +180,9 @@ cdef extern from "ad_tape.h" nogil:
                               ad_view *result)
     ad_status ad_record_call(ad_tape *tape, void *rule, int n, const ad_view *args, int64_t size,
                              const double *values, ad_view *result)
+    ad_status ad_tape_add_note(ad_tape *tape, int32_t instr, void *hook)
     int ad_tape_code(const ad_tape *tape, int32_t i)
+    int32_t ad_tape_length(const ad_tape *tape, int32_t i)
     bint ad_tape_is_array(const ad_tape *tape, int32_t i)
     int32_t ad_tape_producer(const ad_tape *tape, int32_t slot)
     int ad_tape_views(const ad_tape *tape, int32_t i, ad_view *views, int max)
@@ -195,6 +205,7 @@ cdef extern from "ad_sweep.h" nogil:
         double *tan
         double *adj
         double *dadj
+        const uint8_t *reached
         int32_t low
         int lanes
     ad_work *ad_work_new()

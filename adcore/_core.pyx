@@ -1016,17 +1016,19 @@ cdef class Tensor:
         get_meta(self).retain = True
 
     def register_hook(self, hook):
-        """Call `hook(grad)` when backward() reaches this tensor; its result replaces the gradient.
+        """Call `hook(grad)` when a derivative reaches this tensor; its result replaces the gradient.
 
-        Returns a handle with a method remove().
+        It stays in force when the tensor is dropped but others computed from it are not.  Returns a
+        handle with a method remove().
         """
         if self.h.tape == NULL:
             raise TapeError("register_hook needs a tracked tensor; this one is a constant")
         meta = get_meta(self)
         if meta.hooks is None:
             meta.hooks = []
+            note_hooks(self)
         meta.hooks.append(hook)
-        return HookHandle(meta, hook)
+        return HookHandle(meta.hooks, hook)
 
     # -- values out --
 
@@ -1274,13 +1276,13 @@ cdef Meta get_meta(Tensor t):
 class HookHandle:
     """What register_hook() returns."""
 
-    def __init__(self, meta, hook):
-        self._meta, self._hook = meta, hook
+    def __init__(self, hooks, hook):
+        self._hooks, self._hook = hooks, hook
 
     def remove(self):
         """Take the hook away."""
-        if self._hook in (self._meta.hooks or []):
-            self._meta.hooks.remove(self._hook)
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
 
 
 def _unpickle(value, tracked):
@@ -1324,6 +1326,8 @@ cdef int make_leaf(Tensor t, object value) except -1:
         raise MemoryError("no memory for a tensor")
     t.constant = None
     get_meta(t).leaf = True
+    if t.meta.hooks is not None:
+        note_hooks(t)
     return 0
 
 

@@ -149,6 +149,33 @@ cdef object harvest(Tensor t, const double *buffer, int lanes):
     return out
 
 
+cdef inline int finish(ad_tape *tape, ad_status status) except -1:
+    """Drop what rules left on the tape, and raise the exception of `status` unless it is AD_OK."""
+    if tape.n > 0 and tape.handle[tape.n - 1] == NULL:
+        ad_tape_pop(tape)
+    return check(status)
+
+
+cdef object reach_notes(ad_tape *tape, list outputs, int32_t first, int32_t last):
+    """Let the sweep about to begin call the notes that the outputs depend on, if there are any.
+
+    Returns what must be kept until its end.
+    """
+    cdef cnp.ndarray reached
+    cdef uint8_t *flags
+    cdef int32_t low = tape.work.low
+    if tape.n_notes == 0 or tape.notes[tape.n_notes - 1].instr < first or last < first:
+        return None
+    reached = np.zeros(tape.n_slots - low + 1, dtype=np.uint8)
+    flags = <uint8_t *>cnp.PyArray_DATA(reached)
+    for t in outputs:
+        slots = slots_of(t)
+        reached[slots[slots >= low] - low] = 1
+    check(ad_tape_depends(tape, first, last, low, flags))
+    tape.work.reached = flags
+    return reached
+
+
 def sweep_reverse(list outputs, list seeds, list inputs, int lanes=1):
     """Adjoints of the inputs, arrays of shape input.shape + (lanes,), given seeds of the outputs.
 
@@ -158,13 +185,16 @@ def sweep_reverse(list outputs, list seeds, list inputs, int lanes=1):
     cdef int32_t low = lowest(inputs), last = last_instruction(outputs), first
     cdef Tensor t
     cdef ad_status status
+    first = ad_tape_producer(tape, low) if low < tape.n_slots else tape.n
+    if tape.n_notes > 0 and first < tape.n:
+        low = tape.dst[first]
     check(ad_work_begin(tape, AD_SWEEP_REVERSE, low, lanes))
     for t, data in zip(outputs, seeds):
         seed(t, tape.work.adj, lanes, data)
-    first = ad_tape_producer(tape, low) if low < tape.n_slots else tape.n
+    reached = reach_notes(tape, outputs, first, last)
     with nogil:
         status = ad_sweep_reverse(tape, first, last)
-    check(status)
+    finish(tape, status)
     return [harvest(t, tape.work.adj, lanes) for t in inputs]
 
 
@@ -189,12 +219,13 @@ def gradient(Tensor output, Tensor flat):
             tape.work.adj[output.h.slot - low] = 1
     else:
         seed(output, tape.work.adj, 1, None)
+    reached = reach_notes(tape, [output], first, last) if tape.n_notes > 0 else None
     if last - first > 1000:
         with nogil:
             status = ad_sweep_reverse(tape, first, last)
     else:
         status = ad_sweep_reverse(tape, first, last)
-    check(status)
+    finish(tape, status)
     out = cnp.PyArray_SimpleNew(1, &length, cnp.NPY_DOUBLE)
     memcpy(cnp.PyArray_DATA(out), tape.work.adj, n * sizeof(double))
     return out
@@ -215,7 +246,7 @@ def sweep_forward(list inputs, list seeds, list outputs, int lanes=1):
     first = last_instruction(inputs) + 1
     with nogil:
         status = ad_sweep_forward(tape, first, last)
-    check(status)
+    finish(tape, status)
     return [harvest(t, tape.work.tan, lanes) for t in outputs]
 
 
@@ -317,9 +348,11 @@ def dense_hessian(Tensor output, Tensor flat, int lanes=AD_LANES):
 
 
 def has_calls(Tensor flat):
-    """Is a rule written in Python among the instructions since `flat` was lifted?"""
+    """Is a rule or a hook written in Python among the instructions since `flat` was lifted?"""
     cdef ad_tape *tape = flat.h.tape
     cdef int32_t i
+    if tape.n_notes > 0 and tape.notes[tape.n_notes - 1].instr > flat.h.instr:
+        return True
     for i in range(flat.h.instr + 1, tape.n):
         if ad_tape_code(tape, i) == AD_CALL:
             return True
@@ -402,7 +435,8 @@ cdef object emit(list sources, list seeds, list targets, bint reverse):
             status = ad_emit_reverse(tape, n, source, given, m, target, found)
         else:
             status = ad_emit_forward(tape, n, source, given, m, target, found)
-        check(status)
+        if status != AD_OK:
+            finish(tape, status)
         for i in range(m):
             shape = (<Tensor>targets[i]).shape
             if found[i].place == AD_NUMBER or found[i].place == AD_ARRAY:

@@ -862,6 +862,47 @@ static enum ad_status input_adjoint(struct emitter *e, const struct ad_view *inp
     return AD_OK;
 }
 
+/* Let the notes of instruction i, whose adjoint is complete, put another in its place. */
+static enum ad_status reverse_notes(struct emitter *e, int32_t i)
+{
+    struct ad_tape *tape = e->tape;
+    struct ad_view g, flat, found, whole;
+    int64_t size = ad_tape_length(tape, i);
+    enum ad_status status = AD_OK;
+
+    if (size == 0 || !e->active[tape->dst[i] - e->low])
+        return AD_OK;
+    whole = ad_view_slots(0, 1, &size);
+    whole.place = AD_OWN;
+    for (int32_t k = ad_tape_notes_before(tape, i);
+         k < tape->n_notes && tape->notes[k].instr == i && !status; k++) {
+        status = adjoint_of(e, i, &g);
+        if (status || (g.place == AD_NUMBER && g.in.number == 0))
+            return status;
+        flat = g;
+        ad_view_hold(&flat);
+        if (g.place == AD_NUMBER)
+            ad_view_broadcast(&flat, 1, &size);
+        else
+            status = reshaped(tape, &flat, 1, &size);
+        if (!status)
+            status = tape->hooks->emit_note(tape, &tape->notes[k], &flat, &found);
+        ad_view_drop(&flat);
+        if (status)
+            return status;
+        if (ad_tape_is_array(tape, i)) {
+            e->parts_of[i - e->first] = -1;
+            status = add_part(e, i, &found, &whole);
+        } else {
+            e->latest[tape->dst[i] - e->low] = NONE;
+            found.ndim = 0;
+            status = add_scalar(e, tape->dst[i], &found);
+        }
+        ad_view_drop(&found);
+    }
+    return status;
+}
+
 enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct ad_view *outputs,
                                const struct ad_view *seeds, int n_inputs,
                                const struct ad_view *inputs, struct ad_view *adjoints)
@@ -879,8 +920,12 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
     }
     for (int i = 0; i < n_outputs && !status; i++)
         status = contribute(&e, &outputs[i], &seeds[i]);
-    for (int32_t i = e.end - 1; i >= e.first && !status; i--)
-        status = reverse_instr(&e, i);
+    for (int32_t i = e.end - 1; i >= e.first && !status; i--) {
+        if (AD_UNLIKELY(tape->n_notes > 0))
+            status = reverse_notes(&e, i);
+        if (!status)
+            status = reverse_instr(&e, i);
+    }
     for (; done < n_inputs && !status; done++)
         status = input_adjoint(&e, &inputs[done], &adjoints[done]);
     if (status)

@@ -38,6 +38,7 @@ enum ad_status ad_work_begin(struct ad_tape *tape, enum ad_sweep_kind kind, int3
 
     work->low = low;
     work->lanes = lanes;
+    work->reached = NULL;
     if (kind != AD_SWEEP_REVERSE)
         ok = zeroed(&work->tan, &work->capacity[0], n);
     if (kind != AD_SWEEP_FORWARD)
@@ -937,6 +938,11 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
 
 /* ---- the sweeps ---- */
 
+static bool any_reached(const uint8_t *reached, int32_t n)
+{
+    return memchr(reached, 1, (size_t)n) != NULL;
+}
+
 enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t last)
 {
     enum ad_status status = AD_OK;
@@ -952,15 +958,12 @@ enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t las
     return status;
 }
 
-enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t last)
+static enum ad_status reverse_stretch(struct ad_tape *tape, int32_t first, int32_t last)
 {
     struct ad_work *work = tape->work;
     int32_t low = work->low;
     enum ad_status status = AD_OK;
 
-    if (!ad_tape_constants_intact(tape, first, last))
-        return AD_CONST_CHANGED;
-    tape->busy++;
     for (int32_t i = last; i >= first && !status; i--) {
         if (AD_UNLIKELY(ad_tape_is_array(tape, i))) {
             status = sweep_array(tape, i, AD_SWEEP_REVERSE);
@@ -975,6 +978,45 @@ enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t las
             reverse_scalar_lanes(tape, i);
         }
     }
+    return status;
+}
+
+/* Call the notes of an instruction whose adjoints are complete, in the order they were made. */
+static enum ad_status call_notes(struct ad_tape *tape, int32_t instr)
+{
+    const struct ad_work *work = tape->work;
+    enum ad_status status = AD_OK;
+
+    if (!any_reached(work->reached + (tape->dst[instr] - work->low), ad_tape_length(tape, instr)))
+        return AD_OK;
+    for (int32_t k = ad_tape_notes_before(tape, instr);
+         k < tape->n_notes && tape->notes[k].instr == instr && !status; k++)
+        status = tape->hooks->note(tape, &tape->notes[k], work->lanes);
+    return status;
+}
+
+enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t last)
+{
+    enum ad_status status = AD_OK;
+
+    if (!ad_tape_constants_intact(tape, first, last))
+        return AD_CONST_CHANGED;
+    tape->busy++;
+    if (tape->work->reached) /* stop at the notes */
+        for (int32_t k; !status && (k = ad_tape_notes_before(tape, last + 1) - 1) >= 0;) {
+            int32_t stop = tape->notes[k].instr;
+
+            if (stop < first)
+                break;
+            status = reverse_stretch(tape, stop + 1, last);
+            if (!status)
+                status = call_notes(tape, stop);
+            if (!status)
+                status = reverse_stretch(tape, stop, stop);
+            last = stop - 1;
+        }
+    if (!status)
+        status = reverse_stretch(tape, first, last);
     tape->busy--;
     return status;
 }
@@ -997,11 +1039,6 @@ enum ad_status ad_sweep_second(struct ad_tape *tape, int32_t first, int32_t last
 }
 
 /* ---- dependence, whatever the values ---- */
-
-static bool any_reached(const uint8_t *reached, int32_t n)
-{
-    return memchr(reached, 1, (size_t)n) != NULL;
-}
 
 /* Set reached for the elements of 'target' where 'source' is; both NULL-terminated by size. */
 static void reach(const struct ad_tape *tape, const struct ad_view *target,

@@ -30,7 +30,8 @@ void ad_work_get(const struct ad_tape *tape, const double *buffer, int lanes,
 
 /* Tangents of instructions first .. last, in order, from tangents seeded in tan. */
 enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t last);
-/* Adjoints, from last down to first, from adjoints seeded in adj. */
+/* Adjoints, from last down to first, from adjoints seeded in adj.  Notes are called if work->reached is
+ * set, for which 'low' must be the first slot of an instruction; in second order never. */
 enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t last);
 /* Forward over reverse: from tan (a forward sweep's) and adj seeded in one lane, fills adj and dadj.
  * A seed in dadj is the tangent of the seed in adj. */

@@ -23,7 +23,9 @@ struct ad_tape *ad_tape_new(void)
     return tape;
 }
 
-static void drop_block(struct ad_tape *tape, int32_t i)
+/* Let go of what a block points at.  Returns the rule of an AD_CALL, which the caller releases once the
+ * tape is in order: its end may run any Python code. */
+static void *drop_block(struct ad_tape *tape, int32_t i)
 {
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
     struct ad_view view;
@@ -33,8 +35,17 @@ static void drop_block(struct ad_tape *tape, int32_t i)
         tape->n_checked -= view.place == AD_ARRAY && view.in.array->checked;
         ad_view_drop(&view);
     }
-    if (ad_tape_code(tape, i) == AD_CALL)
-        tape->hooks->release((void *)(uintptr_t)block[4]);
+    return ad_tape_code(tape, i) == AD_CALL ? (void *)(uintptr_t)block[4] : NULL;
+}
+
+/* Release a rule or a hook; nothing is popped or moved meanwhile. */
+static void release(struct ad_tape *tape, void *object)
+{
+    if (!object)
+        return;
+    tape->busy++;
+    tape->hooks->release(object);
+    tape->busy--;
 }
 
 void ad_tape_free(struct ad_tape *tape)
@@ -45,9 +56,12 @@ void ad_tape_free(struct ad_tape *tape)
         tape->orphan = true;
         return;
     }
-    for (int32_t i = tape->n - 1; i >= 0; i--)
-        if (ad_tape_is_array(tape, i))
-            drop_block(tape, i);
+    while (tape->n_notes > 0)
+        release(tape, tape->notes[--tape->n_notes].hook);
+    while (tape->n > 0)
+        if (ad_tape_is_array(tape, --tape->n))
+            release(tape, drop_block(tape, tape->n));
+    free(tape->notes);
     free(tape->op);
     free(tape->dst);
     free(tape->a);
@@ -170,14 +184,25 @@ void ad_tape_pop(struct ad_tape *tape)
     while (n > 0 && !tape->handle[n - 1]) {
         int32_t i = --n;
 
+        tape->n_slots = tape->dst[i];
         if (AD_UNLIKELY(ad_tape_is_array(tape, i))) {
-            drop_block(tape, i);
+            void *rule = drop_block(tape, i);
+
             tape->n_aux = tape->a[i];
+            if (rule) {
+                tape->n = n;
+                release(tape, rule);
+                n = tape->n;
+            }
         } else {
             pop_const(tape, tape->b[i]);
             pop_const(tape, tape->a[i]);
         }
-        tape->n_slots = tape->dst[i];
+        while (AD_UNLIKELY(tape->n_notes > 0) && tape->notes[tape->n_notes - 1].instr >= n) {
+            tape->n = n;
+            release(tape, tape->notes[--tape->n_notes].hook);
+            n = tape->n;
+        }
     }
     tape->n = n;
     if (n == 0) {
@@ -281,6 +306,44 @@ bool ad_tape_constants_intact(const struct ad_tape *tape, int32_t first, int32_t
         }
     }
     return true;
+}
+
+/* ---- notes ---- */
+
+int32_t ad_tape_notes_before(const struct ad_tape *tape, int32_t instr)
+{
+    int32_t low = 0, high = tape->n_notes;
+
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+
+        if (tape->notes[middle].instr < instr)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+enum ad_status ad_tape_add_note(struct ad_tape *tape, int32_t instr, void *hook)
+{
+    int32_t at = ad_tape_notes_before(tape, instr + 1);
+
+    ad_assert(instr < tape->n);
+    if (tape->n_notes == tape->note_capacity) {
+        int32_t capacity = 2 * tape->note_capacity + 4;
+
+        if (!resize(&tape->notes, capacity, sizeof *tape->notes)) {
+            release(tape, hook);
+            return AD_NO_MEMORY;
+        }
+        tape->note_capacity = capacity;
+    }
+    memmove(tape->notes + at + 1, tape->notes + at,
+            (size_t)(tape->n_notes - at) * sizeof *tape->notes);
+    tape->notes[at] = (struct ad_note){instr, hook};
+    tape->n_notes++;
+    return AD_OK;
 }
 
 /* ---- handles ---- */
@@ -529,6 +592,18 @@ static void mark(const struct ad_tape *tape, uint8_t *keep)
     }
 }
 
+/* How many rules and notes are on instructions that go. */
+static int64_t count_dead(const struct ad_tape *tape, const uint8_t *keep)
+{
+    int64_t n = 0;
+
+    for (int32_t i = 0; i < tape->n; i++)
+        n += !keep[i] && ad_tape_code(tape, i) == AD_CALL;
+    for (int32_t k = 0; k < tape->n_notes; k++)
+        n += !keep[tape->notes[k].instr];
+    return n;
+}
+
 static void renumber_block(struct ad_tape *tape, int32_t i, struct renumber *r)
 {
     int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
@@ -546,18 +621,23 @@ void ad_tape_compact(struct ad_tape *tape)
 {
     size_t n = (size_t)AD_MAX(tape->n, 1);
     int64_t most_consts = AD_MIN(count_consts(tape), INT32_MAX), n_aux = 0;
+    int64_t n_dead = 0;
     uint8_t *keep = calloc(n, 1);
-    int32_t *shift = malloc(n * sizeof *shift), out = 0, n_slots = 0;
+    int32_t *shift = malloc(n * sizeof *shift), out = 0, n_slots = 0, n_notes = 0, at_note = 0;
     double *consts = malloc((size_t)(most_consts + 1) * sizeof *consts);
+    void **dead = NULL; /* rules and hooks, released once all is in order */
     struct renumber r = {tape, shift, consts ? consts + most_consts : NULL, 0};
 
-    if (!keep || !shift || !consts) {
+    if (keep && shift && consts) {
+        mark(tape, keep);
+        dead = malloc((size_t)(count_dead(tape, keep) + 1) * sizeof *dead);
+    }
+    if (!dead) {
         free(keep);
         free(shift);
         free(consts);
         return;
     }
-    mark(tape, keep);
     for (int32_t i = 0; i < tape->n; i++) {
         shift[i] = tape->dst[i] - n_slots;
         if (keep[i])
@@ -594,9 +674,17 @@ void ad_tape_compact(struct ad_tape *tape)
     for (int32_t i = 0; i < tape->n; i++) {
         int32_t length = ad_tape_length(tape, i), dst = tape->dst[i];
 
+        for (; at_note < tape->n_notes && tape->notes[at_note].instr == i; at_note++) {
+            if (keep[i])
+                tape->notes[n_notes++] = (struct ad_note){out, tape->notes[at_note].hook};
+            else
+                dead[n_dead++] = tape->notes[at_note].hook;
+        }
         if (!keep[i]) {
-            if (ad_tape_is_array(tape, i))
-                drop_block(tape, i);
+            void *rule = ad_tape_is_array(tape, i) ? drop_block(tape, i) : NULL;
+
+            if (rule)
+                dead[n_dead++] = rule;
             continue;
         }
         memmove(tape->value + dst - shift[i], tape->value + dst,
@@ -621,10 +709,14 @@ void ad_tape_compact(struct ad_tape *tape)
     tape->n_slots = n_slots;
     tape->n_consts = r.n_consts;
     tape->n_aux = n_aux;
+    tape->n_notes = n_notes;
     tape->live = extent(tape);
     free(keep);
     free(shift);
     free(consts);
+    while (n_dead > 0)
+        release(tape, dead[--n_dead]);
+    free((void *)dead);
 }
 
 /* ---- recording ---- */
@@ -680,7 +772,7 @@ static enum ad_status compute_newest(struct ad_tape *tape)
     if (status) {
         int32_t i = tape->n - 1;
 
-        drop_block(tape, i);
+        drop_block(tape, i); /* never an AD_CALL */
         tape->n = i;
         tape->n_slots = tape->dst[i];
         tape->n_aux = tape->a[i];

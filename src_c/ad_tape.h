@@ -45,6 +45,13 @@ struct ad_handle {
     int32_t slot;
 };
 
+/* What the user wants to do to the adjoint of all results of an instruction, before it is pushed on:
+ * 'hook' is a Python object.  The note goes with the instruction. */
+struct ad_note {
+    int32_t instr;
+    void *hook;
+};
+
 /*
  * A rule of the user's.  'rule' is a Python object; the functions get the GIL themselves.
  *
@@ -53,15 +60,21 @@ struct ad_handle {
  * functions record derivatives: of 'g', the adjoint of the results, one adjoint per operand; of the
  * operands' tangents, the tangent of the results.  A zero is an AD_NUMBER view; what a view points at
  * is passed with one reference.
+ *
+ * note() may change the adjoints of the note's instruction in the tape's work; emit_note() is given the
+ * adjoint, flat, and passes another one.
  */
 struct ad_call_hooks {
-    void (*release)(void *rule);
+    void (*release)(void *rule); /* of notes too */
     enum ad_status (*forward)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*reverse)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*emit_reverse)(struct ad_tape *tape, int32_t instr, const struct ad_view *g,
                                    struct ad_view *adjoints);
     enum ad_status (*emit_forward)(struct ad_tape *tape, int32_t instr,
                                    const struct ad_view *tangents, struct ad_view *result);
+    enum ad_status (*note)(struct ad_tape *tape, const struct ad_note *note, int lanes);
+    enum ad_status (*emit_note)(struct ad_tape *tape, const struct ad_note *note,
+                                const struct ad_view *g, struct ad_view *result);
 };
 
 struct ad_tape {
@@ -78,6 +91,9 @@ struct ad_tape {
 
     int64_t *aux; /* blocks of array instructions */
     int64_t n_aux, aux_capacity;
+
+    struct ad_note *notes; /* n_notes of them, in the order of their instructions */
+    int32_t n_notes, note_capacity;
 
     struct ad_list *lists;
     int64_t live;     /* size of the tape after the last compaction */
@@ -172,6 +188,11 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
 /* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result);
+
+/* Attach a note to an instruction.  Takes the reference to 'hook', also on failure. */
+enum ad_status ad_tape_add_note(struct ad_tape *tape, int32_t instr, void *hook);
+/* How many notes are on instructions before 'instr'. */
+int32_t ad_tape_notes_before(const struct ad_tape *tape, int32_t instr);
 
 /* ---- reading instructions ---- */
 

@@ -10,6 +10,8 @@ struct ad_work {
     double *adj;  /* adjoints: of 'lanes' after ad_sweep_reverse, of one lane after ad_sweep_second */
     double *dadj; /* tangents of the adjoints, of 'lanes' */
     int64_t capacity[3];
+    const uint8_t *reached; /* of each slot from 'low': does an output depend on it; the caller's.  NULL
+                             * in a sweep without notes */
     int32_t low;
     int lanes;
 };
