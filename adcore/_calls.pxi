@@ -299,7 +299,7 @@ cdef int note_hooks(Tensor t) except -1:
 cdef int own_instruction(Tensor t) except -1:
     """Make the tensor all the results of an instruction that no other tensor stands for."""
     cdef ad_tape *tape = t.h.tape
-    cdef ad_view view = ad_handle_get(&t.h), copy
+    cdef ad_view view = ad_handle_get(&t.h), copied
     cdef int32_t instr = t.h.instr, low, after
     cdef bint whole = view.place == AD_SLOTS and view.base == tape.dst[instr] \
         and ad_view_is_contiguous(&view) and ad_view_size(&view) == ad_tape_length(tape, instr)
@@ -323,12 +323,8 @@ cdef int own_instruction(Tensor t) except -1:
                 "make it a tensor of its own: y = x[i] + 0.0")
     check(ad_tape_room(tape, t.size))
     view = ad_handle_get(&t.h)
-    check(ad_record_copy(tape, &view, &copy))
-    ad_handle_drop(&t.h)
-    if not ad_handle_view(&t.h, tape, &copy):
-        t.h.tape = NULL
-        raise MemoryError("no memory for a tensor")
-    return 0
+    check(ad_record_copy(tape, &view, &copied))
+    return rebind(t, new_result(tape, &copied, True))
 
 
 cdef ad_call_hooks call_hooks

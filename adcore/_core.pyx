@@ -1061,8 +1061,17 @@ cdef class Tensor:
 
     @property
     def data(self):
-        """The values as a constant tensor, as detach() gives."""
+        """The values as a constant tensor, as detach() gives; assigning changes them in place."""
         return self.detach()
+
+    @data.setter
+    def data(self, value):
+        was = ad_local.off
+        ad_local.off = 1
+        try:
+            replace(self, value)
+        finally:
+            ad_local.off = was
 
     def detach(self):
         """The values as a constant tensor: derivatives do not flow through it."""
@@ -1149,6 +1158,21 @@ cdef class Tensor:
 
     def __pow__(left, right, modulus):
         return power(left, right)
+
+    def __iadd__(self, other):
+        return in_place(self, binary(AD_OP_add, self, other))
+
+    def __isub__(self, other):
+        return in_place(self, binary(AD_OP_sub, self, other))
+
+    def __imul__(self, other):
+        return in_place(self, binary(AD_OP_mul, self, other))
+
+    def __itruediv__(self, other):
+        return in_place(self, binary(AD_OP_div, self, other))
+
+    def __ipow__(self, other):
+        return in_place(self, power(self, other))
 
     def __neg__(self):
         return unary(AD_OP_neg, self)
@@ -1329,6 +1353,74 @@ cdef int make_leaf(Tensor t, object value) except -1:
     if t.meta.hooks is not None:
         note_hooks(t)
     return 0
+
+
+cdef int rebind(Tensor t, Tensor source) except -1:
+    """Let a tensor stand for what another one stands for."""
+    cdef ad_view view
+    if t.h.tape != NULL:
+        ad_handle_drop(&t.h)
+        t.h.tape = NULL
+    t.constant = None
+    if source.h.tape == NULL:
+        t.constant = source.constant
+        return 0
+    tensor_view(source, &view)
+    if not ad_handle_view(&t.h, source.h.tape, &view):
+        t.h.tape = NULL
+        t.constant = source.value()
+        raise MemoryError("no memory for a tensor")
+    return 0
+
+
+def replace(Tensor t, value):
+    """Let a tensor stand for `value`, broadcast to its shape, from here on; returns the tensor.
+
+    What was computed from the tensor keeps to what it was.  A leaf stays a leaf, and can only be
+    given another value while recording is off.
+    """
+    cdef Tensor source
+    shape = t.shape
+    if type(value) is not Tensor:
+        value = tensor(value)
+    source = value
+    if source.shape != shape:
+        if ad_local.off == 0 or source.h.tape == NULL:
+            source = broadcast_to(source, shape)
+        else:
+            source = constant(np.array(np.broadcast_to(source.value(), shape)))
+    if t.meta is None or not t.meta.leaf:
+        if source.h.tape != NULL and ad_local.off:
+            source = source.detach()
+        rebind(t, source)
+        return t
+    if ad_local.off == 0:
+        raise TapeError("changing a leaf in place would lose its gradient; do it in a "
+                        "`with adcore.no_grad():` block, or write y = x.clone() and change y")
+    numbers = source.value()
+    ad_handle_drop(&t.h)
+    t.h.tape = NULL
+    t.constant = numbers
+    make_leaf(t, numbers)
+    return t
+
+
+cdef object in_place(object left, object out):
+    """What `left += right` leaves in left, `out` being left + right: arrays change, numbers do not.
+
+    A name bound to a number on the tape is bound anew, as with Python's own; a leaf and a constant
+    are changed in place, as torch does.
+    """
+    cdef Tensor t
+    if type(left) is not Tensor or type(out) is not Tensor:
+        return out
+    t = left
+    if t.h.tape != NULL and t.h.view == NULL and (t.meta is None or not t.meta.leaf):
+        return out
+    if (<Tensor>out).shape != t.shape:
+        raise ShapeError(f"a tensor of shape {t.shape} cannot become one of shape "
+                         f"{(<Tensor>out).shape} in place; write y = x + ... instead")
+    return replace(t, out)
 
 
 def tensor(data, dtype=None, requires_grad=False):

@@ -84,7 +84,7 @@ def _derivative_at(f, order, x):
     if tracked and not _core.is_recording():
         return tensor(value)
     if tracked:
-        rule = _NextOrder(f, order, x, _times_factorial(series, order + 1))
+        rule = _NextOrder(f, order, _times_factorial(series, order + 1))
         return _core.record_call(rule, [x], [value])[0]
     return value
 
@@ -92,8 +92,8 @@ def _derivative_at(f, order, x):
 class _NextOrder:
     """The rule of one derivative as an operation: times the derivative of the next order."""
 
-    def __init__(self, f, order, x, slope):
-        self.f, self.order, self.x, self.slope = f, order, x, slope
+    def __init__(self, f, order, slope):
+        self.f, self.order, self.slope = f, order, slope
 
     def forward(self, tangents):
         return tangents[0] * self.slope
@@ -101,11 +101,13 @@ class _NextOrder:
     def reverse(self, g):
         return [g[0] * self.slope]
 
-    def emit_forward(self, tangents):
-        return tangents[0] * _derivative_at(self.f, self.order + 1, self.x)
+    def emit_forward(self, tangents, operands, results):
+        del results
+        return tangents[0] * _derivative_at(self.f, self.order + 1, operands[0])
 
-    def emit_reverse(self, g):
-        return [g[0] * _derivative_at(self.f, self.order + 1, self.x)]
+    def emit_reverse(self, g, operands, results):
+        del results
+        return [g[0] * _derivative_at(self.f, self.order + 1, operands[0])]
 
 
 def _times_factorial(series, k):

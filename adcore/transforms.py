@@ -126,7 +126,9 @@ class _Recording:
             self.variables = [
                 _core.renew(b) if type(b) is Tensor else _core.lift([b])[1][0] for b in bases
             ]
-        return [_rebased(v, t) for v, t in zip(leaves, self.variables, strict=True)]
+        # The function gets handles of its own: it may assign to their elements.
+        given = [t.clone() if t.ndim else t for t in self.variables]
+        return [_rebased(v, t) for v, t in zip(leaves, given, strict=True)]
 
     @functools.cached_property
     def shapes(self):
