@@ -793,8 +793,8 @@ cdef object share(ad_op op, int i, object partial, object tangent):
             return of_parts(AD_OP_neg, 0, [tangent])
     if ad_ops[op].curvature == AD_SELECT:
         return of_two(AD_OP_gate, partial, tangent)
-    if op == AD_OP_mul0 and i == 1:
-        return of_two(AD_OP_mul0, partial, tangent)
+    if op == AD_OP_mul0 and i == 1 or op == AD_OP_mul00:
+        return of_two(AD_OP_mul00, tangent, partial)
     return of_two(AD_OP_mul if is_finite(partial) else AD_OP_mul0, tangent, partial)
 
 

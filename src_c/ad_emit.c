@@ -58,10 +58,18 @@ static enum ad_status apply(struct ad_tape *tape, enum ad_op op, double p,
     return ad_record_op(tape, op, p, pointers, result);
 }
 
-/* g times a partial of an op of the given curvature: see ad_push(). */
-static enum ad_status push(struct ad_tape *tape, enum ad_curvature curvature,
-                           const struct ad_view *g, const struct ad_view *partial,
-                           struct ad_view *result)
+/* Piecewise constant weights times what moves, exactly 0 where a weight is. */
+static enum ad_status gate(struct ad_tape *tape, const struct ad_view *weights,
+                           const struct ad_view *moving, struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*weights, *moving, ad_view_number(0)};
+
+    return apply(tape, AD_OP_gate, 0, args, result);
+}
+
+/* g times a partial of argument 'arg': see ad_push() and ad_op_cuts(). */
+static enum ad_status push(struct ad_tape *tape, enum ad_op op, int arg, const struct ad_view *g,
+                           const struct ad_view *partial, struct ad_view *result)
 {
     struct ad_view args[AD_MAX_ARGS] = {*g, *partial, ad_view_number(0)};
 
@@ -73,11 +81,10 @@ static enum ad_status push(struct ad_tape *tape, enum ad_curvature curvature,
         return apply(tape, AD_OP_neg, 0, args, result);
     if (partial->place == AD_NUMBER)
         return apply(tape, AD_OP_mul, 0, args, result);
-    if (curvature == AD_SELECT) {
-        args[0] = *partial;
-        args[1] = *g;
-        return apply(tape, AD_OP_gate, 0, args, result);
-    }
+    if (ad_ops[op].curvature == AD_SELECT)
+        return gate(tape, partial, g, result);
+    if ((op == AD_OP_mul0 && arg == 1) || op == AD_OP_mul00)
+        return apply(tape, AD_OP_mul00, 0, args, result);
     return apply(tape, AD_OP_mul0, 0, args, result);
 }
 
@@ -571,7 +578,7 @@ static enum ad_status reverse_words(struct emitter *e, int32_t i, enum ad_op op,
         status = emit_partial(tape, op, j, p, a, y, &partial);
         if (status)
             return status;
-        status = push(tape, info->curvature, g, &partial, &product);
+        status = push(tape, op, j, g, &partial, &product);
         ad_view_drop(&partial);
         if (status)
             return status;
@@ -694,7 +701,7 @@ static enum ad_status reverse_along(struct emitter *e, int32_t i, const struct a
         if (!status)
             status = extremum_weights(tape, i, &from, &weights);
         if (!status)
-            status = push(tape, AD_SELECT, &shaped, &weights, &moved);
+            status = gate(tape, &weights, &shaped, &moved);
     }
     ad_view_drop(&shaped);
     if (status)
@@ -1030,7 +1037,7 @@ static enum ad_status forward_words(struct emitter *e, enum ad_op op, double p, 
             simplify(tape, &tangent);
         status = emit_partial(tape, op, j, p, a, y, &partial);
         if (!status) {
-            status = push(tape, info->curvature, &tangent, &partial, &product);
+            status = push(tape, op, j, &tangent, &partial, &product);
             ad_view_drop(&partial);
         }
         ad_view_drop(&tangent);
@@ -1118,7 +1125,7 @@ static enum ad_status forward_along(struct emitter *e, int32_t i, struct ad_view
     } else {
         status = extremum_weights(tape, i, &from, &weights);
         if (!status)
-            status = push(tape, AD_SELECT, &tangent, &weights, &product);
+            status = gate(tape, &weights, &tangent, &product);
         if (!status)
             status = ad_record_sum(tape, &product, 1u << (from.ndim - 1), t);
     }

@@ -43,11 +43,11 @@ extern const struct ad_op_info ad_ops[AD_N_OPS];
 
 /*
  * ad_op_cuts() tells whether a partial that is zero cuts its argument off, whatever the tangent does:
- * in SELECT rows, and in mul0, which is 0 where its first factor is.
+ * in SELECT rows, and in the products that are 0 where a factor is.
  */
 AD_INLINE bool ad_op_cuts(enum ad_op op)
 {
-    return op == AD_OP_mul0 || ad_ops[op].curvature == AD_SELECT;
+    return op == AD_OP_mul0 || op == AD_OP_mul00 || ad_ops[op].curvature == AD_SELECT;
 }
 
 /*

@@ -76,10 +76,10 @@ AD_INLINE double ad_recip0(double a)
     return a == 0 ? 0 : 1 / a;
 }
 
-/* g times a partial, where a zero adjoint, and a zero partial of a SELECT op, give exactly zero. */
-AD_INLINE double ad_push(enum ad_curvature curvature, double g, double partial)
+/* g times a partial, where a zero adjoint, and a zero partial of an op that cuts, give exactly zero. */
+AD_INLINE double ad_push(bool cuts, double g, double partial)
 {
-    if (curvature == AD_SELECT && partial == 0)
+    if (cuts && partial == 0)
         return 0;
     return g == 0 ? 0 : g * partial;
 }

@@ -7,6 +7,7 @@
 const struct ad_recurrence ad_recurrences[AD_N_OPS] = {
     [AD_OP_mul] = {.step = AD_STEP_PRODUCT},
     [AD_OP_mul0] = {.step = AD_STEP_PRODUCT, .cuts = true},
+    [AD_OP_mul00] = {.step = AD_STEP_PRODUCT, .cuts = true},
     [AD_OP_square] = {.step = AD_STEP_PRODUCT},
     [AD_OP_div] = {.step = AD_STEP_QUOTIENT},
     [AD_OP_div0] = {.step = AD_STEP_QUOTIENT, .cuts = true},
@@ -108,7 +109,8 @@ AD_INLINE void step_product(const struct ad_node *v, int k, size_t n, bool scala
         sum_products(r, &v->a[0], &v->a[1], k, 0, k, false, n, scalar);
     if (ad_recurrences[v->op].cuts)
         for (size_t i = 0; i < n; i++)
-            if (!isfinite(r[i]) && is_all_zero(&v->a[0], i))
+            if (!isfinite(r[i]) && (is_all_zero(&v->a[0], i) ||
+                                    (v->op == AD_OP_mul00 && is_all_zero(&v->a[1], i))))
                 r[i] = 0;
 }
 

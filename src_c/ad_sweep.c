@@ -100,8 +100,8 @@ AD_VECTOR static void push_run_const(double *restrict to, const double *restrict
     }
 }
 
-/* A zero partial of a SELECT op cuts even infinite adjoints off. */
-AD_VECTOR static void push_run_select(double *restrict to, const double *restrict from,
+/* A zero partial of an op that cuts stops even infinite adjoints: see ad_op_cuts(). */
+AD_VECTOR static void push_run_cut(double *restrict to, const double *restrict from,
                                       const double *restrict d, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -111,7 +111,7 @@ AD_VECTOR static void push_run_select(double *restrict to, const double *restric
     }
 }
 
-AD_VECTOR static double sum_products(const double *restrict from, struct ad_vec d, bool select,
+AD_VECTOR static double sum_products(const double *restrict from, struct ad_vec d, bool cuts,
                                      int64_t n)
 {
     double lane[8] = {0};
@@ -119,7 +119,7 @@ AD_VECTOR static double sum_products(const double *restrict from, struct ad_vec 
     for (int64_t i = 0; i < n; i++) {
         double p = d.v ? d.v[i] : d.c, t = from[i] * p;
 
-        lane[i & 7] += from[i] == 0 || (select && p == 0) ? 0 : t;
+        lane[i & 7] += from[i] == 0 || (cuts && p == 0) ? 0 : t;
     }
     return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
            ((lane[4] + lane[5]) + (lane[6] + lane[7]));
@@ -127,13 +127,13 @@ AD_VECTOR static double sum_products(const double *restrict from, struct ad_vec 
 
 /* The same for any number of lanes and any span; inlined for the common numbers of lanes. */
 AD_INLINE void push_lanes(const int lanes, double *buffer, int32_t low, const struct ad_span *to,
-                          const double *from, struct ad_vec d, bool select, int64_t n)
+                          const double *from, struct ad_vec d, bool cuts, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         int64_t slot = span_slot(to, i);
         double p = d.v ? d.v[i] : d.c, *at = buffer + (slot - low) * lanes;
 
-        if (slot < low || (select && p == 0))
+        if (slot < low || (cuts && p == 0))
             continue;
         for (int l = 0; l < lanes; l++) {
             double f = from[i * lanes + l];
@@ -144,18 +144,18 @@ AD_INLINE void push_lanes(const int lanes, double *buffer, int32_t low, const st
 }
 
 AD_VECTOR static void push_8(double *buffer, int32_t low, const struct ad_span *to,
-                             const double *from, struct ad_vec d, bool select, int64_t n)
+                             const double *from, struct ad_vec d, bool cuts, int64_t n)
 {
-    push_lanes(AD_LANES, buffer, low, to, from, d, select, n);
+    push_lanes(AD_LANES, buffer, low, to, from, d, cuts, n);
 }
 
 /* buffer[to] += from * d over n elements: the one way in which tangents and adjoints move. */
 static void push(int lanes, double *buffer, int32_t low, const struct ad_span *to,
                  const double *from, struct ad_vec d, enum ad_curvature curvature, int64_t n)
 {
-    bool select = curvature == AD_SELECT;
+    bool cuts = curvature == AD_SELECT;
 
-    if (span_is_fixed(to, low) || (!d.v && d.c == 0 && select))
+    if (span_is_fixed(to, low) || (!d.v && d.c == 0 && cuts))
         return;
     if (!d.v && d.c == 1 && to->kind == AD_SPAN_RUN) {
         add_run(buffer + (to->slot - (int64_t)low) * lanes, from, n * lanes);
@@ -164,18 +164,18 @@ static void push(int lanes, double *buffer, int32_t low, const struct ad_span *t
 
         if (!d.v)
             push_run_const(at, from, d.c, n);
-        else if (select)
-            push_run_select(at, from, d.v, n);
+        else if (cuts)
+            push_run_cut(at, from, d.v, n);
         else
             push_run(at, from, d.v, n);
     } else if (lanes == 1 && to->kind == AD_SPAN_ONE) {
-        buffer[to->slot - low] += sum_products(from, d, select, n);
+        buffer[to->slot - low] += sum_products(from, d, cuts, n);
     } else if (lanes == 1) {
-        push_lanes(1, buffer, low, to, from, d, select, n);
+        push_lanes(1, buffer, low, to, from, d, cuts, n);
     } else if (lanes == AD_LANES) {
-        push_8(buffer, low, to, from, d, select, n);
+        push_8(buffer, low, to, from, d, cuts, n);
     } else {
-        push_lanes(lanes, buffer, low, to, from, d, select, n);
+        push_lanes(lanes, buffer, low, to, from, d, cuts, n);
     }
 }
 
@@ -208,7 +208,7 @@ void ad_work_add(const struct ad_tape *tape, double *buffer, int lanes, const st
         n = ad_tile_size(view, size, start);
         struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
 
-        push(lanes, buffer, tape->work->low, &span, data + start * lanes, one, AD_LINEAR, n);
+        push(lanes, buffer, tape->work->low, &span, data + start * lanes, one, false, n);
     }
 }
 
@@ -291,7 +291,7 @@ static void forward_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *r
             if (from)
                 push(lanes, work->tan, low, &out, from,
                      ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
-                     ad_ops[op].curvature, tile.n);
+                     ad_op_cuts(op), tile.n);
         }
     }
 }
@@ -318,7 +318,7 @@ static void reverse_op(struct ad_tape *tape, int32_t i, enum ad_op op)
             if (!span_is_fixed(&tile.span[j], low))
                 push(lanes, work->adj, low, &tile.span[j], g,
                      ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
-                     ad_ops[op].curvature, tile.n);
+                     ad_op_cuts(op), tile.n);
     }
 }
 
@@ -342,7 +342,7 @@ static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *ro
     int n_args = ad_ops[op].n_args, lanes = work->lanes;
     int32_t low = work->low, dst = tape->dst[i];
     double p = block_parameter(block);
-    enum ad_curvature curvature = ad_ops[op].curvature;
+    bool cuts = ad_op_cuts(op);
     struct ad_view views[AD_MAX_ARGS];
     struct tile tile;
 
@@ -366,9 +366,9 @@ static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *ro
         for (int j = 0; j < n_args; j++) {
             if (span_is_fixed(&tile.span[j], low))
                 continue;
-            push(1, work->adj, low, &tile.span[j], g, d[j], curvature, tile.n);
-            push(lanes, work->dadj, low, &tile.span[j], dg, d[j], curvature, tile.n);
-            if (curvature != AD_CURVED)
+            push(1, work->adj, low, &tile.span[j], g, d[j], cuts, tile.n);
+            push(lanes, work->dadj, low, &tile.span[j], dg, d[j], cuts, tile.n);
+            if (ad_ops[op].curvature != AD_CURVED)
                 continue;
             ad_op_vector_second(op, j, p, (size_t)tile.n, tile.a, tile.y, d, h, scratch);
             memset(sum, 0, (size_t)(tile.n * lanes) * sizeof *sum);
@@ -378,7 +378,7 @@ static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *ro
             for (int64_t e = 0; e < tile.n; e++)
                 for (int l = 0; l < lanes; l++)
                     sum[e * lanes + l] = g[e] == 0 ? 0 : g[e] * sum[e * lanes + l];
-            push(lanes, work->dadj, low, &tile.span[j], sum, one, AD_LINEAR, tile.n);
+            push(lanes, work->dadj, low, &tile.span[j], sum, one, false, tile.n);
         }
     }
 }
@@ -410,7 +410,7 @@ static void move_addto(struct ad_tape *tape, int32_t i, bool reverse, double *bu
                 continue;
             data = lanes_of(lanes, buffer, low, source, n, room);
             if (data)
-                push(lanes, buffer, low, target, data, one, AD_LINEAR, n);
+                push(lanes, buffer, low, target, data, one, false, n);
         }
     }
 }
@@ -800,9 +800,11 @@ AD_INLINE void reverse_scalar(const double *value, double *adj, int32_t low, int
     const double x = value[a], z = value[b], w = 0;
 
     (void)x, (void)z, (void)w, (void)y;
-#define TO(slot, curvature, partial)                                                               \
+#define TO(slot, name, curvature, partial)                                                         \
     if ((slot) >= low)                                                                             \
-        adj[(slot)-low] += ad_push(curvature, g, partial);
+        adj[(slot)-low] += ad_push((curvature) == AD_SELECT || AD_OP_##name == AD_OP_mul0 ||       \
+                                       AD_OP_##name == AD_OP_mul00,                                \
+                                   g, partial);
 #define LINEAR AD_LINEAR
 #define SELECT AD_SELECT
 #define CURVED AD_CURVED
@@ -810,15 +812,15 @@ AD_INLINE void reverse_scalar(const double *value, double *adj, int32_t low, int
     case AD_OP_##name: {                                                                           \
         const double p = parameter;                                                                \
         (void)p;                                                                                   \
-        TO(a, curvature, dx)                                                                       \
+        TO(a, name, curvature, dx)                                                                     \
         return;                                                                                    \
     }
 #define TWO(name, dx, dz, curvature)                                                               \
     case AD_OP_##name: {                                                                           \
         const double p = 0;                                                                        \
         (void)p;                                                                                   \
-        TO(a, curvature, dx)                                                                       \
-        TO(b, curvature, dz)                                                                       \
+        TO(a, name, curvature, dx)                                                                     \
+        TO(b, name, curvature, dz)                                                                     \
         return;                                                                                    \
     }
     switch ((enum ad_op)code) {
@@ -845,6 +847,7 @@ static void reverse_scalar_lanes(struct ad_tape *tape, int32_t i)
     int32_t low = work->low, at[2] = {tape->a[i], tape->b[i]};
     const double *value = tape->value, *g = work->adj + (int64_t)(tape->dst[i] - low) * lanes;
     double d[AD_MAX_ARGS];
+    bool cuts = ad_op_cuts((enum ad_op)code);
 
     if (all_zero(g, lanes))
         return;
@@ -856,13 +859,13 @@ static void reverse_scalar_lanes(struct ad_tape *tape, int32_t i)
         if (at[j] < low)
             continue;
         for (int l = 0; l < lanes; l++)
-            to[l] += ad_push(ad_ops[code].curvature, g[l], d[j]);
+            to[l] += ad_push(cuts, g[l], d[j]);
     }
 }
 
-AD_INLINE void forward_lanes(const int lanes, double *to, const double *from, double d, bool select)
+AD_INLINE void forward_lanes(const int lanes, double *to, const double *from, double d, bool cuts)
 {
-    if (select && d == 0)
+    if (cuts && d == 0)
         return;
     for (int l = 0; l < lanes; l++)
         to[l] += from[l] == 0 ? 0 : from[l] * d;
@@ -875,7 +878,7 @@ static void forward_scalar(struct ad_tape *tape, int32_t i)
     int32_t low = work->low, at[2] = {tape->a[i], tape->b[i]};
     const double *value = tape->value;
     double *to = work->tan + (int64_t)(tape->dst[i] - low) * lanes, d[AD_MAX_ARGS];
-    bool select = ad_ops[code].curvature == AD_SELECT;
+    bool cuts = ad_op_cuts((enum ad_op)code);
 
     if (at[0] < low && (n_args < 2 || at[1] < low))
         return;
@@ -887,16 +890,16 @@ static void forward_scalar(struct ad_tape *tape, int32_t i)
         if (at[j] < low)
             continue;
         if (lanes == AD_LANES)
-            forward_lanes(AD_LANES, to, from, d[j], select);
+            forward_lanes(AD_LANES, to, from, d[j], cuts);
         else
-            forward_lanes(lanes, to, from, d[j], select);
+            forward_lanes(lanes, to, from, d[j], cuts);
     }
 }
 
-AD_INLINE void second_lanes(const int lanes, double *to, const double *dg, double d, double g,
-                            int n_args, const double *h, const double *const *tangent)
+AD_INLINE void second_lanes(const int lanes, double *to, const double *dg, double d, bool cut,
+                            double g, int n_args, const double *h, const double *const *tangent)
 {
-    for (int l = 0; l < lanes; l++)
+    for (int l = 0; l < lanes && !cut; l++)
         to[l] += dg[l] == 0 ? 0 : dg[l] * d;
     for (int k = 0; k < n_args; k++) {
         double c = g == 0 || h[k] == 0 ? 0 : g * h[k];
@@ -916,7 +919,7 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
     const double *value = tape->value, *dg = work->dadj + y * lanes, *tangent[2];
     const double a[AD_MAX_ARGS] = {value[at[0]], value[at[1]], 0};
     double d[AD_MAX_ARGS], h[AD_MAX_ARGS][AD_MAX_ARGS], g = work->adj[y];
-    enum ad_curvature curvature = ad_ops[code].curvature;
+    bool cuts = ad_op_cuts((enum ad_op)code);
 
     if (g == 0 && all_zero(dg, lanes))
         return;
@@ -925,14 +928,15 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
         tangent[j] = at[j] < low ? NULL : work->tan + (int64_t)(at[j] - low) * lanes;
     for (int j = 0; j < n_args; j++) {
         double *to = work->dadj + (int64_t)(at[j] - low) * lanes;
+        bool cut = cuts && d[j] == 0;
 
-        if (at[j] < low || (curvature == AD_SELECT && d[j] == 0))
+        if (at[j] < low)
             continue;
-        work->adj[at[j] - low] += g == 0 ? 0 : g * d[j];
+        work->adj[at[j] - low] += ad_push(cuts, g, d[j]);
         if (lanes == AD_LANES)
-            second_lanes(AD_LANES, to, dg, d[j], g, n_args, h[j], tangent);
+            second_lanes(AD_LANES, to, dg, d[j], cut, g, n_args, h[j], tangent);
         else
-            second_lanes(lanes, to, dg, d[j], g, n_args, h[j], tangent);
+            second_lanes(lanes, to, dg, d[j], cut, g, n_args, h[j], tangent);
     }
 }
 

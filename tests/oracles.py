@@ -135,6 +135,7 @@ ORACLES = {
     "xlogy": lambda x, z: x * mp.log(z) if x else mpf(0),
     "xlog1py": lambda x, z: x * mp.log1p(z) if x else mpf(0),
     "mul0": lambda x, z: x * z,
+    "mul00": lambda x, z: x * z,
     "div0": lambda x, z: x / z,
     "powlog": lambda x, z: mp.log(x),
     "sub0": lambda x, z: x - z,
