@@ -156,7 +156,6 @@ cdef extern from "ad_tape.h" nogil:
         ad_note *notes
         int32_t n_notes
         ad_list *lists
-        int busy
         int64_t n_handles
         ad_work *work
         const ad_call_hooks *hooks
@@ -195,6 +194,8 @@ cdef extern from "ad_tape.h" nogil:
     ad_status ad_handle_assign(ad_handle *handle, const int64_t *positions, const ad_view *value)
     void ad_handle_need(ad_handle *handle, int32_t instr)
     void ad_tape_pop(ad_tape *tape)
+    int32_t ad_tape_enter(ad_tape *tape, int32_t floor)
+    void ad_tape_leave(ad_tape *tape, int32_t was)
 
 
 cdef extern from "ad_sweep.h" nogil:

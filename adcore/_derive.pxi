@@ -115,8 +115,8 @@ cdef int32_t lowest(list inputs) except -1:
         slot = ad_view_lowest(&view)
         low = min(low, slot)
     if low == 2147483647:
-        low = t.h.tape.n_slots          # nothing but empty inputs
-    return low
+        return t.h.tape.n_slots         # nothing but empty inputs
+    return t.h.tape.dst[ad_tape_producer(t.h.tape, low)]
 
 
 cdef int32_t last_instruction(list outputs) except -2:
@@ -403,7 +403,8 @@ cdef object slots_of(Tensor t):
 
 
 cdef object emit(list sources, list seeds, list targets, bint reverse):
-    cdef int n = len(sources), m = len(targets), i, held = 0
+    cdef int n = len(sources), m = len(targets), i, held = 0, passed = m
+    cdef int32_t floor
     cdef ad_tape *tape = tape_of(sources + targets)
     cdef ad_view *views = <ad_view *>PyMem_Malloc((2 * n + 2 * m + 1) * sizeof(ad_view))
     cdef ad_view *source = views
@@ -437,18 +438,27 @@ cdef object emit(list sources, list seeds, list targets, bint reverse):
             status = ad_emit_forward(tape, n, source, given, m, target, found)
         if status != AD_OK:
             finish(tape, status)
-        for i in range(m):
-            shape = (<Tensor>targets[i]).shape
-            if found[i].place == AD_NUMBER or found[i].place == AD_ARRAY:
-                value = view_values(tape, &found[i])
-                ad_view_drop(&found[i])
-                out.append(constant_tensor(_value(np.broadcast_to(value, shape))))
-            else:
-                ad_view_broadcast(&found[i], target[i].ndim, target[i].shape)
-                out.append(new_result(tape, &found[i], True))
+        floor = ad_tape_enter(tape, 2147483647)     # until all results have their tensors
+        passed = 0
+        try:
+            for i in range(m):
+                shape = (<Tensor>targets[i]).shape
+                passed += 1
+                if found[i].place == AD_NUMBER or found[i].place == AD_ARRAY:
+                    value = view_values(tape, &found[i])
+                    ad_view_drop(&found[i])
+                    out.append(constant_tensor(_value(np.broadcast_to(value, shape))))
+                else:
+                    ad_view_broadcast(&found[i], target[i].ndim, target[i].shape)
+                    out.append(new_result(tape, &found[i], True))
+        finally:
+            ad_tape_leave(tape, floor)
+            ad_tape_pop(tape)
     finally:
         for i in range(held):
             ad_view_drop(&given[i])
+        for i in range(passed, m):
+            ad_view_drop(&found[i])
         PyMem_Free(views)
     return out
 

@@ -154,7 +154,11 @@ static struct ad_matrix matrix_of(const struct ad_tape *tape, const struct ad_vi
     struct ad_matrix m = {NULL, view->shape[last - 1], view->shape[last], view->stride[last - 1],
                           view->stride[last]};
 
-    if (view->place == AD_LIST) {
+    if (view->place == AD_NUMBER) {
+        room[0] = view->in.number;
+        m.data = room;
+        m.row_stride = m.col_stride = 0;
+    } else if (view->place == AD_LIST) {
         const int32_t *slot = view->in.list->slot + view->base + offset;
 
         for (int64_t i = 0; i < m.rows; i++)
@@ -250,7 +254,10 @@ enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
     double p;
 
     if (code == AD_ADDTO) {
-        memset(tape->value + dst, 0, (size_t)block[2] * sizeof *tape->value);
+        double zero = block[4] ? -0.0 : 0.0; /* -0.0 + x is x, for x = -0.0 too */
+
+        for (int64_t j = 0; j < block[2]; j++)
+            tape->value[dst + j] = zero;
         for (int64_t v = 0; v < block[1]; v += 2) {
             words = ad_view_decode(ad_view_decode(words, &views[0]), &views[1]);
             compute_addto_pair(tape, &views[0], &views[1], dst);

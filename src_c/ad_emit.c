@@ -19,6 +19,10 @@ struct part {
 struct emitter {
     struct ad_tape *tape;
     int32_t low, first, end; /* slots from low, instructions from first, up to end, all at the start */
+    int32_t n_consts;        /* at the start */
+    int32_t floor;           /* for ad_tape_leave() */
+    bool ragged;             /* forward: not all results of an input's instruction have a tangent, */
+                             /* or their tangents are not consecutive */
     int32_t *latest;         /* reverse: adjoint of a slot; forward: its tangent; NONE */
     int64_t *parts_of;       /* first part of each instruction, -1 for none */
     uint8_t *active;         /* slots that depend on an input */
@@ -190,20 +194,23 @@ static enum ad_status part_of(struct ad_tape *tape, const struct ad_view *whole,
 /* Operand views for words: constants as numbers, so that they fold and are not shared. */
 static void simplify(const struct ad_tape *tape, struct ad_view *view)
 {
-    if (view->place != AD_SLOTS || view->base >= 0)
-        return;
-    *view = ad_view_number(tape->value[view->base]);
+    if (view->place == AD_SLOTS && view->base < 0)
+        *view = ad_view_number(tape->value[view->base]);
+    else if (view->place == AD_NUMBER)
+        view->ndim = 0;
 }
 
 /* ---- state ---- */
 
-static bool emitter_begin(struct emitter *e, struct ad_tape *tape, int n_inputs,
-                          const struct ad_view *inputs)
+static enum ad_status emitter_begin(struct emitter *e, struct ad_tape *tape, int n_inputs,
+                                    const struct ad_view *inputs)
 {
     size_t slots, instrs;
 
     memset(e, 0, sizeof *e);
     e->tape = tape;
+    e->n_consts = tape->n_consts;
+    e->floor = ad_tape_enter(tape, INT32_MAX);
     e->low = tape->n_slots;
     for (int i = 0; i < n_inputs; i++) {
         int32_t low = ad_view_lowest(&inputs[i]);
@@ -220,20 +227,24 @@ static bool emitter_begin(struct emitter *e, struct ad_tape *tape, int n_inputs,
     e->parts_of = malloc(instrs * sizeof *e->parts_of);
     e->active = calloc(slots, 1);
     if (!e->latest || !e->parts_of || !e->active)
-        return false;
+        return AD_NO_MEMORY;
     for (size_t i = 0; i < slots; i++)
         e->latest[i] = NONE;
     for (size_t i = 0; i < instrs; i++)
         e->parts_of[i] = -1;
-    return true;
+    return ad_tape_constants_intact(tape, e->first, e->end - 1) ? AD_OK : AD_CONST_CHANGED;
 }
 
-static void emitter_end(struct emitter *e)
+/* After a failure the tape is cut back to where it was. */
+static void emitter_end(struct emitter *e, enum ad_status status)
 {
     for (int64_t i = 0; i < e->n_parts; i++) {
         ad_view_drop(&e->parts[i].from);
         ad_view_drop(&e->parts[i].to);
     }
+    if (status)
+        ad_tape_cut(e->tape, e->end, e->n_consts);
+    ad_tape_leave(e->tape, e->floor);
     free(e->latest);
     free(e->parts_of);
     free(e->active);
@@ -333,6 +344,7 @@ static enum ad_status add_scalar(struct emitter *e, int32_t slot, const struct a
             return status;
     } else {
         sum = *source;
+        ad_view_hold(&sum);
     }
     if (sum.place == AD_SLOTS) {
         *latest = (int32_t)sum.base;
@@ -345,6 +357,7 @@ static enum ad_status add_scalar(struct emitter *e, int32_t slot, const struct a
                                               ? sum.in.number
                                               : sum.in.array->data[sum.base]);
     }
+    ad_view_drop(&sum);
     return status;
 }
 
@@ -424,8 +437,14 @@ static enum ad_status contribute(struct emitter *e, const struct ad_view *target
         return add_scalar(e, (int32_t)target->base, source);
     if (target->place == AD_SLOTS) {
         instr = ad_tape_producer(tape, ad_view_lowest(target));
-        if (!ad_tape_is_array(tape, instr))
-            return add_each(e, target, &from);
+        if (!ad_tape_is_array(tape, instr)) { /* a scalar, stretched */
+            enum ad_status status = AD_OK;
+
+            if (size > 1)
+                status = ad_record_sum(tape, &from, (1u << from.ndim) - 1, &from);
+            from.ndim = 0;
+            return status ? status : add_scalar(e, tape->dst[instr], &from);
+        }
         to = *target;
         to.place = AD_OWN;
         to.base -= tape->dst[instr];
@@ -854,13 +873,13 @@ static enum ad_status input_adjoint(struct emitter *e, const struct ad_view *inp
             ad_view_drop(&one);
         } else {
             c = one.place == AD_NUMBER ? one.in.number : one.in.array->data[one.base];
+            ad_view_drop(&one);
             status = ad_tape_grow(tape, 0, 0, 1, 0);
             if (status) {
                 ad_list_drop(list);
                 return status;
             }
             list->slot[j] = ad_tape_const(tape, c);
-            ad_view_drop(&one);
         }
     }
     *result = ad_view_slots(0, input->ndim, input->shape);
@@ -915,12 +934,10 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
                                const struct ad_view *inputs, struct ad_view *adjoints)
 {
     struct emitter e;
-    enum ad_status status = AD_OK;
+    enum ad_status status;
     int done = 0;
 
-    tape->busy++;
-    if (!emitter_begin(&e, tape, n_inputs, inputs))
-        status = AD_NO_MEMORY;
+    status = emitter_begin(&e, tape, n_inputs, inputs);
     if (!status) {
         mark_inputs(&e, n_inputs, inputs);
         mark_active(&e);
@@ -938,46 +955,82 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
     if (status)
         while (--done > 0)
             ad_view_drop(&adjoints[done - 1]);
-    emitter_end(&e);
-    tape->busy--;
+    emitter_end(&e, status);
     return status;
 }
 
 /* ---- forward ---- */
 
+/* Are the tangents of slots low .. high consecutive, or all missing? */
+static bool is_even(const struct emitter *e, int32_t low, int32_t high)
+{
+    const int32_t *latest = e->latest + (low - e->low);
+
+    for (int32_t j = 1; j <= high - low; j++)
+        if (latest[j] != (latest[0] == NONE ? NONE : latest[0] + j))
+            return false;
+    return true;
+}
+
+/* Has the instruction of an input other tangents than one run for all its results? */
+static bool is_ragged(const struct emitter *e, const struct ad_view *input)
+{
+    int32_t low = ad_view_lowest(input), instr;
+
+    if (low == INT32_MAX)
+        return false;
+    if (input->place != AD_SLOTS)
+        return true;
+    instr = ad_tape_producer(e->tape, low);
+    return !is_even(e, e->tape->dst[instr],
+                    e->tape->dst[instr] + ad_tape_length(e->tape, instr) - 1);
+}
+
+static int32_t tangent_slot(const struct emitter *e, int32_t slot, int32_t none)
+{
+    return slot >= e->low && e->latest[slot - e->low] != NONE ? e->latest[slot - e->low] : none;
+}
+
 /* The tangent of a view, held; a number if it has none. */
 static enum ad_status tangent_of(struct emitter *e, const struct ad_view *view, struct ad_view *t)
 {
     struct ad_tape *tape = e->tape;
-    int32_t low;
+    bool spread = view->place == AD_LIST;
+    int64_t n = spread ? view->in.list->n : ad_view_size(view);
     struct ad_list *list;
-    int64_t at = 0;
     enum ad_status status;
 
     *t = ad_view_number(0);
     if (!view_active(e, view) || ad_view_size(view) == 0)
         return AD_OK;
-    *t = *view;
-    if (view->place == AD_SLOTS) { /* an instruction's tangents are consecutive */
-        low = ad_view_lowest(view);
-        if (e->latest[low - e->low] == NONE)
-            *t = ad_view_number(0);
-        else
-            t->base += e->latest[low - e->low] - low;
-        return AD_OK;
+    if (!spread) {
+        int32_t low = ad_view_lowest(view), high = (int32_t)view->base;
+
+        for (int d = 0; d < view->ndim; d++)
+            high += (int32_t)(AD_MAX(view->stride[d], 0) * (view->shape[d] - 1));
+        if (!e->ragged || is_even(e, low, high)) { /* an instruction's tangents are consecutive */
+            if (e->latest[low - e->low] != NONE) {
+                *t = *view;
+                t->base += e->latest[low - e->low] - low;
+            }
+            return AD_OK;
+        }
     }
     status = ad_tape_grow(tape, 0, 0, 1, 0);
-    list = status ? NULL : ad_list_new(&tape->lists, view->in.list->n);
+    list = status ? NULL : ad_list_new(&tape->lists, n);
     if (!list)
         return AD_NO_MEMORY;
     int32_t zero = ad_tape_const(tape, 0);
 
-    for (; at < list->n; at++) {
-        int32_t slot = view->in.list->slot[at];
-
-        list->slot[at] = slot >= e->low && e->latest[slot - e->low] != NONE
-                             ? e->latest[slot - e->low]
-                             : zero;
+#define TANGENT(j, of) list->slot[j] = tangent_slot(e, of, zero)
+    if (spread) {
+        for (int64_t j = 0; j < n; j++)
+            TANGENT(j, view->in.list->slot[j]);
+        *t = *view;
+    } else {
+        FOR_SLOTS(tape, view, TANGENT);
+        *t = ad_view_slots(0, view->ndim, view->shape);
+        t->place = AD_LIST;
     }
     t->in.list = list;
     return AD_OK;
@@ -1045,11 +1098,13 @@ static enum ad_status forward_words(struct emitter *e, enum ad_op op, double p, 
             continue;
         args[0] = *t;
         args[1] = product;
-        args[2] = ad_view_number(0);
+        args[2] = *t = ad_view_number(0);
         status = apply(tape, AD_OP_add, 0, args, t);
         ad_view_drop(&args[0]);
         ad_view_drop(&product);
     }
+    if (status)
+        ad_view_drop(t);
     /* an operand that was stretched leaves a tangent to be stretched */
     if (!status && t->place != AD_NUMBER)
         ad_view_broadcast(t, y->ndim, y->shape);
@@ -1104,7 +1159,7 @@ static enum ad_status forward_matmul(struct emitter *e, int32_t i, struct ad_vie
         args[0] = *t;
         args[1] = product;
         args[2] = ad_view_number(0);
-        status = apply(tape, AD_OP_add, 0, args, t);
+        status = apply(tape, AD_OP_add, 0, args, t); /* of slots: nothing to drop */
     }
     return status;
 }
@@ -1195,19 +1250,16 @@ enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct 
                                const struct ad_view *outputs, struct ad_view *tangents)
 {
     struct emitter e;
-    enum ad_status status = AD_OK;
+    enum ad_status status;
     int done = 0;
 
-    tape->busy++;
-    if (!emitter_begin(&e, tape, n_inputs, inputs))
-        status = AD_NO_MEMORY;
+    status = emitter_begin(&e, tape, n_inputs, inputs);
     if (!status) {
         mark_inputs(&e, n_inputs, inputs);
         mark_active(&e);
     }
     for (int i = 0; i < n_inputs && !status; i++) {
         struct ad_view seed = seeds[i], copy;
-        int64_t at = 0;
 
         if (is_number(&seed, 0))
             continue;
@@ -1217,9 +1269,11 @@ enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct 
             continue;
 #define SEED(j, slot)                                                                              \
     if ((slot) >= e.low)                                                                           \
-    e.latest[(slot)-e.low] = (int32_t)(copy.base + at + 0 * (j)), at++
+    e.latest[(slot)-e.low] = (int32_t)(copy.base + (j))
         FOR_SLOTS(tape, &inputs[i], SEED);
     }
+    for (int i = 0; i < n_inputs && !status; i++)
+        e.ragged |= is_ragged(&e, &inputs[i]);
     for (int32_t i = e.first; i < e.end && !status; i++)
         status = forward_instr(&e, i);
     for (; done < n_outputs && !status; done++)
@@ -1227,7 +1281,6 @@ enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct 
     if (status)
         while (--done > 0)
             ad_view_drop(&tangents[done - 1]);
-    emitter_end(&e);
-    tape->busy--;
+    emitter_end(&e, status);
     return status;
 }

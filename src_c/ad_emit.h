@@ -10,9 +10,10 @@
  * to their shapes), through the instructions of the tape as it stands, down to the lowest slot of the
  * inputs.
  *
- * adjoints[i] receives a view in the shape of inputs[i], or an AD_NUMBER 0 if no instruction leads
- * there.  What it points at is passed with one reference.  On failure no view is passed; instructions
- * already appended stay as garbage.
+ * adjoints[i] receives a view in the shape of inputs[i], or an AD_NUMBER, 0 if no instruction leads
+ * there.  What it points at is passed with one reference.  Nothing is popped meanwhile; make handles of
+ * the results, then call ad_tape_pop().  On failure no view is passed, and the tape is as it was but
+ * for what has a handle.
  */
 enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct ad_view *outputs,
                                const struct ad_view *seeds, int n_inputs,

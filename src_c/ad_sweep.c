@@ -26,7 +26,8 @@ static bool zeroed(double **buffer, int64_t *capacity, int64_t n)
         *capacity = n;
         return true;
     }
-    memset(*buffer, 0, (size_t)n * sizeof **buffer);
+    if (n > 0)
+        memset(*buffer, 0, (size_t)n * sizeof **buffer);
     return true;
 }
 
@@ -950,22 +951,25 @@ static bool any_reached(const uint8_t *reached, int32_t n)
 enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t last)
 {
     enum ad_status status = AD_OK;
+    int32_t floor;
 
-    tape->busy++;
+    if (!ad_tape_constants_intact(tape, first, last))
+        return AD_CONST_CHANGED;
+    floor = ad_tape_enter(tape, tape->n);
     for (int32_t i = first; i <= last && !status; i++) {
         if (ad_tape_is_array(tape, i))
             status = sweep_array(tape, i, AD_SWEEP_FORWARD);
         else
             forward_scalar(tape, i);
     }
-    tape->busy--;
+    ad_tape_leave(tape, floor);
     return status;
 }
 
 static enum ad_status reverse_stretch(struct ad_tape *tape, int32_t first, int32_t last)
 {
     struct ad_work *work = tape->work;
-    int32_t low = work->low;
+    int32_t low = work->low, floor;
     enum ad_status status = AD_OK;
 
     for (int32_t i = last; i >= first && !status; i--) {
@@ -1002,10 +1006,11 @@ static enum ad_status call_notes(struct ad_tape *tape, int32_t instr)
 enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t last)
 {
     enum ad_status status = AD_OK;
+    int32_t floor;
 
     if (!ad_tape_constants_intact(tape, first, last))
         return AD_CONST_CHANGED;
-    tape->busy++;
+    floor = ad_tape_enter(tape, tape->n);
     if (tape->work->reached) /* stop at the notes */
         for (int32_t k; !status && (k = ad_tape_notes_before(tape, last + 1) - 1) >= 0;) {
             int32_t stop = tape->notes[k].instr;
@@ -1021,24 +1026,25 @@ enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t las
         }
     if (!status)
         status = reverse_stretch(tape, first, last);
-    tape->busy--;
+    ad_tape_leave(tape, floor);
     return status;
 }
 
 enum ad_status ad_sweep_second(struct ad_tape *tape, int32_t first, int32_t last)
 {
     enum ad_status status = AD_OK;
+    int32_t floor;
 
     if (!ad_tape_constants_intact(tape, first, last))
         return AD_CONST_CHANGED;
-    tape->busy++;
+    floor = ad_tape_enter(tape, tape->n);
     for (int32_t i = last; i >= first && !status; i--) {
         if (ad_tape_is_array(tape, i))
             status = sweep_array(tape, i, AD_SWEEP_SECOND);
         else
             second_scalar(tape, i);
     }
-    tape->busy--;
+    ad_tape_leave(tape, floor);
     return status;
 }
 

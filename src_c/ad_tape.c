@@ -6,7 +6,11 @@
 
 #include "ad_work.h"
 
-enum { MIN_SLOTS = 1024, MIN_COMPACT = 8192 };
+enum {
+    MIN_SLOTS = 1024,
+    MIN_COMPACT = 8192,
+    MOST = INT32_MAX - 16 /* of anything: a few more can be counted without overflow */
+};
 
 struct ad_tape *ad_tape_new(void)
 {
@@ -41,11 +45,13 @@ static void *drop_block(struct ad_tape *tape, int32_t i)
 /* Release a rule or a hook; nothing is popped or moved meanwhile. */
 static void release(struct ad_tape *tape, void *object)
 {
+    int32_t floor;
+
     if (!object)
         return;
-    tape->busy++;
+    floor = ad_tape_enter(tape, INT32_MAX);
     tape->hooks->release(object);
-    tape->busy--;
+    ad_tape_leave(tape, floor);
 }
 
 void ad_tape_free(struct ad_tape *tape)
@@ -54,6 +60,7 @@ void ad_tape_free(struct ad_tape *tape)
         return;
     if (tape->n_handles > 0) {
         tape->orphan = true;
+        ad_tape_pop(tape);
         return;
     }
     while (tape->n_notes > 0)
@@ -89,7 +96,7 @@ static bool resize(void *field, int64_t n, size_t each)
 /* Half as much again, at least 'need'. */
 static int64_t next_capacity(int64_t capacity, int64_t need)
 {
-    return AD_MAX(need, AD_MIN(capacity + capacity / 2 + MIN_SLOTS, INT32_MAX));
+    return AD_MAX(need, AD_MIN(capacity + capacity / 2 + MIN_SLOTS, MOST));
 }
 
 static enum ad_status grow_slots(struct ad_tape *tape, int64_t slots, int64_t consts)
@@ -123,11 +130,13 @@ static enum ad_status grow_slots(struct ad_tape *tape, int64_t slots, int64_t co
 enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
                             int64_t words)
 {
+    if (slots > MOST || consts > MOST || words > MOST)
+        return AD_NO_SLOTS;
     instrs += tape->n;
     slots += tape->n_slots;
     consts += tape->n_consts;
     words += tape->n_aux;
-    if (instrs > INT32_MAX || slots > INT32_MAX || consts > INT32_MAX || words > INT32_MAX)
+    if (instrs > MOST || slots > MOST || consts > MOST || words > MOST)
         return AD_NO_SLOTS;
     if (instrs > tape->capacity) {
         int64_t n = next_capacity(tape->capacity, instrs);
@@ -175,33 +184,37 @@ static void pop_const(struct ad_tape *tape, int32_t slot)
         tape->n_consts--;
 }
 
+/* Let go of the block and the notes of the newest instruction, which is i and no longer counted. */
+static void drop_extras(struct ad_tape *tape, int32_t i)
+{
+    if (ad_tape_is_array(tape, i)) {
+        void *rule = drop_block(tape, i);
+
+        tape->n_aux = tape->a[i];
+        release(tape, rule);
+    }
+    while (tape->n_notes > 0 && tape->notes[tape->n_notes - 1].instr >= i)
+        release(tape, tape->notes[--tape->n_notes].hook);
+}
+
 void ad_tape_pop(struct ad_tape *tape)
 {
-    int32_t n = tape->n;
+    int32_t n = tape->n, floor = tape->floor;
 
-    if (tape->busy)
+    if (floor == INT32_MAX)
         return;
-    while (n > 0 && !tape->handle[n - 1]) {
+    while (n > floor && !tape->handle[n - 1]) {
         int32_t i = --n;
 
         tape->n_slots = tape->dst[i];
-        if (AD_UNLIKELY(ad_tape_is_array(tape, i))) {
-            void *rule = drop_block(tape, i);
-
-            tape->n_aux = tape->a[i];
-            if (rule) {
-                tape->n = n;
-                release(tape, rule);
-                n = tape->n;
-            }
-        } else {
+        if (AD_UNLIKELY(ad_tape_is_array(tape, i) || tape->n_notes > 0)) {
+            tape->n = n;
+            drop_extras(tape, i);
+            n = tape->n;
+        }
+        if (!ad_tape_is_array(tape, i)) {
             pop_const(tape, tape->b[i]);
             pop_const(tape, tape->a[i]);
-        }
-        while (AD_UNLIKELY(tape->n_notes > 0) && tape->notes[tape->n_notes - 1].instr >= n) {
-            tape->n = n;
-            release(tape, tape->notes[--tape->n_notes].hook);
-            n = tape->n;
         }
     }
     tape->n = n;
@@ -212,6 +225,18 @@ void ad_tape_pop(struct ad_tape *tape)
         if (tape->orphan && tape->n_handles == 0)
             ad_tape_free(tape);
     }
+}
+
+void ad_tape_cut(struct ad_tape *tape, int32_t n, int32_t n_consts)
+{
+    while (tape->n > n && !tape->handle[tape->n - 1]) {
+        int32_t i = --tape->n;
+
+        tape->n_slots = tape->dst[i];
+        drop_extras(tape, i);
+    }
+    if (tape->n == n)
+        tape->n_consts = n_consts;
 }
 
 /* ---- reading ---- */
@@ -253,11 +278,12 @@ int ad_tape_views(const struct ad_tape *tape, int32_t i, struct ad_view *views, 
 
 int32_t ad_tape_producer(const struct ad_tape *tape, int32_t slot)
 {
-    int32_t low = 0, high = tape->n;
+    int32_t low = 0, high = tape->n, guess = tape->n - (tape->n_slots - slot);
 
-    /* dst[low] <= slot < dst[high]; with scalars alone, the instruction has the slot's number */
-    if (slot < tape->n && tape->dst[slot] == slot)
-        low = slot;
+    /* Mostly the newer instructions are scalars all, one slot each. */
+    if (guess >= 0 && guess + 1 < high && tape->dst[guess] == slot && tape->dst[guess + 1] > slot)
+        return guess;
+    /* dst[low] <= slot < dst[high] */
     while (high - low > 1) {
         int32_t middle = low + (high - low) / 2;
 
@@ -353,6 +379,8 @@ static int32_t newest(const struct ad_tape *tape, const struct ad_view *view)
 {
     int64_t high = 0;
 
+    if (tape->n_slots == 0)
+        return tape->n - 1;
     if (view->place == AD_LIST) {
         for (int64_t j = 0; j < view->in.list->n; j++)
             high = AD_MAX(high, view->in.list->slot[j]);
@@ -401,6 +429,31 @@ void ad_handle_drop_view(struct ad_handle *handle)
     handle->view = NULL;
 }
 
+/* The slots of elements start .. start + n of a span; constants become constant slots, for which there
+ * is room. */
+static void bind(struct ad_tape *tape, const struct ad_span *span, int64_t n, int32_t *slot)
+{
+    int32_t first = span->slot;
+
+    if (span->kind == AD_SPAN_FIXED && !span->fixed.v)
+        first = ad_tape_const(tape, span->fixed.c);
+    for (int64_t i = 0; i < n; i++)
+        switch (span->kind) {
+        case AD_SPAN_RUN:
+            slot[i] = first + (int32_t)i;
+            break;
+        case AD_SPAN_ONE:
+            slot[i] = first;
+            break;
+        case AD_SPAN_MANY:
+            slot[i] = span->slots[i];
+            break;
+        case AD_SPAN_FIXED:
+            slot[i] = span->fixed.v ? ad_tape_const(tape, span->fixed.v[i]) : first;
+            break;
+        }
+}
+
 enum ad_status ad_handle_own(struct ad_handle *handle)
 {
     struct ad_tape *tape = handle->tape;
@@ -408,10 +461,14 @@ enum ad_status ad_handle_own(struct ad_handle *handle)
     struct ad_span_room room;
     struct ad_list *list;
     int64_t size = ad_view_size(view);
+    enum ad_status status;
 
     if (view->place == AD_LIST && view->in.list->refs == 1 && view->base == 0 &&
         view->in.list->n == size && ad_view_is_contiguous(view))
         return AD_OK;
+    status = ad_tape_grow(tape, 0, 0, size, 0);
+    if (status)
+        return status;
     list = ad_list_new(&tape->lists, size);
     if (!list)
         return AD_NO_MEMORY;
@@ -419,31 +476,7 @@ enum ad_status ad_handle_own(struct ad_handle *handle)
         n = ad_tile_size(view, size, start);
         struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
 
-        for (int64_t i = 0; i < n; i++)
-            switch (span.kind) {
-            case AD_SPAN_RUN:
-                list->slot[start + i] = span.slot + (int32_t)i;
-                break;
-            case AD_SPAN_ONE:
-                list->slot[start + i] = span.slot;
-                break;
-            case AD_SPAN_MANY:
-                list->slot[start + i] = span.slots[i];
-                break;
-            case AD_SPAN_FIXED: {
-                enum ad_status status = AD_OK;
-
-                if (tape->n_consts == tape->const_capacity)
-                    status = ad_tape_grow(tape, 0, 0, 1, 0);
-                if (status) {
-                    ad_list_drop(list);
-                    return status;
-                }
-                list->slot[start + i] =
-                    ad_tape_const(tape, span.fixed.v ? span.fixed.v[i] : span.fixed.c);
-                break;
-            }
-            }
+        bind(tape, &span, n, list->slot + start);
     }
     ad_view_drop(view);
     view->place = AD_LIST;
@@ -457,32 +490,21 @@ enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positio
                                 const struct ad_view *value)
 {
     struct ad_tape *tape = handle->tape;
-    int32_t *slot = handle->view->in.list->slot, newest_slot = 0;
+    int32_t *slot = handle->view->in.list->slot, newest_slot = 0, from[AD_TILE];
     int64_t size = ad_view_size(value);
     struct ad_span_room room;
+    enum ad_status status = ad_tape_grow(tape, 0, 0, size, 0);
 
+    if (status)
+        return status;
     for (int64_t start = 0, n; start < size; start += n) {
         n = ad_tile_size(value, size, start);
         struct ad_span span = ad_span_of(value, 0, tape->value, start, n, &room);
 
+        bind(tape, &span, n, from);
         for (int64_t i = 0; i < n; i++) {
-            int32_t from;
-
-            if (span.kind == AD_SPAN_FIXED) {
-                if (tape->n_consts == tape->const_capacity) {
-                    enum ad_status status = ad_tape_grow(tape, 0, 0, 1, 0);
-
-                    if (status)
-                        return status;
-                }
-                from = ad_tape_const(tape, span.fixed.v ? span.fixed.v[i] : span.fixed.c);
-            } else {
-                from = span.kind == AD_SPAN_MANY  ? span.slots[i]
-                       : span.kind == AD_SPAN_RUN ? span.slot + (int32_t)i
-                                                  : span.slot;
-            }
-            slot[positions[start + i]] = from;
-            newest_slot = AD_MAX(newest_slot, from);
+            slot[positions[start + i]] = from[i];
+            newest_slot = AD_MAX(newest_slot, from[i]);
         }
     }
     ad_handle_need(handle, ad_tape_producer(tape, newest_slot));
@@ -515,20 +537,27 @@ static void mark_view(const struct ad_tape *tape, const struct ad_view *view, ui
     }
 }
 
-/* Where slots go: constants are copied to a new arena, results move down by their instruction. */
+/* Where slots go: constants get new numbers when first met, results move down by their instruction. */
 struct renumber {
     const struct ad_tape *tape;
     const int32_t *shift; /* of each instruction: how far its results move down */
-    double *consts;       /* new constants: consts[-1], consts[-2], ... */
+    int32_t *moved;       /* moved[-slot - 1]: the new slot of a constant, 0 if it was not met yet */
+    double *consts;       /* constant -1 - i is to be consts[i], for i < n_consts */
     int32_t n_consts;
 };
 
 static int32_t renumber_slot(struct renumber *r, int32_t slot)
 {
+    int32_t *moved;
+
     if (slot >= 0)
         return slot - r->shift[ad_tape_producer(r->tape, slot)];
-    r->consts[-++r->n_consts] = r->tape->value[slot];
-    return -r->n_consts;
+    moved = &r->moved[-slot - 1];
+    if (*moved == 0) {
+        r->consts[r->n_consts++] = r->tape->value[slot];
+        *moved = -r->n_consts;
+    }
+    return *moved;
 }
 
 /* The base of a view of slots in the words of a block or in a handle. */
@@ -538,30 +567,11 @@ static int64_t renumber_base(struct renumber *r, const struct ad_view *view)
 
     if (view->place != AD_SLOTS)
         return view->base;
+    if (ad_view_size(view) == 0)
+        return 0;
     if (view->base < 0)
         return renumber_slot(r, (int32_t)view->base);
-    if (low == INT32_MAX)
-        return 0; /* no elements */
     return view->base - r->shift[ad_tape_producer(r->tape, (int32_t)low)];
-}
-
-static int64_t count_consts(const struct ad_tape *tape)
-{
-    int64_t n = 2 * (int64_t)tape->n;
-    struct ad_view view;
-
-    for (const struct ad_list *list = tape->lists; list; list = list->next)
-        n += list->n;
-    for (int32_t i = 0; i < tape->n; i++)
-        if (ad_tape_is_array(tape, i)) {
-            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-
-            for (int64_t v = 0; v < block[1]; v++) {
-                words = ad_view_decode(words, &view);
-                n += view.place == AD_SLOTS && view.base < 0;
-            }
-        }
-    return n;
 }
 
 static void mark(const struct ad_tape *tape, uint8_t *keep)
@@ -619,25 +629,20 @@ static void renumber_block(struct ad_tape *tape, int32_t i, struct renumber *r)
 
 void ad_tape_compact(struct ad_tape *tape)
 {
-    size_t n = (size_t)AD_MAX(tape->n, 1);
-    int64_t most_consts = AD_MIN(count_consts(tape), INT32_MAX), n_aux = 0;
-    int64_t n_dead = 0;
+    size_t n = (size_t)AD_MAX(tape->n, 1), n_consts = (size_t)AD_MAX(tape->n_consts, 1);
+    int64_t n_aux = 0, n_dead = 0;
     uint8_t *keep = calloc(n, 1);
     int32_t *shift = malloc(n * sizeof *shift), out = 0, n_slots = 0, n_notes = 0, at_note = 0;
-    double *consts = malloc((size_t)(most_consts + 1) * sizeof *consts);
     void **dead = NULL; /* rules and hooks, released once all is in order */
-    struct renumber r = {tape, shift, consts ? consts + most_consts : NULL, 0};
+    struct renumber r = {tape, shift, calloc(n_consts, sizeof *r.moved),
+                         malloc(n_consts * sizeof *r.consts), 0};
 
-    if (keep && shift && consts) {
-        mark(tape, keep);
-        dead = malloc((size_t)(count_dead(tape, keep) + 1) * sizeof *dead);
-    }
-    if (!dead) {
-        free(keep);
-        free(shift);
-        free(consts);
-        return;
-    }
+    if (tape->busy || !keep || !shift || !r.moved || !r.consts)
+        goto end;
+    mark(tape, keep);
+    dead = malloc((size_t)(count_dead(tape, keep) + 1) * sizeof *dead);
+    if (!dead)
+        goto end;
     for (int32_t i = 0; i < tape->n; i++) {
         shift[i] = tape->dst[i] - n_slots;
         if (keep[i])
@@ -704,16 +709,19 @@ void ad_tape_compact(struct ad_tape *tape)
             h->instr = out;
         tape->dst[out++] = dst - shift[i];
     }
-    memcpy(tape->value - r.n_consts, r.consts - r.n_consts, (size_t)r.n_consts * sizeof *consts);
+    for (int32_t c = 0; c < r.n_consts; c++)
+        tape->value[-1 - c] = r.consts[c];
     tape->n = out;
     tape->n_slots = n_slots;
     tape->n_consts = r.n_consts;
     tape->n_aux = n_aux;
     tape->n_notes = n_notes;
     tape->live = extent(tape);
+end:
     free(keep);
     free(shift);
-    free(consts);
+    free(r.moved);
+    free(r.consts);
     while (n_dead > 0)
         release(tape, dead[--n_dead]);
     free((void *)dead);
@@ -769,14 +777,8 @@ static enum ad_status compute_newest(struct ad_tape *tape)
 {
     enum ad_status status = ad_tape_compute(tape, tape->n - 1);
 
-    if (status) {
-        int32_t i = tape->n - 1;
-
-        drop_block(tape, i); /* never an AD_CALL */
-        tape->n = i;
-        tape->n_slots = tape->dst[i];
-        tape->n_aux = tape->a[i];
-    }
+    if (status)
+        ad_tape_cut(tape, tape->n - 1, tape->n_consts);
     return status;
 }
 
@@ -820,7 +822,7 @@ enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
                             const struct ad_view *const *args, struct ad_view *result)
 {
     int n = ad_ops[op].n_args, ndim;
-    int64_t shape[AD_MAX_DIMS], size = 1;
+    int64_t shape[AD_MAX_DIMS], size;
     struct ad_view views[AD_MAX_ARGS + 1];
     bool numbers = true;
     enum ad_status status;
@@ -837,12 +839,13 @@ enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
         return AD_SHAPES_DIFFER;
     if (ndim == 0 && n <= 2)
         return record_scalar(tape, op, p, n, args, result);
+    size = ad_shape_size(ndim, shape);
+    if (size > MOST)
+        return AD_NO_SLOTS;
     for (int i = 0; i < n; i++) {
         ad_view_copy(&views[i], args[i]);
         ad_view_broadcast(&views[i], ndim, shape);
     }
-    for (int d = 0; d < ndim; d++)
-        size *= shape[d];
     ad_view_set_slots(&views[n], 0, ndim, shape);
     if (ndim > 1)
         ad_views_collapse(n + 1, views);
@@ -854,24 +857,61 @@ enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
     return status;
 }
 
+/*
+ * Do the parts lie side by side, as copies and concatenations do, so that each of 'size' slots is
+ * given exactly once?  A part takes 'run' neighbours out of every 'step' slots, 'count' times.
+ */
+static bool lie_side_by_side(int64_t size, int n, const struct ad_view *pairs)
+{
+    int64_t at = 0, count = 1, step = 0;
+
+    for (int i = 0; i < n; i++) {
+        struct ad_view to = pairs[2 * i + 1];
+        int64_t run = 1, times = 1, apart = 0;
+
+        if (ad_view_size(&to) == 0)
+            continue;
+        ad_views_collapse(1, &to);
+        if (to.ndim > 0 && to.stride[to.ndim - 1] == 1)
+            run = to.shape[--to.ndim];
+        if (to.ndim > 0) {
+            times = to.shape[0];
+            apart = to.stride[0];
+        }
+        if (at == 0) {
+            count = times;
+            step = apart;
+        }
+        if (to.place != AD_OWN || to.base != at || to.ndim > 1 || times != count || apart != step)
+            return false;
+        at += run;
+    }
+    return at * count == size && (count == 1 || at == step);
+}
+
 enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n, const struct ad_view *from,
                                const struct ad_view *to, struct ad_view *result)
 {
     struct ad_view few[8] = {0}, *pairs = few;
-    enum ad_status status;
+    enum ad_status status = AD_OK;
 
     if (n > 4) {
         pairs = malloc(2 * (size_t)n * sizeof *pairs);
         if (!pairs)
             return AD_NO_MEMORY;
     }
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !status; i++) {
         pairs[2 * i] = from[i];
-        ad_view_broadcast(&pairs[2 * i], to[i].ndim, to[i].shape);
         pairs[2 * i + 1] = to[i];
-        ad_views_collapse(2, pairs + 2 * i);
+        if (!ad_view_broadcast(&pairs[2 * i], to[i].ndim, to[i].shape))
+            status = AD_SHAPES_DIFFER;
+        else if (ad_view_size(&to[i]) == INT64_MAX)
+            status = AD_NO_SLOTS;
+        else
+            ad_views_collapse(2, pairs + 2 * i);
     }
-    status = append(tape, AD_ADDTO, 0, 0, size, 2 * n, pairs);
+    if (!status)
+        status = append(tape, AD_ADDTO, 0, lie_side_by_side(size, n, pairs), size, 2 * n, pairs);
     if (!status)
         status = compute_newest(tape);
     if (!status)
@@ -889,7 +929,7 @@ enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from, 
     to.place = AD_OWN;
     status = ad_record_addto(tape, ad_view_size(from), 1, from, &to, result);
     if (!status)
-        *result = ad_view_slots(result->base, from->ndim, from->shape);
+        *result = ad_view_slots(result->base, to.ndim, to.shape);
     return status;
 }
 
@@ -905,10 +945,9 @@ enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, u
     to = ad_view_slots(0, from->ndim, shape);
     to.place = AD_OWN;
     ad_view_broadcast(&to, from->ndim, from->shape);
-    *result = ad_view_slots(0, from->ndim, shape);
-    status = ad_record_addto(tape, ad_view_size(result), 1, from, &to, result);
+    status = ad_record_addto(tape, ad_shape_size(to.ndim, shape), 1, from, &to, result);
     if (!status)
-        *result = ad_view_slots(result->base, from->ndim, shape);
+        *result = ad_view_slots(result->base, to.ndim, shape);
     return status;
 }
 
@@ -917,7 +956,7 @@ enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
 {
     struct ad_view views[2] = {*a, *b}, batch[2] = {*a, *b};
     const struct ad_view *both[2] = {&batch[0], &batch[1]};
-    int64_t shape[AD_MAX_DIMS], size = 1;
+    int64_t shape[AD_MAX_DIMS];
     int ndim;
     enum ad_status status;
 
@@ -935,9 +974,7 @@ enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
         ad_view_broadcast(&views[i], ndim + 2, shape);
     }
     shape[ndim] = a->shape[a->ndim - 2];
-    for (int d = 0; d < ndim + 2; d++)
-        size *= shape[d];
-    status = append(tape, AD_MATMUL, 0, 0, size, 2, views);
+    status = append(tape, AD_MATMUL, 0, 0, ad_shape_size(ndim + 2, shape), 2, views);
     if (!status)
         status = compute_newest(tape);
     if (!status)
@@ -949,12 +986,13 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
                                int64_t extra, struct ad_view *result)
 {
     int ndim = code == AD_EXTREMUM ? from->ndim - 1 : from->ndim;
-    int64_t size = 1;
     enum ad_status status;
 
-    for (int d = 0; d < ndim; d++)
-        size *= from->shape[d];
-    status = append(tape, code, 0, extra, size, 1, from);
+    if (from->ndim == 0)
+        return AD_SHAPES_DIFFER;
+    if (code == AD_EXTREMUM && from->shape[ndim] == 0)
+        return AD_EMPTY;
+    status = append(tape, code, 0, extra, ad_shape_size(ndim, from->shape), 1, from);
     if (!status)
         status = compute_newest(tape);
     if (!status)

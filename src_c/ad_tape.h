@@ -16,7 +16,8 @@
 /* Opcodes beyond the table: instructions with more structure than an elementwise op. */
 enum ad_code {
     AD_INPUT = AD_N_OPS, /* a range of independent variables */
-    AD_ADDTO,            /* zeros, to which views are added: sum, copy, concatenate, scatter */
+    AD_ADDTO,            /* zeros, to which views are added: sum, copy, concatenate, scatter;
+                            extra: 1 if each slot is given exactly once, which keeps -0.0 */
     AD_MATMUL,           /* matrix product over leading batch dimensions */
     AD_CUMSUM,           /* running sums along the last dimension; extra: 1 from the end */
     AD_EXTREMUM,         /* maximum (extra 0) or minimum (1) over the last dimension */
@@ -97,7 +98,8 @@ struct ad_tape {
 
     struct ad_list *lists;
     int64_t live;     /* size of the tape after the last compaction */
-    int busy;         /* sweeps under way: nothing is popped or moved */
+    int busy;         /* sweeps and emissions under way: nothing is moved */
+    int32_t floor;    /* instructions below it are not popped */
     bool orphan;      /* its thread is gone: to be freed with its last handle */
     int64_t n_handles;
     int64_t n_checked; /* views of constant arrays that others might write to */
@@ -128,11 +130,13 @@ AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
 enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
                             int64_t words);
 
-/* Squeeze out all instructions that no live handle depends on.  A tape without memory to do so is
- * left as it is. */
+/* Squeeze out all instructions that no live handle depends on.  A tape without memory to do so, or
+ * with a sweep under way, is left as it is. */
 void ad_tape_compact(struct ad_tape *tape);
 
-/* ---- recording; room must have been made ---- */
+/* ---- recording ----
+ *
+ * A function that fails records nothing.  'result' may be one of the operands. */
 
 /* A constant; returns its (negative) slot. */
 AD_INLINE int32_t ad_tape_const(struct ad_tape *tape, double c)
@@ -182,7 +186,8 @@ enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, u
 /* (..., m, k) times (..., k, n). */
 enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
                                 const struct ad_view *b, struct ad_view *result);
-/* AD_CUMSUM and AD_EXTREMUM, along the last dimension (which an extremum drops). */
+/* AD_CUMSUM and AD_EXTREMUM, along the last dimension (which an extremum drops); AD_EMPTY for an
+ * extremum of nothing. */
 enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
                                int64_t extra, struct ad_view *result);
 /* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */
@@ -251,7 +256,29 @@ AD_INLINE void ad_handle_scalar(struct ad_handle *handle, struct ad_tape *tape, 
 
 /* The handle of a view (takes over one reference to its list); false without memory. */
 bool ad_handle_view(struct ad_handle *handle, struct ad_tape *tape, const struct ad_view *view);
+/* Take back the newest instructions, as far as they have no handle; done by itself when a handle
+ * goes. */
 void ad_tape_pop(struct ad_tape *tape);
+
+/* Take back instructions from n on, and constants, so far as no handle is on them. */
+void ad_tape_cut(struct ad_tape *tape, int32_t n, int32_t n_consts);
+
+/* Between these, instructions below 'floor' are not popped and nothing is moved; 'floor' INT32_MAX:
+ * nothing is popped at all.  ad_tape_enter() returns what ad_tape_leave() needs. */
+AD_INLINE int32_t ad_tape_enter(struct ad_tape *tape, int32_t floor)
+{
+    int32_t was = tape->floor;
+
+    tape->floor = floor;
+    tape->busy++;
+    return was;
+}
+
+AD_INLINE void ad_tape_leave(struct ad_tape *tape, int32_t was)
+{
+    tape->floor = was;
+    tape->busy--;
+}
 
 /* Let go of a handle on a tape, and pop what it alone kept. */
 AD_INLINE void ad_handle_unlink(struct ad_handle *handle)

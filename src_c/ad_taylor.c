@@ -325,7 +325,7 @@ enum ad_status ad_taylor_begin(struct ad_tape *tape, int32_t low, int32_t first,
 
 enum ad_status ad_sweep_taylor(struct ad_tape *tape, int32_t first, int32_t last)
 {
-    int32_t low = tape->work->low, inputs;
+    int32_t low = tape->work->low, inputs, floor;
     struct sweep s = {.tape = tape, .order = tape->work->lanes - 1, .low = low};
     enum ad_status status = AD_OK;
 
@@ -344,10 +344,10 @@ enum ad_status ad_sweep_taylor(struct ad_tape *tape, int32_t first, int32_t last
             degree--;
         s.degree[slot - low] = degree;
     }
-    tape->busy++;
+    floor = ad_tape_enter(tape, tape->n);
     for (int32_t i = first; i <= last && !status; i++)
         status = instruction(&s, i);
-    tape->busy--;
+    ad_tape_leave(tape, floor);
     ad_series_work_free(&s.series);
     free(s.room);
     free(s.degree);

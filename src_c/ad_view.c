@@ -155,13 +155,21 @@ int32_t ad_view_lowest(const struct ad_view *view)
     return low < 0 || low > INT32_MAX ? INT32_MAX : (int32_t)low;
 }
 
-int64_t ad_view_size(const struct ad_view *view)
+int64_t ad_shape_size(int ndim, const int64_t *shape)
 {
     int64_t size = 1;
 
-    for (int d = 0; d < view->ndim; d++)
-        size *= view->shape[d];
+    for (int d = 0; d < ndim; d++)
+        if (AD_LIKELY((size | shape[d]) <= INT32_MAX))
+            size *= shape[d];
+        else
+            size = size > 0 && shape[d] > INT64_MAX / size ? INT64_MAX : size * shape[d];
     return size;
+}
+
+int64_t ad_view_size(const struct ad_view *view)
+{
+    return ad_shape_size(view->ndim, view->shape);
 }
 
 void ad_strides(int ndim, const int64_t *shape, int64_t *stride)

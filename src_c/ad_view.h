@@ -80,6 +80,8 @@ void ad_view_drop(const struct ad_view *view);
 
 /* The lowest variable slot of a view; INT32_MAX if it has none. */
 int32_t ad_view_lowest(const struct ad_view *view);
+/* How many elements a shape has, at most INT64_MAX. */
+int64_t ad_shape_size(int ndim, const int64_t *shape);
 int64_t ad_view_size(const struct ad_view *view);
 /* C-order strides for 'shape'. */
 void ad_strides(int ndim, const int64_t *shape, int64_t *stride);
