@@ -67,18 +67,26 @@ test: build test-c
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The C core alone, without Python, under the address and undefined-behaviour sanitizers where the
-# compiler has them.
+# compiler has them, and with its allocations counted.
 test-c: $(C_TESTS:tests/c/%.c=build/c/%)
 	@set -e; for program in $^; do echo "$$program"; $$program; done
 
-build/c/%: tests/c/%.c $(wildcard src_c/*)
+build/c/flags: Makefile
 	@mkdir -p $(@D)
-	@if echo 'int main(void) { return 0; }' > build/c/probe.c && \
-	    $(CC) $(SANITIZE) build/c/probe.c -o build/c/probe 2>/dev/null && build/c/probe; \
-	then flags="$(SANITIZE)"; else flags=""; echo "no sanitizers in $(CC): plain run"; fi; \
-	echo "$(CC) $$flags $< src_c/*.c"; \
-	$(CC) -std=c11 -g -O1 -fno-math-errno -ffp-contract=off -DAD_DEBUG $$flags -Isrc_c $< $(wildcard src_c/*.c) \
-	    -lm -lpthread -o $@
+	@echo 'int main(void) { return 0; }' > build/c/probe.c
+	@flags="-std=c11 -g -O1 -fno-math-errno -ffp-contract=off -DAD_DEBUG -Isrc_c -Wall -Wextra"; \
+	if $(CC) $(SANITIZE) build/c/probe.c -o build/c/probe 2>/dev/null && build/c/probe; \
+	then flags="$$flags $(SANITIZE)"; else echo "no sanitizers in $(CC): plain run"; fi; \
+	echo "$$flags" > $@
+
+.SECONDARY:
+build/c/core/%.o: src_c/%.c $(wildcard src_c/*.h src_c/*.def) tests/c/support/allocations.h build/c/flags
+	@mkdir -p $(@D)
+	$(CC) @build/c/flags -include tests/c/support/allocations.h -c $< -o $@
+
+build/c/%: tests/c/%.c tests/c/support/allocations.c $(wildcard tests/c/*.h) \
+           $(patsubst src_c/%.c,build/c/core/%.o,$(wildcard src_c/*.c)) build/c/flags
+	$(CC) @build/c/flags $(filter %.c %.o,$^) -lm -lpthread -o $@
 
 # BENCH_ARGS is passed to each script, for instance --quick.
 bench: build
@@ -88,7 +96,7 @@ lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint adcore
-	@set -e; for file in $(wildcard src_c/*.c); do \
+	@set -e; for file in $(wildcard src_c/*.c tests/c/*.c tests/c/support/*.c); do \
 	    echo "$(CC) -fsyntax-only $$file"; $(CC) $(C_WARNINGS) -fsyntax-only -Isrc_c $$file; done
 
 format: .venv/linters
