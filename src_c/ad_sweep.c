@@ -969,7 +969,7 @@ enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t las
 static enum ad_status reverse_stretch(struct ad_tape *tape, int32_t first, int32_t last)
 {
     struct ad_work *work = tape->work;
-    int32_t low = work->low, floor;
+    int32_t low = work->low;
     enum ad_status status = AD_OK;
 
     for (int32_t i = last; i >= first && !status; i--) {

@@ -1008,7 +1008,7 @@ static enum ad_status rule_emit_forward(struct ad_tape *tape, int32_t instr,
 }
 
 static const struct ad_call_hooks rule_hooks = {rule_release, rule_forward, rule_reverse,
-                                                rule_emit_reverse, rule_emit_forward};
+                                                rule_emit_reverse, rule_emit_forward, NULL, NULL};
 
 static void call_step(struct program *p)
 {
