@@ -22,8 +22,12 @@ def _heaviside(x, at_zero):
     return _core.apply("where", np.isnan(numbers), np.nan, step)
 
 
+def _floor_divide(x, z):
+    return _core.apply("floor", _core.apply("div", x, z))
+
+
 def _divmod(x, z):
-    return x // z, _core.apply("remainder", x, z)
+    return _floor_divide(x, z), _core.apply("remainder", x, z)
 
 
 def _modf(x):
@@ -48,7 +52,7 @@ COMPOSED = {
     "radians": ops.deg2rad,
     "degrees": ops.rad2deg,
     "float_power": lambda x, z: x**z,
-    "floor_divide": lambda x, z: x // z,
+    "floor_divide": _floor_divide,
     "divmod": _divmod,
     "modf": _modf,
     "heaviside": _heaviside,
