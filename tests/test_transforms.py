@@ -4,10 +4,11 @@ import collections
 import dataclasses
 import itertools
 
-import adcore
 import mpmath
 import numpy as np
 import pytest
+
+import adcore
 from adcore import (
     grad,
     hessian,

@@ -346,11 +346,29 @@ class no_grad(_Switch):
 
 
 class enable_grad(_Switch):
-    """Record again, inside of no_grad().  Also a decorator."""
+    """Record again, inside of no_grad().  Also a decorator.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> x = adcore.tensor(2.0, requires_grad=True)
+    >>> with adcore.no_grad(), adcore.enable_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    True
+    """
 
     mode = True
 
 
 def is_grad_enabled():
-    """Whether recording is on, on this thread."""
+    """Whether recording is on, on this thread.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> with adcore.no_grad():
+    ...     adcore.is_grad_enabled()
+    False
+    """
     return _core.is_recording()

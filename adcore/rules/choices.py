@@ -16,6 +16,12 @@ def where(condition, a=None, b=None):
     """Elements of `a` where the condition holds, else of `b`; the branch not taken counts for 0.
 
     With the condition alone, the indices where it holds.
+
+    Examples
+    --------
+    >>> f = adcore.elementwise_grad(lambda x: adcore.where(x > 0, adcore.sqrt(x), 0.0))
+    >>> f(np.array([-1.0, 0.0, 4.0]))
+    array([0.  , 0.  , 0.25])
     """
     if a is None and b is None:
         return np.nonzero(values(condition))
@@ -27,7 +33,14 @@ _core.add_methods({"where": lambda x, condition, other: where(condition, x, othe
 
 @array_function(np.select)
 def select(conditions, choices, default=0):
-    """Elements of the choice whose condition is the first to hold, else `default`."""
+    """Elements of the choice whose condition is the first to hold, else `default`.
+
+    Examples
+    --------
+    >>> f = adcore.elementwise_grad(lambda x: adcore.select([x < 0, x < 1], [-x, x**2], 1.0))
+    >>> f(np.array([-3.0, 0.5, 2.0]))
+    array([-1.,  1.,  0.])
+    """
     out = default
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         out = where(condition, choice, out)
@@ -36,7 +49,13 @@ def select(conditions, choices, default=0):
 
 @array_function(np.clip, method="clip")
 def clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **others):
-    """`x` limited to a_min ... a_max, either of which may be None."""
+    """`x` limited to a_min ... a_max, either of which may be None.
+
+    Examples
+    --------
+    >>> adcore.elementwise_grad(lambda x: adcore.clip(x, 0.0, 1.0))(np.array([-1.0, 0.5, 1.0]))
+    array([0. , 1. , 0.5])
+    """
     if out is not None or others:
         refuse("clip", out=out, **others)
     low = min if a_min is None else a_min
@@ -50,7 +69,15 @@ def clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **others):
 
 @array_function(np.sort)
 def sort(x, axis=-1, kind=None, order=None, *, stable=None):
-    """The elements in ascending order along `axis`, of all if it is None."""
+    """The elements in ascending order along `axis`, of all if it is None.
+
+    Examples
+    --------
+    >>> adcore.jacobian(adcore.sort)(np.array([3.0, 1.0, 2.0]))
+    array([[0., 1., 0.],
+           [0., 0., 1.],
+           [1., 0., 0.]])
+    """
     if order is not None:
         refuse("sort", order=order)
     x = as_array(x)
@@ -62,7 +89,13 @@ def sort(x, axis=-1, kind=None, order=None, *, stable=None):
 
 @array_function(np.partition)
 def partition(x, kth, axis=-1, kind="introselect", order=None):
-    """The elements rearranged so that the kth is where sorting would put it."""
+    """The elements rearranged so that the kth is where sorting would put it.
+
+    Examples
+    --------
+    >>> adcore.partition(np.array([3.0, 1.0, 2.0]), 0)[0]
+    np.float64(1.0)
+    """
     if order is not None:
         refuse("partition", order=order)
     x = as_array(x)
@@ -73,13 +106,27 @@ def partition(x, kth, axis=-1, kind="introselect", order=None):
 
 @array_function(np.extract)
 def extract(condition, x):
-    """The elements where the condition holds, in one dimension."""
+    """The elements where the condition holds, in one dimension.
+
+    Examples
+    --------
+    >>> adcore.extract([True, False], np.array([3.0, 1.0]))
+    array([3.])
+    """
     return ravel(x)[np.flatnonzero(np.asarray(values(condition)))]
 
 
 @array_function(np.round, np.around, method="round")
 def round(x, decimals=0, out=None):
-    """The nearest number of so many decimals, halves to even; its derivative is 0."""
+    """The nearest number of so many decimals, halves to even; its derivative is 0.
+
+    Examples
+    --------
+    >>> adcore.round(2.5678, 2)
+    np.float64(2.57)
+    >>> adcore.grad(adcore.round)(2.5)
+    0.0
+    """
     if out is not None:
         refuse("round", out=out)
     if decimals == 0:
@@ -95,7 +142,13 @@ around = round
 
 @array_function(np.nan_to_num)
 def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
-    """`x` with numbers in place of nan and infinities; where replaced, the derivative is 0."""
+    """`x` with numbers in place of nan and infinities; where replaced, the derivative is 0.
+
+    Examples
+    --------
+    >>> adcore.elementwise_grad(adcore.nan_to_num)(np.array([1.0, np.nan]))
+    array([1., 0.])
+    """
     numbers = values(x)
     limit = np.finfo(np.float64).max
     for bad, instead in (
@@ -109,19 +162,42 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
 
 @array_function(np.sinc)
 def sinc(x):
-    """sin(pi x) / (pi x), and 1 at 0."""
+    """sin(pi x) / (pi x), and 1 at 0.
+
+    Examples
+    --------
+    >>> adcore.sinc(0.5)
+    np.float64(0.6366197723675814)
+    >>> adcore.derivative(adcore.sinc, 2)(0.0)
+    -3.2898681336964524
+    """
     return _core.apply("sinc", x)
 
 
 @array_function(np.copy)
 def copy(x, order="K", subok=False):
-    """`x` under another name, so that assignments to one spare the other."""
+    """`x` under another name, so that assignments to one spare the other.
+
+    Examples
+    --------
+    >>> x = adcore.tensor([1.0, 2.0])
+    >>> y = adcore.copy(x)
+    >>> y[0] = 5.0
+    >>> x
+    tensor([1., 2.])
+    """
     return x.copy()
 
 
 @array_function(np.real)
 def real(x):
-    """`x` itself: tensors are real."""
+    """`x` itself: tensors are real.
+
+    Examples
+    --------
+    >>> adcore.real(adcore.tensor(2.0))
+    tensor(2.)
+    """
     return x
 
 
@@ -144,25 +220,49 @@ def _like(name, x, dtype, shape, others, fill):
 
 @array_function(np.zeros_like)
 def zeros_like(x, dtype=None, order=None, subok=None, shape=None, **others):
-    """Zeros in the shape of `x`, a constant tensor."""
+    """Zeros in the shape of `x`, a constant tensor.
+
+    Examples
+    --------
+    >>> adcore.zeros_like(adcore.tensor([1.0, 2.0]))
+    tensor([0., 0.])
+    """
     return _like("zeros_like", x, dtype, shape, others, 0.0)
 
 
 @array_function(np.ones_like)
 def ones_like(x, dtype=None, order=None, subok=None, shape=None, **others):
-    """Ones in the shape of `x`, a constant tensor."""
+    """Ones in the shape of `x`, a constant tensor.
+
+    Examples
+    --------
+    >>> adcore.ones_like(adcore.tensor([1.0, 2.0]))
+    tensor([1., 1.])
+    """
     return _like("ones_like", x, dtype, shape, others, 1.0)
 
 
 @array_function(np.empty_like)
 def empty_like(x, dtype=None, order=None, subok=None, shape=None, **others):
-    """Room in the shape of `x`, a constant tensor of zeros."""
+    """Room in the shape of `x`, a constant tensor of zeros.
+
+    Examples
+    --------
+    >>> adcore.empty_like(adcore.tensor([1.0, 2.0])).shape
+    (2,)
+    """
     return _like("empty_like", x, dtype, shape, others, 0.0)
 
 
 @array_function(np.full_like)
 def full_like(x, fill_value, dtype=None, order=None, subok=None, shape=None, **others):
-    """`fill_value` in the shape of `x`, a constant tensor unless the value is a tensor."""
+    """`fill_value` in the shape of `x`, a constant tensor unless the value is a tensor.
+
+    Examples
+    --------
+    >>> adcore.full_like(adcore.tensor([1.0, 2.0]), 7.0)
+    tensor([7., 7.])
+    """
     if type(fill_value) is Tensor or type(fill_value) is Dual:
         if dtype is not None or others:
             refuse("full_like", dtype=dtype, **others)

@@ -22,7 +22,16 @@ from .table import array_function, refuse
 
 @array_function(np.einsum)
 def einsum(*operands, out=None, optimize=None, **others):
-    """Sums of products by the Einstein convention, as numpy.einsum."""
+    """Sums of products by the Einstein convention, as numpy.einsum.
+
+    Examples
+    --------
+    >>> adcore.einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), np.ones(2))
+    array([3., 7.])
+    >>> adcore.hessian(lambda x: adcore.einsum("i,ij,j", x, np.diag([1.0, 3.0]), x))(np.ones(2))
+    array([[2., 0.],
+           [0., 6.]])
+    """
     if out is not None or others:
         others.pop("order", None)
         refuse("einsum", out=out, **others)

@@ -122,7 +122,13 @@ def gather(items, shape):
 
 
 def stack_nested(data):
-    """Nested lists and tuples of numbers, arrays, tensors and duals as one array."""
+    """Nested lists and tuples of numbers, arrays, tensors and duals as one array.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.stack_nested([[x, x**2], [1.0, 0.0]])[0, 1])(3.0)
+    6.0
+    """
     leaves = []
     shape = _flatten(data, leaves)
     inner = common_shape("a nested list", leaves)

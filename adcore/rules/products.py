@@ -13,7 +13,14 @@ from .table import array_function, refuse
 
 @array_function(np.matmul, np.linalg.matmul, method="matmul")
 def matmul(a, b):
-    """The matrix product over the last two dimensions; vectors count as a row, or a column."""
+    """The matrix product over the last two dimensions; vectors count as a row, or a column.
+
+    Examples
+    --------
+    >>> adcore.jacobian(lambda x: adcore.matmul(np.array([[1.0, 2.0], [3.0, 4.0]]), x))(np.ones(2))
+    array([[1., 2.],
+           [3., 4.]])
+    """
     a, b = as_array(a), as_array(b)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(
@@ -24,7 +31,14 @@ def matmul(a, b):
 
 @array_function(np.dot, method="dot")
 def dot(a, b, out=None):
-    """The product over the last dimension of `a` and the last but one, or only one, of `b`."""
+    """The product over the last dimension of `a` and the last but one, or only one, of `b`.
+
+    Examples
+    --------
+    >>> adcore.hessian(lambda x: adcore.dot(x, x))(np.ones(2))
+    array([[2., 0.],
+           [0., 2.]])
+    """
     if out is not None:
         refuse("dot", out=out)
     a, b = as_array(a), as_array(b)
@@ -38,7 +52,13 @@ def dot(a, b, out=None):
 
 @array_function(np.inner)
 def inner(a, b):
-    """The product over the last dimensions of both."""
+    """The product over the last dimensions of both.
+
+    Examples
+    --------
+    >>> adcore.inner(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    np.float64(11.0)
+    """
     a, b = as_array(a), as_array(b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
@@ -47,13 +67,26 @@ def inner(a, b):
 
 @array_function(np.vdot)
 def vdot(a, b):
-    """The sum of the products of all elements."""
+    """The sum of the products of all elements.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.vdot(x, x))(np.array([1.0, 2.0]))
+    array([2., 4.])
+    """
     return matmul(reshape(as_array(a), (-1,)), reshape(as_array(b), (-1,)))
 
 
 @array_function(np.outer, np.linalg.outer, method="outer")
 def outer(a, b, out=None):
-    """The products of each element of `a` with each of `b`, a matrix."""
+    """The products of each element of `a` with each of `b`, a matrix.
+
+    Examples
+    --------
+    >>> adcore.outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([[3., 4.],
+           [6., 8.]])
+    """
     if out is not None:
         refuse("outer", out=out)
     return reshape(as_array(a), (-1, 1)) * reshape(as_array(b), (1, -1))
@@ -61,7 +94,13 @@ def outer(a, b, out=None):
 
 @array_function(np.tensordot, np.linalg.tensordot)
 def tensordot(a, b, axes=2):
-    """The product summed over pairs of axes: the last `axes` with the first, or a pair of lists."""
+    """The product summed over pairs of axes: the last `axes` with the first, or a pair of lists.
+
+    Examples
+    --------
+    >>> adcore.tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
     a, b = as_array(a), as_array(b)
     if isinstance(axes, (int, np.integer)):
         axes = (tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes)))
@@ -88,7 +127,13 @@ def ordered(x, axes):
 
 @array_function(np.kron)
 def kron(a, b):
-    """The Kronecker product."""
+    """The Kronecker product.
+
+    Examples
+    --------
+    >>> adcore.kron(np.array([1.0, 2.0]), np.ones(2))
+    array([1., 1., 2., 2.])
+    """
     a, b = as_array(a), as_array(b)
     ndim = a.ndim if a.ndim > b.ndim else b.ndim
     rows = (1,) * (ndim - a.ndim) + tuple(a.shape)
@@ -100,7 +145,14 @@ def kron(a, b):
 
 @array_function(np.trace, method="trace")
 def trace(x, offset=0, axis1=0, axis2=1, dtype=None, out=None):
-    """The sum of the elements of a diagonal."""
+    """The sum of the elements of a diagonal.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.trace(x @ x))(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[2., 6.],
+           [4., 8.]])
+    """
     if dtype is not None or out is not None:
         refuse("trace", dtype=dtype, out=out)
     elements = diagonal(as_array(x), offset, axis1, axis2)
@@ -109,7 +161,15 @@ def trace(x, offset=0, axis1=0, axis2=1, dtype=None, out=None):
 
 @array_function(np.cross, np.linalg.cross)
 def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    """The cross product of vectors of three elements."""
+    """The cross product of vectors of three elements.
+
+    Examples
+    --------
+    >>> adcore.jacobian(lambda x: adcore.cross(x, np.array([0.0, 0.0, 1.0])))(np.ones(3))
+    array([[ 0.,  1.,  0.],
+           [-1.,  0.,  0.],
+           [ 0.,  0.,  0.]])
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
@@ -124,7 +184,13 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 @array_function(np.diff)
 def diff(x, n=1, axis=-1, prepend=None, append=None):
-    """The n-th differences of neighbours along `axis`."""
+    """The n-th differences of neighbours along `axis`.
+
+    Examples
+    --------
+    >>> adcore.diff(np.array([1.0, 4.0, 9.0]))
+    array([3., 5.])
+    """
     x = as_array(x)
     axis = primitives.axis_of(axis, x.ndim)
     lead = (slice(None),) * axis
@@ -142,7 +208,13 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
 
 @array_function(np.trapezoid)
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    """The integral along `axis` by the trapezoidal rule."""
+    """The integral along `axis` by the trapezoidal rule.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda y: adcore.trapezoid(y, dx=0.5))(np.ones(4))
+    array([0.25, 0.5 , 0.5 , 0.25])
+    """
     y = as_array(y)
     axis = primitives.axis_of(axis, y.ndim)
     lead = (slice(None),) * axis

@@ -23,7 +23,15 @@ from .table import array_function, refuse
 
 @array_function(np.sum, method="sum")
 def sum(x, axis=None, dtype=None, out=None, keepdims=False, **others):
-    """The sum of the elements, of all or along `axis`."""
+    """The sum of the elements, of all or along `axis`.
+
+    Examples
+    --------
+    >>> adcore.sum(np.array([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    array([4., 6.])
+    >>> adcore.grad(lambda x: adcore.sum(x**3))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    """
     if dtype is not None or out is not None or others:
         refuse("sum", dtype=dtype, out=out, **others)
     if axis is None:
@@ -34,7 +42,13 @@ def sum(x, axis=None, dtype=None, out=None, keepdims=False, **others):
 
 @array_function(np.mean, method="mean")
 def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
-    """The arithmetic mean, of all elements or along `axis`."""
+    """The arithmetic mean, of all elements or along `axis`.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.mean)(np.ones(4))
+    array([0.25, 0.25, 0.25, 0.25])
+    """
     if dtype is not None or out is not None or others:
         refuse("mean", dtype=dtype, out=out, **others)
     x = as_array(x)
@@ -52,7 +66,13 @@ def count(x, axes):
 
 @array_function(np.average)
 def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
-    """The weighted mean, of all elements or along `axis`."""
+    """The weighted mean, of all elements or along `axis`.
+
+    Examples
+    --------
+    >>> adcore.average(np.array([1.0, 4.0]), weights=[2.0, 1.0])
+    np.float64(2.0)
+    """
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
     if weights is None:
@@ -74,13 +94,25 @@ def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
 
 @array_function(np.var, method="var")
 def var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
-    """The variance: the mean of the squared distances from the mean, n - ddof being the count."""
+    """The variance: the mean of the squared distances from the mean, n - ddof being the count.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.var)(np.array([1.0, 2.0, 6.0]))
+    array([-1.33333333, -0.66666667,  2.        ])
+    """
     return _var("var", x, axis, dtype, out, ddof, keepdims, others)
 
 
 @array_function(np.std, method="std")
 def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
-    """The standard deviation; its derivative where all elements are equal is 0."""
+    """The standard deviation; its derivative where all elements are equal is 0.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.std)(np.array([2.0, 2.0]))
+    array([0., 0.])
+    """
     return _core.apply("root", _var("std", x, axis, dtype, out, ddof, keepdims, others))
 
 
@@ -183,7 +215,15 @@ def along(function, x, axis):
 
 @array_function(np.prod, method="prod")
 def prod(x, axis=None, dtype=None, out=None, keepdims=False, **others):
-    """The product of the elements, of all or along `axis`; exact at every order at zeros."""
+    """The product of the elements, of all or along `axis`; exact at every order at zeros.
+
+    Examples
+    --------
+    >>> adcore.hessian(adcore.prod)(np.array([0.0, 0.0, 5.0]))
+    array([[0., 5., 0.],
+           [5., 0., 0.],
+           [0., 0., 0.]])
+    """
     if dtype is not None or out is not None or others:
         refuse("prod", dtype=dtype, out=out, **others)
     return reduce_by(lambda a, b: a * b, 1.0, as_array(x), axis, keepdims)
@@ -191,7 +231,15 @@ def prod(x, axis=None, dtype=None, out=None, keepdims=False, **others):
 
 @array_function(np.cumsum, method="cumsum")
 def cumsum(x, axis=None, dtype=None, out=None):
-    """Running sums along `axis`, of the flattened array if it is None."""
+    """Running sums along `axis`, of the flattened array if it is None.
+
+    Examples
+    --------
+    >>> adcore.jacobian(adcore.cumsum)(np.ones(3))
+    array([[1., 0., 0.],
+           [1., 1., 0.],
+           [1., 1., 1.]])
+    """
     if dtype is not None or out is not None:
         refuse("cumsum", dtype=dtype, out=out)
     return along(cumsum_last, as_array(x), axis)
@@ -199,7 +247,15 @@ def cumsum(x, axis=None, dtype=None, out=None):
 
 @array_function(np.cumprod, method="cumprod")
 def cumprod(x, axis=None, dtype=None, out=None):
-    """Running products along `axis`; exact at every order at zeros."""
+    """Running products along `axis`; exact at every order at zeros.
+
+    Examples
+    --------
+    >>> adcore.jacobian(adcore.cumprod)(np.array([0.0, 2.0, 3.0]))
+    array([[1., 0., 0.],
+           [2., 0., 0.],
+           [6., 0., 0.]])
+    """
     if dtype is not None or out is not None:
         refuse("cumprod", dtype=dtype, out=out)
     return along(lambda y: scan(lambda a, b: a * b, y), as_array(x), axis)
@@ -207,13 +263,25 @@ def cumprod(x, axis=None, dtype=None, out=None):
 
 @array_function(np.max, np.amax, method=("max", "amax"))
 def max(x, axis=None, out=None, keepdims=False, **others):
-    """The maximum, of all elements or along `axis`; ties share the derivative evenly."""
+    """The maximum, of all elements or along `axis`; ties share the derivative evenly.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.max)(np.array([3.0, 1.0, 3.0]))
+    array([0.5, 0. , 0.5])
+    """
     return _extremum("max", x, axis, out, keepdims, others, False)
 
 
 @array_function(np.min, np.amin, method=("min", "amin"))
 def min(x, axis=None, out=None, keepdims=False, **others):
-    """The minimum, of all elements or along `axis`; ties share the derivative evenly."""
+    """The minimum, of all elements or along `axis`; ties share the derivative evenly.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.min)(np.array([3.0, 1.0, 3.0]))
+    array([0., 1., 0.])
+    """
     return _extremum("min", x, axis, out, keepdims, others, True)
 
 
@@ -236,7 +304,13 @@ def _extremum(name, x, axis, out, keepdims, others, least):
 
 @array_function(np.ptp, method="ptp")
 def ptp(x, axis=None, out=None, keepdims=False):
-    """The maximum less the minimum."""
+    """The maximum less the minimum.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.ptp)(np.array([3.0, 1.0, 2.0]))
+    array([ 1., -1.,  0.])
+    """
     if out is not None:
         refuse("ptp", out=out)
     return max(x, axis, None, keepdims) - min(x, axis, None, keepdims)
@@ -251,6 +325,13 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
     At 0 the first derivative is 0 and the second nan; the square of a 2-norm is recorded as the
     sum of squares and is exact there at every order.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.norm)(np.array([3.0, 4.0]))
+    array([0.6, 0.8])
+    >>> adcore.grad(adcore.norm)(np.zeros(2))
+    array([0., 0.])
     """
     x = as_array(x)
     if axis is None and (

@@ -13,7 +13,16 @@ from .table import Dual, Tensor, array_function, refuse
 
 @array_function(np.reshape)
 def reshape(x, shape, order="C", *, copy=None):
-    """The same elements in another shape; one length may be -1."""
+    """The same elements in another shape; one length may be -1.
+
+    Examples
+    --------
+    >>> adcore.reshape(np.arange(6.0), (2, -1))
+    array([[0., 1., 2.],
+           [3., 4., 5.]])
+    >>> adcore.jacobian(lambda x: adcore.reshape(x, (2, 1)))(np.ones(2)).shape
+    (2, 1, 2)
+    """
     if order != "C" or copy is not None:
         refuse("reshape", order=order, copy=copy)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
@@ -34,7 +43,14 @@ def _transpose_method(x, *axes):
 
 @array_function(np.ravel, method="ravel")
 def ravel(x, order="C"):
-    """The elements in one dimension, row by row."""
+    """The elements in one dimension, row by row.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.ravel(x)[2] ** 2)(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[0., 0.],
+           [6., 0.]])
+    """
     if order not in ("C", "K", "A"):
         refuse("ravel", order=order)
     return primitives.reshape(as_array(x), (-1,))
@@ -42,7 +58,14 @@ def ravel(x, order="C"):
 
 @array_function(np.transpose, np.permute_dims)
 def transpose(x, axes=None):
-    """The dimensions in another order, reversed if `axes` is None."""
+    """The dimensions in another order, reversed if `axes` is None.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.transpose(x)[0] @ np.array([1.0, 5.0]))(np.ones((2, 2)))
+    array([[1., 0.],
+           [5., 0.]])
+    """
     x = as_array(x)
     axes = tuple(range(x.ndim))[::-1] if axes is None else axes_of(tuple(axes), x.ndim)
     return primitives.transpose(x, axes)
@@ -53,7 +76,13 @@ _core.add_methods({"flatten": ravel, "reshape": _reshape_method, "transpose": _t
 
 @array_function(np.moveaxis)
 def moveaxis(x, source, destination):
-    """`x` with the dimensions `source` moved to the positions `destination`."""
+    """`x` with the dimensions `source` moved to the positions `destination`.
+
+    Examples
+    --------
+    >>> adcore.moveaxis(np.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
     x = as_array(x)
     source = axes_of(source, x.ndim)
     destination = axes_of(destination, x.ndim)
@@ -67,7 +96,14 @@ def moveaxis(x, source, destination):
 
 @array_function(np.swapaxes, method="swapaxes")
 def swapaxes(x, axis1, axis2):
-    """`x` with two dimensions exchanged."""
+    """`x` with two dimensions exchanged.
+
+    Examples
+    --------
+    >>> adcore.swapaxes(np.array([[1.0, 2.0], [3.0, 4.0]]), 0, 1)
+    array([[1., 3.],
+           [2., 4.]])
+    """
     x = as_array(x)
     order = list(range(x.ndim))
     a, b = axis_of(axis1, x.ndim), axis_of(axis2, x.ndim)
@@ -77,13 +113,26 @@ def swapaxes(x, axis1, axis2):
 
 @array_function(np.matrix_transpose)
 def matrix_transpose(x):
-    """`x` with the last two dimensions exchanged."""
+    """`x` with the last two dimensions exchanged.
+
+    Examples
+    --------
+    >>> adcore.matrix_transpose(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[1., 3.],
+           [2., 4.]])
+    """
     return swapaxes(x, -1, -2)
 
 
 @array_function(np.squeeze, method="squeeze")
 def squeeze(x, axis=None):
-    """`x` without its dimensions of length 1, or without those of `axis`."""
+    """`x` without its dimensions of length 1, or without those of `axis`.
+
+    Examples
+    --------
+    >>> adcore.squeeze(np.ones((2, 1, 3))).shape
+    (2, 3)
+    """
     x = as_array(x)
     shape = x.shape
     if axis is None:
@@ -97,7 +146,13 @@ def squeeze(x, axis=None):
 
 @array_function(np.expand_dims)
 def expand_dims(x, axis):
-    """`x` with dimensions of length 1 inserted, at `axis` of the result."""
+    """`x` with dimensions of length 1 inserted, at `axis` of the result.
+
+    Examples
+    --------
+    >>> adcore.expand_dims(np.ones(3), 0).shape
+    (1, 3)
+    """
     x = as_array(x)
     n_new = len(axis) if isinstance(axis, (tuple, list)) else 1
     axes = axes_of(axis, x.ndim + n_new)
@@ -109,14 +164,26 @@ def expand_dims(x, axis):
 
 @array_function(np.broadcast_to)
 def broadcast_to(x, shape, subok=False):
-    """`x` stretched to `shape` by NumPy's rules, a view."""
+    """`x` stretched to `shape` by NumPy's rules, a view.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.broadcast_to(x, (4, 2)).sum())(np.ones(2))
+    array([4., 4.])
+    """
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     return primitives.broadcast_to(as_array(x), shape)
 
 
 @array_function(np.broadcast_arrays)
 def broadcast_arrays(*arrays, subok=False):
-    """The arrays stretched to their common shape, a tuple."""
+    """The arrays stretched to their common shape, a tuple.
+
+    Examples
+    --------
+    >>> [x.shape for x in adcore.broadcast_arrays(np.ones((2, 1)), np.ones(3))]
+    [(2, 3), (2, 3)]
+    """
     arrays = [as_array(a) for a in arrays]
     shape = np.broadcast_shapes(*[a.shape for a in arrays])
     return tuple([primitives.broadcast_to(a, shape) for a in arrays])
@@ -141,19 +208,37 @@ def _each(n, arrays):
 
 @array_function(np.atleast_1d)
 def atleast_1d(*arrays):
-    """Each array with at least one dimension."""
+    """Each array with at least one dimension.
+
+    Examples
+    --------
+    >>> adcore.atleast_1d(5.0)
+    array([5.])
+    """
     return _each(1, arrays)
 
 
 @array_function(np.atleast_2d)
 def atleast_2d(*arrays):
-    """Each array with at least two dimensions."""
+    """Each array with at least two dimensions.
+
+    Examples
+    --------
+    >>> adcore.atleast_2d(np.ones(3)).shape
+    (1, 3)
+    """
     return _each(2, arrays)
 
 
 @array_function(np.atleast_3d)
 def atleast_3d(*arrays):
-    """Each array with at least three dimensions."""
+    """Each array with at least three dimensions.
+
+    Examples
+    --------
+    >>> adcore.atleast_3d(np.ones(3)).shape
+    (1, 3, 1)
+    """
     return _each(3, arrays)
 
 
@@ -169,7 +254,13 @@ def rows_of(arrays):
 
 @array_function(np.concatenate)
 def concatenate(arrays, axis=0, out=None, dtype=None, casting=None):
-    """Arrays joined along `axis`, flattened first if it is None."""
+    """Arrays joined along `axis`, flattened first if it is None.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.concatenate([x, x ** 2])[3])(np.array([2.0, 5.0]))
+    array([ 0., 10.])
+    """
     if out is not None or dtype is not None or casting is not None:
         refuse("concatenate", out=out, dtype=dtype, casting=casting)
     arrays = rows_of(arrays)
@@ -186,7 +277,14 @@ concat = concatenate
 
 @array_function(np.stack)
 def stack(arrays, axis=0, out=None, *, dtype=None, casting=None):
-    """Arrays of one shape joined along a new dimension `axis`."""
+    """Arrays of one shape joined along a new dimension `axis`.
+
+    Examples
+    --------
+    >>> adcore.jacobian(lambda x: adcore.stack([x[0] * x[1], x[0]]))(np.array([2.0, 5.0]))
+    array([[5., 2.],
+           [1., 0.]])
+    """
     if out is not None or dtype is not None or casting is not None:
         refuse("stack", out=out, dtype=dtype, casting=casting)
     if type(arrays) is Tensor or type(arrays) is Dual:
@@ -208,39 +306,79 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting=None):
 
 @array_function(np.vstack)
 def vstack(arrays, *, dtype=None, casting=None):
-    """Rows, or arrays, joined along the first dimension."""
+    """Rows, or arrays, joined along the first dimension.
+
+    Examples
+    --------
+    >>> adcore.vstack([np.ones(2), np.zeros(2)])
+    array([[1., 1.],
+           [0., 0.]])
+    """
     return concatenate([_at_least(2, a) for a in rows_of(arrays)], 0, None, dtype, casting)
 
 
 @array_function(np.hstack)
 def hstack(arrays, *, dtype=None, casting=None):
-    """Arrays joined along the second dimension, vectors along the first."""
+    """Arrays joined along the second dimension, vectors along the first.
+
+    Examples
+    --------
+    >>> adcore.hstack([np.ones(2), np.zeros(1)])
+    array([1., 1., 0.])
+    """
     arrays = [_at_least(1, a) for a in rows_of(arrays)]
     return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, None, dtype, casting)
 
 
 @array_function(np.dstack)
 def dstack(arrays):
-    """Arrays joined along the third dimension."""
+    """Arrays joined along the third dimension.
+
+    Examples
+    --------
+    >>> adcore.dstack([np.ones(2), np.zeros(2)]).shape
+    (1, 2, 2)
+    """
     return concatenate([_at_least(3, a) for a in rows_of(arrays)], 2)
 
 
 @array_function(np.column_stack)
 def column_stack(arrays):
-    """Vectors as columns, and matrices, joined along the second dimension."""
+    """Vectors as columns, and matrices, joined along the second dimension.
+
+    Examples
+    --------
+    >>> adcore.column_stack([np.ones(2), np.zeros(2)])
+    array([[1., 0.],
+           [1., 0.]])
+    """
     arrays = rows_of(arrays)
     return concatenate([a if a.ndim >= 2 else primitives.reshape(a, (-1, 1)) for a in arrays], 1)
 
 
 @array_function(np.append)
 def append(x, end, axis=None):
-    """`x` with `end` joined to it, both flattened if `axis` is None."""
+    """`x` with `end` joined to it, both flattened if `axis` is None.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.append(x, x[0] ** 2)[-1])(np.array([3.0, 1.0]))
+    array([6., 0.])
+    """
     return concatenate([x, end], axis)
 
 
 @array_function(np.block)
 def block(arrays):
-    """Nested lists of blocks joined into one array, the innermost along the last dimension."""
+    """Nested lists of blocks joined into one array, the innermost along the last dimension.
+
+    Examples
+    --------
+    >>> adcore.block([[np.eye(2), np.zeros((2, 1))], [np.ones((1, 2)), np.ones((1, 1))]])
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [1., 1., 1.]])
+    """
     depth, ndim = _block_depth(arrays)
     return _block(arrays, depth, builtin_max(depth, ndim))
 
@@ -274,7 +412,13 @@ def _block(arrays, depth, ndim):
 
 @array_function(np.array_split)
 def array_split(x, sections, axis=0):
-    """A list of parts: that many of nearly one size, or cut at the given indices."""
+    """A list of parts: that many of nearly one size, or cut at the given indices.
+
+    Examples
+    --------
+    >>> [part.size for part in adcore.array_split(np.ones(5), 2)]
+    [3, 2]
+    """
     x = as_array(x)
     axis = axis_of(axis, x.ndim)
     n = x.shape[axis]
@@ -292,7 +436,13 @@ def array_split(x, sections, axis=0):
 
 @array_function(np.split)
 def split(x, sections, axis=0):
-    """A list of parts: that many of one size, or cut at the given indices."""
+    """A list of parts: that many of one size, or cut at the given indices.
+
+    Examples
+    --------
+    >>> adcore.split(np.arange(4.0), 2)
+    [array([0., 1.]), array([2., 3.])]
+    """
     x = as_array(x)
     if np.ndim(sections) == 0 and x.shape[axis_of(axis, x.ndim)] % sections:
         raise ShapeError(
@@ -304,19 +454,37 @@ def split(x, sections, axis=0):
 
 @array_function(np.hsplit)
 def hsplit(x, sections):
-    """Parts along the second dimension, of vectors along the first."""
+    """Parts along the second dimension, of vectors along the first.
+
+    Examples
+    --------
+    >>> adcore.hsplit(np.arange(4.0), [1])
+    [array([0.]), array([1., 2., 3.])]
+    """
     return split(x, sections, 0 if as_array(x).ndim == 1 else 1)
 
 
 @array_function(np.vsplit)
 def vsplit(x, sections):
-    """Parts along the first dimension."""
+    """Parts along the first dimension.
+
+    Examples
+    --------
+    >>> [part.shape for part in adcore.vsplit(np.ones((4, 2)), 2)]
+    [(2, 2), (2, 2)]
+    """
     return split(x, sections, 0)
 
 
 @array_function(np.flip)
 def flip(x, axis=None):
-    """The elements in reverse order along `axis`, along all dimensions if it is None."""
+    """The elements in reverse order along `axis`, along all dimensions if it is None.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.flip(x)[0])(np.ones(3))
+    array([0., 0., 1.])
+    """
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
     return x[tuple([slice(None, None, -1 if d in axes else None) for d in range(x.ndim)])]
@@ -324,19 +492,40 @@ def flip(x, axis=None):
 
 @array_function(np.fliplr)
 def fliplr(x):
-    """The elements in reverse order along the second dimension."""
+    """The elements in reverse order along the second dimension.
+
+    Examples
+    --------
+    >>> adcore.fliplr(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[2., 1.],
+           [4., 3.]])
+    """
     return flip(x, 1)
 
 
 @array_function(np.flipud)
 def flipud(x):
-    """The elements in reverse order along the first dimension."""
+    """The elements in reverse order along the first dimension.
+
+    Examples
+    --------
+    >>> adcore.flipud(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[3., 4.],
+           [1., 2.]])
+    """
     return flip(x, 0)
 
 
 @array_function(np.rot90)
 def rot90(x, k=1, axes=(0, 1)):
-    """`x` turned k times by a quarter, from the first of `axes` towards the second."""
+    """`x` turned k times by a quarter, from the first of `axes` towards the second.
+
+    Examples
+    --------
+    >>> adcore.rot90(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[2., 4.],
+           [1., 3.]])
+    """
     x = as_array(x)
     a, b = axes_of(axes, x.ndim)
     k %= 4
@@ -349,7 +538,13 @@ def rot90(x, k=1, axes=(0, 1)):
 
 @array_function(np.roll)
 def roll(x, shift, axis=None):
-    """The elements moved along `axis` by `shift`, those beyond the end coming back in front."""
+    """The elements moved along `axis` by `shift`, those beyond the end coming back in front.
+
+    Examples
+    --------
+    >>> adcore.roll(np.arange(4.0), 1)
+    array([3., 0., 1., 2.])
+    """
     x = as_array(x)
     if axis is None:
         return primitives.reshape(roll(primitives.reshape(x, (-1,)), shift, 0), x.shape)
@@ -368,7 +563,13 @@ def roll(x, shift, axis=None):
 
 @array_function(np.take, method="take")
 def take(x, indices, axis=None, out=None, mode="raise"):
-    """The elements, or the parts along `axis`, at `indices`."""
+    """The elements, or the parts along `axis`, at `indices`.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.take(x, [0, 0, 2]).sum())(np.ones(3))
+    array([2., 0., 1.])
+    """
     if out is not None:
         refuse("take", out=out)
     x = as_array(x)
@@ -385,7 +586,14 @@ def take(x, indices, axis=None, out=None, mode="raise"):
 
 @array_function(np.take_along_axis)
 def take_along_axis(x, indices, axis=-1):
-    """The elements that index arrays of x's dimension, such as argsort gives, pick along `axis`."""
+    """The elements that index arrays of x's dimension, such as argsort gives, pick along `axis`.
+
+    Examples
+    --------
+    >>> x = np.array([3.0, 1.0, 2.0])
+    >>> adcore.take_along_axis(x, np.argsort(x))
+    array([1., 2., 3.])
+    """
     x = as_array(x)
     if axis is None:
         x, axis = primitives.reshape(x, (-1,)), 0
@@ -398,13 +606,25 @@ def take_along_axis(x, indices, axis=-1):
 
 @array_function(np.compress)
 def compress(condition, x, axis=None, out=None):
-    """The parts along `axis` where `condition` is true."""
+    """The parts along `axis` where `condition` is true.
+
+    Examples
+    --------
+    >>> adcore.compress([True, False, True], np.arange(3.0))
+    array([0., 2.])
+    """
     return take(x, np.flatnonzero(np.asarray(values(condition))), axis, out)
 
 
 @array_function(np.delete)
 def delete(x, which, axis=None):
-    """`x` without the parts `which` along `axis`."""
+    """`x` without the parts `which` along `axis`.
+
+    Examples
+    --------
+    >>> adcore.delete(np.arange(4.0), 1)
+    array([0., 2., 3.])
+    """
     x = as_array(x)
     n = x.size if axis is None else x.shape[axis_of(axis, x.ndim)]
     return take(x, np.delete(np.arange(n), which), axis)
@@ -412,7 +632,13 @@ def delete(x, which, axis=None):
 
 @array_function(np.repeat, method="repeat")
 def repeat(x, repeats, axis=None):
-    """Each element, or each part along `axis`, `repeats` times."""
+    """Each element, or each part along `axis`, `repeats` times.
+
+    Examples
+    --------
+    >>> adcore.grad(lambda x: adcore.repeat(x, 3).sum())(np.ones(2))
+    array([3., 3.])
+    """
     x = as_array(x)
     if axis is None:
         x, axis = primitives.reshape(x, (-1,)), 0
@@ -422,7 +648,13 @@ def repeat(x, repeats, axis=None):
 
 @array_function(np.tile)
 def tile(x, repeats):
-    """`x` repeated as a whole, so many times along each dimension."""
+    """`x` repeated as a whole, so many times along each dimension.
+
+    Examples
+    --------
+    >>> adcore.tile(np.arange(2.0), 2)
+    array([0., 1., 0., 1.])
+    """
     x = as_array(x)
     repeats = (repeats,) if np.ndim(repeats) == 0 else tuple(repeats)
     ndim = builtin_max(x.ndim, len(repeats))
@@ -436,7 +668,15 @@ def tile(x, repeats):
 
 @array_function(np.pad)
 def pad(x, pad_width, mode="constant", **options):
-    """`x` with elements added at its borders: a constant, or its own as `mode` says."""
+    """`x` with elements added at its borders: a constant, or its own as `mode` says.
+
+    Examples
+    --------
+    >>> adcore.pad(np.ones(2), 1)
+    array([0., 1., 1., 0.])
+    >>> adcore.grad(lambda x: adcore.pad(x, 1, mode="edge").sum())(np.ones(2))
+    array([2., 2.])
+    """
     x = as_array(x)
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(d, pad_width.get(d - x.ndim, 0)) for d in range(x.ndim)]
@@ -479,7 +719,13 @@ def _pad_constant(x, widths, fill):
 
 @array_function(np.diagonal, method="diagonal")
 def diagonal(x, offset=0, axis1=0, axis2=1):
-    """The elements whose index along `axis2` is that along `axis1` plus `offset`, along the end."""
+    """The elements whose index along `axis2` is that along `axis1` plus `offset`, along the end.
+
+    Examples
+    --------
+    >>> adcore.diagonal(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([1., 4.])
+    """
     x = moveaxis(x, (axis1, axis2), (-2, -1))
     *lead, m, n = x.shape
     first = offset if offset >= 0 else -offset * n
@@ -491,7 +737,14 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
 
 @array_function(np.diag)
 def diag(x, k=0):
-    """The k-th diagonal of a matrix; of a vector, the matrix with it there and 0 elsewhere."""
+    """The k-th diagonal of a matrix; of a vector, the matrix with it there and 0 elsewhere.
+
+    Examples
+    --------
+    >>> adcore.diag(np.array([1.0, 2.0]))
+    array([[1., 0.],
+           [0., 2.]])
+    """
     x = as_array(x)
     if x.ndim == 2:
         return diagonal(x, k)
@@ -504,19 +757,40 @@ def diag(x, k=0):
 
 @array_function(np.diagflat)
 def diagflat(x, k=0):
-    """The matrix with the elements of `x` on its k-th diagonal."""
+    """The matrix with the elements of `x` on its k-th diagonal.
+
+    Examples
+    --------
+    >>> adcore.diagflat(np.ones(1), 1)
+    array([[0., 1.],
+           [0., 0.]])
+    """
     return diag(ravel(x), k)
 
 
 @array_function(np.tril)
 def tril(x, k=0):
-    """`x` with 0 above the k-th diagonal."""
+    """`x` with 0 above the k-th diagonal.
+
+    Examples
+    --------
+    >>> adcore.tril(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[1., 0.],
+           [3., 4.]])
+    """
     x = as_array(x)
     return _core.apply("where", np.tri(*x.shape[-2:], k=k), x, 0.0)
 
 
 @array_function(np.triu)
 def triu(x, k=0):
-    """`x` with 0 below the k-th diagonal."""
+    """`x` with 0 below the k-th diagonal.
+
+    Examples
+    --------
+    >>> adcore.triu(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[1., 2.],
+           [0., 4.]])
+    """
     x = as_array(x)
     return _core.apply("where", np.tri(*x.shape[-2:], k=k - 1), 0.0, x)
