@@ -53,7 +53,9 @@ PYTHON_MAY_IMPORT = {
     "rules": BASE,
     "transforms": BASE,
     "taylor": BASE | {"transforms"},
-    "autograd": BASE | {"transforms"},
+    "_calls": BASE | {"transforms"},
+    "custom": BASE | {"transforms", "_calls"},
+    "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
     "__main__": PUBLIC,
 }

@@ -1,0 +1,318 @@
+"""Calls of functions whose derivative rules are written in Python: one instruction each.
+
+A definition says what a call does, given the leaves of its arguments (numbers, arrays, tensors or
+duals) as a flat list:
+
+    name, rule(mode), remedy    the function, its "forward" or "reverse" rule, and what to write if
+                                there is none: for errors
+    value(leaves)               the output, a tree, of a call that nothing depends on
+    run(leaves)                 (output, saved) for plain numbers and arrays
+    pull(leaves, output, saved, ct, wanted)    J' ct: adjoints of the wanted leaves
+    push(leaves, output, saved, tangents)      J v: tangents of the output's leaves
+
+ct and tangents are lists with one entry per leaf of the output, or of the arguments; a tangent None
+is zero.  `saved` is what run() returned, or None where leaves are tensors or duals.  A definition
+without pull has it as None, and so with push: one is got by transposing the other, which is linear.
+
+So a rule serves everywhere: on plain arrays in the numeric sweeps, on tensors where the derivative
+is recorded, on duals in forward mode; and if it is written in adcore's operations it can itself be
+differentiated.
+"""
+
+import contextlib
+
+import numpy as np
+
+from . import _core
+from ._core import Dual, Tensor
+from ._trees import flatten, shape_of, unflatten
+from .errors import NotDifferentiableError, ShapeError
+from .transforms import vjp
+
+
+def call(definition, leaves):
+    """The output of a call; tracked tensors and duals among its leaves stay differentiable."""
+    tags = [v.tag for v in leaves if type(v) is Dual]
+    if tags:
+        return _call_on_duals(definition, leaves, max(tags))
+    tracked = [i for i, v in enumerate(leaves) if type(v) is Tensor and v.requires_grad]
+    numbers = [plain(v) for v in leaves]
+    if not tracked or not _core.is_recording():
+        output = definition.value(numbers)
+        return _constants(output) if any(type(v) is Tensor for v in leaves) else output
+    output, saved = definition.run(numbers)
+    parts, structure = flatten(output)
+    values = [_output(definition, v) for v in parts]
+    rule = Rule(definition, numbers, tracked, saved, values, structure)
+    flat = np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
+    results = _core.record_call(rule, [leaves[i] for i in tracked], flat)
+    return rule.output(rule.split(results))
+
+
+def plain(leaf):
+    """The numbers of a leaf: a float or an array if it is a tensor, else itself."""
+    if type(leaf) is not Tensor:
+        return leaf
+    leaf = leaf.detach()
+    return leaf.item() if leaf.ndim == 0 else leaf.numpy()
+
+
+def _constants(output):
+    """The output with its numbers and arrays as constant tensors."""
+    parts, structure = flatten(output)
+    parts = [_core.tensor(plain(v)) if _is_numeric(v) else v for v in parts]
+    return unflatten(structure, parts)
+
+
+def _is_numeric(v):
+    return type(v) is Tensor or np.asarray(v).dtype.kind in "fiu"
+
+
+def _output(definition, v):
+    """An output leaf as a float or a float64 array."""
+    if (type(v) is Tensor and v.requires_grad) or type(v) is Dual:
+        raise NotDifferentiableError(
+            f"{definition.name} returned a tracked tensor although its arguments were plain "
+            "numbers: it uses a tracked tensor from outside; make that an argument of its own"
+        )
+    array = np.asarray(plain(v))
+    if array.dtype.kind not in "fiub":
+        raise NotDifferentiableError(
+            f"{definition.name} returned a {type(v).__name__}, which has no derivative; return "
+            "numbers, float arrays, or tuples of them"
+        )
+    return array.astype(np.float64, copy=False) if array.ndim else float(array)
+
+
+# ---- on the tape ----
+
+
+class Rule:
+    """What the tape keeps of a call; see _calls.pxi for what it is asked."""
+
+    def __init__(self, definition, numbers, tracked, saved, values, structure):
+        self.definition = definition
+        self.numbers, self.tracked, self.saved = numbers, tracked, saved
+        self.values, self.structure = values, structure
+        self.shapes = [np.shape(v) for v in values]
+
+    def split(self, flat):
+        """Flat results, or their adjoints, as one number or array per output leaf."""
+        out, at = [], 0
+        for shape in self.shapes:
+            size = int(np.prod(shape))
+            part = flat[at : at + size].reshape(shape) if shape else flat[at]
+            out.append(part if shape or type(part) is Tensor else float(part))
+            at += size
+        return out
+
+    def output(self, parts):
+        """The output as the function returned it."""
+        return unflatten(self.structure, parts)
+
+    # -- in numbers --
+
+    def reverse(self, g):
+        """Adjoints of the operands, arrays or None, given that of the flat results."""
+        d = self.definition
+        found = pull(
+            d, self.numbers, self.output(self.values), self.saved, self.split(g), self.tracked
+        )
+        return [None if a is None else np.asarray(plain(a), dtype=np.float64) for a in found]
+
+    def forward(self, tangents):
+        """The flat tangent of the results, given those of the operands, arrays or None."""
+        spread = [None] * len(self.numbers)
+        for i, t in zip(self.tracked, tangents, strict=True):
+            spread[i] = t if t is None or t.ndim else float(t)
+        found = push(self.definition, self.numbers, self.output(self.values), self.saved, spread)
+        return np.concatenate(
+            [
+                np.zeros(int(np.prod(s))) if t is None else np.ravel(plain(t)).astype(np.float64)
+                for t, s in zip(found, self.shapes, strict=True)
+            ]
+        )
+
+    # -- recorded --
+
+    def on_tape(self, operands, results):
+        """(leaves, output) as tensors."""
+        leaves = list(self.numbers)
+        for i, operand in zip(self.tracked, operands, strict=True):
+            leaves[i] = operand
+        return leaves, self.output(self.split(results))
+
+    def emit_reverse(self, g, operands, results):
+        """Adjoints of the operands as tensors."""
+        leaves, output = self.on_tape(operands, results)
+        found = pull(self.definition, leaves, output, None, self.split(variable(g)), self.tracked)
+        for a in found:
+            self.expect_linear(a, "reverse")
+        return found
+
+    def emit_forward(self, tangents, operands, results):
+        """The flat tangent of the results as a tensor."""
+        leaves, output = self.on_tape(operands, results)
+        spread = [None] * len(leaves)
+        for i, t in zip(self.tracked, tangents, strict=True):
+            spread[i] = t if t is None else variable(t)
+        found = push(self.definition, leaves, output, None, spread)
+        for t in found:
+            self.expect_linear(t, "forward")
+        parts = [
+            np.zeros(int(np.prod(s))) if t is None else _core.reshape(t, (-1,))
+            for t, s in zip(found, self.shapes, strict=True)
+        ]
+        tracked = any(type(p) is Tensor for p in parts)
+        return _core.concatenate(parts, 0) if tracked else np.concatenate(parts)
+
+    def expect_linear(self, x, mode):
+        """A derivative that does not depend on the seed, itself a variable, was cut off from it."""
+        if x is None or (type(x) is Tensor and x.requires_grad) or not np.any(plain(x)):
+            return
+        raise NotDifferentiableError(
+            f"{self.definition.rule(mode)} gives numbers that do not depend on the tensors it was "
+            "called with, so its derivatives would be lost; write it with adcore's or NumPy's "
+            "functions on them, without detach(), item() or code outside of both"
+        )
+
+
+def variable(x):
+    """A tensor that is surely tracked, with the values of `x`."""
+    if type(x) is Tensor and x.requires_grad:
+        return x
+    numbers = plain(x)
+    return _core.lift([numbers])[1][0]
+
+
+# ---- on duals ----
+
+
+def _call_on_duals(definition, leaves, tag):
+    duals = [type(v) is Dual and v.tag == tag for v in leaves]
+    values = [v.value if d else v for v, d in zip(leaves, duals, strict=True)]
+    if any(type(v) is Dual or (type(v) is Tensor and v.requires_grad) for v in values):
+        output, saved = call(definition, values), None
+        parts, structure = flatten(output)
+    else:
+        values = [plain(v) for v in values]
+        output, saved = definition.run(values)
+        parts, structure = flatten(output)
+        parts = [_output(definition, v) for v in parts]
+        output = unflatten(structure, parts)
+    n = max(len(v.tangents) for v, d in zip(leaves, duals, strict=True) if d)
+    lanes = []
+    for lane in range(n):
+        tangents = [v.tangents[lane] if d else None for v, d in zip(leaves, duals, strict=True)]
+        lanes.append(push(definition, values, output, saved, tangents))
+    out = [Dual(tag, v, tuple(t[i] for t in lanes)) for i, v in enumerate(parts)]
+    return unflatten(structure, out)
+
+
+# ---- rules, and their transposes ----
+
+
+def pull(definition, leaves, output, saved, ct, wanted):
+    """Adjoints of the wanted leaves, given those of the output's leaves."""
+    if definition.pull:
+        with blame(definition, "reverse"):
+            found = definition.pull(leaves, output, saved, ct, wanted)
+        shapes = [shape_of(leaves[i]) for i in wanted]
+        return _checked(definition, "reverse", "an adjoint", found, shapes)
+    if not definition.push:
+        raise _missing(definition)
+    return transposed_push(definition, leaves, output, saved, ct, wanted)
+
+
+def push(definition, leaves, output, saved, tangents):
+    """Tangents of the output's leaves, given those of the arguments' leaves."""
+    shapes = [shape_of(v) for v in flatten(output)[0]]
+    if all(t is None for t in tangents):
+        return [None] * len(shapes)
+    if definition.push:
+        with blame(definition, "forward"):
+            found = definition.push(leaves, output, saved, tangents)
+        return _checked(definition, "forward", "a tangent", found, shapes)
+    if not definition.pull:
+        raise _missing(definition)
+    return transposed_pull(definition, leaves, output, saved, tangents)
+
+
+def transposed_push(definition, leaves, output, saved, ct, wanted):
+    """J' ct from v -> J v."""
+
+    def along(*directions):
+        tangents = [None] * len(leaves)
+        for i, v in zip(wanted, directions, strict=True):
+            tangents[i] = v
+        found = push(definition, leaves, output, saved, tangents)
+        return [np.zeros(s) if t is None else t for t, s in zip(found, shapes, strict=True)]
+
+    shapes = [shape_of(v) for v in flatten(output)[0]]
+    with _recording():
+        _, back = vjp(along, *[ones(shape_of(leaves[i])) for i in wanted])
+        return list(back(ct))
+
+
+def transposed_pull(definition, leaves, output, saved, tangents):
+    """J v from ct -> J' ct."""
+    wanted = [i for i, t in enumerate(tangents) if t is not None]
+
+    def against(*ct):
+        found = pull(definition, leaves, output, saved, list(ct), wanted)
+        return [np.zeros(s) if a is None else a for a, s in zip(found, shapes, strict=True)]
+
+    shapes = [shape_of(leaves[i]) for i in wanted]
+    with _recording():
+        _, back = vjp(against, *[ones(shape_of(v)) for v in flatten(output)[0]])
+        return list(back([tangents[i] for i in wanted]))
+
+
+def ones(shape):
+    """Where to take the derivative of a linear function: anywhere."""
+    return np.ones(shape) if shape else 1.0
+
+
+@contextlib.contextmanager
+def _recording():
+    was = _core.set_recording(True)
+    try:
+        yield
+    finally:
+        _core.set_recording(was)
+
+
+def _missing(definition):
+    return NotDifferentiableError(f"{definition.name} has no derivative rule; {definition.remedy}")
+
+
+def _checked(definition, mode, what, found, shapes):
+    """What a rule returned, one entry per leaf, each in its leaf's shape."""
+    if len(found) != len(shapes):
+        raise ShapeError(
+            f"{definition.rule(mode)} returned {len(found)} results where "
+            f"{len(shapes)} are expected"
+        )
+    for x, shape in zip(found, shapes, strict=True):
+        if x is not None and shape_of(x) != shape:
+            raise ShapeError(
+                f"{definition.rule(mode)} returned {what} of shape {shape_of(x)} "
+                f"where {shape} is expected"
+            )
+    return found
+
+
+@contextlib.contextmanager
+def blame(definition, mode):
+    """Say which rule it was that tensors could not pass through."""
+    try:
+        yield
+    except NotDifferentiableError as error:
+        if getattr(error, "named", False):
+            raise
+        named = NotDifferentiableError(
+            f"{definition.rule(mode)} cannot be differentiated: {error}.  A rule written with "
+            "adcore's or NumPy's functions, and nothing outside of them, holds at every order"
+        )
+        named.named = True
+        raise named from error
