@@ -137,9 +137,13 @@ class _Recording:
 
     # -- results --
 
-    def plain(self, x):
-        """A value as the caller should see it: a number or an array, unless others depend on it."""
-        if type(x) is Tensor and not (self.nested and x.requires_grad):
+    def plain(self, x, directions=()):
+        """A value as the caller should see it: a number or an array, unless it depends on others.
+
+        `directions` are seeds it was computed from, which may be tracked although nothing else is.
+        """
+        nested = self.nested or any(map(_tracked, directions))
+        if type(x) is Tensor and not (nested and x.requires_grad):
             x = x.detach()
             return x.item() if x.ndim == 0 else x.numpy()
         return x
@@ -242,7 +246,7 @@ class _Recording:
         if not self.nested and not _tracked(seed):
             found = _core.sweep_reverse([y], [np.reshape(seed, (*y.shape, 1))], self.variables)
             return [_number(g[..., 0]) for g in found]
-        return [self.plain(g) for g in _core.emit_reverse([y], [seed], self.variables)]
+        return [self.plain(g, [seed]) for g in _core.emit_reverse([y], [seed], self.variables)]
 
     def rows(self, y):
         """All derivatives of an output, one array of shape y.shape + variable.shape each."""
@@ -345,7 +349,7 @@ class _Recording:
             )
             return [self.plain(p) for p in g], [_number(h[..., 0]) for h in found]
         found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked], self.variables)
-        return [self.plain(p) for p in g], [self.plain(h) for h in found]
+        return [self.plain(p) for p in g], [self.plain(h, direction) for h in found]
 
 
 def _at_level(c, tag):
@@ -627,7 +631,7 @@ def linearize(f, *primals):
 
         def push(y, seeds):
             if r.nested or any(map(_tracked, seeds)):
-                return [r.plain(_core.emit_forward(r.variables, list(seeds), [y])[0])]
+                return [r.plain(_core.emit_forward(r.variables, list(seeds), [y])[0], seeds)]
             flat = np.concatenate([np.reshape(s, -1) for s in seeds])
             return [_number(_core.sweep_forward([r.flat], [flat[:, None]], [y])[0][..., 0])]
 

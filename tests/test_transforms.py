@@ -347,3 +347,20 @@ def test_errors_say_what_came_and_what_to_write():
         grad(lambda x: x, has_aux=True)(1.0)
     with pytest.raises(ShapeError, match="hold no numbers"):
         grad(lambda x: 1.0)([])
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda v: vjp(lambda x: adcore.sin(x) * x, X)[1](v)[0],
+        lambda v: linearize(lambda x: adcore.sin(x) * x, X)[1](v),
+        lambda v: jvp(lambda x: adcore.sin(x) * x, (X,), (v,))[1],
+        lambda v: hvp(lambda x: adcore.sum(adcore.sin(x) - x * adcore.cos(x)), (X,), (v,))[1],
+    ],
+)
+def test_products_stay_differentiable_by_the_direction_alone(product):
+    scale = np.diag(jacobian(product)(np.zeros(3)))
+    np.testing.assert_allclose(scale, np.diag(jacfwd(product)(np.zeros(3))), rtol=1e-14)
+    got = grad(lambda v: adcore.sum(product(v) * v))(X)
+    np.testing.assert_allclose(got, 2.0 * X * scale, rtol=1e-14)
+    assert np.all(scale != 0)
