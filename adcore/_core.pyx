@@ -532,9 +532,36 @@ cdef inline object binary(ad_op op, object left, object right):
     return apply_two(op, left, right)
 
 
+cdef bint is_norm(Tensor t):
+    """Is this the root of a sum of squares, and recording on?"""
+    cdef int code
+    if t.h.tape == NULL or t.h.tape != ad_local.tape or ad_local.off != 0:
+        return False
+    code = ad_tape_code(t.h.tape, t.h.instr)
+    return code == AD_OP_root or code == AD_OP_norm0
+
+
+cdef object radicand(Tensor norm):
+    """The square of a norm: the sum of squares it came from, exact at zero too."""
+    cdef ad_tape *tape = norm.h.tape
+    cdef int32_t i = norm.h.instr, first
+    cdef ad_view view, source
+    if not ad_tape_is_array(tape, i):
+        first = tape.a[i]
+        return new_scalar(tape, ad_tape_producer(tape, first), first)
+    view = ad_handle_get(&norm.h)
+    ad_tape_views(tape, i, &source, 1)
+    if view.place != AD_SLOTS or source.place != AD_SLOTS or not ad_view_is_contiguous(&source):
+        return apply_two(AD_OP_square, norm, norm)
+    view.base += source.base - tape.dst[i]
+    return new_result(tape, &view, True)
+
+
 cdef inline object unary(ad_op op, Tensor t):
     cdef ad_tape *tape = t.h.tape
     cdef int32_t i
+    if op == AD_OP_square and is_norm(t):
+        return radicand(t)
     if tape != NULL and tape == ad_local.tape and t.h.view == NULL and ad_local.off == 0 \
             and ad_tape_room(tape, 1) == AD_OK:
         i = ad_tape_push(tape, op, t.h.slot, t.h.slot,
@@ -554,29 +581,10 @@ cdef object power(object base, object exponent):
     return binary(AD_OP_pow, base, exponent)
 
 
-cdef object radicand(Tensor norm):
-    """The square of a norm: the sum of squares it came from, exact at zero too."""
-    cdef ad_tape *tape = norm.h.tape
-    cdef int32_t i = norm.h.instr, first
-    cdef ad_view view, source
-    if not ad_tape_is_array(tape, i):
-        first = tape.a[i]
-        return new_scalar(tape, ad_tape_producer(tape, first), first)
-    view = ad_handle_get(&norm.h)
-    ad_tape_views(tape, i, &source, 1)
-    if view.place != AD_SLOTS or source.place != AD_SLOTS or not ad_view_is_contiguous(&source):
-        return unary(AD_OP_square, norm)
-    view.base += source.base - tape.dst[i]
-    return new_result(tape, &view, True)
-
-
 cdef object integer_power(Tensor base, double p):
     if p == 1:
         return base.alias()
     if p == 2:
-        if base.h.tape != NULL and base.h.tape == ad_local.tape and ad_local.off == 0 \
-                and ad_tape_code(base.h.tape, base.h.instr) == AD_OP_root:
-            return radicand(base)
         return unary(AD_OP_square, base)
     if p == 0:
         return constant_tensor(1.0 if base.ndim == 0 else np.ones(base.shape))

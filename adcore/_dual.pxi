@@ -685,7 +685,7 @@ cdef object dual_op(ad_op op, double p, tuple args):
             y = of_arrays(op, p, args, tag, k)
         if y is None:
             y = of_objects(op, p, args, tag, k)
-    if op == AD_OP_root:
+    if op == AD_OP_root or op == AD_OP_norm0:
         y.radicand = args[0]
     return y
 

@@ -134,6 +134,7 @@ ORACLES = {
     "logaddexp2": lambda x, z: max(x, z) + mp.log1p(mpf(2) ** -abs(x - z)) / mp.log(2),
     "xlogy": lambda x, z: x * mp.log(z) if x else mpf(0),
     "xlog1py": lambda x, z: x * mp.log1p(z) if x else mpf(0),
+    "norm0": lambda x, z: mp.sqrt(x),
     "mul0": lambda x, z: x * z,
     "mul00": lambda x, z: x * z,
     "div0": lambda x, z: x / z,

@@ -1,0 +1,391 @@
+"""The conventions: what derivatives are where the function has none, or where it seems to.
+
+Each holds in every mode: reverse and forward, and the four ways of nesting them.
+"""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import adcore
+from adcore import errors
+
+FIRST = {"grad": adcore.grad, "jacfwd": adcore.jacfwd, "jacrev": adcore.jacrev}
+SECOND = {
+    "hessian": adcore.hessian,
+    "forward over forward": lambda f: adcore.jacfwd(adcore.jacfwd(f)),
+    "forward over reverse": lambda f: adcore.jacfwd(adcore.jacrev(f)),
+    "reverse over forward": lambda f: adcore.jacrev(adcore.jacfwd(f)),
+    "reverse over reverse": lambda f: adcore.jacrev(adcore.jacrev(f)),
+}
+first = pytest.mark.parametrize("transform", FIRST.values(), ids=FIRST)
+second = pytest.mark.parametrize("transform", SECOND.values(), ids=SECOND)
+norm = np.linalg.norm
+
+
+def by_hand(x):
+    return adcore.sqrt((x * x).sum())
+
+
+# ---- ties ----
+
+TIES = {
+    "max": (lambda x: np.max(x), [2.0, 1.0, 2.0, 2.0], [1 / 3, 0, 1 / 3, 1 / 3]),
+    "min": (lambda x: x.min(), [2.0, 1.0, 1.0, 2.0], [0, 0.5, 0.5, 0]),
+    "max of an axis": (
+        lambda x: np.max(x.reshape(2, 2), axis=0).sum(),
+        [1.0, 2.0, 1.0, 3.0],
+        [0.5, 0, 0.5, 1],
+    ),
+    "maximum": (lambda x: np.maximum(x[:2], x[2:]).sum(), [1.0, 3.0, 1.0, 2.0], [0.5, 1, 0.5, 0]),
+    "maximum and a number": (lambda x: np.maximum(x, 0.0).sum(), [0.0, -0.0, 1.0], [0.5, 0.5, 1]),
+    "minimum and a number": (lambda x: np.minimum(x, 0.0).sum(), [0.0, -0.0, 1.0], [0.5, 0.5, 0]),
+    "fmax": (lambda x: np.fmax(x, 0.0).sum(), [0.0, 1.0], [0.5, 1]),
+    "maximum.reduce": (lambda x: np.maximum.reduce(x), [2.0, 1.0, 2.0, 0.0], [0.5, 0, 0.5, 0]),
+    "clip": (lambda x: np.clip(x, 0.0, 1.0).sum(), [0.0, 0.5, 1.0, 2.0], [0.5, 1, 0.5, 0]),
+    "clip from below": (lambda x: np.clip(x, 0.0, None).sum(), [0.0, -1.0, 1.0], [0.5, 0, 1]),
+    "clip from above": (lambda x: x.clip(None, 1.0).sum(), [1.0, 2.0, 0.0], [0.5, 0, 1]),
+    "abs": (lambda x: abs(x).sum(), [0.0, -0.0, -2.0], [0, 0, -1]),
+    "absolute": (lambda x: np.absolute(x).sum(), [0.0, 3.0], [0, 1]),
+    "fabs": (lambda x: np.fabs(x).sum(), [0.0, 3.0], [0, 1]),
+    "norm 1": (lambda x: norm(x, 1), [0.0, -3.0], [0, -1]),
+    "norm inf": (lambda x: norm(x, np.inf), [2.0, -2.0, 1.0], [0.5, -0.5, 0]),
+    "ptp": (lambda x: np.ptp(x), [1.0, 1.0, 1.0, 1.0], [0, 0, 0, 0]),
+}
+
+
+@first
+@pytest.mark.parametrize("name", TIES)
+def test_ties_split_evenly(transform, name):
+    f, at, expected = TIES[name]
+    np.testing.assert_allclose(transform(f)(np.array(at)), expected, rtol=1e-15)
+
+
+@second
+def test_second_derivatives_at_ties_are_those_of_the_weights(transform):
+    f = lambda x: np.max(x) ** 2  # noqa: E731
+    expected = [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 0]]
+    np.testing.assert_allclose(transform(f)(np.array([2.0, 2.0, 1.0])), expected, rtol=1e-15)
+
+
+# ---- norms ----
+
+
+@first
+def test_norm_at_zero_has_a_first_derivative_of_zero(transform):
+    zero = np.zeros(3)
+    for order in (None, 2, 3, 1.5):
+        assert np.array_equal(transform(lambda x, p=order: norm(x, p))(zero), zero)
+    assert np.array_equal(transform(lambda x: norm(x.reshape(1, 3), "fro"))(zero), zero)
+    assert np.array_equal(transform(lambda x: np.std(x))(zero + 4), zero)
+
+
+@first
+def test_norms_of_rows_one_of_which_is_zero(transform):
+    x = np.array([[3.0, 4.0], [0.0, 0.0], [-1.0, 0.0]])
+    got = transform(lambda x: norm(x.reshape(3, 2), axis=1).sum())(x.ravel())
+    np.testing.assert_allclose(got, [0.6, 0.8, 0, 0, -1, 0], rtol=1e-15)
+    got = transform(lambda x: norm(x.reshape(3, 2), 3, axis=1).sum())(x.ravel())
+    np.testing.assert_allclose(got[2:], [0, 0, -1, 0], rtol=1e-15)
+
+
+@second
+def test_bare_norm_has_no_second_derivative_at_zero(transform):
+    for f in (norm, lambda x: norm(x, 3), lambda x: np.std(x), lambda x: norm(x) * 2.0 + x[0]):
+        assert np.isnan(transform(f)(np.zeros(3))).all()
+
+
+@second
+def test_second_derivative_of_rows_stays_where_the_norm_is_not_zero(transform):
+    x = np.array([3.0, 4.0, 0.0, 0.0])
+    got = transform(lambda x: norm(x.reshape(2, 2), axis=1).sum())(x)
+    np.testing.assert_allclose(got[:2, :2], [[0.128, -0.096], [-0.096, 0.072]], rtol=1e-14)
+    assert np.isnan(got[2:, 2:]).all()
+    assert not got[:2, 2:].any()
+    assert not got[2:, :2].any()
+
+
+@second
+def test_squared_norm_is_the_sum_of_squares(transform):
+    x = np.array([0.0, 0.0, 0.0])
+    squares = {
+        "norm": lambda x: norm(x) ** 2,
+        "2.0": lambda x: norm(x) ** 2.0,
+        "square": lambda x: np.square(norm(x)),
+        "method": lambda x: norm(x).square(),
+        "power": lambda x: np.power(norm(x), 2),
+        "axis": lambda x: (norm(x.reshape(3, 1), axis=1) ** 2).sum(),
+        "keepdims": lambda x: (norm(x.reshape(1, 3), axis=1, keepdims=True) ** 2).sum(),
+        "element": lambda x: norm(x.reshape(1, 3), axis=1)[0] ** 2,
+        "slice": lambda x: (norm(x.reshape(3, 1), axis=1)[::-1] ** 2).sum(),
+        "reshaped": lambda x: (norm(x.reshape(3, 1), axis=1).reshape(1, 3) ** 2).sum(),
+        "transposed": lambda x: (norm(x.reshape(1, 3, 1), axis=2).T ** 2).sum(),
+    }
+    for name, f in squares.items():
+        assert np.array_equal(transform(f)(x), 2 * np.eye(3)), name
+    assert transform(lambda x: np.std(x) ** 2)(x) == pytest.approx(
+        transform(lambda x: np.var(x))(x), rel=1e-15
+    )
+
+
+def test_squared_norm_at_higher_orders():
+    third = adcore.jacfwd(adcore.hessian(lambda x: norm(x) ** 2 * x[0]))(np.zeros(2))
+    expected = adcore.jacfwd(adcore.hessian(lambda x: (x @ x) * x[0]))(np.zeros(2))
+    assert np.array_equal(third, expected)
+    assert expected.any()
+
+
+@second
+def test_norms_away_from_zero(transform):
+    x = np.array([0.3, -1.2, 0.4])
+    np.testing.assert_allclose(transform(norm)(x), transform(by_hand)(x), rtol=1e-14)
+
+
+# ---- integer powers ----
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("kind", [int, float, np.int64, np.float64])
+@pytest.mark.parametrize("at", [0.0, -1.5, 2.0])
+def test_integer_powers_end(n, kind, at):
+    """The k-th derivative is n (n - 1) ... (n - k + 1) x**(n - k); beyond n it is exactly 0."""
+    f = lambda x: x ** kind(n)  # noqa: E731
+    for k in range(1, n + 3):
+        g = f
+        for _ in range(k):
+            g = adcore.grad(g)
+        expected = math.perm(n, k) * at ** (n - k) if k <= n else 0.0
+        assert g(at) == pytest.approx(expected, rel=1e-14)
+        assert adcore.derivative(f, k)(at) == pytest.approx(expected, rel=1e-14)
+    assert g(at) == 0
+
+
+def test_powers_with_a_tracked_exponent_at_zero():
+    gradient = adcore.grad(lambda x, p: x**p, argnums=(0, 1))
+    assert gradient(0.0, 2.0) == (0.0, 0.0)
+    assert gradient(0.0, 1.0) == (1.0, 0.0)
+    assert gradient(0.0, 0.5) == (math.inf, 0.0)
+    x = np.array([0.0, 2.0])
+    np.testing.assert_allclose(
+        adcore.grad(lambda p: (x**p).sum())(2.0), 4 * math.log(2), rtol=1e-15
+    )
+    np.testing.assert_allclose(
+        adcore.hessian(lambda p: (x**p).sum())(2.0), 4 * math.log(2) ** 2, rtol=1e-15
+    )
+
+
+# ---- limits ----
+
+
+def products_of_all_but(x, out):
+    return math.prod([v for i, v in enumerate(x) if i not in out])
+
+
+@pytest.mark.parametrize("x", [[2.0, 0.0, 3.0, 4.0], [0.0, 0.0, 3.0, 4.0], [0.0, 0.0, 0.0, 4.0]])
+def test_prod_with_zeros(x):
+    n = len(x)
+    for f in (lambda x: np.prod(x), lambda x: np.cumprod(x)[-1], lambda x: np.multiply.reduce(x)):
+        for transform in FIRST.values():
+            expected = [products_of_all_but(x, {i}) for i in range(n)]
+            assert np.array_equal(transform(f)(np.array(x)), expected)
+        for transform in SECOND.values():
+            expected = [
+                [products_of_all_but(x, {i, j}) if i != j else 0 for j in range(n)]
+                for i in range(n)
+            ]
+            assert np.array_equal(transform(f)(np.array(x)), expected)
+        third = adcore.jacfwd(adcore.hessian(f))(np.array(x))
+        assert third[0, 1, 2] == x[3]
+        assert third[0, 0, 1] == 0
+
+
+@second
+def test_var_of_constants(transform):
+    n = 4
+    expected = 2 / n * (np.eye(n) - 1 / n)
+    got = transform(lambda x: np.var(x))(np.full(n, 0.1))
+    np.testing.assert_allclose(got, expected, rtol=1e-15)
+
+
+@first
+def test_limits_of_first_derivatives(transform):
+    inf = math.inf
+    assert transform(lambda x: np.logaddexp(x, -inf))(-inf) == 0.5
+    assert transform(lambda x: np.logaddexp(x, 1.0))(-inf) == 0
+    assert transform(lambda x: np.sinc(x))(0.0) == 0
+    assert transform(lambda y: adcore.xlogy(0.0, y))(0.0) == 0
+    assert transform(lambda x: np.hypot(x, 0.0))(0.0) == 0
+
+
+@second
+def test_limits_of_second_derivatives(transform):
+    got = transform(lambda x: np.sinc(x))(0.0)
+    assert got == pytest.approx(-(math.pi**2) / 3, rel=1e-15)
+    assert transform(lambda y: adcore.xlogy(0.0, y))(0.5) == 0
+    got = transform(lambda z: np.logaddexp(z[0], z[1]))(np.array([-math.inf, 1.0]))
+    assert np.array_equal(got, np.zeros((2, 2)))
+
+
+# ---- where ----
+
+BRANCHES = {
+    "sqrt": adcore.sqrt,
+    "log": adcore.log,
+    "quotient": lambda x: x / (x + 1.0),
+    "power": lambda x: (x + 1.0) ** -2.5,
+    "asin": lambda x: adcore.asin(2.0 * x - 3.0),
+    "twice": lambda x: adcore.where(x > 1, adcore.log(adcore.sqrt(x)), adcore.sqrt(x)),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_the_branch_not_taken_counts_zero(name):
+    branch = BRANCHES[name]
+    x = np.array([-1.0, 0.0, -2.0])
+    f = lambda x: (np.where(x > 0, branch(x), x * x * x)).sum()  # noqa: E731
+    with np.errstate(all="ignore"):
+        for transform in FIRST.values():
+            assert np.array_equal(transform(f)(x), 3 * x**2)
+        for transform in SECOND.values():
+            assert np.array_equal(transform(f)(x), np.diag(6 * x))
+        for transform in SECOND.values():
+            for outer in (adcore.jacfwd, adcore.jacrev):
+                third = outer(transform(f))(x)
+                assert np.array_equal(third, 6 * np.einsum("ij,jk->ijk", np.eye(3), np.eye(3)))
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+@pytest.mark.parametrize("at", [-1.0, 0.0])
+def test_the_branch_not_taken_counts_zero_for_numbers(name, at):
+    f = lambda x: adcore.where(x > 0, BRANCHES[name](x), x * x * x)  # noqa: E731
+    with np.errstate(all="ignore"):
+        assert adcore.grad(f)(at) == 3 * at**2
+        assert adcore.jacfwd(f)(at) == 3 * at**2
+        for order, expected in ((1, 3 * at**2), (2, 6 * at), (3, 6.0), (4, 0.0)):
+            assert adcore.derivative(f, order)(at) == expected
+        for transform in SECOND.values():
+            assert transform(f)(at) == 6 * at
+
+
+@first
+def test_where_takes_tensors_numbers_and_broadcasts(transform):
+    c = np.array([[True], [False]])
+    got = transform(lambda x: (np.where(c, x, 2.0) * x).sum())(np.array([1.0, 3.0]))
+    np.testing.assert_allclose(got, [2 * 1 + 2, 2 * 3 + 2], rtol=1e-15)
+
+
+# ---- losing the derivative ----
+
+LOST = {
+    "float()": lambda x: float(x),
+    "int()": lambda x: int(x),
+    "math.sin": lambda x: math.sin(x),
+    "np.asarray": lambda x: np.asarray(x),
+    "np.array": lambda x: np.array([x, 1.0]),
+    "numpy()": lambda x: x.numpy(),
+    "complex()": lambda x: complex(x),
+    "range": lambda x: range(x),
+    "list index": lambda x: [1, 2][x],
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_losing_the_derivative_is_an_error_that_says_what_to_write(name):
+    x = adcore.tensor(0.5, requires_grad=True)
+    with pytest.raises(TypeError, match=r"would lose its derivative.*detach\(\)"):
+        LOST[name](x)
+
+
+def test_assigning_into_a_plain_array_names_the_lost_derivative():
+    """NumPy raises its own ValueError, from ours."""
+    with pytest.raises(ValueError, match="array element") as caught:
+        np.zeros(2)[0] = adcore.tensor(0.5, requires_grad=True)
+    assert "would lose its derivative" in str(caught.value.__cause__)
+
+
+def test_the_deliberate_ways_out():
+    x = adcore.tensor([0.5, 2.0], requires_grad=True)
+    assert type(x[1].item()) is float
+    assert x[1].item() == 2.0
+    assert not x.detach().requires_grad
+    assert np.array_equal(x.detach().numpy(), [0.5, 2.0])
+    assert x.tolist() == [0.5, 2.0]
+    assert float(x[0].detach()) == 0.5
+    assert np.array_equal(np.asarray(x.detach()), [0.5, 2.0])
+
+
+# ---- indexing, types, copies ----
+
+
+def test_a_slice_does_not_see_later_assignments():
+    def f(x):
+        y = x * 1.0
+        part = y[1:]
+        y[1] = 7.0
+        return (part * np.array([10.0, 100.0])).sum() + y.sum()
+
+    value, gradient = adcore.value_and_grad(f)(np.array([1.0, 2.0, 3.0]))
+    assert value == 20 + 300 + 1 + 7 + 3
+    assert np.array_equal(gradient, [1.0, 10.0, 101.0])
+
+
+def test_a_copy_is_spared_assignments_to_the_other():
+    def f(x):
+        y = x * 1.0
+        for copied in (y.copy(), np.copy(y), copy.copy(y), y.clone()):
+            copied[0] = 100.0
+        return y.sum()
+
+    assert np.array_equal(adcore.grad(f)(np.ones(2)), [1.0, 1.0])
+
+
+def test_integers_and_booleans_are_constants():
+    x = np.array([1.0, 2.0])
+    got = adcore.grad(lambda x: (x * np.array([2, 3]) + np.array([True, False]) * x).sum())(x)
+    assert np.array_equal(got, [3.0, 3.0])
+    assert adcore.grad(lambda x: (x > 1).sum() * x[0])(x)[0] == 1
+    indices = adcore.tensor([3.0, 1.0, 2.0], requires_grad=True).argsort()
+    assert isinstance(indices, np.ndarray)
+    assert indices.tolist() == [1, 2, 0]
+
+
+def test_float32_is_computed_in_float64():
+    x = np.array([0.1, 0.2], dtype=np.float32)
+    seen = []
+
+    def f(x):
+        seen.append(x.dtype)
+        return np.exp(x).sum()
+
+    got = adcore.grad(f)(x)
+    assert seen == [np.float64]
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, np.exp(x.astype(float)), rtol=1e-15)
+
+
+def test_pickles_are_of_values():
+    x = adcore.tensor([1.0, 2.0], requires_grad=True)
+    again = pickle.loads(pickle.dumps(x))
+    assert again.requires_grad
+    assert again.tolist() == [1.0, 2.0]
+    assert copy.deepcopy(x * 2.0).tolist() == [2.0, 4.0]
+
+
+# ---- results outside ----
+
+
+def test_results_outside_a_transform_are_plain():
+    x = np.array([1.0, 2.0])
+    assert type(adcore.grad(lambda x: x.sum())(x)) is np.ndarray
+    assert isinstance(adcore.sum(x), float)
+    assert type(adcore.concatenate([x, x])) is np.ndarray
+    assert type(adcore.stack([1.0, 2.0])) is np.ndarray
+    assert adcore.stack([1.0, 2.0]).tolist() == [1.0, 2.0]
+
+
+def test_errors_are_also_the_built_in_ones():
+    assert issubclass(errors.NotDifferentiableError, TypeError)
+    assert issubclass(errors.ShapeError, ValueError)
