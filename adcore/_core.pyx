@@ -56,7 +56,8 @@ cdef extern from *:
     }
     """
     int ad_type_add(object type, object name, object function) except -1
-    int PySlice_Unpack(object slice, Py_ssize_t *start, Py_ssize_t *stop, Py_ssize_t *step) except -1
+    int PySlice_Unpack(object slice, Py_ssize_t *start, Py_ssize_t *stop,
+                       Py_ssize_t *step) except -1
     Py_ssize_t PySlice_AdjustIndices(Py_ssize_t length, Py_ssize_t *start, Py_ssize_t *stop,
                                      Py_ssize_t step)
     object PyInstanceMethod_New(object function)
@@ -337,7 +338,7 @@ cdef void (*dealloc_by_cython)(PyObject *) noexcept
 
 
 cdef void dealloc_tensor(PyObject *o) noexcept:
-    """The type's tp_dealloc: lets go of the handle, and keeps the object if it is as good as new."""
+    """The type's tp_dealloc: lets go of the handle, and keeps the object if it is like new."""
     global n_spare
     cdef Tensor_fields *t = <Tensor_fields *>o
     if t.h.tape != NULL:
@@ -1024,7 +1025,7 @@ cdef class Tensor:
         get_meta(self).retain = True
 
     def register_hook(self, hook):
-        """Call `hook(grad)` when a derivative reaches this tensor; its result replaces the gradient.
+        """Call `hook(grad)` when a derivative reaches this tensor; its result replaces it.
 
         It stays in force when the tensor is dropped but others computed from it are not.  Returns a
         handle with a method remove().
@@ -1693,7 +1694,8 @@ def transpose(x, axes):
     cdef int64_t stride[16]
     cdef int d
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: transpose(part, axes), lambda part: transpose(part, axes))
+        return mapped(<Dual>x, lambda part: transpose(part, axes),
+                      lambda part: transpose(part, axes))
     if type(x) is not Tensor:
         return np.transpose(x, axes)
     t = x
@@ -1720,7 +1722,8 @@ def broadcast_to(x, shape):
     cdef Tensor t
     cdef ad_view view, target
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: broadcast_to(part, shape), lambda part: broadcast_to(part, shape))
+        return mapped(<Dual>x, lambda part: broadcast_to(part, shape),
+                      lambda part: broadcast_to(part, shape))
     if type(x) is not Tensor:
         return np.broadcast_to(x, shape)
     t = x

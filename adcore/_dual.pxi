@@ -1,8 +1,8 @@
 """Dual numbers: a value with k tangents, the forward mode that needs no tape.
 
 A Dual belongs to one call of a transform, told by its tag.  An op works at the largest tag among
-its operands and takes everything else for constants; values and tangents of that level may be Duals of
-smaller tags, and Tensors lie below all Duals.  So perturbations of different calls never mix.
+its operands and takes everything else for constants; values and tangents of that level may be Duals
+of smaller tags, and Tensors lie below all Duals.  So perturbations of different calls never mix.
 
 Two forms: flat, where value and tangents are doubles; and boxed, where they are floats, float64
 arrays, Tensors or older Duals.  C does numbers and arrays; on Tensors and Duals the words of a row
