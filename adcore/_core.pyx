@@ -208,7 +208,11 @@ def add_methods(dict methods):
 
 cdef object shape_of(object x):
     """np.shape, of tensors and duals too."""
-    return x.shape if type(x) is Tensor or type(x) is Dual else np.shape(x)
+    if PyFloat_CheckExact(x):
+        return ()
+    if type(x) is Tensor or type(x) is Dual or type(x) is cnp.ndarray:
+        return x.shape
+    return np.shape(x)
 
 
 cdef void release_object(void *owner) noexcept with gil:
@@ -637,6 +641,8 @@ cdef object function_called(PyObject *self, PyObject *const *args, Py_ssize_t n)
             return unary(code, <Tensor><object>args[0])
         if type(<object>args[0]) is Dual:
             return dual_unary(code, <Dual><object>args[0])
+        if PyFloat_CheckExact(<object>args[0]):
+            return ad_op_value(code, 0, PyFloat_AS_DOUBLE(<object>args[0]), 0, 0)
     if ad_ops[code].family and n == 2:
         if type(<object>args[0]) is Tensor or <object>args[0] != floor(<object>args[0]):
             raise TypeError(f"{ad_ops[code].name.decode()}(n, x) needs an integer n, got "

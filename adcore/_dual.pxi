@@ -63,15 +63,17 @@ cdef class Dual:
         self.dot = self.inside
 
     def __init__(self, int64_t tag, value, tangents):
-        cdef Py_ssize_t j
+        cdef list parts = []
+        cdef bint scalar
         value = component(value, tag)
+        scalar = PyFloat_CheckExact(value)
         shape = shape_of(value)
-        parts = []
         for t in tangents:
-            t = None if t is None else component(t, tag)
-            if t is not None and shape_of(t) != shape:
-                raise ShapeError(f"a tangent of shape {shape_of(t)} does not fit a value of shape "
-                                 f"{shape}")
+            if t is not None and not (scalar and PyFloat_CheckExact(t)):
+                t = component(t, tag)
+                if shape_of(t) != shape:
+                    raise ShapeError(f"a tangent of shape {shape_of(t)} does not fit a value of "
+                                     f"shape {shape}")
             parts.append(t)
         set_parts(self, tag, value, parts)
 

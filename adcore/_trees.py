@@ -2,6 +2,8 @@
 
 import numbers
 
+import numpy as np
+
 from .errors import ShapeError
 
 
@@ -94,8 +96,8 @@ def same_leaves(what, tree, count, shapes):
 
 def shape_of(x):
     """The shape of a number, an array, a Tensor or a Dual."""
-    import numpy as np
-
+    if type(x) is float:
+        return ()
     shape = getattr(x, "shape", None)
     return np.shape(x) if shape is None else tuple(shape)
 
