@@ -54,8 +54,9 @@ def _base(leaf):
 
 
 def _plain_base(base):
-    """A base that is not tracked, as a float or an array."""
+    """The numbers of a base, as a float or an array."""
     if type(base) is Tensor:
+        base = base.detach()
         return base.item() if base.ndim == 0 else base.numpy()
     return base
 
@@ -84,6 +85,7 @@ class _Recording:
                     f"called with {len(args)} positional arguments"
                 )
         chosen = tuple(i % len(args) for i in chosen)
+        self.recording = _core.is_recording()  # if off, outside: what is around is constant
         picked = args[chosen[0]] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
         lifted = _core.lift_floats(picked) if type(picked) is list and picked else None
         self.numbers = lifted is not None  # the commonest tree of all is kept cheap
@@ -104,7 +106,14 @@ class _Recording:
         full = list(args)
         for i, value in zip(chosen, (given,) if isinstance(argnums, int) else given, strict=True):
             full[i] = value
-        self.output = f(*full, **kwargs)
+        if self.recording:
+            self.output = f(*full, **kwargs)
+        else:
+            _core.set_recording(True)
+            try:
+                self.output = f(*full, **kwargs)
+            finally:
+                _core.set_recording(False)
         self.aux = None
         if has_aux:
             if not isinstance(self.output, tuple) or len(self.output) != 2:
@@ -113,12 +122,12 @@ class _Recording:
                     f"{type(self.output).__name__}"
                 )
             self.output, self.aux = self.output
-        self.nested = self.tracked or _core.reads_outside(self.flat)
+        self.nested = self.recording and (self.tracked or _core.reads_outside(self.flat))
 
     def lift(self, leaves):
         """Make the variables, and return them under the duals of the leaves."""
         bases = [_base(v) for v in leaves]
-        self.tracked = any(type(b) is Tensor and b.requires_grad for b in bases)
+        self.tracked = self.recording and any(type(b) is Tensor and b.requires_grad for b in bases)
         if not self.tracked:
             self.flat, self.variables = _core.lift([_plain_base(b) for b in bases])
         else:
