@@ -176,6 +176,8 @@ cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
                                  ad_view *adjoints) noexcept with gil:
     cdef ad_view *views = NULL
     cdef int n = 0, i, done = 0
+    cdef int off = ad_local.off
+    ad_local.off = 0        # what a rule does here is what gets recorded
     try:
         views = call_views(tape, instr, &n)
         rule = rule_of(tape, instr)
@@ -191,6 +193,7 @@ cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
         keep_call_error(error)
         return AD_CALL_FAILED
     finally:
+        ad_local.off = off
         PyMem_Free(views)
 
 
@@ -199,6 +202,8 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
     cdef ad_view *views = NULL
     cdef int n = 0, i
     cdef ad_view like
+    cdef int off = ad_local.off
+    ad_local.off = 0        # what a rule does here is what gets recorded
     try:
         views = call_views(tape, instr, &n)
         given = [None if tangents[i].place == AD_NUMBER and tangents[i].in_.number == 0
@@ -213,6 +218,7 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
         keep_call_error(error)
         return AD_CALL_FAILED
     finally:
+        ad_local.off = off
         PyMem_Free(views)
 
 
@@ -270,6 +276,8 @@ cdef ad_status call_emit_note(ad_tape *tape, const ad_note *at, const ad_view *g
                               ad_view *result) noexcept with gil:
     cdef Note note
     cdef ad_view flat = g[0]
+    cdef int off = ad_local.off
+    ad_local.off = 0        # what a rule does here is what gets recorded
     try:
         note = <Note>at.hook
         found = note.run(reshape(borrowed_tensor(tape, g), note.shape))
@@ -278,6 +286,8 @@ cdef ad_status call_emit_note(ad_tape *tape, const ad_note *at, const ad_view *g
     except BaseException as error:
         keep_call_error(error)
         return AD_CALL_FAILED
+    finally:
+        ad_local.off = off
 
 
 cdef int note_hooks(Tensor t) except -1:

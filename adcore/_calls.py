@@ -147,7 +147,7 @@ class Rule:
         leaves, output = self.on_tape(operands, results)
         found = pull(self.definition, leaves, output, None, self.split(variable(g)), self.tracked)
         for a in found:
-            self.expect_linear(a, "reverse")
+            expect_linear(self.definition, "reverse", a)
         return found
 
     def emit_forward(self, tangents, operands, results):
@@ -158,23 +158,13 @@ class Rule:
             spread[i] = t if t is None else variable(t)
         found = push(self.definition, leaves, output, None, spread)
         for t in found:
-            self.expect_linear(t, "forward")
+            expect_linear(self.definition, "forward", t)
         parts = [
             np.zeros(int(np.prod(s))) if t is None else _core.reshape(t, (-1,))
             for t, s in zip(found, self.shapes, strict=True)
         ]
         tracked = any(type(p) is Tensor for p in parts)
         return _core.concatenate(parts, 0) if tracked else np.concatenate(parts)
-
-    def expect_linear(self, x, mode):
-        """A derivative that does not depend on the seed, itself a variable, was cut off from it."""
-        if x is None or (type(x) is Tensor and x.requires_grad) or not np.any(plain(x)):
-            return
-        raise NotDifferentiableError(
-            f"{self.definition.rule(mode)} gives numbers that do not depend on the tensors it was "
-            "called with, so its derivatives would be lost; write it with adcore's or NumPy's "
-            "functions on them, without detach(), item() or code outside of both"
-        )
 
 
 def variable(x):
@@ -240,35 +230,74 @@ def push(definition, leaves, output, saved, tangents):
 
 def transposed_push(definition, leaves, output, saved, ct, wanted):
     """J' ct from v -> J v."""
+    shapes = [shape_of(v) for v in flatten(output)[0]]
 
     def along(*directions):
         tangents = [None] * len(leaves)
         for i, v in zip(wanted, directions, strict=True):
             tangents[i] = v
-        found = push(definition, leaves, output, saved, tangents)
-        return [np.zeros(s) if t is None else t for t, s in zip(found, shapes, strict=True)]
+        return push(definition, leaves, output, saved, tangents)
 
-    shapes = [shape_of(v) for v in flatten(output)[0]]
-    with _recording():
-        _, back = vjp(along, *[ones(shape_of(leaves[i])) for i in wanted])
-        return list(back(ct))
+    inputs = [shape_of(leaves[i]) for i in wanted]
+    return _transposed(definition, "forward", along, inputs, shapes, ct, leaves)
 
 
 def transposed_pull(definition, leaves, output, saved, tangents):
     """J v from ct -> J' ct."""
     wanted = [i for i, t in enumerate(tangents) if t is not None]
+    shapes = [shape_of(leaves[i]) for i in wanted]
 
     def against(*ct):
-        found = pull(definition, leaves, output, saved, list(ct), wanted)
-        return [np.zeros(s) if a is None else a for a, s in zip(found, shapes, strict=True)]
+        return pull(definition, leaves, output, saved, list(ct), wanted)
 
-    shapes = [shape_of(leaves[i]) for i in wanted]
-    with _recording():
-        _, back = vjp(against, *[ones(shape_of(v)) for v in flatten(output)[0]])
-        return list(back([tangents[i] for i in wanted]))
+    inputs = [shape_of(v) for v in flatten(output)[0]]
+    given = [tangents[i] for i in wanted]
+    return _transposed(definition, "reverse", against, inputs, shapes, given, leaves)
 
 
-def ones(shape):
+def _transposed(definition, mode, linear, inputs, outputs, weights, leaves):
+    """Of a linear function of arrays of shapes `inputs`: its transpose, applied to `weights`."""
+
+    def zeros_filled(*x):
+        found = linear(*x)
+        for y in found:
+            expect_linear(definition, mode, y)
+        return [np.zeros(s) if y is None else y for y, s in zip(found, outputs, strict=True)]
+
+    try:
+        with _recording():
+            return list(vjp(zeros_filled, *map(_ones, inputs))[1](list(weights)))
+    except NotDifferentiableError:
+        if any(type(v) in (Tensor, Dual) for v in (*leaves, *weights)):
+            raise
+    # In plain numbers any rule will do, called for one element at a time.
+    found = []
+    for k, shape in enumerate(inputs):
+        total = np.zeros(shape)
+        for at in np.ndindex(shape):
+            unit = np.zeros(shape)
+            unit[at] = 1.0
+            x = [np.zeros(s) if s else 0.0 for s in inputs]
+            x[k] = unit if shape else 1.0
+            parts = zip(linear(*x), weights, strict=True)
+            total[at] = sum(np.sum(plain(y) * w) for y, w in parts if y is not None)
+        found.append(total if shape else float(total))
+    return found
+
+
+def expect_linear(definition, mode, x):
+    """Refuse a derivative that does not depend on its seed, a variable: it was cut off from it."""
+    if x is None or type(x) is Dual or (type(x) is Tensor and x.requires_grad):
+        return
+    if np.any(plain(x)):
+        raise NotDifferentiableError(
+            f"{definition.rule(mode)} gives numbers that do not depend on the tensors it was "
+            "called with, so its derivatives would be lost; write it with adcore's or NumPy's "
+            "functions on them, without detach(), item() or code outside of both"
+        )
+
+
+def _ones(shape):
     """Where to take the derivative of a linear function: anywhere."""
     return np.ones(shape) if shape else 1.0
 
@@ -308,11 +337,13 @@ def blame(definition, mode):
     try:
         yield
     except NotDifferentiableError as error:
-        if getattr(error, "named", False):
+        if isinstance(error, _RuleNotDifferentiable):
             raise
-        named = NotDifferentiableError(
+        raise _RuleNotDifferentiable(
             f"{definition.rule(mode)} cannot be differentiated: {error}.  A rule written with "
             "adcore's or NumPy's functions, and nothing outside of them, holds at every order"
-        )
-        named.named = True
-        raise named from error
+        ) from error
+
+
+class _RuleNotDifferentiable(NotDifferentiableError):
+    """A NotDifferentiableError that has been told which rule it comes from."""

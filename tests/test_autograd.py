@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import adcore as torch
-from adcore.errors import ShapeError, TapeError
+from adcore.errors import NotDifferentiableError, ShapeError, TapeError
 
 
 def leaf(*data):
@@ -166,6 +166,19 @@ def test_a_training_loop_with_detach_and_requires_grad():
         ((x - 1.0) ** 2).sum().backward()
         x = (x - 0.1 * x.grad).detach().requires_grad_()
     np.testing.assert_allclose(x.detach().numpy(), [1.0, 1.0], rtol=1e-12)
+
+
+def test_transforms_record_for_themselves_inside_no_grad():
+    y = leaf(5.0)
+    with torch.no_grad():
+        assert torch.grad(lambda x: x * x * y)(3.0) == 30.0
+        assert torch.hessian(lambda x: x * x * y)(3.0) == 10.0
+        assert torch.jvp(lambda x: x * x, (3.0,), (1.0,)) == (9.0, 6.0)
+        assert torch.linearize(lambda x: x * x, 3.0)[1](1.0) == 6.0
+        assert torch.grad(lambda x: x * x)(y) == 10.0
+        with pytest.raises(ZeroDivisionError):
+            torch.grad(lambda x: x / 0 if x > 0 else 1 / 0)(-1.0)
+        assert not torch.is_grad_enabled()
 
 
 # ---- hooks ----
@@ -463,3 +476,371 @@ def test_errors_say_what_to_write():
         torch.autograd.grad([1.0], x)
     with pytest.raises(ValueError, match="materialize_grads=True gives zeros"):
         torch.autograd.grad(x.sum(), x, allow_unused=False, materialize_grads=True)
+
+
+# ---- Function ----
+
+
+class Cubed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scale):
+        ctx.save_for_backward(x)
+        ctx.scale = scale
+        return scale * x**3
+
+    @staticmethod
+    def backward(ctx, grad):
+        assert ctx.needs_input_grad == (True, False)
+        (x,) = ctx.saved_tensors
+        return 3.0 * ctx.scale * x**2 * grad, None
+
+
+class Exp(torch.autograd.Function):
+    """Of NumPy inside; saves its output, as a rule for exp would."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.tensor(np.exp(x.detach().numpy()))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return y * grad
+
+
+class Polar(torch.autograd.Function):
+    """Two outputs; setup_context instead of ctx in forward; saves what it computed on the way."""
+
+    @staticmethod
+    def forward(x, y):
+        r2 = x * x + y * y
+        return np.sqrt(r2), np.arctan2(y, x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, y = inputs
+        ctx.save_for_backward(x, y, x * x + y * y, output[0])
+
+    @staticmethod
+    def backward(ctx, g_r, g_phi):
+        x, y, r2, r = ctx.saved_tensors
+        return g_r * x / r - g_phi * y / r2, g_r * y / r + g_phi * x / r2
+
+
+FUNCTIONS = [
+    (lambda x: Cubed.apply(x, 2.0), lambda x: 2.0 * x**3),
+    (Exp.apply, np.exp),
+    (lambda x: np.sum(Polar.apply(x, x * x)[1]), lambda x: np.sum(np.arctan2(x * x, x))),
+    (
+        lambda x: (lambda r, phi: r * phi)(*Polar.apply(x, x + 1.0)),
+        lambda x: np.sqrt(x * x + (x + 1.0) ** 2) * np.arctan2(x + 1.0, x),
+    ),
+]
+
+
+@pytest.mark.parametrize(("apply", "expected"), FUNCTIONS)
+def test_a_function_in_every_mode_and_order(apply, expected):
+    at, v = np.array([0.7, 1.3]), np.array([1.0, -2.0])
+
+    def use(f):
+        return lambda x: np.sum(np.sin(f(x)) * x)
+
+    for transform in (
+        lambda g: torch.grad(g)(at),
+        lambda g: torch.jvp(g, (at,), (v,))[1],
+        lambda g: torch.hessian(g)(at),
+        lambda g: torch.jacfwd(torch.jacrev(g))(at),
+        lambda g: torch.jacfwd(torch.jacfwd(g))(at),
+        lambda g: torch.grad(lambda x: torch.jvp(g, (x,), (v,))[1])(at),
+        lambda g: torch.jacobian(torch.hessian(g))(at),
+        lambda g: torch.jvp(torch.grad(g), (at,), (v,))[1],
+    ):
+        np.testing.assert_allclose(transform(use(apply)), transform(use(expected)), rtol=1e-12)
+
+
+def test_a_function_on_tensors():
+    x = leaf([1.0, 2.0])
+    y = Cubed.apply(x, 2.0)
+    assert y.requires_grad
+    (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+    np.testing.assert_array_equal(g.detach().numpy(), [6.0, 24.0])
+    g.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [12.0, 24.0])
+    assert not Cubed.apply(torch.tensor([1.0]), 2.0).requires_grad
+    with torch.no_grad():
+        assert not Cubed.apply(x, 2.0).requires_grad
+
+
+def test_create_graph_inside_no_grad():
+    x = leaf([1.0, 2.0])
+    y = Exp.apply(Cubed.apply(x, 2.0)).sum()
+    with torch.no_grad():
+        (g,) = torch.autograd.grad(y, x, create_graph=True)
+        assert not torch.is_grad_enabled()
+    assert g.requires_grad
+
+
+def test_unused_outputs_get_zeros_or_none():
+    class Two(torch.autograd.Function):
+        materialize = True
+
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(Two.materialize)
+            return x * 1.0, x * 2.0
+
+        @staticmethod
+        def backward(ctx, a, b):
+            del ctx
+            assert (b is None) == (not Two.materialize)
+            return a * 3.0
+
+    for Two.materialize in (True, False):
+        x = leaf(1.0)
+        Two.apply(x)[0].backward()
+        assert x.grad.item() == 3.0
+
+
+def test_outputs_marked_as_not_differentiable():
+    class Ranked(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            order = torch.tensor(np.argsort(x.numpy()))
+            ctx.mark_non_differentiable(order)
+            return x * 2.0, order
+
+        @staticmethod
+        def backward(ctx, g, _):
+            del ctx
+            return g * 2.0
+
+    y, order = Ranked.apply(leaf([3.0, 1.0]))
+    assert y.requires_grad
+    assert not order.requires_grad
+    np.testing.assert_array_equal(order.numpy(), [1.0, 0.0])
+
+
+def test_a_function_outside_of_adcore_at_the_second_order():
+    class Outside(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return torch.tensor(np.sin(x.numpy()))
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return torch.tensor(g.numpy() * np.cos(x.numpy()))
+
+    class Once(Outside):
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, g):
+            return Outside.backward(ctx, g)
+
+    class Lossy(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = torch.tensor(np.sin(x.detach().numpy()))
+            ctx.save_for_backward(torch.tensor(np.cos(x.detach().numpy())))
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return ctx.saved_tensors[0] * g
+
+    at = np.array([0.5, 1.0])
+    for function, complaint in (
+        (
+            Outside,
+            r"Outside.backward, or what forward saves for it, cannot be diff.*: numpy\(\) of",
+        ),
+        (Once, r"numpy\(\) of a tracked tensor"),
+        (Lossy, r"Lossy.forward saved a tensor of shape \(2,\) that is neither an input nor an"),
+    ):
+        x = leaf(at)
+        y = function.apply(x).sum()
+        y.backward()
+        np.testing.assert_array_equal(x.grad.numpy(), np.cos(at))
+        _, tangent = torch.jvp(lambda x, f=function: np.sum(f.apply(x)), (at,), (at,))
+        np.testing.assert_allclose(tangent, np.sum(np.cos(at) * at), rtol=1e-15)
+        with pytest.raises(NotDifferentiableError, match=complaint):
+            torch.autograd.grad(y, x, create_graph=True)
+        torch.autograd.grad(y, x)
+
+
+def test_once_differentiable_names_the_backward():
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, g):
+            return 2.0 * g * ctx.saved_tensors[0]
+
+    x = leaf(3.0)
+    assert torch.autograd.grad(Once.apply(x), x)[0].item() == 6.0
+    with pytest.raises(
+        NotDifferentiableError, match=r"Once.backward is marked once_differentiable"
+    ):
+        torch.autograd.grad(Once.apply(x), x, create_graph=True)
+
+
+def test_misuse_of_functions():
+    class NoBackward(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            del ctx
+            return x * 2.0
+
+    class TooFew(NoBackward):
+        @staticmethod
+        def backward(ctx, g):
+            del ctx, g
+            return ()
+
+    class NoTensor(NoBackward):
+        @staticmethod
+        def forward(ctx, x):
+            del ctx
+            return x.item()
+
+    x = leaf(1.0)
+    with pytest.raises(NotDifferentiableError, match=r"write a static method NoBackward.backward"):
+        NoBackward.apply(x).backward()
+    with pytest.raises(
+        ShapeError, match=r"TooFew.backward returned 0 gradients where forward has 1"
+    ):
+        TooFew.apply(x).backward()
+    with pytest.raises(TypeError, match=r"NoTensor.forward must return tensors, got a float"):
+        NoTensor.apply(x)
+
+
+# ---- functional ----
+
+
+def test_functional_of_one_tensor():
+    functional = torch.autograd.functional
+    x, v = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0])
+
+    def f(x):
+        return x**3 * x[0]
+
+    j = np.array([[4.0, 0.0], [8.0, 12.0]])
+    np.testing.assert_array_equal(functional.jacobian(f, x).numpy(), j)
+    y, g = functional.vjp(f, x, v)
+    np.testing.assert_array_equal(y.numpy(), [1.0, 8.0])
+    np.testing.assert_array_equal(g.numpy(), v.numpy() @ j)
+    y, d = functional.jvp(f, x, v)
+    np.testing.assert_array_equal(y.numpy(), [1.0, 8.0])
+    np.testing.assert_array_equal(d.numpy(), j @ v.numpy())
+
+    def g(x):
+        return f(x).sum()
+
+    h = np.array([[12.0, 12.0], [12.0, 12.0]])
+    np.testing.assert_array_equal(functional.hessian(g, x).numpy(), h)
+    for product in (functional.hvp, functional.vhp):
+        y, hv = product(g, x, v)
+        assert y.item() == 9.0
+        np.testing.assert_array_equal(hv.numpy(), h @ v.numpy())
+
+
+def test_functional_of_several_tensors():
+    functional = torch.autograd.functional
+    x, y = torch.tensor([1.0, 2.0]), torch.tensor(3.0)
+    j = functional.jacobian(lambda x, y: (x * y, x.sum()), (x, y))
+    assert [[b.shape for b in row] for row in j] == [[(2, 2), (2,)], [(2,), ()]]
+    np.testing.assert_array_equal(j[0][0].numpy(), 3.0 * np.eye(2))
+    assert j[1][1].item() == 0.0
+    h = functional.hessian(lambda x, y: (x * x).sum() * y, (x, y))
+    np.testing.assert_array_equal(h[0][1].numpy(), [2.0, 4.0])
+    assert h[1][1].item() == 0.0
+    _, (gx, gy) = functional.vjp(lambda x, y: (x * y).sum(), (x, y))
+    np.testing.assert_array_equal(gx.numpy(), [3.0, 3.0])
+    assert gy.item() == 3.0
+    _, (hx, hy) = functional.hvp(lambda x, y: (x * x).sum() * y, (x, y), (x, y))
+    np.testing.assert_array_equal(hx.numpy(), 6.0 * x.numpy() + 2.0 * 3.0 * x.numpy())
+    assert hy.item() == 2.0 * 5.0
+    (a, b), (da, db) = functional.jvp(lambda x, y: (x * y, x.sum()), (x, y), (x, y))
+    np.testing.assert_array_equal(da.numpy(), 2.0 * a.numpy())
+    assert (b.item(), db.item()) == (3.0, 3.0)
+
+
+def test_functional_with_create_graph_depends_on_its_inputs():
+    functional = torch.autograd.functional
+    for make in (
+        lambda x: functional.jacobian(lambda x: x**3, x, create_graph=True).sum(),
+        lambda x: functional.hessian(lambda x: (x**4).sum() / 4.0, x, create_graph=True).sum(),
+        lambda x: functional.vjp(lambda x: x**3, x, torch.tensor([1.0, 1.0]), create_graph=True)[
+            1
+        ].sum(),
+        lambda x: functional.jvp(lambda x: x**3, x, torch.tensor([1.0, 1.0]), create_graph=True)[
+            1
+        ].sum(),
+    ):
+        x = leaf([1.0, 2.0])
+        make(x).backward()
+        np.testing.assert_array_equal(x.grad.numpy(), [6.0, 12.0])
+    _, hv = functional.hvp(lambda x: (x**4).sum(), leaf([1.0, 2.0]), torch.tensor([1.0, 1.0]))
+    assert not hv.requires_grad
+
+
+def test_functional_errors():
+    functional = torch.autograd.functional
+    x = torch.tensor([1.0, 2.0])
+    with pytest.raises(ShapeError, match=r"must return a tensor of one element, got shape \(2,\)"):
+        functional.hessian(lambda x: x * x, x)
+    with pytest.raises(
+        ShapeError, match="v may only be left out for a single output of one element"
+    ):
+        functional.vjp(lambda x: x * x, x)
+    with pytest.raises(ShapeError, match=r"v has shapes \[\(3,\)\], the inputs have \[\(2,\)\]"):
+        functional.jvp(lambda x: x * x, x, np.ones(3))
+    with pytest.raises(TypeError, match="a tuple of tensors, got a float in place 1"):
+        functional.jacobian(lambda x, y: x * y, (x, 1.0))
+
+
+# ---- gradcheck ----
+
+
+def test_gradcheck_and_gradgradcheck_accept_what_is_right():
+    x, y = leaf([[0.5, 1.5], [2.0, -1.0]]), leaf([1.0, 2.0])
+
+    def f(x, y, n):
+        return torch.exp(x @ y / n), (x * x).sum() * y[0]
+
+    assert torch.autograd.gradcheck(f, (x, y, 3.0), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(f, (x, y, 3.0), check_fwd_over_rev=True)
+    assert torch.autograd.gradcheck(Polar.apply, (y, leaf([3.0, -1.0])), check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(Polar.apply, (y, leaf([3.0, -1.0])))
+
+
+def test_gradcheck_finds_what_is_wrong():
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return 2.001 * g * ctx.saved_tensors[0].detach()
+
+    x = leaf([1.0, 5.0])
+    complaint = r"derivative of output 0 by input 0, in backward mode, differs"
+    with pytest.raises(torch.autograd.GradcheckError, match=complaint):
+        torch.autograd.gradcheck(Wrong.apply, x, rtol=1e-4)
+    assert not torch.autograd.gradcheck(Wrong.apply, x, rtol=1e-4, raise_exception=False)
+    assert torch.autograd.gradcheck(Wrong.apply, x, rtol=1e-2)
+    with pytest.raises(torch.autograd.GradcheckError, match="output 0 by input 0"):
+        torch.autograd.gradgradcheck(Wrong.apply, x)
+    with pytest.raises(ValueError, match="none of the 1 inputs has it"):
+        torch.autograd.gradcheck(Wrong.apply, torch.tensor([1.0]))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'epsilon'"):
+        torch.autograd.gradcheck(Wrong.apply, x, epsilon=1e-3)
