@@ -170,6 +170,8 @@ static int64_t extent(const struct ad_tape *tape)
 
 enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t consts)
 {
+    if (slots > MOST)
+        return AD_NO_SLOTS;
     if (!tape->busy && extent(tape) > 2 * tape->live + MIN_COMPACT)
         ad_tape_compact(tape);
     return ad_tape_grow(tape, 4, slots + 4, consts, 0);

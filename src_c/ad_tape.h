@@ -120,7 +120,7 @@ enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t co
 /* Room for a few scalar instructions, or an array instruction of 'slots' results. */
 AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
 {
-    if (AD_LIKELY(tape->n + 4 <= tape->capacity && tape->n_slots + slots + 4 <= tape->slot_capacity &&
+    if (AD_LIKELY(tape->n + 4 <= tape->capacity && slots <= tape->slot_capacity - tape->n_slots - 4 &&
                   tape->n_consts + 8 <= tape->const_capacity))
         return AD_OK;
     return ad_tape_room_slow(tape, slots, 8);

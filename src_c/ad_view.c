@@ -174,11 +174,11 @@ int64_t ad_view_size(const struct ad_view *view)
 
 void ad_strides(int ndim, const int64_t *shape, int64_t *stride)
 {
-    int64_t step = 1;
+    uint64_t step = 1; /* wraps around where the shape is beyond any tape, and is then refused */
 
     for (int d = ndim - 1; d >= 0; d--) {
-        stride[d] = step;
-        step *= AD_MAX(shape[d], 1);
+        stride[d] = (int64_t)step;
+        step *= (uint64_t)AD_MAX(shape[d], 1);
     }
 }
 

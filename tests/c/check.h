@@ -18,12 +18,12 @@
 static char check_text[1 << 16]; /* the case under way, to be printed if a check fails */
 static size_t check_length;
 
-static void check_clear(void)
+static inline void check_clear(void)
 {
     check_text[check_length = 0] = '\0';
 }
 
-__attribute__((format(printf, 1, 2))) static void check_note(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static inline void check_note(const char *format, ...)
 {
     va_list args;
     int n;
@@ -57,13 +57,13 @@ check_failed(const char *file, int line, const char *condition, const char *form
     } while (0)
 
 /* Equal up to rounding, relative to 'scale' or 1; nan equals nan. */
-static bool close_to(double a, double b, double scale)
+static inline bool close_to(double a, double b, double scale)
 {
     return a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= 1e-9 * (1 + scale);
 }
 
 /* Equal, the sign of zero included. */
-static bool same_number(double a, double b)
+static inline bool same_number(double a, double b)
 {
     return (isnan(a) && isnan(b)) || (a == b && !signbit(a) == !signbit(b));
 }
@@ -74,7 +74,7 @@ struct rng {
     uint64_t state;
 };
 
-static uint64_t rng_bits(struct rng *rng)
+static inline uint64_t rng_bits(struct rng *rng)
 {
     uint64_t z = rng->state += 0x9E3779B97F4A7C15u;
 
@@ -84,12 +84,12 @@ static uint64_t rng_bits(struct rng *rng)
 }
 
 /* A whole number from 'low' to 'high', both included. */
-static int64_t rng_int(struct rng *rng, int64_t low, int64_t high)
+static inline int64_t rng_int(struct rng *rng, int64_t low, int64_t high)
 {
     return low + (int64_t)(rng_bits(rng) % (uint64_t)(high - low + 1));
 }
 
-static double rng_uniform(struct rng *rng, double low, double high)
+static inline double rng_uniform(struct rng *rng, double low, double high)
 {
     return low + (high - low) * (double)(rng_bits(rng) >> 11) * 0x1p-53;
 }
