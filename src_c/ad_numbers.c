@@ -62,16 +62,19 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
 #define TWO_LOOPS(name, value)                                                                     \
     LOOP(loop_##name##_vv, const double *xs, const double *zs) {                                   \
             const double x = xs[i], z = zs[i];                                                     \
+            (void)x, (void)z;                                                                      \
             y[i] = value;                                                                          \
         }                                                                                          \
     END_LOOP                                                                                       \
     LOOP(loop_##name##_vs, const double *xs, double z) {                                           \
             const double x = xs[i];                                                                \
+            (void)x, (void)z;                                                                      \
             y[i] = value;                                                                          \
         }                                                                                          \
     END_LOOP                                                                                       \
     LOOP(loop_##name##_sv, double x, const double *zs) {                                           \
             const double z = zs[i];                                                                \
+            (void)x, (void)z;                                                                      \
             y[i] = value;                                                                          \
         }                                                                                          \
     END_LOOP

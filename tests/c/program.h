@@ -855,7 +855,7 @@ static void release_numbers(void *owner)
 
 static void constant_step(struct program *p)
 {
-    int64_t shape[AD_MAX_DIMS], n = rng_int(&p->rng, 0, 4) ? rng_int(&p->rng, 1, 12) : 0;
+    int64_t shape[AD_MAX_DIMS] = {0}, n = rng_int(&p->rng, 0, 4) ? rng_int(&p->rng, 1, 12) : 0;
     int ndim = rng_int(&p->rng, 0, 2) ? random_shape(p, n, shape) : 0, way;
     struct value *y = new_value(p, ndim, shape);
     struct ad_view view = ad_view_slots(0, ndim, shape);
