@@ -1172,7 +1172,7 @@ cdef class Tensor:
         return left // right, left % right
 
     def __pow__(left, right, modulus):
-        return power(left, right)
+        return power(left, right) if modulus is None else NotImplemented
 
     def __iadd__(self, other):
         return in_place(self, binary(AD_OP_add, self, other))

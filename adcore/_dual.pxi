@@ -65,12 +65,12 @@ cdef class Dual:
     def __init__(self, int64_t tag, value, tangents):
         cdef list parts = []
         cdef bint scalar
-        value = component(value, tag)
+        value = handle_of_its_own(component(value, tag))
         scalar = PyFloat_CheckExact(value)
         shape = shape_of(value)
         for t in tangents:
             if t is not None and not (scalar and PyFloat_CheckExact(t)):
-                t = component(t, tag)
+                t = handle_of_its_own(component(t, tag))
                 if shape_of(t) != shape:
                     raise ShapeError(f"a tangent of shape {shape_of(t)} does not fit a value of "
                                      f"shape {shape}")
@@ -222,7 +222,22 @@ cdef class Dual:
         return left // right, left % right
 
     def __pow__(left, right, modulus):
-        return dual_power(left, right)
+        return dual_power(left, right) if modulus is None else NotImplemented
+
+    def __iadd__(self, other):
+        return become(self, dual_binary(AD_OP_add, self, other))
+
+    def __isub__(self, other):
+        return become(self, dual_binary(AD_OP_sub, self, other))
+
+    def __imul__(self, other):
+        return become(self, dual_binary(AD_OP_mul, self, other))
+
+    def __itruediv__(self, other):
+        return become(self, dual_binary(AD_OP_div, self, other))
+
+    def __ipow__(self, other):
+        return become(self, dual_power(self, other))
 
     def __neg__(self):
         return dual_unary(AD_OP_neg, self)
@@ -333,6 +348,15 @@ cdef object component(object x, int64_t tag):
     return out
 
 
+cdef object handle_of_its_own(object x):
+    """An array that x += 1 under its old name will not change; plain ones are for the caller."""
+    if type(x) is Tensor and (<Tensor>x).h.view != NULL:
+        return (<Tensor>x).alias()
+    if type(x) is Dual and (<Dual>x).boxed:
+        return (<Dual>x).clone()
+    return x
+
+
 cdef object value_of(Dual d):
     d.own = False
     return d.of if d.boxed else d.x
@@ -342,6 +366,20 @@ cdef tuple tangents_of(Dual d):
     cdef int j
     d.own = False
     return d.dots if d.boxed else tuple([d.dot[j] for j in range(d.k)])
+
+
+cdef object become(Dual d, object out):
+    """What `d += other` leaves in d, `out` being d + other: arrays change, numbers do not."""
+    cdef Dual y
+    if type(out) is not Dual or not d.boxed or d.ndim == 0:
+        return out
+    y = <Dual>out
+    if y.shape != d.shape:
+        raise ShapeError(f"a dual number of shape {d.shape} cannot become one of shape {y.shape} "
+                         "in place; write y = x + ... instead")
+    d.level, d.k, d.own = y.level, y.k, False
+    d.of, d.dots, d.radicand = value_of(y), tangents_of(y), y.radicand
+    return d
 
 
 cdef object numbers_of(object x):

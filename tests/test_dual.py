@@ -431,6 +431,35 @@ def test_unary_operators_and_divmod():
     assert (quotient.value, rest.value) == divmod(7.0, -2.5)
 
 
+def test_operators_in_place():
+    """Arrays change under all their names, as NumPy's do; numbers are bound anew."""
+    for op in (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow):
+        pure = getattr(operator, op.__name__[1:])
+        tag = new_tag()
+        x, z = Dual(tag, np.array([2.0, 3.0]), (np.ones(2),)), Dual(tag, 1.5, (0.5,))
+        expected, kept, same = pure(x, z), x.copy(), x
+        x = op(x, z)
+        assert same is x
+        np.testing.assert_array_equal(x.value, expected.value)
+        np.testing.assert_array_equal(x.tangents, expected.tangents)
+        np.testing.assert_array_equal(kept.tangents, [[1.0, 1.0]])
+        y = z
+        y = op(y, 2.0)
+        assert (y.value, z.value) == (pure(1.5, 2.0), 1.5)
+        x = op(x, newer := dual(1.0, 1.0, 2.0))
+        assert (same.tag, len(same.tangents)) == (newer.tag, 2)
+    with pytest.raises(ShapeError, match=r"shape \(2,\) cannot become one of shape \(3, 2\) in pl"):
+        x += np.ones((3, 2))
+    array = np.ones(2)
+    with pytest.raises(
+        NotDifferentiableError, match=r"out=; .* x = x \+ y for x \+= y of an array"
+    ):
+        array += x
+    assert pow(z, 2).value == 2.25
+    with pytest.raises(TypeError, match="unsupported operand"):
+        pow(z, 2, 5)
+
+
 def test_matrix_product(rng):
     a, b, v, w = (rng.normal(size=s) for s in ((2, 3), (3, 4), (2, 3), (3, 4)))
     tag = new_tag()
@@ -625,6 +654,17 @@ def test_assignment_of_newer_and_older_duals_and_tensors():
     (g,) = _core.emit_reverse([y.value[1]], [None], [t])
     assert g.item() == 14.0
     np.testing.assert_array_equal(y.tangents[0], [2.0, 0.0])
+
+
+def test_parts_do_not_see_changes_in_place():
+    older = dual(np.array([1.0, 2.0]), np.ones(2))
+    tensor = adcore.tensor([1.0, 2.0], requires_grad=True) * 1.0
+    for part in (older, tensor):
+        x = dual(part, part)
+        part += 1.0
+        part[0] = 7.0
+        for kept in (x.value, *x.tangents):
+            assert kept.tolist() == [1.0, 2.0]
 
 
 def test_filling_an_array_in_a_loop():

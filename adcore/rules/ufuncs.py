@@ -101,7 +101,7 @@ def array_ufunc(ufunc, method, inputs, kwargs):
     """What Tensor.__array_ufunc__ hands on: all but a plain call of a row's ufunc."""
     name = ufunc.__name__
     for option in ("out", "where"):
-        if kwargs.get(option) not in (None, True, (None,)):
+        if option in kwargs and not _is_default(option, kwargs[option]):
             _refuse_option(name, option)
     if name in CONSTANT:
         return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
@@ -133,6 +133,13 @@ def _row(name):
     return _rows.get(name)
 
 
+def _is_default(option, value):
+    """Whether an option of a ufunc says nothing; `out` is a tuple, of None or arrays."""
+    if type(value) is tuple:
+        return all(v is None for v in value)
+    return value is None or (option == "where" and value is True)
+
+
 def _refuse_option(name, option):
     instead = {
         "out": f"write y = {name}(...), or x = x + y for x += y of an array x",
@@ -143,7 +150,7 @@ def _refuse_option(name, option):
 
 def _refuse_all(name, kwargs):
     for option, value in kwargs.items():
-        if value is not None and (option, value) != ("where", True) and value != (None,):
+        if not _is_default(option, value):
             reductions.refuse(name, **{option: value})
 
 
