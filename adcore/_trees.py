@@ -1,9 +1,11 @@
 """Nested containers: lists, tuples, dicts, named tuples and dataclasses, to leaves and back."""
 
+import itertools
 import numbers
 
 import numpy as np
 
+from ._core import Dual, Tensor
 from .errors import ShapeError
 
 
@@ -44,6 +46,19 @@ class Floats:
         return list(leaves)
 
 
+class Run:
+    """The structure of a list or a tuple of nothing but leaves."""
+
+    def __init__(self, kind, n):
+        self.kind, self.n = kind, n
+
+    def build(self, leaves):
+        """The container with the next leaves in it."""
+        return self.kind(itertools.islice(leaves, self.n))
+
+
+# The commonest leaves, told by their type alone.
+LEAF_TYPES = frozenset((float, int, np.float64, np.ndarray, Tensor, Dual))
 _LEAF = Leaf()
 FLOATS = Floats()
 
@@ -58,7 +73,13 @@ def flatten(tree):
 def _walk(tree, leaves):
     kind = type(tree)
     keys = None
+    if kind in LEAF_TYPES:
+        leaves.append(tree)
+        return _LEAF
     if kind is list or kind is tuple:
+        if LEAF_TYPES.issuperset(map(type, tree)):
+            leaves.extend(tree)
+            return Run(kind, len(tree))
         values = tree
     elif isinstance(tree, dict):
         keys, values = list(tree), list(tree.values())

@@ -48,7 +48,7 @@ PYTHON_MAY_IMPORT = {
     "__init__": EVERYTHING,
     "errors": set(),
     "_core": {"errors"},
-    "_trees": {"errors"},
+    "_trees": {"_core", "errors"},
     "ops": {"_core", "errors"},
     "rules": BASE,
     "transforms": BASE,
