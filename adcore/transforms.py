@@ -617,6 +617,8 @@ def _split_dual(y, tag):
     if type(y) is Dual and y.tag == tag:
         t = y.tangents[0]
         return y.value, _zeros(shape_of(y.value)) if t is None else t
+    if type(y) is Tensor and not y.requires_grad:
+        y = _plain_base(y)
     return y, _zeros(shape_of(y))
 
 

@@ -763,6 +763,8 @@ def test_deliberate_ways_out():
     assert x[0].item() == 1.0
     assert dual(np.array([[3.0]]), None).item() == 3.0
     assert adcore.jvp(lambda z: z * z.detach(), (3.0,), (1.0,)) == (9.0, 3.0)
+    value, slope_of = adcore.jvp(lambda z: z.detach(), (3.0,), (1.0,))
+    assert (type(value), value, slope_of) == (float, 3.0, 0.0)
 
 
 def test_copies():
