@@ -17,11 +17,12 @@ cdef extern from "ad_status.h" nogil:
 cdef extern from "ad_ops.h" nogil:
     enum:
         AD_N_OPS
-        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal, AD_OP_root, AD_OP_norm0, AD_OP_floor
+        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal, AD_OP_floor
         AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
         AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_mul0, AD_OP_mul00
+        AD_OP_flow
         AD_W_X, AD_W_Z, AD_W_W, AD_W_Y, AD_W_P, AD_W_CONST, AD_W_END
-        AD_LINEAR, AD_SELECT, AD_CURVED
+        AD_LINEAR, AD_SELECT, AD_CURVED, AD_POLE
         AD_MAX_ARGS
     ctypedef int ad_op "int"
     struct ad_word:
@@ -116,7 +117,7 @@ cdef extern from "ad_view.h" nogil:
 
 cdef extern from "ad_tape.h" nogil:
     enum:
-        AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_CALL
+        AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_NORM, AD_CALL
     struct ad_handle:
         ad_tape *tape
         ad_handle *next
@@ -198,9 +199,13 @@ cdef extern from "ad_tape.h" nogil:
     void ad_tape_leave(ad_tape *tape, int32_t was)
 
 
-cdef extern from "ad_sweep.h" nogil:
+cdef extern from "ad_lanes.h" nogil:
     enum:
         AD_LANES
+
+
+cdef extern from "ad_sweep.h" nogil:
+    enum:
         AD_SWEEP_FORWARD, AD_SWEEP_REVERSE, AD_SWEEP_SECOND
     struct ad_work:
         double *tan

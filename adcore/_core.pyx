@@ -111,8 +111,8 @@ class Op:
     """One row of the op table.
 
     Attributes are `name`, `ufunc` (the NumPy or SciPy ufunc of the same meaning), `n_args`,
-    `family` (takes an integer parameter first), `hidden`, `curvature` ("linear", "select" or
-    "curved"), `domain` (an open interval per argument), `partial_text` (the derivative column as
+    `family` (takes an integer parameter first), `hidden`, `curvature` ("linear", "select",
+    "curved" or "pole"), `domain` (an open interval per argument), `partial_text` (the derivative column as
     an expression in x, z, w, y and p), `words` (the same in postfix) and `function`.
     """
 
@@ -161,7 +161,8 @@ def _text(list words):
 
 def _make_ops():
     out = []
-    curvatures = {AD_LINEAR: "linear", AD_SELECT: "select", AD_CURVED: "curved"}
+    curvatures = {AD_LINEAR: "linear", AD_SELECT: "select", AD_CURVED: "curved",
+                  AD_POLE: "pole"}
     for code in range(AD_N_OPS):
         op = Op()
         op.code = code
@@ -496,6 +497,8 @@ cdef object apply_two(ad_op op, object left, object right):
 
 cdef inline object binary(ad_op op, object left, object right):
     """left op right; numbers and scalar tensors without detours."""
+    if op == AD_OP_mul and left is right and type(left) is Tensor:
+        return unary(AD_OP_square, <Tensor>left)
     cdef ad_tape *tape = ad_local.tape
     cdef int32_t a = 0, b = 0
     cdef double x, z
@@ -526,6 +529,8 @@ cdef inline object binary(ad_op op, object left, object right):
             right_const = True
         else:
             return apply_two(op, left, right)
+        if op == AD_OP_mul and a == b and not left_const and not right_const:
+            return unary(AD_OP_square, <Tensor>left)
         if left_const:
             if right_const:
                 return apply_two(op, left, right)
@@ -537,36 +542,14 @@ cdef inline object binary(ad_op op, object left, object right):
     return apply_two(op, left, right)
 
 
-cdef bint is_norm(Tensor t):
-    """Is this the root of a sum of squares, and recording on?"""
-    cdef int code
-    if t.h.tape == NULL or t.h.tape != ad_local.tape or ad_local.off != 0:
-        return False
-    code = ad_tape_code(t.h.tape, t.h.instr)
-    return code == AD_OP_root or code == AD_OP_norm0
-
-
-cdef object radicand(Tensor norm):
-    """The square of a norm: the sum of squares it came from, exact at zero too."""
-    cdef ad_tape *tape = norm.h.tape
-    cdef int32_t i = norm.h.instr, first
-    cdef ad_view view, source
-    if not ad_tape_is_array(tape, i):
-        first = tape.a[i]
-        return new_scalar(tape, ad_tape_producer(tape, first), first)
-    view = ad_handle_get(&norm.h)
-    ad_tape_views(tape, i, &source, 1)
-    if view.place != AD_SLOTS or source.place != AD_SLOTS or not ad_view_is_contiguous(&source):
-        return apply_two(AD_OP_square, norm, norm)
-    view.base += source.base - tape.dst[i]
-    return new_result(tape, &view, True)
-
-
 cdef inline object unary(ad_op op, Tensor t):
     cdef ad_tape *tape = t.h.tape
     cdef int32_t i
-    if op == AD_OP_square and is_norm(t):
-        return radicand(t)
+    if op == AD_OP_square and tape != NULL and ad_tape_code(tape, t.h.instr) == AD_NORM:
+        # the square of a norm has no kink, whatever its spelling
+        found = sum_of_squares(t)
+        if found is not None:
+            return found
     if tape != NULL and tape == ad_local.tape and t.h.view == NULL and ad_local.off == 0 \
             and ad_tape_room(tape, 1) == AD_OK:
         i = ad_tape_push(tape, op, t.h.slot, t.h.slot,
@@ -584,6 +567,32 @@ cdef object power(object base, object exponent):
         if p == floor(p) and -2.0 ** 53 < p < 2.0 ** 53:
             return integer_power(<Tensor>base, p)
     return binary(AD_OP_pow, base, exponent)
+
+
+cdef Tensor sum_of_squares(Tensor norm):
+    """The sum of squares that a norm is the root of, exact at zero too; None for other tensors."""
+    cdef ad_tape *tape = norm.h.tape
+    cdef ad_view view, rows, squares, sums
+    cdef const ad_view *args[1]
+    cdef int32_t i, dst
+    if tape == NULL or tape != ad_local.tape or ad_local.off:
+        return None
+    view = ad_handle_get(&norm.h)
+    if view.place != AD_SLOTS or ad_view_size(&view) == 0:
+        return None
+    i = ad_tape_producer(tape, ad_view_lowest(&view))
+    if ad_tape_code(tape, i) != AD_NORM:
+        return None
+    check(ad_tape_room(tape, 8))        # may move the tape
+    view = ad_handle_get(&norm.h)
+    i = ad_tape_producer(tape, ad_view_lowest(&view))
+    dst = tape.dst[i]
+    ad_tape_views(tape, i, &rows, 1)
+    args[0] = &rows
+    check(ad_record_op(tape, AD_OP_square, 0, args, &squares))
+    check(ad_record_sum(tape, &squares, <uint32_t>1 << (rows.ndim - 1), &sums))
+    view.base += sums.base - dst
+    return new_result(tape, &view, True)
 
 
 cdef object integer_power(Tensor base, double p):
@@ -1266,6 +1275,8 @@ cdef class Tensor:
                     return power(inputs[0], inputs[1])
                 if len(inputs) == 1 and type(inputs[0]) is Tensor:
                     return unary(code, <Tensor>inputs[0])
+                if code == AD_OP_mul:
+                    return binary(AD_OP_mul, inputs[0], inputs[1])
                 return apply_op(code, 0, inputs)
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
@@ -1790,6 +1801,11 @@ def sum_axes(x, tuple axes=None, bint keepdims=False):
 def cumsum_last(x, bint from_end=False):
     """Running sums of a Tensor along its last dimension."""
     return record_one(x, AD_CUMSUM, from_end)
+
+
+def norm_last(x):
+    """The Euclidean norm of a Tensor over its last dimension; its gradient at zero is zero."""
+    return record_one(x, AD_NORM, 0)
 
 
 def extremum_last(x, bint least=False):

@@ -55,7 +55,7 @@ cdef class Dual:
     cdef double inside[DUAL_INLINE]
     cdef object of              # boxed: the value, and a tuple of tangents
     cdef tuple dots
-    cdef object radicand        # what the row `root` was applied to, if this is its result
+    cdef object radicand        # of a norm, the sum of squares that it is the root of
 
     __array_priority__ = 2000.0
 
@@ -292,7 +292,8 @@ cdef class Dual:
         if method == "__call__" and not kwargs and code >= 0:
             if code == AD_OP_pow:
                 return dual_power(inputs[0], inputs[1])
-            return dual_op(code, 0, inputs)
+            return dual_binary(code, inputs[0], inputs[1]) if len(inputs) == 2 \
+                else dual_op(code, 0, inputs)
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
@@ -485,6 +486,12 @@ cdef Dual dual_of(int64_t tag, object value, list tangents):
     return d
 
 
+def norm_dual(Dual norm, radicand):
+    """Let a Dual that is a norm know the sum of squares that it is the root of; returns it."""
+    norm.radicand = radicand
+    return norm
+
+
 cdef object mapped(Dual d, function, of_radicand=None):
     """A linear function of a Dual, from that of its parts."""
     cdef Dual out
@@ -601,6 +608,8 @@ cdef inline object dual_binary(ad_op op, object left, object right):
     cdef const double *dots[2]
     cdef Dual y
     cdef PyObject *top       # the Dual that says tag and number of tangents
+    if op == AD_OP_mul and left is right and (<Dual>left).radicand is not None:
+        return (<Dual>left).radicand
     dots[0] = NULL
     dots[1] = NULL
     x[2] = 0
@@ -636,7 +645,7 @@ cdef inline object dual_binary(ad_op op, object left, object right):
 
 
 cdef inline object dual_unary(ad_op op, Dual a):
-    if op == AD_OP_root or (op == AD_OP_square and a.radicand is not None):
+    if op == AD_OP_square and a.radicand is not None:
         return dual_op(op, 0, (a,))
     return of_one(op, 0, a)
 
@@ -646,7 +655,7 @@ cdef inline object of_one(ad_op op, double p, Dual a):
     cdef double x[3]
     cdef const double *dots[1]
     cdef Dual y
-    if a.boxed:
+    if a.boxed or a.radicand is not None:
         return dual_op(op, p, (a,))
     x[0] = a.x
     x[1] = 0
@@ -725,8 +734,6 @@ cdef object dual_op(ad_op op, double p, tuple args):
             y = of_arrays(op, p, args, tag, k)
         if y is None:
             y = of_objects(op, p, args, tag, k)
-    if op == AD_OP_root or op == AD_OP_norm0:
-        y.radicand = args[0]
     return y
 
 
@@ -804,7 +811,7 @@ cdef Dual of_objects(ad_op op, double p, tuple args, int64_t tag, int k):
         partial = None
         for j in range(k):
             t = moves[i][j]
-            if t is None or (PyFloat_CheckExact(t) and PyFloat_AS_DOUBLE(t) == 0):
+            if t is None:
                 continue
             if partial is None:
                 partial = run_words(words, p, values, value)
@@ -835,6 +842,8 @@ cdef object share(ad_op op, int i, object partial, object tangent):
         return of_two(AD_OP_gate, partial, tangent)
     if op == AD_OP_mul0 and i == 1 or op == AD_OP_mul00:
         return of_two(AD_OP_mul00, tangent, partial)
+    if ad_ops[op].curvature == AD_POLE:
+        return of_two(AD_OP_flow, tangent, partial)
     return of_two(AD_OP_mul if is_finite(partial) else AD_OP_mul0, tangent, partial)
 
 
@@ -853,7 +862,7 @@ cdef object of_parts(ad_op op, double p, list parts):
     if n == 2:
         return of_two(op, parts[0], parts[1])
     if n == 1 and type(parts[0]) is Dual:
-        return dual_op(op, p, (parts[0],)) if op == AD_OP_root or op == AD_OP_square \
+        return dual_op(op, p, (parts[0],)) if op == AD_OP_square \
             else of_one(op, p, <Dual>parts[0])
     return call_op(op, p, tuple(parts))
 

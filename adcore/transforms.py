@@ -8,6 +8,7 @@ dataclasses of them.
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -172,7 +173,7 @@ class _Recording:
             return flat.tolist()
         out, at = [], 0
         for shape in self.shapes:
-            size = int(np.prod(shape)) if shape else 1
+            size = math.prod(shape)
             part = flat[(slice(None),) * axis + (slice(at, at + size),)]
             part = part.reshape(flat.shape[:axis] + shape + flat.shape[axis + 1 :])
             out.append(float(part) if part.ndim == 0 else part)
@@ -261,7 +262,7 @@ class _Recording:
         """All derivatives of an output, one array of shape y.shape + variable.shape each."""
         lanes = _core_lanes()
         size = y.size
-        found = [np.zeros((size, int(np.prod(s)))) for s in self.shapes]
+        found = [np.zeros((size, math.prod(s))) for s in self.shapes]
         if not self.nested:
             for start in range(0, size, lanes):
                 m = min(lanes, size - start)
@@ -280,7 +281,7 @@ class _Recording:
     def columns(self, y):
         """The same by forward mode."""
         lanes = _core_lanes()
-        sizes = [int(np.prod(s)) for s in self.shapes]
+        sizes = [math.prod(s) for s in self.shapes]
         if not self.nested:
             n = sum(sizes)
             found = np.zeros((y.size, n))

@@ -237,6 +237,35 @@ static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_vie
     return AD_OK;
 }
 
+AD_VECTOR static double sum_of_squares(const double *x, int64_t n)
+{
+    double lane[8] = {0}, rest = 0;
+    int64_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (int j = 0; j < 8; j++)
+            lane[j] += x[i + j] * x[i + j];
+    for (; i < n; i++)
+        rest += x[i] * x[i];
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+}
+
+static enum ad_status compute_norm(struct ad_tape *tape, const struct ad_view *from, int64_t size,
+                                   int32_t dst)
+{
+    int64_t row = from->shape[from->ndim - 1];
+    double *x = malloc((size_t)(size * row + 1) * sizeof *x);
+
+    if (!x)
+        return AD_NO_MEMORY;
+    ad_view_read(from, tape->value, x);
+    for (int64_t i = 0; i < size; i++)
+        tape->value[dst + i] = sqrt(sum_of_squares(x + i * row, row));
+    free(x);
+    return AD_OK;
+}
+
 enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
 {
     int code = ad_tape_code(tape, i);
@@ -273,6 +302,8 @@ enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
         compute_cumsum(tape, views, block[4] != 0, block[2], dst);
         return AD_OK;
     }
+    if (code == AD_NORM)
+        return compute_norm(tape, views, block[2], dst);
     if (code == AD_EXTREMUM)
         return compute_extremum(tape, views, block[4] != 0, block[2], dst);
     memcpy(&p, block + 3, sizeof p);

@@ -1,10 +1,13 @@
 /* ad_dual.c -- value and tangents of single ops, of numbers and of vectors. */
 #include "ad_dual.h"
 
+#include "ad_point.h"
+
 double ad_dual_op(enum ad_op op, double p, const double *x, int k, const double *const *xdot,
                   double *ydot)
 {
     double d[AD_MAX_ARGS], y = ad_op_value(op, p, x[0], x[1], x[2]);
+    enum ad_curvature curvature = ad_ops[op].curvature;
     bool cuts = ad_op_cuts(op), empty = true;
 
     ad_op_partials(op, p, x[0], x[1], x[2], y, d);
@@ -16,10 +19,10 @@ double ad_dual_op(enum ad_op op, double p, const double *x, int k, const double 
             continue;
         if (empty)
             for (int j = 0; j < k; j++)
-                ydot[j] = dot[j] == 0 ? 0 : dot[j] * partial;
+                ydot[j] = ad_flow(curvature, dot[j], partial);
         else
             for (int j = 0; j < k; j++)
-                ydot[j] += dot[j] == 0 ? 0 : dot[j] * partial;
+                ydot[j] += ad_flow(curvature, dot[j], partial);
         empty = false;
     }
     if (empty)
@@ -30,22 +33,32 @@ double ad_dual_op(enum ad_op op, double p, const double *x, int k, const double 
 
 /* ---- vectors: 'to' becomes, or gains, tangent times partial ---- */
 
-AD_INLINE double product(double t, double d, bool cuts)
+enum rule { PLAIN, CUTS /* ad_op_cuts() */, POLE };
+
+static enum rule rule_of(enum ad_op op)
 {
-    return t == 0 || (cuts && d == 0) ? 0 : t * d;
+    return ad_op_cuts(op) ? CUTS : ad_ops[op].curvature == AD_POLE ? POLE : PLAIN;
+}
+
+AD_INLINE double product(double t, double d, enum rule rule)
+{
+    return rule == CUTS && d == 0 ? 0 : ad_flow(rule == POLE ? AD_POLE : AD_CURVED, t, d);
 }
 
 #define RUN(name, T, D, ASSIGN)                                                                    \
-    AD_VECTOR static void name(size_t n, struct ad_vec t, struct ad_vec d, bool cuts,              \
+    AD_VECTOR static void name(size_t n, struct ad_vec t, struct ad_vec d, enum rule rule,         \
                                double *restrict to)                                                \
     {                                                                                              \
         (void)t, (void)d;                                                                          \
-        if (cuts)                                                                                  \
+        if (rule == CUTS)                                                                          \
             for (size_t i = 0; i < n; i++)                                                         \
-                to[i] ASSIGN product(T, D, true);                                                  \
+                to[i] ASSIGN product(T, D, CUTS);                                                  \
+        else if (rule == POLE)                                                                     \
+            for (size_t i = 0; i < n; i++)                                                         \
+                to[i] ASSIGN product(T, D, POLE);                                                  \
         else                                                                                       \
             for (size_t i = 0; i < n; i++)                                                         \
-                to[i] ASSIGN product(T, D, false);                                                 \
+                to[i] ASSIGN product(T, D, PLAIN);                                                 \
     }
 RUN(set_vv, t.v[i], d.v[i], =)
 RUN(set_vs, t.v[i], d.c, =)
@@ -56,7 +69,7 @@ RUN(add_vs, t.v[i], d.c, +=)
 RUN(add_sv, t.c, d.v[i], +=)
 RUN(add_ss, t.c, d.c, +=)
 
-static void (*const runs[2][2][2])(size_t, struct ad_vec, struct ad_vec, bool, double *) = {
+static void (*const runs[2][2][2])(size_t, struct ad_vec, struct ad_vec, enum rule, double *) = {
     {{set_ss, set_sv}, {set_vs, set_vv}},
     {{add_ss, add_sv}, {add_vs, add_vv}},
 };
@@ -77,7 +90,7 @@ void ad_dual_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, i
                     const struct ad_vec *xdot, double *y, double *const *ydot, double *scratch)
 {
     int n_args = ad_ops[op].n_args;
-    bool cuts = ad_op_cuts(op);
+    enum rule rule = rule_of(op);
 
     for (size_t start = 0; start < n; start += AD_TILE) {
         size_t m = AD_MIN(n - start, (size_t)AD_TILE);
@@ -101,7 +114,7 @@ void ad_dual_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, i
                 known = true;
                 for (int before = 0; before < i; before++)
                     gains |= !is_zero(xdot[before * k + j]);
-                runs[gains][t.v != NULL][d.v != NULL](m, t, d, cuts, ydot[j] + start);
+                runs[gains][t.v != NULL][d.v != NULL](m, t, d, rule, ydot[j] + start);
             }
         }
     }

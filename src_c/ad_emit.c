@@ -92,6 +92,18 @@ static enum ad_status push(struct ad_tape *tape, enum ad_op op, int arg, const s
     return apply(tape, AD_OP_mul0, 0, args, result);
 }
 
+/* The same for a tangent: see ad_flow(). */
+static enum ad_status push_tangent(struct ad_tape *tape, enum ad_op op, int arg,
+                                   const struct ad_view *tangent, const struct ad_view *partial,
+                                   struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*tangent, *partial, ad_view_number(0)};
+
+    if (ad_ops[op].curvature == AD_POLE && partial->place != AD_NUMBER)
+        return apply(tape, AD_OP_flow, 0, args, result);
+    return push(tape, op, arg, tangent, partial, result);
+}
+
 /* The partial of 'op' with respect to argument 'arg' as views; the words are run on the tape. */
 static enum ad_status emit_partial(struct ad_tape *tape, enum ad_op op, int arg, double p,
                                    const struct ad_view *a, const struct ad_view *y,
@@ -674,9 +686,10 @@ static enum ad_status reverse_matmul(struct emitter *e, int32_t i, const struct 
     return status;
 }
 
-/* The weights of an extremum: equal(x, y) over the number of ties, in the shape of x. */
-static enum ad_status extremum_weights(struct ad_tape *tape, int32_t i, const struct ad_view *from,
-                                       struct ad_view *weights)
+/* What the elements x of a row contribute to its result y, in the shape of x: for an extremum
+ * equal(x, y) over the number of ties, for a norm x / y, and 0 at zero. */
+static enum ad_status row_weights(struct ad_tape *tape, int32_t i, const struct ad_view *from,
+                                  struct ad_view *weights)
 {
     struct ad_view args[AD_MAX_ARGS] = {*from, ad_view_number(0), ad_view_number(0)}, equal, count;
     enum ad_status status;
@@ -685,12 +698,25 @@ static enum ad_status extremum_weights(struct ad_tape *tape, int32_t i, const st
     args[1].shape[args[1].ndim] = 1;
     args[1].stride[args[1].ndim++] = 0;
     ad_view_broadcast(&args[1], from->ndim, from->shape);
+    if (ad_tape_code(tape, i) == AD_NORM)
+        return apply(tape, AD_OP_div0, 0, args, weights);
     status = apply(tape, AD_OP_equal, 0, args, &equal);
     if (!status)
         status = ad_record_sum(tape, &equal, 1u << (from->ndim - 1), &count);
     args[0] = equal;
     args[1] = count;
     return status ? status : apply(tape, AD_OP_div, 0, args, weights);
+}
+
+/* Weights times what moves through row instruction i. */
+static enum ad_status weigh(struct ad_tape *tape, int32_t i, const struct ad_view *weights,
+                            const struct ad_view *moving, struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*moving, *weights, ad_view_number(0)};
+
+    if (ad_tape_code(tape, i) == AD_NORM)
+        return apply(tape, AD_OP_mul0, 0, args, result);
+    return gate(tape, weights, moving, result);
 }
 
 static enum ad_status reverse_along(struct emitter *e, int32_t i, const struct ad_view *g)
@@ -718,9 +744,9 @@ static enum ad_status reverse_along(struct emitter *e, int32_t i, const struct a
         shape[from.ndim - 1] = 1;
         status = shaped.place == AD_NUMBER ? AD_OK : reshaped(tape, &shaped, from.ndim, shape);
         if (!status)
-            status = extremum_weights(tape, i, &from, &weights);
+            status = row_weights(tape, i, &from, &weights);
         if (!status)
-            status = gate(tape, &weights, &shaped, &moved);
+            status = weigh(tape, i, &weights, &shaped, &moved);
     }
     ad_view_drop(&shaped);
     if (status)
@@ -783,7 +809,7 @@ static enum ad_status reverse_instr(struct emitter *e, int32_t i)
         return reverse_addto(e, i, &g);
     if (code == AD_MATMUL)
         return reverse_matmul(e, i, &g);
-    if (code == AD_CUMSUM || code == AD_EXTREMUM)
+    if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM)
         return reverse_along(e, i, &g);
     if (code == AD_CALL)
         return reverse_call(e, i, &g);
@@ -1090,7 +1116,7 @@ static enum ad_status forward_words(struct emitter *e, enum ad_op op, double p, 
             simplify(tape, &tangent);
         status = emit_partial(tape, op, j, p, a, y, &partial);
         if (!status) {
-            status = push(tape, op, j, &tangent, &partial, &product);
+            status = push_tangent(tape, op, j, &tangent, &partial, &product);
             ad_view_drop(&partial);
         }
         ad_view_drop(&tangent);
@@ -1178,9 +1204,9 @@ static enum ad_status forward_along(struct emitter *e, int32_t i, struct ad_view
     if (ad_tape_code(tape, i) == AD_CUMSUM) {
         status = ad_record_along(tape, AD_CUMSUM, &tangent, tape->aux[tape->a[i] + 4], t);
     } else {
-        status = extremum_weights(tape, i, &from, &weights);
+        status = row_weights(tape, i, &from, &weights);
         if (!status)
-            status = gate(tape, &weights, &tangent, &product);
+            status = weigh(tape, i, &weights, &tangent, &product);
         if (!status)
             status = ad_record_sum(tape, &product, 1u << (from.ndim - 1), t);
     }
@@ -1232,7 +1258,7 @@ static enum ad_status forward_instr(struct emitter *e, int32_t i)
         status = forward_addto(e, i, &t);
     } else if (code == AD_MATMUL) {
         status = forward_matmul(e, i, &t);
-    } else if (code == AD_CUMSUM || code == AD_EXTREMUM) {
+    } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM) {
         status = forward_along(e, i, &t);
     } else if (code == AD_CALL) {
         status = forward_call(e, i, &t);

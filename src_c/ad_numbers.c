@@ -288,7 +288,7 @@ void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n, const struc
 
     for (int j = 0; j < info->n_args; j++)
         h[j] = constant(0);
-    if (info->curvature != AD_CURVED)
+    if (info->curvature < AD_CURVED)
         return;
     for (const struct ad_word *word = info->partial[arg]; word->op != AD_W_END; word++) {
         if (word->op >= 0) {
@@ -379,7 +379,7 @@ void ad_op_second(enum ad_op op, double p, const double *a, double y, double *d,
 
     ad_op_partials(op, p, a[0], a[1], a[2], y, d);
     for (int i = 0; i < n_args; i++) {
-        if (ad_ops[op].curvature == AD_CURVED)
+        if (ad_ops[op].curvature >= AD_CURVED)
             second_row(op, i, p, a, y, d, h[i]);
         else
             for (int j = 0; j < n_args; j++)

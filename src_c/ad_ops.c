@@ -59,6 +59,7 @@
 #define LINEAR AD_LINEAR
 #define SELECT AD_SELECT
 #define CURVED AD_CURVED
+#define POLE AD_POLE
 
 const struct ad_op_info ad_ops[AD_N_OPS] = {
 #define UNARY(name, ufunc, value, dx, curvature, lo, hi)                                           \

@@ -15,7 +15,8 @@ enum ad_op {
     AD_N_OPS
 };
 
-enum ad_curvature { AD_LINEAR, AD_SELECT, AD_CURVED };
+/* The last two have second derivatives. */
+enum ad_curvature { AD_LINEAR, AD_SELECT, AD_CURVED, AD_POLE };
 
 /* A derivative column is kept as words in postfix order, closed by AD_W_END.  A word is an op code
  * (a FAMILY op at parameter p + c), or one of these. */

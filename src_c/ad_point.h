@@ -71,6 +71,15 @@ AD_INLINE double ad_sub0(double a, double b)
     return a == b ? 0 : a - b;
 }
 
+/* A tangent times a partial of an op of the given curvature.  A zero tangent gives zero, since the
+ * operand stands still; but where a POLE has a partial of nan there is no derivative, and nan stays. */
+AD_INLINE double ad_flow(enum ad_curvature curvature, double tangent, double partial)
+{
+    if (tangent == 0 && (curvature != AD_POLE || partial == partial))
+        return 0;
+    return tangent * partial;
+}
+
 AD_INLINE double ad_recip0(double a)
 {
     return a == 0 ? 0 : 1 / a;

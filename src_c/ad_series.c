@@ -223,7 +223,7 @@ static struct ad_operand build_op(struct plan *plan, enum ad_op op, double p,
 {
     const struct ad_op_info *info = &ad_ops[op];
     struct ad_recurrence recurrence = ad_recurrences[op];
-    bool selects = info->curvature != AD_CURVED;
+    bool selects = info->curvature < AD_CURVED;
     struct ad_operand exponent = {NULL, 0, 0, false, false};
     int degree = 0, n_more = 0;
     struct ad_node *node;
@@ -415,7 +415,7 @@ bool ad_series_reverse(enum ad_op op, double p, size_t n, int order,
                        struct ad_series_work *work)
 {
     const struct ad_op_info *info = &ad_ops[op];
-    bool selects = info->curvature != AD_CURVED, failed = false;
+    bool selects = info->curvature < AD_CURVED, failed = false;
     int limit = selects ? 0 : order;
     struct ad_operand args[AD_MAX_ARGS], d[AD_MAX_ARGS];
     struct plan plan;

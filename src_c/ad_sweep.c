@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ad_linalg.h"
+#include "ad_lanes.h"
+#include "ad_norm.h"
 #include "ad_point.h"
+#include "ad_product.h"
 
 /* ---- workspace ---- */
 
@@ -49,189 +51,6 @@ enum ad_status ad_work_begin(struct ad_tape *tape, enum ad_sweep_kind kind, int3
     return ok ? AD_OK : AD_NO_MEMORY;
 }
 
-/* ---- moving lanes between buffers and tiles ---- */
-
-/* The slot of element i of a span; a negative number if it is no variable. */
-AD_INLINE int64_t span_slot(const struct ad_span *span, int64_t i)
-{
-    switch (span->kind) {
-    case AD_SPAN_FIXED:
-        return -1;
-    case AD_SPAN_RUN:
-        return span->slot + i;
-    case AD_SPAN_ONE:
-        return span->slot;
-    case AD_SPAN_MANY:
-        return span->slots[i];
-    }
-    ad_unreachable();
-    return -1;
-}
-
-/* Is no element of the span a variable?  Runs lie within one instruction, hence on one side of low. */
-AD_INLINE bool span_is_fixed(const struct ad_span *span, int32_t low)
-{
-    return span->kind == AD_SPAN_FIXED || (span->kind != AD_SPAN_MANY && span->slot < low);
-}
-
-AD_VECTOR static void add_run(double *to, const double *from, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] += from[i];
-}
-
-/* to[i] += from[i] * d, a zero in 'from' giving zero; 'from' and 'to' do not overlap. */
-AD_VECTOR static void push_run(double *restrict to, const double *restrict from,
-                               const double *restrict d, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double t = from[i] * d[i];
-
-        to[i] += from[i] == 0 ? 0 : t;
-    }
-}
-
-AD_VECTOR static void push_run_const(double *restrict to, const double *restrict from, double d,
-                                     int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double t = from[i] * d;
-
-        to[i] += from[i] == 0 ? 0 : t;
-    }
-}
-
-/* A zero partial of an op that cuts stops even infinite adjoints: see ad_op_cuts(). */
-AD_VECTOR static void push_run_cut(double *restrict to, const double *restrict from,
-                                      const double *restrict d, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double t = from[i] * d[i];
-
-        to[i] += from[i] == 0 || d[i] == 0 ? 0 : t;
-    }
-}
-
-AD_VECTOR static double sum_products(const double *restrict from, struct ad_vec d, bool cuts,
-                                     int64_t n)
-{
-    double lane[8] = {0};
-
-    for (int64_t i = 0; i < n; i++) {
-        double p = d.v ? d.v[i] : d.c, t = from[i] * p;
-
-        lane[i & 7] += from[i] == 0 || (cuts && p == 0) ? 0 : t;
-    }
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
-}
-
-/* The same for any number of lanes and any span; inlined for the common numbers of lanes. */
-AD_INLINE void push_lanes(const int lanes, double *buffer, int32_t low, const struct ad_span *to,
-                          const double *from, struct ad_vec d, bool cuts, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        int64_t slot = span_slot(to, i);
-        double p = d.v ? d.v[i] : d.c, *at = buffer + (slot - low) * lanes;
-
-        if (slot < low || (cuts && p == 0))
-            continue;
-        for (int l = 0; l < lanes; l++) {
-            double f = from[i * lanes + l];
-
-            at[l] += f == 0 ? 0 : f * p;
-        }
-    }
-}
-
-AD_VECTOR static void push_8(double *buffer, int32_t low, const struct ad_span *to,
-                             const double *from, struct ad_vec d, bool cuts, int64_t n)
-{
-    push_lanes(AD_LANES, buffer, low, to, from, d, cuts, n);
-}
-
-/* buffer[to] += from * d over n elements: the one way in which tangents and adjoints move. */
-static void push(int lanes, double *buffer, int32_t low, const struct ad_span *to,
-                 const double *from, struct ad_vec d, enum ad_curvature curvature, int64_t n)
-{
-    bool cuts = curvature == AD_SELECT;
-
-    if (span_is_fixed(to, low) || (!d.v && d.c == 0 && cuts))
-        return;
-    if (!d.v && d.c == 1 && to->kind == AD_SPAN_RUN) {
-        add_run(buffer + (to->slot - (int64_t)low) * lanes, from, n * lanes);
-    } else if (lanes == 1 && to->kind == AD_SPAN_RUN) {
-        double *at = buffer + (to->slot - low);
-
-        if (!d.v)
-            push_run_const(at, from, d.c, n);
-        else if (cuts)
-            push_run_cut(at, from, d.v, n);
-        else
-            push_run(at, from, d.v, n);
-    } else if (lanes == 1 && to->kind == AD_SPAN_ONE) {
-        buffer[to->slot - low] += sum_products(from, d, cuts, n);
-    } else if (lanes == 1) {
-        push_lanes(1, buffer, low, to, from, d, cuts, n);
-    } else if (lanes == AD_LANES) {
-        push_8(buffer, low, to, from, d, cuts, n);
-    } else {
-        push_lanes(lanes, buffer, low, to, from, d, cuts, n);
-    }
-}
-
-static const struct ad_vec one = {NULL, 1};
-
-/* The lanes of a span, contiguous; NULL if all are zero.  'room' holds AD_TILE * lanes. */
-static const double *lanes_of(int lanes, const double *buffer, int32_t low,
-                              const struct ad_span *span, int64_t n, double *room)
-{
-    if (span_is_fixed(span, low))
-        return NULL;
-    if (span->kind == AD_SPAN_RUN)
-        return buffer + (span->slot - (int64_t)low) * lanes;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t slot = span_slot(span, i);
-
-        for (int l = 0; l < lanes; l++)
-            room[i * lanes + l] = slot < low ? 0 : buffer[(slot - low) * lanes + l];
-    }
-    return room;
-}
-
-void ad_work_add(const struct ad_tape *tape, double *buffer, int lanes, const struct ad_view *view,
-                 const double *data)
-{
-    int64_t size = ad_view_size(view);
-    struct ad_span_room room;
-
-    for (int64_t start = 0, n; start < size; start += n) {
-        n = ad_tile_size(view, size, start);
-        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
-
-        push(lanes, buffer, tape->work->low, &span, data + start * lanes, one, false, n);
-    }
-}
-
-void ad_work_get(const struct ad_tape *tape, const double *buffer, int lanes,
-                 const struct ad_view *view, double *data)
-{
-    int64_t size = ad_view_size(view);
-    struct ad_span_room room;
-
-    for (int64_t start = 0, n; start < size; start += n) {
-        n = ad_tile_size(view, size, start);
-        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
-        const double *from =
-            lanes_of(lanes, buffer, tape->work->low, &span, n, data + start * lanes);
-
-        if (!from)
-            memset(data + start * lanes, 0, (size_t)(n * lanes) * sizeof *data);
-        else if (from != data + start * lanes)
-            memcpy(data + start * lanes, from, (size_t)(n * lanes) * sizeof *data);
-    }
-}
-
 /* ---- elementwise array instructions ---- */
 
 /* One tile of an elementwise instruction: where its operands are, and their values. */
@@ -255,20 +74,24 @@ static void load_tile(const struct ad_tape *tape, const struct ad_view *views, i
     tile->y = (struct ad_vec){tape->value + dst + start, 0};
 }
 
-static bool all_zero(const double *x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (x[i] != 0)
-            return false;
-    return true;
-}
-
 static double block_parameter(const int64_t *block)
 {
     double p;
 
     memcpy(&p, block + 3, sizeof p);
     return p;
+}
+
+/* Where a row has a POLE, a tangent of zero does not hide a partial that is nan: see ad_flow(). */
+static void keep_nan(int lanes, double *to, struct ad_vec d, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double p = d.v ? d.v[i] : d.c;
+
+        if (p != p)
+            for (int l = 0; l < lanes; l++)
+                to[i * lanes + l] = p;
+    }
 }
 
 static void forward_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *room)
@@ -287,12 +110,16 @@ static void forward_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *r
 
         load_tile(tape, views, n_args, dst, block[2], start, &tile);
         for (int j = 0; j < n_args; j++) {
-            const double *from = lanes_of(lanes, work->tan, low, &tile.span[j], tile.n, room);
+            const double *from = ad_lanes_of(lanes, work->tan, low, &tile.span[j], tile.n, room);
 
-            if (from)
-                push(lanes, work->tan, low, &out, from,
-                     ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
-                     ad_op_cuts(op), tile.n);
+            struct ad_vec d;
+
+            if (!from)
+                continue;
+            d = ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch);
+            ad_lanes_push(lanes, work->tan, low, &out, from, d, ad_op_cuts(op), tile.n);
+            if (ad_ops[op].curvature == AD_POLE)
+                keep_nan(lanes, work->tan + (out.slot - (int64_t)low) * lanes, d, tile.n);
         }
     }
 }
@@ -312,12 +139,12 @@ static void reverse_op(struct ad_tape *tape, int32_t i, enum ad_op op)
         const double *g = work->adj + (dst - low + start) * lanes;
 
         tile.n = ad_tile_size(&views[0], block[2], start);
-        if (all_zero(g, tile.n * lanes))
+        if (ad_all_zero(g, tile.n * lanes))
             continue;
         load_tile(tape, views, n_args, dst, block[2], start, &tile);
         for (int j = 0; j < n_args; j++)
-            if (!span_is_fixed(&tile.span[j], low))
-                push(lanes, work->adj, low, &tile.span[j], g,
+            if (!ad_span_is_fixed(&tile.span[j], low))
+                ad_lanes_push(lanes, work->adj, low, &tile.span[j], g,
                      ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
                      ad_op_cuts(op), tile.n);
     }
@@ -331,7 +158,7 @@ AD_INLINE void add_curvature(int lanes, double *sum, struct ad_vec h, const doub
         double c = h.v ? h.v[i] : h.c;
 
         for (int l = 0; l < lanes; l++)
-            sum[i * lanes + l] += tangent[i * lanes + l] == 0 ? 0 : c * tangent[i * lanes + l];
+            sum[i * lanes + l] += ad_mul0(tangent[i * lanes + l], c);
     }
 }
 
@@ -355,21 +182,21 @@ static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *ro
         struct ad_vec d[AD_MAX_ARGS] = {{NULL, 0}}, h[AD_MAX_ARGS];
 
         tile.n = ad_tile_size(&views[0], block[2], start);
-        if (all_zero(g, tile.n) && all_zero(dg, tile.n * lanes))
+        if (ad_all_zero(g, tile.n) && ad_all_zero(dg, tile.n * lanes))
             continue;
         load_tile(tape, views, n_args, dst, block[2], start, &tile);
         for (int j = 0; j < n_args; j++) {
             d[j] = ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, scratch);
             scratch += AD_PARTIAL_SCRATCH;
-            tangent[j] = lanes_of(lanes, work->tan, low, &tile.span[j], tile.n,
+            tangent[j] = ad_lanes_of(lanes, work->tan, low, &tile.span[j], tile.n,
                                   room + j * AD_TILE * lanes);
         }
         for (int j = 0; j < n_args; j++) {
-            if (span_is_fixed(&tile.span[j], low))
+            if (ad_span_is_fixed(&tile.span[j], low))
                 continue;
-            push(1, work->adj, low, &tile.span[j], g, d[j], cuts, tile.n);
-            push(lanes, work->dadj, low, &tile.span[j], dg, d[j], cuts, tile.n);
-            if (ad_ops[op].curvature != AD_CURVED)
+            ad_lanes_push(1, work->adj, low, &tile.span[j], g, d[j], cuts, tile.n);
+            ad_lanes_push(lanes, work->dadj, low, &tile.span[j], dg, d[j], cuts, tile.n);
+            if (ad_ops[op].curvature < AD_CURVED)
                 continue;
             ad_op_vector_second(op, j, p, (size_t)tile.n, tile.a, tile.y, d, h, scratch);
             memset(sum, 0, (size_t)(tile.n * lanes) * sizeof *sum);
@@ -379,7 +206,7 @@ static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *ro
             for (int64_t e = 0; e < tile.n; e++)
                 for (int l = 0; l < lanes; l++)
                     sum[e * lanes + l] = g[e] == 0 ? 0 : g[e] * sum[e * lanes + l];
-            push(lanes, work->dadj, low, &tile.span[j], sum, one, false, tile.n);
+            ad_lanes_push(lanes, work->dadj, low, &tile.span[j], sum, ad_one, false, tile.n);
         }
     }
 }
@@ -407,11 +234,11 @@ static void move_addto(struct ad_tape *tape, int32_t i, bool reverse, double *bu
             const struct ad_span *source = reverse ? &out : &in, *target = reverse ? &in : &out;
             const double *data;
 
-            if (span_is_fixed(target, low))
+            if (ad_span_is_fixed(target, low))
                 continue;
-            data = lanes_of(lanes, buffer, low, source, n, room);
+            data = ad_lanes_of(lanes, buffer, low, source, n, room);
             if (data)
-                push(lanes, buffer, low, target, data, one, false, n);
+                ad_lanes_push(lanes, buffer, low, target, data, ad_one, false, n);
         }
     }
 }
@@ -497,221 +324,6 @@ static void move_extremum(struct ad_tape *tape, int32_t i, bool reverse, double 
     }
 }
 
-/* ---- matrix products ---- */
-
-/* One operand of one batch: its view, and its values or one lane of a buffer as a matrix. */
-static struct ad_view batch_view(const struct ad_view *view, int64_t batch)
-{
-    struct ad_view one_batch = *view;
-    int nb = view->ndim - 2;
-
-    for (int d = nb - 1; d >= 0; d--) {
-        one_batch.base += batch % view->shape[d] * view->stride[d];
-        batch /= view->shape[d];
-    }
-    one_batch.ndim = 2;
-    for (int d = 0; d < 2; d++) {
-        one_batch.shape[d] = view->shape[nb + d];
-        one_batch.stride[d] = view->stride[nb + d];
-    }
-    return one_batch;
-}
-
-static struct ad_matrix dense(const double *data, int64_t rows, int64_t cols)
-{
-    return (struct ad_matrix){data, rows, cols, cols, 1};
-}
-
-static struct ad_matrix transposed(struct ad_matrix m)
-{
-    return (struct ad_matrix){m.data, m.cols, m.rows, m.col_stride, m.row_stride};
-}
-
-/* The values of one operand; affine views are used where they lie. */
-static struct ad_matrix value_matrix(const struct ad_tape *tape, const struct ad_view *view,
-                                     double *room)
-{
-    if (view->place == AD_SLOTS || view->place == AD_ARRAY) {
-        const double *data = view->place == AD_ARRAY ? view->in.array->data : tape->value;
-
-        return (struct ad_matrix){data + view->base, view->shape[0], view->shape[1],
-                                  view->stride[0], view->stride[1]};
-    }
-    ad_view_read(view, tape->value, room);
-    return dense(room, view->shape[0], view->shape[1]);
-}
-
-static bool is_variable(const struct ad_view *view, int32_t low)
-{
-    int64_t least = view->base;
-
-    if (view->place == AD_LIST)
-        return true;
-    if (view->place != AD_SLOTS)
-        return false;
-    for (int d = 0; d < view->ndim; d++)
-        least += AD_MIN(view->stride[d], 0) * (view->shape[d] - 1);
-    return least >= low;
-}
-
-/* Lane 'lane' of interleaved lanes, alone; and back, added. */
-static void take_lane(const double *from, int lanes, int lane, int64_t n, double *to)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = from[i * lanes + lane];
-}
-
-static void add_lane(double *to, int lanes, int lane, int64_t n, const double *from)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i * lanes + lane] += from[i];
-}
-
-/* Rooms of a product: two operands' values, two operands' lanes, the result and one lane of each. */
-struct product {
-    int64_t m, k, n, batches;
-    struct ad_view a, b;
-    double *room, *va, *vb, *la, *lb, *one_a, *one_b, *one_y, *ta, *tb;
-};
-
-static enum ad_status product_begin(struct ad_tape *tape, int32_t i, int lanes,
-                                    struct product *product)
-{
-    struct ad_view views[2];
-    int64_t ka, kb;
-    int nb;
-
-    ad_tape_views(tape, i, views, 2);
-    nb = views[0].ndim - 2;
-    product->a = views[0];
-    product->b = views[1];
-    product->m = views[0].shape[nb];
-    product->k = views[0].shape[nb + 1];
-    product->n = views[1].shape[nb + 1];
-    product->batches = 1;
-    for (int d = 0; d < nb; d++)
-        product->batches *= views[0].shape[d];
-    ka = product->m * product->k;
-    kb = product->k * product->n;
-    product->room = malloc((size_t)((ka + kb) * (3 + lanes) + product->m * product->n + 1) *
-                           sizeof *product->room);
-    if (!product->room)
-        return AD_NO_MEMORY;
-    product->va = product->room;
-    product->vb = product->va + ka;
-    product->la = product->vb + kb;
-    product->lb = product->la + ka * lanes;
-    product->one_a = product->lb + kb * lanes;
-    product->one_b = product->one_a + ka;
-    product->ta = product->one_b + kb;
-    product->tb = product->ta + ka;
-    product->one_y = product->tb + kb;
-    return AD_OK;
-}
-
-static enum ad_status forward_matmul(struct ad_tape *tape, int32_t i)
-{
-    struct ad_work *work = tape->work;
-    int lanes = work->lanes;
-    struct product q;
-    enum ad_status status = product_begin(tape, i, lanes, &q);
-
-    if (status)
-        return status;
-    for (int64_t batch = 0; batch < q.batches; batch++) {
-        struct ad_view a = batch_view(&q.a, batch), b = batch_view(&q.b, batch);
-        struct ad_matrix va = value_matrix(tape, &a, q.va), vb = value_matrix(tape, &b, q.vb);
-        double *y = work->tan + (tape->dst[i] - work->low + batch * q.m * q.n) * lanes;
-
-        for (int side = 0; side < 2; side++) {
-            const struct ad_view *view = side ? &b : &a;
-            double *all = side ? q.lb : q.la, *single = side ? q.one_b : q.one_a;
-            int64_t size = side ? q.k * q.n : q.m * q.k;
-
-            if (!is_variable(view, work->low))
-                continue;
-            ad_work_get(tape, work->tan, lanes, view, all);
-            for (int l = 0; l < lanes; l++) {
-                take_lane(all, lanes, l, size, single);
-                ad_matmul(side ? va : dense(single, q.m, q.k), side ? dense(single, q.k, q.n) : vb,
-                          q.one_y);
-                add_lane(y, lanes, l, q.m * q.n, q.one_y);
-            }
-        }
-    }
-    free(q.room);
-    return AD_OK;
-}
-
-/* buffer[a] += g b', buffer[b] += a' g, for all lanes of g; with 'tan' also the products of the
- * adjoint's single lane with the operands' tangents, which is the second-order part. */
-static enum ad_status reverse_matmul(struct ad_tape *tape, int32_t i, double *buffer, int lanes,
-                                     const double *tan)
-{
-    struct ad_work *work = tape->work;
-    int32_t low = work->low;
-    struct product q;
-    enum ad_status status = product_begin(tape, i, lanes, &q);
-
-    if (status)
-        return status;
-    for (int64_t batch = 0; batch < q.batches; batch++) {
-        int64_t at = tape->dst[i] - low + batch * q.m * q.n, size = q.m * q.n;
-        struct ad_view a = batch_view(&q.a, batch), b = batch_view(&q.b, batch);
-        struct ad_matrix va = value_matrix(tape, &a, q.va), vb = value_matrix(tape, &b, q.vb);
-        bool to_a = is_variable(&a, low), to_b = is_variable(&b, low);
-
-        memset(q.la, 0, (size_t)(q.m * q.k * lanes) * sizeof *q.la);
-        memset(q.lb, 0, (size_t)(q.k * q.n * lanes) * sizeof *q.lb);
-        for (int l = 0; l < lanes; l++) {
-            struct ad_matrix g = dense(q.one_y, q.m, q.n);
-
-            take_lane(buffer + at * lanes, lanes, l, size, q.one_y);
-            if (all_zero(q.one_y, size))
-                continue;
-            if (to_a) {
-                ad_matmul(g, transposed(vb), q.ta);
-                add_lane(q.la, lanes, l, q.m * q.k, q.ta);
-            }
-            if (to_b) {
-                ad_matmul(transposed(va), g, q.tb);
-                add_lane(q.lb, lanes, l, q.k * q.n, q.tb);
-            }
-        }
-        if (to_a)
-            ad_work_add(tape, buffer, lanes, &a, q.la);
-        if (to_b)
-            ad_work_add(tape, buffer, lanes, &b, q.lb);
-        if (!tan || !to_a || !to_b || all_zero(work->adj + at, size))
-            continue;
-        struct ad_matrix g = dense(work->adj + at, q.m, q.n);
-        double *ga = malloc((size_t)((q.m * q.k + q.k * q.n) * lanes + 1) * sizeof *ga);
-
-        if (!ga) {
-            free(q.room);
-            return AD_NO_MEMORY;
-        }
-        double *gb = ga + q.m * q.k * lanes;
-
-        memset(ga, 0, (size_t)((q.m * q.k + q.k * q.n) * lanes) * sizeof *ga);
-        ad_work_get(tape, tan, lanes, &a, q.la);
-        ad_work_get(tape, tan, lanes, &b, q.lb);
-        for (int l = 0; l < lanes; l++) {
-            take_lane(q.la, lanes, l, q.m * q.k, q.one_a);
-            take_lane(q.lb, lanes, l, q.k * q.n, q.one_b);
-            ad_matmul(g, transposed(dense(q.one_b, q.k, q.n)), q.ta);
-            add_lane(ga, lanes, l, q.m * q.k, q.ta);
-            ad_matmul(transposed(dense(q.one_a, q.m, q.k)), g, q.tb);
-            add_lane(gb, lanes, l, q.k * q.n, q.tb);
-        }
-        ad_work_add(tape, buffer, lanes, &a, ga);
-        ad_work_add(tape, buffer, lanes, &b, gb);
-        free(ga);
-    }
-    free(q.room);
-    return AD_OK;
-}
-
 /* ---- array instructions ---- */
 
 /* Doubles that moving 'lanes' through instruction i may need as room. */
@@ -764,13 +376,24 @@ static enum ad_status sweep_array(struct ad_tape *tape, int32_t i, enum ad_sweep
             return tape->hooks->forward(tape, i, lanes);
         return tape->hooks->reverse(tape, i, kind == AD_SWEEP_SECOND ? -lanes : lanes);
     }
+    if (code == AD_NORM) {
+        if (kind == AD_SWEEP_FORWARD)
+            return ad_norm_forward(tape, i);
+        if (kind == AD_SWEEP_SECOND) {
+            status = ad_norm_curve(tape, i);
+            if (!status)
+                status = ad_norm_reverse(tape, i, work->dadj, lanes);
+            lanes = 1;
+        }
+        return status ? status : ad_norm_reverse(tape, i, work->adj, lanes);
+    }
     if (code == AD_MATMUL) {
         if (kind == AD_SWEEP_FORWARD)
-            return forward_matmul(tape, i);
+            return ad_product_forward(tape, i);
         if (kind == AD_SWEEP_REVERSE)
-            return reverse_matmul(tape, i, work->adj, lanes, NULL);
-        status = reverse_matmul(tape, i, work->dadj, lanes, work->tan);
-        return status ? status : reverse_matmul(tape, i, work->adj, 1, NULL);
+            return ad_product_reverse(tape, i, work->adj, lanes, NULL);
+        status = ad_product_reverse(tape, i, work->dadj, lanes, work->tan);
+        return status ? status : ad_product_reverse(tape, i, work->adj, 1, NULL);
     }
     room = malloc((size_t)AD_MAX(room_size(tape, i, lanes), 1) * sizeof *room);
     if (!room)
@@ -809,6 +432,7 @@ AD_INLINE void reverse_scalar(const double *value, double *adj, int32_t low, int
 #define LINEAR AD_LINEAR
 #define SELECT AD_SELECT
 #define CURVED AD_CURVED
+#define POLE AD_POLE
 #define ONE(name, dx, curvature, parameter)                                                        \
     case AD_OP_##name: {                                                                           \
         const double p = parameter;                                                                \
@@ -850,7 +474,7 @@ static void reverse_scalar_lanes(struct ad_tape *tape, int32_t i)
     double d[AD_MAX_ARGS];
     bool cuts = ad_op_cuts((enum ad_op)code);
 
-    if (all_zero(g, lanes))
+    if (ad_all_zero(g, lanes))
         return;
     ad_op_partials((enum ad_op)code, ad_tape_parameter(tape, i), value[at[0]], value[at[1]], 0,
                    value[tape->dst[i]], d);
@@ -864,12 +488,13 @@ static void reverse_scalar_lanes(struct ad_tape *tape, int32_t i)
     }
 }
 
-AD_INLINE void forward_lanes(const int lanes, double *to, const double *from, double d, bool cuts)
+AD_INLINE void forward_lanes(const int lanes, double *to, const double *from, double d,
+                             enum ad_curvature curvature)
 {
-    if (cuts && d == 0)
+    if (curvature == AD_SELECT && d == 0)
         return;
     for (int l = 0; l < lanes; l++)
-        to[l] += from[l] == 0 ? 0 : from[l] * d;
+        to[l] += ad_flow(curvature, from[l], d);
 }
 
 static void forward_scalar(struct ad_tape *tape, int32_t i)
@@ -879,7 +504,7 @@ static void forward_scalar(struct ad_tape *tape, int32_t i)
     int32_t low = work->low, at[2] = {tape->a[i], tape->b[i]};
     const double *value = tape->value;
     double *to = work->tan + (int64_t)(tape->dst[i] - low) * lanes, d[AD_MAX_ARGS];
-    bool cuts = ad_op_cuts((enum ad_op)code);
+    enum ad_curvature curvature = ad_ops[code].curvature;
 
     if (at[0] < low && (n_args < 2 || at[1] < low))
         return;
@@ -891,9 +516,9 @@ static void forward_scalar(struct ad_tape *tape, int32_t i)
         if (at[j] < low)
             continue;
         if (lanes == AD_LANES)
-            forward_lanes(AD_LANES, to, from, d[j], cuts);
+            forward_lanes(AD_LANES, to, from, d[j], curvature);
         else
-            forward_lanes(lanes, to, from, d[j], cuts);
+            forward_lanes(lanes, to, from, d[j], curvature);
     }
 }
 
@@ -907,7 +532,7 @@ AD_INLINE void second_lanes(const int lanes, double *to, const double *dg, doubl
 
         if (c != 0 && tangent[k])
             for (int l = 0; l < lanes; l++)
-                to[l] += tangent[k][l] == 0 ? 0 : c * tangent[k][l];
+                to[l] += ad_mul0(tangent[k][l], c);
     }
 }
 
@@ -922,7 +547,7 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
     double d[AD_MAX_ARGS], h[AD_MAX_ARGS][AD_MAX_ARGS], g = work->adj[y];
     bool cuts = ad_op_cuts((enum ad_op)code);
 
-    if (g == 0 && all_zero(dg, lanes))
+    if (g == 0 && ad_all_zero(dg, lanes))
         return;
     ad_op_second((enum ad_op)code, ad_tape_parameter(tape, i), a, value[tape->dst[i]], d, h);
     for (int j = 0; j < n_args; j++)
@@ -1063,7 +688,7 @@ static void reach(const struct ad_tape *tape, const struct ad_view *target,
         struct ad_span from = ad_span_of(source, dst, tape->value, start, n, &source_room);
 
         for (int64_t j = 0; j < n; j++) {
-            int64_t t = span_slot(&to, j), s = span_slot(&from, j);
+            int64_t t = ad_span_slot(&to, j), s = ad_span_slot(&from, j);
 
             if (t >= low && s >= low && reached[s - low])
                 reached[t - low] = 1;

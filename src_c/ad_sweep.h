@@ -8,11 +8,7 @@
 #ifndef AD_SWEEP_H
 #define AD_SWEEP_H
 
-#include "ad_tape.h"
-#include "ad_work.h"
-
-/* Lanes that the compiled loops know best; any number works. */
-enum { AD_LANES = 8 };
+#include "ad_lanes.h"
 
 /*
  * ad_work_begin() zeroes buffers for slots from 'low' to the end of the tape: tangents and adjoints of
@@ -20,13 +16,6 @@ enum { AD_LANES = 8 };
  */
 enum ad_sweep_kind { AD_SWEEP_FORWARD, AD_SWEEP_REVERSE, AD_SWEEP_SECOND };
 enum ad_status ad_work_begin(struct ad_tape *tape, enum ad_sweep_kind kind, int32_t low, int lanes);
-
-/* Add to, or read, the lanes of a view; 'data' is contiguous, (size, lanes).  Elements that are not
- * variables of the sweep are passed over, and read as zero. */
-void ad_work_add(const struct ad_tape *tape, double *buffer, int lanes, const struct ad_view *view,
-                 const double *data);
-void ad_work_get(const struct ad_tape *tape, const double *buffer, int lanes,
-                 const struct ad_view *view, double *data);
 
 /* Tangents of instructions first .. last, in order, from tangents seeded in tan. */
 enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t last);

@@ -938,7 +938,7 @@ enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from, 
 enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, uint32_t axes,
                              struct ad_view *result)
 {
-    int64_t shape[AD_MAX_DIMS];
+    int64_t shape[AD_MAX_DIMS] = {0};
     struct ad_view to;
     enum ad_status status;
 
@@ -987,7 +987,7 @@ enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
 enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
                                int64_t extra, struct ad_view *result)
 {
-    int ndim = code == AD_EXTREMUM ? from->ndim - 1 : from->ndim;
+    int ndim = code == AD_CUMSUM ? from->ndim : from->ndim - 1;
     enum ad_status status;
 
     if (from->ndim == 0)

@@ -21,6 +21,7 @@ enum ad_code {
     AD_MATMUL,           /* matrix product over leading batch dimensions */
     AD_CUMSUM,           /* running sums along the last dimension; extra: 1 from the end */
     AD_EXTREMUM,         /* maximum (extra 0) or minimum (1) over the last dimension */
+    AD_NORM,             /* Euclidean norm over the last dimension */
     AD_CALL              /* a rule of the user's, called through struct ad_call */
 };
 
@@ -186,8 +187,8 @@ enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, u
 /* (..., m, k) times (..., k, n). */
 enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
                                 const struct ad_view *b, struct ad_view *result);
-/* AD_CUMSUM and AD_EXTREMUM, along the last dimension (which an extremum drops); AD_EMPTY for an
- * extremum of nothing. */
+/* AD_CUMSUM, AD_EXTREMUM and AD_NORM, along the last dimension, which all but the first drop; AD_EMPTY
+ * for an extremum of nothing. */
 enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
                                int64_t extra, struct ad_view *result);
 /* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */

@@ -7,6 +7,7 @@
  */
 #include "ad_taylor.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,6 +279,46 @@ static enum ad_status matmul(struct sweep *s, int32_t i)
     return AD_OK;
 }
 
+/* y y = q, the sum of squares.  At zero there is no series: the first coefficient follows the
+ * convention of the gradient, and the others are nan. */
+static enum ad_status norm(struct sweep *s, int32_t i)
+{
+    struct ad_tape *tape = s->tape;
+    int64_t count = tape->aux[tape->a[i] + 2], total;
+    struct ad_view from;
+    int32_t degree, degrees;
+    double *c, *y;
+
+    ad_tape_views(tape, i, &from, 1);
+    total = ad_view_size(&from);
+    degree = view_degree(s, &from, 0, total);
+    degrees = degree > 0 ? s->order : 0;
+    c = malloc((size_t)((degree + 1) * total + (degrees + 1) * count + 1) * sizeof *c);
+    if (!c)
+        return AD_NO_MEMORY;
+    y = c + (degree + 1) * total;
+    load(s, &from, 0, total, degree, c, total);
+    for (int64_t r = 0; r < count; r++) {
+        int64_t length = total / count;
+        double y0 = tape->value[tape->dst[i] + r];
+
+        y[r] = y0;
+        for (int32_t k = 1; k <= degrees; k++) {
+            double q = 0;
+
+            for (int32_t j = AD_MAX(0, k - degree); j <= AD_MIN(k, degree); j++)
+                for (int64_t e = r * length; e < (r + 1) * length; e++)
+                    q += c[j * total + e] * c[(k - j) * total + e];
+            for (int32_t j = 1; j < k; j++)
+                q -= y[j * count + r] * y[(k - j) * count + r];
+            y[k * count + r] = y0 != 0 ? q / (2 * y0) : k == 1 ? 0 : NAN;
+        }
+    }
+    store(s, tape->dst[i], count, degrees, y, count);
+    free(c);
+    return AD_OK;
+}
+
 static enum ad_status instruction(struct sweep *s, int32_t i)
 {
     int code = ad_tape_code(s->tape, i);
@@ -294,6 +335,8 @@ static enum ad_status instruction(struct sweep *s, int32_t i)
         return linear(s, i);
     case AD_MATMUL:
         return matmul(s, i);
+    case AD_NORM:
+        return norm(s, i);
     case AD_CALL:
         return AD_NO_SERIES;
     }

@@ -326,7 +326,7 @@ def test_constant_tensors_become_plain():
 
 
 def norm(x):
-    return _core.apply("root", adcore.sum(x * x, axis=-1))
+    return np.linalg.norm(x, axis=-1)
 
 
 @pytest.mark.parametrize("square", [lambda r: r**2, lambda r: r**2.0, np.square])

@@ -318,7 +318,6 @@ KINKS = [
     ("sign", (0.0,), 0.0, (0.0,)),
     ("floor", (2.0,), 2.0, (0.0,)),
     ("rint", (2.5,), 2.0, (0.0,)),
-    ("root", (0.0,), 0.0, (0.0,)),
     ("sqrt", (0.0,), 0.0, (inf,)),
     ("cbrt", (0.0,), 0.0, (inf,)),
     ("maximum", (1.5, 1.5), 1.5, (0.5, 0.5)),
@@ -373,7 +372,6 @@ SECOND = [
     ("powi", 3, (0.0,), [[0.0]]),
     ("pow", None, (0.0, 2.0), [[2.0, 0.0], [0.0, 0.0]]),
     ("pow", None, (0.0, 3.0), [[0.0, 0.0], [0.0, 0.0]]),
-    ("root", None, (0.0,), [[nan]]),  # never a silent 0
     ("hypot", None, (0.0, 1.0), [[1.0, 0.0], [0.0, 0.0]]),
     ("xlogy", None, (0.0, 2.0), [[0.0, 0.5], [0.5, 0.0]]),
     ("xlog1py", None, (0.0, 1.0), [[0.0, 0.5], [0.5, 0.0]]),
@@ -456,8 +454,7 @@ def test_second_partials_at_kinks(name, parameter, args, second):
     assert_same(hessian, second)
     f = function(op, parameter)
     duals = [[along(along(f, i), j)(*args) for j in range(n)] for i in range(n)]
-    if name != "root":  # a tangent that is 0 is no dependence to duals, so theirs is 0 there
-        assert_same(duals, second)
+    assert_same(duals, second)
     flat, _, y = record(op, parameter, [np.full(3, x) for x in args])
     _, products = _core.sweep_second(_core.sum_axes(y, (0,)), flat, np.repeat(np.eye(n), 3, axis=0))
     assert_same(products.reshape(n, 3, n)[:, 1], second)

@@ -165,7 +165,7 @@ def test_row_has_all_that_is_made_from_it(op):
     """A function unless hidden, its text, an oracle, a benchmark."""
     oracles.oracle(op.name)
     assert len(op.domain) == len(op.partial_text) == op.n_args
-    assert op.curvature in ("linear", "select", "curved")
+    assert op.curvature in ("linear", "select", "curved", "pole")
     if op.hidden:
         assert op.function is None
         return

@@ -213,4 +213,19 @@ def extremum_last(x, least=False):
     return np.min(x, axis=-1) if least else np.max(x, axis=-1)
 
 
+def norm_last(x):
+    """The Euclidean norm over the last dimension: derivative 0 at zero, its square smooth."""
+    if type(x) is Tensor:
+        return _core.norm_last(x)
+    if type(x) is Dual:
+        last = (len(x.shape) - 1,)
+        size = norm_last(x.value)
+        unit = _core.apply("div0", x.value, reshape(size, (*shape_of(size), 1)))
+        tangents = [
+            None if t is None else sum_axes(_core.apply("flow", t, unit), last) for t in x.tangents
+        ]
+        return _core.norm_dual(Dual(x.tag, size, tuple(tangents)), sum_axes(x * x, last))
+    return np.sqrt(np.sum(x * x, axis=-1))
+
+
 _core.add_methods({"stack_nested": stack_nested})

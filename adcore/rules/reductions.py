@@ -12,6 +12,7 @@ from .primitives import (
     axis_of,
     cumsum_last,
     extremum_last,
+    norm_last,
     reshape,
     sum_axes,
     transpose,
@@ -101,7 +102,8 @@ def var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
     >>> adcore.grad(adcore.var)(np.array([1.0, 2.0, 6.0]))
     array([-1.33333333, -0.66666667,  2.        ])
     """
-    return _var("var", x, axis, dtype, out, ddof, keepdims, others)[0]
+    distance, axes, count = _distances("var", x, axis, dtype, out, ddof, others)
+    return sum_axes(distance * distance, axes, keepdims) / count
 
 
 @array_function(np.std, method="std")
@@ -113,12 +115,12 @@ def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
     >>> adcore.grad(adcore.std)(np.array([2.0, 2.0]))
     array([0., 0.])
     """
-    square, distance, axes = _var("std", x, axis, dtype, out, ddof, keepdims, others)
-    return root_of_squares(square, distance, axes, keepdims)
+    distance, axes, count = _distances("std", x, axis, dtype, out, ddof, others)
+    return _two_norm(distance / math.sqrt(count), axes, keepdims)  # so that std**2 is var
 
 
-def _var(name, x, axis, dtype, out, ddof, keepdims, others):
-    """The variance, the distances from the mean, and the axes."""
+def _distances(name, x, axis, dtype, out, ddof, others):
+    """(distances from the mean, the axes, n - ddof) for var and std."""
     ddof = others.pop("correction", ddof)
     center = others.pop("mean", None)
     if dtype is not None or out is not None or others:
@@ -128,9 +130,7 @@ def _var(name, x, axis, dtype, out, ddof, keepdims, others):
     n = count(x, axes)
     if center is None:
         center = sum_axes(x, axes, True) / n
-    distance = x - center
-    square = sum_axes(distance * distance, axes, keepdims) / builtin_max(n - ddof, 0)
-    return square, distance, axes
+    return x - center, axes, builtin_max(n - ddof, 0)
 
 
 def builtin_max(a, b):
@@ -350,22 +350,9 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 
 def _two_norm(x, axes, keepdims):
-    return root_of_squares(sum_axes(x * x, axes, keepdims), x, axes, keepdims)
-
-
-def root_of_squares(total, x, axes, keepdims):
-    """The root of `total`, a multiple of the sum of squares of `x` along `axes`.
-
-    Its square is `total` itself.  Where it is 0, the first derivative is 0 and the second nan.
-    That it has a second derivative does not show in the sum of squares, whose first one is 0, so a
-    sum of the elements goes in beside it; with uneven weights, lest a direction sum up to 0.
-    """
-    positive = total != 0
-    if positive if isinstance(positive, bool) else positive.all():
-        return _core.apply("root", total)
-    weights = 1.0 + np.arange(x.size).reshape(x.shape) * 0.6180339887498949 % 1.0
-    beside = _core.apply("where", positive, 0.0, sum_axes(x * weights, axes, keepdims))
-    return _core.apply("norm0", total, beside)
+    axes = axes_of(axes, x.ndim)
+    out = norm_last(to_last(x, axes))
+    return keep(out, x.shape, axes) if keepdims else out
 
 
 def _vector_norm(x, order, axes, keepdims):
