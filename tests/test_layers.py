@@ -6,6 +6,7 @@ only what PYTHON_MAY_IMPORT names, wherever in the file the import stands.
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,7 +44,6 @@ C_STANDARD = {
     *("string.h", "tgmath.h", "threads.h"),
 }
 
-PUBLIC = "the public names of adcore, by `import adcore`"
 EVERYTHING = "every module below adcore"
 BASE = {"_core", "errors", "_trees", "ops", "rules"}
 # Module of adcore (a package stands for all its files): what it may import.
@@ -60,7 +60,6 @@ PYTHON_MAY_IMPORT = {
     "custom": BASE | {"transforms", "_calls"},
     "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
-    "__main__": PUBLIC,
 }
 
 
@@ -124,30 +123,22 @@ def test_python_imports_point_up_the_list(file):
     allowed = PYTHON_MAY_IMPORT[module]
     for line, imported in imported_modules(file):
         where = f"{relative(file)}:{line}"
-        if allowed == PUBLIC:
-            assert is_public(imported), f"{where} imports {imported}; it may use public names only"
-        elif allowed != EVERYTHING:
+        if allowed != EVERYTHING:
             assert imported in allowed | {module}, f"{where} may not import {imported or 'adcore'}"
-
-
-def is_public(name):
-    """Whether `adcore.name` is a name that `from adcore import name` is meant to give."""
-    tree = ast.parse((ROOT / "adcore" / "__init__.py").read_text())
-    public = {
-        element.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and any(ast.unparse(t) == "__all__" for t in node.targets)
-        for element in ast.walk(node.value)
-        if isinstance(element, ast.Constant)
-    }
-    return not name or name in public
 
 
 def test_import_of_adcore_leaves_scipy_and_the_extras_alone():
     """SciPy's parts and optional packages are imported when first needed."""
-    import subprocess
-
     code = "import sys, adcore; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"scipy", "matplotlib", "dask", "cyipopt", "torch", "jax", "autograd"}
     assert not heavy & set(run.stdout.split())
+
+
+def test_layer_lists_name_only_what_exists():
+    """A name that stands for no file is a list that was not kept."""
+    assert [name for name in C_ORDER if name not in {file.stem for file in c_files()}] == []
+    modules = {
+        file.relative_to(ROOT / "adcore").parts[0].removesuffix(".py") for file in python_files()
+    }
+    assert {name for name in PYTHON_MAY_IMPORT if name not in modules | {"_core"}} == set()

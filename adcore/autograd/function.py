@@ -20,6 +20,21 @@ class Context:
         What save_for_backward() was given.
     needs_input_grad : tuple of bool
         For each argument of forward, whether its gradient is asked for.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> class Scale(adcore.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x, factor):
+    ...         ctx.factor = factor
+    ...         return x * factor
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         return grad * ctx.factor, None
+    >>> adcore.grad(lambda x: Scale.apply(x, 5.0))(2.0)
+    5.0
     """
 
     def __init__(self):
@@ -229,6 +244,22 @@ def once_differentiable(backward):
     """Decorate a backward that is not written in adcore: asking for its derivative is an error.
 
     backward is then called with constants only.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> class Sine(adcore.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.slope = np.cos(x.numpy())
+    ...         return adcore.tensor(np.sin(x.numpy()))
+    ...
+    ...     @staticmethod
+    ...     @adcore.autograd.function.once_differentiable
+    ...     def backward(ctx, grad):
+    ...         return grad * ctx.slope
+    >>> adcore.grad(Sine.apply)(0.0)
+    1.0
     """
 
     @functools.wraps(backward)

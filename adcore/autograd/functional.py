@@ -179,5 +179,13 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
 
 
 def vhp(func, inputs, v=None, create_graph=False, strict=False):
-    """(output, v times the Hessian): as hvp(), since Hessians are symmetric."""
+    """(output, v times the Hessian): as hvp(), since Hessians are symmetric.
+
+    Examples
+    --------
+    >>> import adcore
+    >>> x, v = adcore.tensor([1.0, 2.0]), adcore.tensor([1.0, 0.0])
+    >>> adcore.autograd.functional.vhp(lambda x: (x**3).sum(), x, v)[1]
+    tensor([6., 0.])
+    """
     return hvp(func, inputs, v, create_graph, strict)
