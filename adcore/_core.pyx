@@ -1137,7 +1137,8 @@ cdef class Tensor:
 
     def __array__(self, dtype=None, copy=None):
         if self.h.tape != NULL:
-            raise_lost("np.asarray(), or a NumPy function that adcore does not know,", self)
+            raise_lost("np.array() or np.asarray() (adcore.stack() makes arrays of tensors), or a NumPy "
+                       "function that adcore does not know,", self)
         return np.array(self.constant, dtype=dtype)
 
     def __bool__(self):
@@ -1206,6 +1207,9 @@ cdef class Tensor:
 
     def __abs__(self):
         return unary(AD_OP_abs, self)
+
+    def __round__(self, decimals=None):
+        return METHODS["round"](self, decimals or 0)
 
     def __matmul__(left, right):
         return METHODS["matmul"](left, right)
@@ -1287,7 +1291,7 @@ cdef class Tensor:
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
             raise NotDifferentiableError(
-                f"numpy.{function.__name__} of a tensor is not supported; write it with adcore's "
+                f"{function.__module__}.{function.__name__} of a tensor is not supported; write it with adcore's "
                 "functions, or pass x.detach().numpy() for a constant")
         return rule(*args, **kwargs)
 

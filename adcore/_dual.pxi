@@ -179,7 +179,8 @@ cdef class Dual:
         raise_lost("complex()", self)
 
     def __array__(self, dtype=None, copy=None):
-        raise_lost("np.asarray(), or a NumPy function that adcore does not know,", self)
+        raise_lost("np.array() or np.asarray() (adcore.stack() makes arrays of duals), or a NumPy "
+                   "function that adcore does not know,", self)
 
     def __bool__(self):
         if self.size != 1:
@@ -247,6 +248,9 @@ cdef class Dual:
 
     def __abs__(self):
         return dual_unary(AD_OP_abs, self)
+
+    def __round__(self, decimals=None):
+        return METHODS["round"](self, decimals or 0)
 
     def __matmul__(left, right):
         return METHODS["matmul"](left, right)

@@ -131,11 +131,11 @@ def stack_nested(data):
     """
     leaves = []
     shape = _flatten(data, leaves)
-    inner = common_shape("a nested list", leaves)
-    if inner == ():
+    if shape is not None:
         return gather([plain_scalar(x) for x in leaves], shape)
-    joined = concatenate([reshape(as_array(leaf), (1, *inner)) for leaf in leaves], 0)
-    return reshape(joined, (*shape, *inner))
+    parts = [as_array(item) for item in data]
+    inner = common_shape("a nested list", parts)
+    return concatenate([reshape(part, (1, *inner)) for part in parts], 0)
 
 
 def common_shape(name, items):
@@ -152,13 +152,13 @@ def plain_scalar(x):
 
 
 def _flatten(data, leaves):
-    """Append the elements of nested lists to `leaves`; returns the shape of the nesting."""
+    """Append the scalars of nested lists to `leaves`; the shape of the nesting, None if uneven."""
     if not isinstance(data, (list, tuple)):
         leaves.append(data)
-        return ()
+        return () if shape_of(data) == () else None
     shapes = {_flatten(item, leaves) for item in data}
-    if len(shapes) > 1:
-        raise ShapeError(f"the rows of a nested list differ in length: {sorted(shapes)}")
+    if len(shapes) > 1 or None in shapes:
+        return None
     return (len(data), *(shapes.pop() if shapes else ()))
 
 

@@ -290,12 +290,12 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting=None):
     if type(arrays) is Tensor or type(arrays) is Dual:
         return moveaxis(arrays, 0, axis)
     arrays = list(arrays)
+    if not arrays:
+        raise ShapeError("stack needs at least one array")
     if axis == 0:
         out = _core.gather(arrays)
         if out is not NotImplemented:
             return out
-    if not arrays:
-        raise ShapeError("stack needs at least one array")
     shape = common_shape("stack", arrays)
     axis = axis_of(axis, len(shape) + 1)
     if shape == ():

@@ -2,6 +2,8 @@
 
 import functools
 
+import numpy as np
+
 from .. import _core
 from ..errors import NotDifferentiableError
 
@@ -64,7 +66,7 @@ def refuse(name, **options):
         "axes": "move the axes first",
     }
     for option, value in options.items():
-        if value is None or (option == "dtype" and value in (float, "float64", "f8", "d")):
+        if value is None or (option == "dtype" and np.dtype(value) == np.float64):
             continue
         if option not in remedies:
             raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")

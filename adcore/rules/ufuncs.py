@@ -7,6 +7,7 @@ from ..errors import NotDifferentiableError
 from . import products, reductions
 from .choices import stripped
 from .primitives import as_array, axis_of, reshape, sum_axes, values
+from .table import refuse
 
 # Results that do not vary with the arguments: plain arrays.
 CONSTANT = {
@@ -51,6 +52,7 @@ COMPOSED = {
     "fabs": abs,
     "radians": ops.deg2rad,
     "degrees": ops.rad2deg,
+    "power": lambda x, z: x**z,
     "float_power": lambda x, z: x**z,
     "floor_divide": _floor_divide,
     "divmod": _divmod,
@@ -85,73 +87,48 @@ def _reduce(ufunc, x, axis=0, dtype=None, out=None, keepdims=False, **others):
 
 
 def _accumulate(ufunc, x, axis=0, dtype=None, out=None):
-    reductions.refuse(f"numpy.{ufunc.__name__}.accumulate", dtype=dtype, out=out)
+    refuse(f"numpy.{ufunc.__name__}.accumulate", dtype=dtype, out=out)
     op = _ACCUMULATE[ufunc.__name__]
     if ufunc is np.add:
         return reductions.cumsum(x, axis)
     return reductions.along(lambda y: reductions.scan(op, y), as_array(x), axis_of(axis, x.ndim))
 
 
-def _outer(ufunc, a, b):
+def _outer(rule, a, b):
     a, b = as_array(a), as_array(b)
-    return ufunc(reshape(a, (*a.shape, *[1] * b.ndim)), b)
+    return rule(reshape(a, (*a.shape, *[1] * b.ndim)), b)
 
 
 def array_ufunc(ufunc, method, inputs, kwargs):
     """What Tensor.__array_ufunc__ hands on: all but a plain call of a row's ufunc."""
     name = ufunc.__name__
-    for option in ("out", "where"):
-        if option in kwargs and not _is_default(option, kwargs[option]):
-            _refuse_option(name, option)
+    out = kwargs.pop("out", None)
+    if out is not None and any(o is not None for o in out):
+        raise NotDifferentiableError(
+            f"{name} of a tensor does not take out=; write y = {name}(...), or x = x + y for "
+            "x += y of an array x"
+        )
+    if kwargs.get("where", True) is not True:
+        raise NotDifferentiableError(
+            f"{name} of a tensor does not take where=; choose with adcore.where(mask, a, b)"
+        )
     if name in CONSTANT:
         return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
-    if method == "__call__":
-        rule = COMPOSED.get(name) or _row(name)
-        if rule is not None:
-            _refuse_all(name, kwargs)
-            return rule(*inputs)
-    elif method == "reduce" and name in _REDUCE:
+    if method == "reduce" and name in _REDUCE:
         return _reduce(ufunc, *inputs, **kwargs)
-    elif method == "accumulate" and name in _ACCUMULATE:
+    if method == "accumulate" and name in _ACCUMULATE:
         return _accumulate(ufunc, *inputs, **kwargs)
-    elif method == "outer" and ufunc.nin == 2 and (name in COMPOSED or _row(name)):
-        _refuse_all(name, kwargs)
-        return _outer(ufunc, *inputs)
+    rule = COMPOSED.get(name) or _rows.get(name)
+    if rule is not None and method in ("__call__", "outer"):
+        kwargs.pop("where", None)
+        refuse(name, **kwargs)
+        return rule(*inputs) if method == "__call__" else _outer(rule, *inputs)
     called = name if method == "__call__" else f"{name}.{method}"
+    known = getattr(np, name, None) is ufunc
     raise NotDifferentiableError(
-        f"{_module(ufunc)}.{called} has no derivative rule; write it with adcore's functions, or "
-        "pass x.detach().numpy() for a constant"
+        f"{'numpy.' if known else 'the ufunc '}{called} has no derivative rule; write it with "
+        "adcore's functions, or pass x.detach().numpy() for a constant"
     )
-
-
-def _module(ufunc):
-    return "numpy" if getattr(np, ufunc.__name__, None) is ufunc else "the ufunc"
-
-
-def _row(name):
-    """The function of the op table's row that a ufunc's name means, or None."""
-    return _rows.get(name)
-
-
-def _is_default(option, value):
-    """Whether an option of a ufunc says nothing; `out` is a tuple, of None or arrays."""
-    if type(value) is tuple:
-        return all(v is None for v in value)
-    return value is None or (option == "where" and value is True)
-
-
-def _refuse_option(name, option):
-    instead = {
-        "out": f"write y = {name}(...), or x = x + y for x += y of an array x",
-        "where": "choose with adcore.where(mask, a, b)",
-    }
-    raise NotDifferentiableError(f"{name} of a tensor does not take {option}=; {instead[option]}")
-
-
-def _refuse_all(name, kwargs):
-    for option, value in kwargs.items():
-        if not _is_default(option, value):
-            reductions.refuse(name, **{option: value})
 
 
 _rows = {op.ufunc: op.function for op in _core.OPS if not op.hidden}
