@@ -305,7 +305,7 @@ cdef int operand(object o, ad_view *view) except -1:
         if (<cnp.ndarray>o).dtype.kind == "O":
             return 0
         array_view(o, view)
-    elif isinstance(o, (int, np.integer, np.bool_, np.floating)):
+    elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
         array_view(np.asarray(o, dtype=np.float64), view)
@@ -314,8 +314,11 @@ cdef int operand(object o, ad_view *view) except -1:
     return 1
 
 
-cdef bint is_plain_scalar(object o):
-    return isinstance(o, (float, int, np.number, np.bool_))
+cdef tuple REAL_NUMBERS = (float, int, np.floating, np.integer, np.bool_)
+
+
+cdef inline bint is_plain_scalar(object o):
+    return isinstance(o, REAL_NUMBERS)
 
 
 # ---- results ----
@@ -561,8 +564,7 @@ cdef inline object unary(ad_op op, Tensor t):
 cdef object power(object base, object exponent):
     """base ** exponent: an integer, or an integral constant, gives falling factorials."""
     cdef double p
-    if type(base) is Tensor and isinstance(exponent, (int, float, np.number)) \
-            and not PyBool_Check(exponent):
+    if type(base) is Tensor and is_plain_scalar(exponent) and not PyBool_Check(exponent):
         p = float(exponent)
         if p == floor(p) and -2.0 ** 53 < p < 2.0 ** 53:
             return integer_power(<Tensor>base, p)

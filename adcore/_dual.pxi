@@ -65,6 +65,8 @@ cdef class Dual:
     def __init__(self, int64_t tag, value, tangents):
         cdef list parts = []
         cdef bint scalar
+        if tag < 1:
+            raise ValueError(f"a tag is a number that new_tag() gave, got {tag}")
         value = handle_of_its_own(component(value, tag))
         scalar = PyFloat_CheckExact(value)
         shape = shape_of(value)

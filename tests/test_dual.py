@@ -667,6 +667,15 @@ def test_parts_do_not_see_changes_in_place():
             assert kept.tolist() == [1.0, 2.0]
 
 
+def test_assignment_of_lists():
+    tag = new_tag()
+    x = Dual(tag, np.zeros(3), (np.ones(3),))
+    x[:2] = [1, 2.0]
+    x[[0, 2]] = [Dual(tag, 5.0, (6.0,)), 7.0]
+    np.testing.assert_array_equal(x.value, [5.0, 2.0, 7.0])
+    np.testing.assert_array_equal(x.tangents[0], [6.0, 0.0, 0.0])
+
+
 def test_filling_an_array_in_a_loop():
     def f(x):
         y = np.zeros_like(x)
@@ -850,6 +859,15 @@ def test_error_texts():
         scalar.flavour  # noqa: B018  (the access is the test)
     with pytest.raises(TypeError, match="a Dual cannot be assigned into a tensor"):
         adcore.tensor([1.0, 2.0])[0] = scalar
+    with pytest.raises(ValueError, match=r"a tag is a number that new_tag\(\) gave, got 0"):
+        Dual(0, 1.0, (1.0,))
+    for wrong in (1j, np.complex128(1j)):
+        with pytest.raises(
+            TypeError, match=r"operand type\(s\).*Dual' and 'complex|'Dual', 'complex128'"
+        ):
+            scalar + wrong
+        with pytest.raises(TypeError, match="sin takes numbers, .*, got complex"):
+            adcore.sin(wrong)
     older, newer = new_tag(), new_tag()
     with pytest.raises(ValueError, match=f"Dual of tag {older} cannot hold one of tag {newer}"):
         Dual(older, Dual(newer, 1.0, (1.0,)), (None,))
