@@ -1,4 +1,4 @@
-# make demo | test | test-c | bench | lint | format | build | dist | clean
+# make demo | test | test-c | bench | lint | format | stubs | build | dist | clean
 #
 # Each target sets itself up: a virtual environment in .venv, the packages named in pyproject.toml, and the
 # extension, built again only if one of its sources changed.  Needed: Python 3.11 or newer, a C compiler, make.
@@ -39,7 +39,7 @@ print(adcore.__file__, got.tolist())
 endef
 export TRY_WHEEL
 
-.PHONY: build demo test test-c bench lint format dist clean
+.PHONY: build demo test test-c bench lint format stubs dist clean
 .DELETE_ON_ERROR:
 
 build: .venv/built
@@ -102,6 +102,10 @@ lint: .venv/linters
 format: .venv/linters
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The stub files, from the package as built.
+stubs: build
+	$(BIN)/python tests/stubs.py
 
 # sdist, a wheel made from the sdist, and the wheel tried in an environment of its own.
 dist: .venv/installed

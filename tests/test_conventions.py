@@ -105,8 +105,8 @@ def test_second_derivative_of_rows_stays_where_the_norm_is_not_zero(transform):
     np.testing.assert_allclose(got[:2, :2], [[0.128, -0.096], [-0.096, 0.072]], rtol=1e-14)
     assert np.isnan(got[2:, 2:]).all()
     assert not got[:2, 2:].any()
-    # Forward sweeps over a recorded x / |x| cannot tell a row at zero that stands still from one that
-    # moves across its elements, and say nan; nothing else does.
+    # Forward sweeps over a recorded x / |x| cannot tell a row at zero that stands still from one
+    # that moves across its elements, and say nan; nothing else does.
     cross = got[2:, :2]
     forward = transform in (SECOND["forward over forward"], SECOND["forward over reverse"])
     assert np.isnan(cross).all() if forward else not cross.any()

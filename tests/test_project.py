@@ -21,6 +21,7 @@ import adcore.testing
 import bench_import
 import bench_ops
 import oracles
+import stubs
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "bench/README.md"]
@@ -157,6 +158,11 @@ def test_public_name_has_an_example_that_runs(path, item):
         assert text == inspect.getdoc(item.__wrapped__)  # NumPy's own function of constants
         return
     run_examples(text, path, {"adcore": adcore, "np": np})
+
+
+@pytest.mark.parametrize("path", stubs.STUBS)
+def test_stub_is_current(path):
+    assert (ROOT / path).read_text() == stubs.STUBS[path](), "run `make stubs`"
 
 
 # ---- the op table -------------------------------------------------------------------------------
