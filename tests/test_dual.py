@@ -866,7 +866,7 @@ def test_error_texts():
             TypeError, match=r"operand type\(s\).*Dual' and 'complex|'Dual', 'complex128'"
         ):
             scalar + wrong
-        with pytest.raises(TypeError, match="sin takes numbers, .*, got complex"):
+        with pytest.raises(TypeError, match=r"sin takes numbers, .*, got complex"):
             adcore.sin(wrong)
     older, newer = new_tag(), new_tag()
     with pytest.raises(ValueError, match=f"Dual of tag {older} cannot hold one of tag {newer}"):
