@@ -112,8 +112,8 @@ class Op:
 
     Attributes are `name`, `ufunc` (the NumPy or SciPy ufunc of the same meaning), `n_args`,
     `family` (takes an integer parameter first), `hidden`, `curvature` ("linear", "select",
-    "curved" or "pole"), `domain` (an open interval per argument), `partial_text` (the derivative column as
-    an expression in x, z, w, y and p), `words` (the same in postfix) and `function`.
+    "curved" or "pole"), `domain` (an open interval per argument), `partial_text` (the derivative
+    column as an expression in x, z, w, y and p), `words` (the same in postfix) and `function`.
     """
 
     def __repr__(self):
@@ -1139,8 +1139,8 @@ cdef class Tensor:
 
     def __array__(self, dtype=None, copy=None):
         if self.h.tape != NULL:
-            raise_lost("np.array() or np.asarray() (adcore.stack() makes arrays of tensors), or a NumPy "
-                       "function that adcore does not know,", self)
+            raise_lost("np.array() or np.asarray() (adcore.stack() makes arrays of tensors), or a "
+                       "NumPy function that adcore does not know,", self)
         return np.array(self.constant, dtype=dtype)
 
     def __bool__(self):
@@ -1293,8 +1293,8 @@ cdef class Tensor:
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
             raise NotDifferentiableError(
-                f"{function.__module__}.{function.__name__} of a tensor is not supported; write it with adcore's "
-                "functions, or pass x.detach().numpy() for a constant")
+                f"{function.__module__}.{function.__name__} of a tensor is not supported; write it "
+                "with adcore's functions, or pass x.detach().numpy() for a constant")
         return rule(*args, **kwargs)
 
     # -- shapes: views --

@@ -47,7 +47,9 @@ static void test_numbers(struct rng *rng, enum ad_op op, double p)
         double sum = 0, scale = 0;
 
         for (int i = 0; i < n_args; i++)
-            if (dots[i] && xdot[i][j] != 0 && !(ad_op_cuts(op) && d[i] == 0)) {
+            /* zero hides an infinity, and nan too but for that of a POLE */
+            if (dots[i] && (xdot[i][j] != 0 || (ad_ops[op].curvature == AD_POLE && isnan(d[i]))) &&
+                !(ad_op_cuts(op) && d[i] == 0)) {
                 sum += d[i] * xdot[i][j];
                 scale += fabs(d[i] * xdot[i][j]);
             }
@@ -98,10 +100,14 @@ static void test_vector(struct rng *rng, enum ad_op op, double p, size_t n)
         value = ad_dual_op(op, p, x, k, pointers, expected);
         CHECK(close_to(y[e], value, fabs(value)), "element %zu: %.17g, expected %.17g", e, y[e],
               value);
-        for (int j = 0; j < k; j++)
+        for (int j = 0; j < k; j++) {
+            /* to a vector, a tangent that is 0 everywhere is absent, and meets no POLE */
+            if (ad_ops[op].curvature == AD_POLE && isnan(expected[j]))
+                continue;
             CHECK(close_to(ydot[j] ? ydot[j][e] : 0, expected[j], fabs(expected[j])),
                   "element %zu, tangent %d: %.17g, expected %.17g", e, j, ydot[j] ? ydot[j][e] : 0,
                   expected[j]);
+        }
         if (e == 20 && n > 600) /* the middle of a tile is like its beginning */
             e = n - 600;
     }
