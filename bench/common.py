@@ -220,7 +220,8 @@ class Report:
         """
         bounded = [row for row in self.rows if row.limit is not None]
         missed = [row for row in bounded if not row.passed]
-        print(f"\n{len(bounded) - len(missed)} of {len(bounded)} limits kept")
+        if bounded:
+            print(f"\n{len(bounded) - len(missed)} of {len(bounded)} limits kept")
         for row in missed:
             print(f"  falls short: {row.work}: {format_row(row)}")
         target = ROOT / "build" / "bench" / f"{self.name}.json"
