@@ -151,6 +151,30 @@ CASES = {
     "trace": ([(3, 4)], lambda x: np.trace(x) * np.trace(x, 1)),
     "trace axes": ([(2, 3, 4)], lambda x: np.trace(x, axis1=2, axis2=0)),
     "cross": ([(4, 3), (3,)], lambda a, b: np.cross(a, b)),
+    "linalg": (
+        [(2, 3, 3)],
+        lambda x: np.linalg.trace(x)[:, None] * np.linalg.diagonal(x, offset=1),
+    ),
+    "linalg.matrix_transpose": ([(2, 3, 4)], lambda x: np.linalg.matrix_transpose(x) * x.mT),
+    "linalg.vecdot": ([(3, 2), (3, 2)], lambda x, y: np.linalg.vecdot(x, y, axis=0), "real"),
+    "linalg.norms": (
+        [(2, 3, 4)],
+        lambda x: np.linalg.matrix_norm(x, ord=1) * np.linalg.vector_norm(x, ord=3, axis=(0, 2))[1],
+        "real",
+    ),
+    "linalg.vector_norm": (
+        [(2, 3)],
+        lambda x: np.linalg.vector_norm(x, keepdims=True) * np.linalg.vector_norm(x, axis=0),
+        "real",
+    ),
+    "linalg.multi_dot": ([(2, 3), (3, 4), (4,)], lambda a, b, c: np.linalg.multi_dot([a, b, c])),
+    "linalg.matrix_power": (
+        [(2, 3, 3)],
+        lambda x: (
+            np.linalg.matrix_power(x, 5)
+            + np.linalg.matrix_power(x, 1) * np.linalg.matrix_power(x, 0)
+        ),
+    ),
     # einsum
     "einsum matmul": ([(2, 3), (3, 4)], lambda a, b: np.einsum("ij,jk", a, b)),
     "einsum batch": ([(5, 2, 3), (5, 3, 4)], lambda a, b: np.einsum("bij,bjk->bki", a, b)),
@@ -367,8 +391,7 @@ def test_duals(name):
 class Space:
     """numpy, but for the functions that adcore has: those are adcore's."""
 
-    class linalg:
-        norm = staticmethod(adcore.norm)
+    linalg = types.SimpleNamespace(**{**vars(np.linalg), "norm": adcore.norm})
 
     def __getattr__(self, name):
         return getattr(adcore, name) if name in rules.functions else getattr(np, name)
@@ -623,6 +646,15 @@ def test_arrays_of_no_dimensions(f):
     np.testing.assert_allclose(np.asarray(y.detach()), expected, rtol=1e-15)
     slope = (np.sum(f(np.array(1.5 + 1e-6))) - np.sum(f(np.array(1.5 - 1e-6)))) / 2e-6
     assert _core.gradient(y.sum(), flat)[0] == pytest.approx(slope, rel=1e-8)
+
+
+def test_methods_of_arrays_that_say_nothing_new():
+    flat, (x,) = _core.lift([np.array([[1.0, 2.0]])])
+    y = x.astype(float) * x.conj() * x.astype(np.float64)
+    assert _core.gradient(y.sum(), flat).tolist() == [3, 12]
+    assert x.mT.shape == (2, 1)
+    with pytest.raises(NotDifferentiableError, match=r"astype .*float64"):
+        x.astype(int)
 
 
 # ---- lists ----

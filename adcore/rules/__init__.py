@@ -1,6 +1,6 @@
 """The array functions, written on the few primitives of primitives.py."""
 
-from . import choices, einstein, products, reductions, shapes, ufuncs  # noqa: F401  (each registers its rules)
+from . import choices, einstein, linalg, products, reductions, shapes, ufuncs  # noqa: F401
 from .primitives import stack_nested
 from .table import functions
 

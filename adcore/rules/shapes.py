@@ -124,6 +124,9 @@ def matrix_transpose(x):
     return swapaxes(x, -1, -2)
 
 
+_core.add_methods({"mT": property(matrix_transpose)})
+
+
 @array_function(np.squeeze, method="squeeze")
 def squeeze(x, axis=None):
     """`x` without its dimensions of length 1, or without those of `axis`.
@@ -599,6 +602,8 @@ def take_along_axis(x, indices, axis=-1):
         x, axis = primitives.reshape(x, (-1,)), 0
     axis = axis_of(axis, x.ndim)
     indices = np.asarray(values(indices))
+    if x.ndim == 1:
+        return x[indices]
     key = list(np.ogrid[tuple([slice(n) for n in x.shape])])
     key[axis] = indices
     return x[tuple(key)]

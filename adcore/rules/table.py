@@ -17,8 +17,8 @@ def array_function(*numpy_functions, method=None):
     """Register a rule, which takes a Tensor or a Dual somewhere among its arguments.
 
     It becomes the meaning of `numpy_functions` on tensors, the method called `method` (or each of
-    a tuple of names), and the public function of its own name, which hands arguments without
-    tensors to the first of `numpy_functions`.
+    a tuple of names), and the public function of its own name unless that has an underscore first,
+    which hands arguments without tensors to the first of `numpy_functions`.
     """
 
     def register(rule):
@@ -26,7 +26,8 @@ def array_function(*numpy_functions, method=None):
             _core.ARRAY_FUNCTIONS[function] = rule
         names = () if method is None else (method,) if isinstance(method, str) else method
         _core.add_methods(dict.fromkeys(names, rule))
-        functions[rule.__name__] = _public(rule, numpy_functions[0])
+        if not rule.__name__.startswith("_"):
+            functions[rule.__name__] = _public(rule, numpy_functions[0])
         return rule
 
     return register
