@@ -108,8 +108,7 @@ static const struct ad_node *find(const struct plan *plan, enum ad_op op, double
                                   const struct ad_operand *args, int limit)
 {
     for (const struct ad_node *node = plan->first; node; node = node->next) {
-        bool same = node->op == op && node->p == p &&
-                    (node->limit >= limit || node->step == AD_STEP_CONSTANT);
+        bool same = node->op == op && node->p == p && node->limit >= limit;
 
         for (int i = 0; same && i < ad_ops[op].n_args; i++)
             same = node->value_args[i].c == args[i].c;
@@ -225,7 +224,7 @@ static struct ad_operand build_op(struct plan *plan, enum ad_op op, double p,
     struct ad_recurrence recurrence = ad_recurrences[op];
     bool selects = info->curvature < AD_CURVED;
     struct ad_operand exponent = {NULL, 0, 0, false, false};
-    int degree = 0, n_more = 0;
+    int degree = 0, n_more = 0, most = limit;
     struct ad_node *node;
 
     p = info->family ? p : 0;
@@ -241,6 +240,8 @@ static struct ad_operand build_op(struct plan *plan, enum ad_op op, double p,
     for (int i = 0; i < info->n_args; i++)
         if (!is_zero(info->partial[i]))
             degree = AD_MAX(degree, args[i].degree);
+    if (degree == 0)
+        most = INT32_MAX; /* not only within the limit */
     degree = degree && !selects ? limit : AD_MIN(degree, limit);
     if (recurrence.step == AD_STEP_POWI && degree) {
         if (p == 0)
@@ -270,7 +271,7 @@ static struct ad_operand build_op(struct plan *plan, enum ad_op op, double p,
     if (recurrence.step == AD_STEP_POWER && info->n_args == 2 && args[1].degree > 0)
         exponent = build_exponent(plan, args, limit);
 
-    node = new_node(plan, recurrence.step, op, p, args, degree, limit, out);
+    node = new_node(plan, recurrence.step, op, p, args, degree, most, out);
     for (int i = 0; i < info->n_args; i++)
         node->a[i] = args[i];
     switch (recurrence.step) {

@@ -51,7 +51,7 @@ struct ad_node {
     enum ad_step step;
     enum ad_op op; /* its value is coefficient 0 */
     double p;
-    int limit;                                 /* no coefficient beyond was asked for */
+    int limit;                                 /* coefficients beyond were not asked for */
     struct ad_operand value_args[AD_MAX_ARGS]; /* the arguments of 'op' */
     struct ad_operand a[AD_MAX_ARGS];          /* the operands of 'step' */
     struct ad_operand d[AD_MAX_ARGS];          /* RULE: the partials; c NULL where a is constant */

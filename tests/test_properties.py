@@ -1,0 +1,680 @@
+"""Random programs, each differentiated in every way there is, and against mpmath; and laws.
+
+A program is text: assignments, branches on values and loops, drawn one line at a time with the value
+of every name at hand, so that each line is smooth, moderate and inside its domain at the point drawn.
+The same text runs on adcore's numbers and on mpmath's at 50 digits (NumPy arrays of objects).
+"""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mpmath import mp, mpf
+
+import adcore
+from adcore import _core
+from oracles import oracle
+
+ROWS = [op for op in adcore.OPS if not op.hidden and not op.family]
+SMOOTH = [op for op in ROWS if op.curvature != "select"]
+DIGITS = 50
+
+
+def examples(n):
+    """The same n programs in every run."""
+    return settings(
+        max_examples=n,
+        derandomize=True,
+        deadline=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+# ---- programs ----
+
+
+class Program:
+    """Lines of Python, a point to run them at, and what the names are worth there."""
+
+    def __init__(self, point, names):
+        self.point = point
+        self.parameters = tuple(names)
+        self.lines = []
+        self.values = dict(names)
+        self.namespace = {"np": np, **adcore.ops.functions}
+
+    def __repr__(self):
+        return f"{self.source()}\nat {self.point!r}"
+
+    def source(self):
+        return "\n    ".join([f"def f({', '.join(self.parameters)}):", *self.lines])
+
+    def try_line(self, line, fits):
+        """Append a line if it works and its result is fit to be used.  It binds v0, v1, ..."""
+        name = f"v{len(self.lines)}"
+        scope = {**self.namespace, **self.values}
+        try:
+            with np.errstate(all="ignore"):
+                exec(line.format(name), scope)
+        except (ValueError, IndexError):  # shapes that do not fit together
+            return
+        if fits(scope[name]):
+            self.lines.append(line.format(name).replace("\n", "\n    "))
+            self.values[name] = scope[name]
+
+    def end(self, line):
+        self.lines.append(line)
+
+    def value_of(self, text):
+        """What an expression is worth at the point."""
+        return eval(text, {**self.namespace, **self.values})
+
+    def bind(self, **functions):
+        """The program as a function."""
+        scope = {"np": np, **functions}
+        exec(self.source(), scope)
+        return scope["f"]
+
+
+def moderate(x):
+    return bool(np.all(np.isfinite(x)) and np.max(np.abs(x), initial=0) < 20)
+
+
+def within(name, value, lo, hi):
+    """The text of `name` squeezed into an interval where it is not there by itself."""
+    value = np.asarray(value, dtype=float)
+    low, high = np.min(value, initial=np.inf), np.max(value, initial=-np.inf)
+    if np.size(value) == 0 or (low > lo + 0.1 and high < hi - 0.1 and low > -3 and high < 3):
+        return name
+    lo, hi = max(lo, -2.0), min(hi, max(lo, -2.0) + 4)
+    return f"({(lo + hi) / 2:.6g} + {(hi - lo) / 2.5:.6g} * sin({name}))"
+
+
+def is_steady(op, args):
+    """Are the partials moderate, and is a piecewise linear op linear all around?"""
+    for point in zip(*map(np.ravel, args), strict=True):
+        here = _core.partials(op.name, point)
+        if not moderate(here):
+            return False
+        if op.curvature != "select":
+            continue
+        value = _core.apply(op.name, *point)
+        for i, slope in enumerate(here):
+            for step in (-1e-3, 1e-3):
+                shifted = [x + step * (i == j) for j, x in enumerate(point)]
+                if abs(_core.apply(op.name, *shifted) - value - slope * step) > 1e-9:
+                    return False
+    return True
+
+
+def draw_op(draw, program, operand, rows=ROWS):
+    """One row of the table, its arguments brought into its domain."""
+    op = draw(st.sampled_from(rows))
+    texts = []
+    for lo, hi in op.domain:
+        text = operand()
+        texts.append(within(text, program.value_of(text), lo, hi))
+    try:
+        args = np.broadcast_arrays(*[program.value_of(t) for t in texts])
+    except ValueError:
+        return
+    if is_steady(op, args):
+        program.try_line(f"{{}} = {op.name}({', '.join(texts)})", moderate)
+
+
+# ---- scalar programs ----
+
+
+@st.composite
+def scalar_programs(draw, max_lines=9, rows=ROWS):
+    """A function of one to three numbers."""
+    n = draw(st.integers(1, 3))
+    point = [draw(st.integers(-1900, 1900)) / 997 for _ in range(n)]
+    names = ["x", "y", "z"][:n]
+    program = Program(point, dict(zip(names, point, strict=True)))
+
+    def operand():
+        if draw(st.integers(0, 5)) == 0:
+            return repr(draw(st.sampled_from([-1.5, -0.5, 0.25, 2.0, 3])))
+        known = [*program.values]
+        return known[-1 - min(draw(st.integers(0, 4)), len(known) - 1)]
+
+    def name():
+        while not (text := operand()).isidentifier():
+            pass
+        return text
+
+    for _ in range(draw(st.integers(2, max_lines))):
+        kind = draw(st.integers(0, 9))
+        if kind < 4:
+            draw_op(draw, program, operand, rows)
+        elif kind < 7:
+            operator = draw(st.sampled_from(["+", "-", "*", "/"]))
+            a, b = name(), operand()
+            if operator == "/":
+                b = within(b, program.value_of(b), 0.2, 3)
+            program.try_line(f"{{}} = {a} {operator} {b}", moderate)
+        elif kind == 7:
+            a, p = name(), draw(st.sampled_from([2, 3, -1, 0, 1, 4, -2, 2.0]))
+            if p < 0:
+                a = within(a, program.value_of(a), 0.2, 3)
+            program.try_line(f"{{}} = {a} ** {p}", moderate)
+        elif kind == 8:
+            a, b, level = name(), name(), draw(st.integers(-10, 10)) / 7
+            if abs(program.value_of(a) - level) > 1e-6:
+                program.try_line(
+                    f"if {a} > {level}:\n    {{0}} = {a} * {b} - {level}\n"
+                    f"else:\n    {{0}} = {b} - sin({a})",
+                    moderate,
+                )
+        else:
+            a, b = name(), name()
+            program.try_line(
+                f"{{0}} = {a}\nfor i in range({draw(st.integers(1, 4))}):\n"
+                f"    {{0}} = {b} * sin({{0}}) + i",
+                moderate,
+            )
+    used = [k for k in program.values if k not in names][-2:] or names
+    program.end(f"return {' + '.join([*used, f'0.5 * {names[0]} * {names[-1]}'])}")
+    return program
+
+
+def exact(program, point, direction, order):
+    """Derivatives 0 .. order of the program along a direction, by mpmath, as floats."""
+    f = program.bind(**mp_functions())
+    with mp.workdps(DIGITS):
+        at = mp_point(point)
+        v = mp_point(direction)
+
+        def along(t):
+            return mpf(f(*[x + t * d for x, d in zip(at, v, strict=True)]))
+
+        return [float(c * mp.factorial(k)) for k, c in enumerate(mp.taylor(along, 0, order))]
+
+
+def mp_functions():
+    """Every row of the table on mpmath's numbers and on arrays of them."""
+    return {op.name: elementwise(oracle(op.name), op.n_args) for op in ROWS}
+
+
+def elementwise(function, n_args):
+    """A function of mpmath's numbers, on arrays of them too; floats are taken exactly."""
+
+    def on_numbers(*args):
+        return function(*map(mpf, args))
+
+    on_arrays = np.frompyfunc(on_numbers, n_args, 1)
+
+    def apply(*args):
+        return (on_arrays if any(isinstance(a, np.ndarray) for a in args) else on_numbers)(*args)
+
+    return apply
+
+
+def mp_point(point):
+    return [np.vectorize(mpf, otypes=[object])(x) if np.ndim(x) else mpf(float(x)) for x in point]
+
+
+def close(got, want, scale, what, digits=8):
+    """Equal to so many digits, relative to the largest number that went into it, or to 1."""
+    got, want = np.asarray(got, dtype=float), np.asarray(want, dtype=float)
+    assert got.shape == want.shape, (what, got.shape, want.shape)
+    error = np.max(np.abs(got - want), initial=0)
+    assert error <= 10.0**-digits * (1 + scale), (what, got, want)
+
+
+@examples(400)
+@given(program=scalar_programs(), seed=st.integers(0, 10**6))
+def test_scalar_programs(program, seed):
+    """Every mode gives one gradient and one Hessian, and mpmath the same along any direction."""
+    f = program.bind(**adcore.ops.functions)
+    point, n = program.point, len(program.point)
+    every = tuple(range(n))
+    x = np.array(point)
+
+    def g(x):
+        return f(*[x[i] for i in range(n)])
+
+    value = float(f(*point))
+    gradient = np.array(adcore.grad(f, every)(*point), dtype=float)
+    hessian = np.array(adcore.hessian(f, every)(*point), dtype=float)
+    scale = max(abs(value), np.max(np.abs(gradient)), np.max(np.abs(hessian)))
+    identity = np.eye(n)
+
+    def is_gradient(got, what):
+        close(got, gradient, scale, what, 10)
+
+    def is_hessian(got, what):
+        close(got, hessian, scale, what, 10)
+
+    is_gradient(adcore.grad(g)(x), "of an array")
+    is_gradient(adcore.grad(g)(list(point)), "of a list")
+    is_gradient(adcore.jacfwd(g)(x), "forward")
+    is_gradient(adcore.jacrev(g)(x), "reverse")
+    is_gradient([adcore.jvp(f, tuple(point), tuple(e))[1] for e in identity], "duals")
+    is_gradient(adcore.vjp(f, *point)[1](1.0), "vjp")
+    push = adcore.linearize(f, *point)[1]
+    is_gradient([push(*e) for e in identity], "linearize")
+    is_hessian(adcore.hessian(g)(x), "second-order sweep")
+    for outer in (adcore.jacfwd, adcore.jacrev):
+        for inner in (adcore.jacfwd, adcore.jacrev, adcore.grad):
+            is_hessian(outer(inner(g))(x), f"{outer.__name__} of {inner.__name__}")
+    is_hessian(
+        [adcore.grad(lambda x, e=e: adcore.jvp(g, (x,), (e,))[1])(x) for e in identity],
+        "grad of jvp",
+    )
+    is_hessian([adcore.jvp(adcore.grad(g), (x,), (e,))[1] for e in identity], "jvp of grad")
+    is_hessian([adcore.hvp(g, (x,), (e,))[1] for e in identity], "hvp")
+    is_hessian(hessian.T, "its transpose")
+
+    rng = np.random.default_rng(seed)
+    for v in [*identity, rng.uniform(-1, 1, n)]:
+        want = exact(program, point, v, 3)
+        third = np.max(np.abs(want))
+        close(value, want[0], scale, "value")
+        close(gradient @ v, want[1], scale, "first derivative against mpmath")
+        close(v @ hessian @ v, want[2], scale, "second derivative against mpmath")
+        series = adcore.taylor(g, x, v, 3)
+        close(series * [1, 1, 2, 6], want, scale + third, "Taylor series against mpmath", 7)
+        close(adcore.third(g, x, v, v) @ v, want[3], scale + third, "third against mpmath", 7)
+        close(
+            v @ adcore.jvp(adcore.hessian(g), (x,), (v,))[1] @ v,
+            want[3],
+            scale + third,
+            "jvp of hessian against mpmath",
+            7,
+        )
+
+
+@examples(200)
+@given(program=scalar_programs(max_lines=5, rows=SMOOTH))
+def test_nesting_to_fourth_order(program):
+    """Any mixture of forward and reverse, nested four deep, is the Taylor series."""
+    f = program.bind(**adcore.ops.functions)
+    point = program.point
+
+    def along(t):
+        return f(*[x + t * (0.5 + i) for i, x in enumerate(point)])
+
+    def tangent(h):
+        return lambda t: adcore.jvp(h, (t,), (1.0,))[1]
+
+    with np.errstate(all="ignore"):
+        want = [adcore.derivative(along, k)(0.0) for k in range(5)]
+    if not np.all(np.isfinite(want)) or np.max(np.abs(want)) > 1e6:
+        return
+    for mixture in range(16):
+        h = along
+        for order in range(1, 5):
+            h = adcore.grad(h) if mixture >> (order - 1) & 1 else tangent(h)
+            if mixture >> order == 0:  # each mixture of its order once
+                close(h(0.0), want[order], np.max(np.abs(want)), f"order {order}, {mixture:04b}")
+
+
+# ---- array programs ----
+
+
+def distinct(x, gap=1e-3):
+    """Are no two elements nearly the same?  Only then is a choice among them smooth."""
+    return np.size(x) > 0 and np.min(np.diff(np.sort(np.ravel(x))), initial=1) > gap
+
+
+@st.composite
+def array_programs(draw, max_lines=10):
+    """A function of one or two arrays with a number as its result."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    shapes = draw(
+        st.lists(
+            st.sampled_from([(3,), (2, 3), (4,), (3, 2), (1, 3), (2, 1, 2)]), min_size=1, max_size=2
+        )
+    )
+    names = ["x", "y"][: len(shapes)]
+    point = [rng.uniform(-1.5, 1.5, s).round(3) for s in shapes]
+    program = Program(point, dict(zip(names, point, strict=True)))
+
+    def usable(x):
+        return moderate(x) and np.ndim(x) <= 3 and np.size(x) <= 30
+
+    def array():
+        known = [*program.values]
+        return known[-1 - min(draw(st.integers(0, 4)), len(known) - 1)]
+
+    def operand():
+        return (
+            array() if draw(st.integers(0, 5)) else repr(draw(st.sampled_from([-0.5, 2.0, 1.25])))
+        )
+
+    for _ in range(draw(st.integers(3, max_lines))):
+        kind = draw(st.sampled_from(sorted(ARRAY_LINES)))
+        ARRAY_LINES[kind](draw, program, array, operand, usable)
+    used = [k for k in program.values if k not in names][-3:] or names
+    weighed = [
+        f"np.sum({k} * np.cos(np.arange({np.size(program.values[k])}.0)"
+        f".reshape({np.shape(program.values[k])})))"
+        for k in used
+    ]
+    program.end(f"return {' + '.join(weighed)} + np.sum(x * x)")
+    return program
+
+
+def op_line(draw, program, array, operand, usable):
+    texts = iter([array(), operand(), operand()])
+    draw_op(draw, program, lambda: next(texts))
+
+
+def operator_line(draw, program, array, operand, usable):
+    a, b = array(), operand()
+    operator = draw(st.sampled_from(["+", "-", "*", "/"]))
+    if operator == "/":
+        b = within(b, program.value_of(b), 0.2, 3)
+    program.try_line(f"{{}} = {a} {operator} {b}", usable)
+
+
+def slice_line(draw, program, array, operand, usable):
+    a = array()
+    parts = [
+        "1:",
+        ":-1",
+        "::-1",
+        "::2",
+        "...",
+        "None, :",
+        "0",
+        "-1",
+        "..., None",
+        ":0",
+        "..., 0",
+        "-1:0:-1",
+        "None",
+    ]
+    key = draw(st.sampled_from(parts))
+    if np.ndim(program.values[a]) > 1 and draw(st.booleans()):
+        key = (
+            f"{draw(st.sampled_from(['1:', '::-1', '0', ':']))}, "
+            f"{draw(st.sampled_from(['1:', '::-1', '0', 'None', '::2']))}"
+        )
+    if np.ndim(program.values[a]) > 0:
+        program.try_line(f"{{}} = {a}[{key}]", usable)
+
+
+def fancy_line(draw, program, array, operand, usable):
+    a = array()
+    value = program.values[a]
+    if np.ndim(value) == 0 or 0 in np.shape(value):
+        return
+    n = np.shape(value)[0]
+    index = [draw(st.integers(-n, n - 1)) for _ in range(draw(st.integers(1, 4)))]
+    way = draw(st.integers(0, 2))
+    if way == 0:
+        program.try_line(f"{{}} = {a}[{index}]", usable)
+    elif way == 1 and np.ndim(value) > 1:
+        m = np.shape(value)[1]
+        other = [draw(st.integers(-m, m - 1)) for _ in index]
+        program.try_line(f"{{}} = {a}[{index}, {other}]", usable)
+    elif np.min(np.abs(value - 0.123)) > 1e-3:
+        program.try_line(f"{{}} = {a}[{a} > 0.123]", usable)
+
+
+def reduction_line(draw, program, array, operand, usable):
+    a = array()
+    value = program.values[a]
+    name = draw(st.sampled_from(["sum", "mean", "prod", "max", "min", "var", "cumsum", "cumprod"]))
+    axis = draw(st.integers(-np.ndim(value), np.ndim(value) - 1)) if np.ndim(value) else None
+    if (axis is not None and np.shape(value)[axis] == 0) or np.ndim(value) == 0:
+        return
+    if name in ("max", "min") and not distinct(value):
+        return
+    if name.startswith("cum") or draw(st.booleans()):
+        keep = not name.startswith("cum") and draw(st.booleans())
+        program.try_line(
+            f"{{}} = np.{name}({a}, axis={axis}{', keepdims=True' if keep else ''})", usable
+        )
+    elif np.size(value):
+        program.try_line(f"{{}} = np.{name}({a})", usable)
+
+
+def shape_line(draw, program, array, operand, usable):
+    a = array()
+    size = np.size(program.values[a])
+    forms = [
+        f"np.transpose({a})",
+        f"np.reshape({a}, -1)",
+        f"np.ravel(np.transpose({a}))",
+        f"np.flip({a})",
+        f"np.roll({a}, 1)",
+        f"np.repeat({a}, 2)",
+        f"np.tile({a}, 2)",
+        f"np.expand_dims({a}, 0)",
+        f"np.broadcast_to({a}, (2, *np.shape({a})))",
+        f"np.reshape({a}, (2, -1))" if size % 2 == 0 and size else f"np.reshape({a}, (1, -1))",
+    ]
+    if np.ndim(program.values[a]) >= 1:
+        forms += [
+            f"{a}.T",
+            f"np.diff({a})",
+            f"np.concatenate([{a}, {a}[::-1]])",
+            f"np.stack([{a}, {a}], 1)",
+        ]
+    if np.ndim(program.values[a]) == 2:
+        forms += [f"np.tril({a})", f"np.triu({a}, 1)", f"np.diagonal({a})"]
+    if np.ndim(program.values[a]) == 1:
+        forms += [f"np.diag({a})", f"np.outer({a}, {a})"]
+    if distinct(program.values[a]) and np.ndim(program.values[a]):
+        forms += [f"np.sort({a})"]
+    program.try_line(f"{{}} = {draw(st.sampled_from(forms))}", usable)
+
+
+def product_line(draw, program, array, operand, usable):
+    a, b = array(), array()
+    left, right = program.values[a], program.values[b]
+    if np.ndim(left) == 0:
+        return
+    forms = [
+        f"{a} @ np.swapaxes({a}, -1, -2)" if np.ndim(left) > 1 else f"{a} @ {a}",
+        f"np.einsum('...i,...i->...', {a}, {a})",
+        f"np.kron({a}, {a})",
+    ]
+    if np.ndim(right):
+        forms += [f"{a} @ {b}"] * 3 + [f"np.dot({a}, {b})", f"np.inner({a}, {b})"]
+        forms += [f"np.tensordot({a}, {b}, 1)", f"np.outer({a}, {b})"]
+    if np.ndim(left) == 2:
+        forms += [f"np.trace({a})", f"np.einsum('ij,kj->ik', {a}, {a})"]
+    program.try_line(f"{{}} = {draw(st.sampled_from(forms))}", usable)
+
+
+def join_line(draw, program, array, operand, usable):
+    a, b = array(), array()
+    left, right = program.values[a], program.values[b]
+    if (
+        np.ndim(left)
+        and np.ndim(left) == np.ndim(right)
+        and np.shape(left)[1:] == np.shape(right)[1:]
+    ):
+        program.try_line(f"{{}} = np.concatenate([{a}, 2.0 * {b}, {a}])", usable)
+    elif np.shape(left) == np.shape(right):
+        program.try_line(f"{{}} = np.stack([{a}, {b}], axis=-1)", usable)
+    elif np.ndim(left):
+        program.try_line(f"{{}} = np.hstack([np.ravel({b}), np.ones(2), np.ravel({a})])", usable)
+
+
+def where_line(draw, program, array, operand, usable):
+    a, b = array(), operand()
+    value = program.values[a]
+    if np.size(value) and np.min(np.abs(value - 0.2)) > 1e-3:
+        program.try_line(f"{{}} = np.where({a} > 0.2, {a} * {b}, 3.0 - {a})", usable)
+
+
+def assignment_line(draw, program, array, operand, usable):
+    a, b = array(), array()
+    value = program.values[a]
+    if np.ndim(value) == 0 or np.size(value) == 0:
+        return
+    c = f"np.sum({b})" if np.size(program.values[b]) else "0.5"
+    bodies = [
+        f"{{0}} = np.zeros_like({a})\nfor i in range(len({a})):\n"
+        f"    {{0}}[i] = {a}[i] * {c} + 0.5 * {{0}}[i - 1]",
+        f"{{0}} = np.copy({a})\nfor i in range(1, len({a})):\n    {{0}}[i] = {{0}}[i - 1] * {a}[i]",
+        f"{{0}} = np.copy({a})\n{{0}}[::2] = {c}\n{{0}}[-1] = {{0}}[0] * {{0}}[0]",
+        f"{{0}} = np.copy({a})\n{{0}}[[0, -1]] = {a}[[-1, 0]]\n{{0}}[...] = {{0}} * {{0}}[::-1]",
+        f"{{0}} = np.ones_like({a})\n{{0}}[0] = {a}[-1]\n{{0}} = {{0}} * {a}",
+        f"{{0}} = np.copy({a})\n{{0}} += {a} * {{0}}\n{{0}}[1:] *= 2.0\n{{0}}[0] -= {c}",
+        f"{{0}} = np.stack([sin(t) * t + {c} for t in np.ravel({a})])",
+        f"{{0}} = {c}\nfor row in {a}:\n    {{0}} = {{0}} * 0.5 + np.sum(row)",
+    ]
+    if np.min(np.abs(value - 0.123)) > 1e-3:
+        bodies += [f"{{0}} = np.copy({a})\n{{0}}[{a} > 0.123] = {c}"]
+    program.try_line(draw(st.sampled_from(bodies)), usable)
+
+
+ARRAY_LINES = {
+    "assignment": assignment_line,
+    "fancy": fancy_line,
+    "join": join_line,
+    "op": op_line,
+    "op again": op_line,
+    "operator": operator_line,
+    "product": product_line,
+    "reduction": reduction_line,
+    "shape": shape_line,
+    "slice": slice_line,
+    "where": where_line,
+}
+
+
+def flat(parts):
+    """Arrays as one vector."""
+    return np.concatenate([np.ravel(p) for p in parts])
+
+
+@examples(900)
+@given(program=array_programs(), seed=st.integers(0, 10**6))
+def test_array_programs(program, seed):
+    """Every mode gives one gradient and one Hessian, and mpmath the same along a direction."""
+    f = program.bind(**adcore.ops.functions)
+    point = program.point
+    every = tuple(range(len(point)))
+    rng = np.random.default_rng(seed)
+    v = tuple(rng.uniform(-1, 1, x.shape) for x in point)
+    n = flat(point).size
+
+    gradient = flat(adcore.grad(f, every)(*point))
+    blocks = adcore.hessian(f, every)(*point)
+    sizes = [x.size for x in point]
+    hessian = np.block(
+        [
+            [b.reshape(m, k) for b, k in zip(row, sizes, strict=True)]
+            for row, m in zip(blocks, sizes, strict=True)
+        ]
+    )
+    value = float(f(*point))
+    scale = max(abs(value), np.max(np.abs(gradient)), np.max(np.abs(hessian)))
+
+    def is_gradient(got, what):
+        close(flat(got), gradient, scale, what, 9)
+
+    def is_product(got, what):
+        close(flat(got), hessian @ flat(v), n * scale, what, 9)
+
+    is_gradient(adcore.jacfwd(f, every)(*point), "forward")
+    is_gradient(adcore.jacrev(f, every)(*point), "reverse")
+    is_gradient(adcore.vjp(f, *point)[1](1.0), "vjp")
+    is_gradient(adcore.hvp(f, tuple(point), v)[0], "hvp's gradient")
+    slope = adcore.jvp(f, tuple(point), v)[1]
+    close(slope, gradient @ flat(v), scale, "duals", 9)
+    close(adcore.linearize(f, *point)[1](*v), slope, scale, "linearize", 9)
+    close(hessian, hessian.T, scale, "symmetry", 9)
+    is_product(tuple(adcore.hvp(f, tuple(point), v)[1]), "hvp")
+    g = adcore.grad(f, every)
+    is_product(adcore.jvp(g, tuple(point), v)[1], "jvp of grad")
+    is_product(adcore.grad(lambda *x: adcore.jvp(f, x, v)[1], every)(*point), "grad of jvp")
+    is_product(
+        adcore.grad(lambda *x: sum(np.sum(a * b) for a, b in zip(g(*x), v, strict=True)), every)(
+            *point
+        ),
+        "grad of grad",
+    )
+    is_product(adcore.vjp(g, *point)[1](v), "vjp of grad")
+
+    want = exact(program, point, v, 2)
+    close(value, want[0], scale, "value against mpmath")
+    close(slope, want[1], n * scale, "first derivative against mpmath")
+    close(
+        flat(v) @ hessian @ flat(v), want[2], n * n * scale, "second derivative against mpmath", 7
+    )
+    if len(point) == 1:
+        series = adcore.taylor(f, point[0], v[0], 2)
+        close(series[1:] * [1, 2], want[1:], n * n * scale, "Taylor series against mpmath", 7)
+
+
+# ---- laws ----
+
+
+@examples(300)
+@given(program=array_programs(max_lines=6), seed=st.integers(0, 10**6), a=st.integers(-3, 3))
+def test_derivatives_are_linear_maps_and_transposes(program, seed, a):
+    """J(a u + v) = a J u + J v, and <w, J u> = <J' w, u>, for a program with an array as result."""
+    program.lines[-1] = f"return {[*program.values][-1]} * 1.0"
+    f = program.bind(**adcore.ops.functions)
+    point = tuple(program.point)
+    rng = np.random.default_rng(seed)
+    u, v = ([rng.uniform(-1, 1, x.shape) for x in point] for _ in range(2))
+    y, ju = adcore.jvp(f, point, tuple(u))
+    jv = adcore.jvp(f, point, tuple(v))[1]
+    both = adcore.jvp(f, point, tuple(a * x + z for x, z in zip(u, v, strict=True)))[1]
+    scale = np.max(np.abs(ju), initial=0) + np.max(np.abs(jv), initial=0)
+    close(both, a * np.asarray(ju) + jv, scale, "linearity", 12)
+    w = rng.uniform(-1, 1, np.shape(y))
+    pulled = adcore.vjp(f, *point)[1](w)
+    close(flat(pulled) @ flat(u), np.sum(w * ju), scale * np.size(y), "transpose", 11)
+
+
+@examples(200)
+@given(inner=array_programs(max_lines=5), outer=array_programs(max_lines=5))
+def test_chain_rule(inner, outer):
+    """D(g o h) u = Dg(h) (Dh u), in both modes, for a number h."""
+    h = inner.bind(**adcore.ops.functions)
+    g = outer.bind(**adcore.ops.functions)
+    x, u = tuple(inner.point), tuple(np.ones_like(a) for a in inner.point)
+
+    def scaled(t):
+        return g(*[p + 1e-5 * t * np.ones_like(p) for p in outer.point])
+
+    middle, slope = adcore.jvp(h, x, u)
+    if abs(middle) > 10:  # then outer might be far from its point
+        return
+    _, want = adcore.jvp(scaled, (middle,), (slope,))
+    _, got = adcore.jvp(lambda *x: scaled(h(*x)), x, u)
+    close(got, want, abs(want), "forward", 12)
+    every = tuple(range(len(x)))
+    pulled = adcore.grad(lambda *x: scaled(h(*x)), every)(*x)
+    close(
+        flat(pulled),
+        adcore.grad(scaled)(middle) * flat(adcore.grad(h, every)(*x)),
+        abs(want),
+        "reverse",
+        11,
+    )
+
+
+def test_programs_print_as_they_run():
+    """What is printed for a failure is Python that can be run again."""
+    program = Program([1.0], {"x": 1.0})
+    program.try_line("if x > 0.5:\n    {0} = x * 2\nelse:\n    {0} = x", moderate)
+    program.end("return v0")
+    assert repr(program) == (
+        "def f(x):\n    if x > 0.5:\n        v0 = x * 2\n    else:\n"
+        "        v0 = x\n    return v0\nat [1.0]"
+    )
+    assert program.bind()(1.0) == 2.0
+
+
+def test_a_wrong_derivative_would_be_found():
+    """The comparison with mpmath is not vacuous."""
+    program = Program([0.7], {"x": 0.7})
+    program.try_line("{} = sin(x)", moderate)
+    program.end("return v0 * x")
+    want = exact(program, [0.7], [1.0], 2)
+    close(want[1], 0.7 * np.cos(0.7) + np.sin(0.7), 1, "first derivative", 14)
+    with pytest.raises(AssertionError):
+        close(want[2], -0.7 * np.sin(0.7) + np.cos(0.7), 1, "half of the second")
