@@ -1,9 +1,12 @@
 """Random programs, each differentiated in every way there is, and against mpmath; and laws.
 
-A program is text: assignments, branches on values and loops, drawn one line at a time with the value
-of every name at hand, so that each line is smooth, moderate and inside its domain at the point drawn.
-The same text runs on adcore's numbers and on mpmath's at 50 digits (NumPy arrays of objects).
+A program is text: assignments, branches on values and loops, drawn one line at a time with the
+value of every name at hand, so that each line is smooth, moderate and inside its domain at the
+point drawn.  The same text runs on adcore's numbers and, in NumPy arrays of objects, on mpmath's
+at 50 digits.
 """
+
+# ruff: noqa: ARG001  (the makers of lines are all called alike)
 
 import numpy as np
 import pytest
