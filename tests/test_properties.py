@@ -1,12 +1,10 @@
 """Random programs, each differentiated in every way there is, and against mpmath; and laws.
 
-A program is text: assignments, branches on values and loops, drawn one line at a time with the
-value of every name at hand, so that each line is smooth, moderate and inside its domain at the
-point drawn.  The same text runs on adcore's numbers and, in NumPy arrays of objects, on mpmath's
-at 50 digits.
+A program is text: assignments, branches on values and loops.  It is drawn one line at a time, with
+what every name is worth at hand, so that each line is smooth, moderate and inside its domain at the
+point drawn.  The same text runs on adcore's numbers and on mpmath's at 50 digits (NumPy arrays of
+objects).
 """
-
-# ruff: noqa: ARG001  (the makers of lines are all called alike)
 
 import numpy as np
 import pytest
@@ -323,6 +321,29 @@ def distinct(x, gap=1e-3):
     return np.size(x) > 0 and np.min(np.diff(np.sort(np.ravel(x))), initial=1) > gap
 
 
+class ArrayProgram(Program):
+    """A program in the course of being drawn."""
+
+    def __init__(self, draw, point, names):
+        super().__init__(point, names)
+        self.draw = draw
+
+    def array(self):
+        """A name, one of the last more often."""
+        known = [*self.values]
+        return known[-1 - min(self.draw(st.integers(0, 4)), len(known) - 1)]
+
+    def operand(self):
+        """A name or a number."""
+        if self.draw(st.integers(0, 5)):
+            return self.array()
+        return repr(self.draw(st.sampled_from([-0.5, 2.0, 1.25])))
+
+    def line(self, text):
+        """Append a line if its result is not too large in any sense."""
+        self.try_line(text, lambda x: moderate(x) and np.ndim(x) <= 3 and np.size(x) <= 30)
+
+
 @st.composite
 def array_programs(draw, max_lines=10):
     """A function of one or two arrays with a number as its result."""
@@ -334,23 +355,9 @@ def array_programs(draw, max_lines=10):
     )
     names = ["x", "y"][: len(shapes)]
     point = [rng.uniform(-1.5, 1.5, s).round(3) for s in shapes]
-    program = Program(point, dict(zip(names, point, strict=True)))
-
-    def usable(x):
-        return moderate(x) and np.ndim(x) <= 3 and np.size(x) <= 30
-
-    def array():
-        known = [*program.values]
-        return known[-1 - min(draw(st.integers(0, 4)), len(known) - 1)]
-
-    def operand():
-        return (
-            array() if draw(st.integers(0, 5)) else repr(draw(st.sampled_from([-0.5, 2.0, 1.25])))
-        )
-
+    program = ArrayProgram(draw, point, dict(zip(names, point, strict=True)))
     for _ in range(draw(st.integers(3, max_lines))):
-        kind = draw(st.sampled_from(sorted(ARRAY_LINES)))
-        ARRAY_LINES[kind](draw, program, array, operand, usable)
+        draw(st.sampled_from(ARRAY_LINES))(program)
     used = [k for k in program.values if k not in names][-3:] or names
     weighed = [
         f"np.sum({k} * np.cos(np.arange({np.size(program.values[k])}.0)"
@@ -361,85 +368,70 @@ def array_programs(draw, max_lines=10):
     return program
 
 
-def op_line(draw, program, array, operand, usable):
-    texts = iter([array(), operand(), operand()])
-    draw_op(draw, program, lambda: next(texts))
+def op_line(w):
+    texts = iter([w.array(), w.operand(), w.operand()])
+    draw_op(w.draw, w, lambda: next(texts))
 
 
-def operator_line(draw, program, array, operand, usable):
-    a, b = array(), operand()
-    operator = draw(st.sampled_from(["+", "-", "*", "/"]))
+def operator_line(w):
+    a, b = w.array(), w.operand()
+    operator = w.draw(st.sampled_from(["+", "-", "*", "/"]))
     if operator == "/":
-        b = within(b, program.value_of(b), 0.2, 3)
-    program.try_line(f"{{}} = {a} {operator} {b}", usable)
+        b = within(b, w.value_of(b), 0.2, 3)
+    w.line(f"{{}} = {a} {operator} {b}")
 
 
-def slice_line(draw, program, array, operand, usable):
-    a = array()
-    parts = [
-        "1:",
-        ":-1",
-        "::-1",
-        "::2",
-        "...",
-        "None, :",
-        "0",
-        "-1",
-        "..., None",
-        ":0",
-        "..., 0",
-        "-1:0:-1",
-        "None",
-    ]
-    key = draw(st.sampled_from(parts))
-    if np.ndim(program.values[a]) > 1 and draw(st.booleans()):
+def slice_line(w):
+    a = w.array()
+    parts = "1:|:-1|::-1|::2|...|None, :|0|-1|..., None|:0|..., 0|-1:0:-1|None"
+    key = w.draw(st.sampled_from(parts.split("|")))
+    if np.ndim(w.values[a]) > 1 and w.draw(st.booleans()):
         key = (
-            f"{draw(st.sampled_from(['1:', '::-1', '0', ':']))}, "
-            f"{draw(st.sampled_from(['1:', '::-1', '0', 'None', '::2']))}"
+            f"{w.draw(st.sampled_from(['1:', '::-1', '0', ':']))}, "
+            f"{w.draw(st.sampled_from(['1:', '::-1', '0', 'None', '::2']))}"
         )
-    if np.ndim(program.values[a]) > 0:
-        program.try_line(f"{{}} = {a}[{key}]", usable)
+    if np.ndim(w.values[a]) > 0:
+        w.line(f"{{}} = {a}[{key}]")
 
 
-def fancy_line(draw, program, array, operand, usable):
-    a = array()
-    value = program.values[a]
+def fancy_line(w):
+    a = w.array()
+    value = w.values[a]
     if np.ndim(value) == 0 or 0 in np.shape(value):
         return
     n = np.shape(value)[0]
-    index = [draw(st.integers(-n, n - 1)) for _ in range(draw(st.integers(1, 4)))]
-    way = draw(st.integers(0, 2))
+    index = [w.draw(st.integers(-n, n - 1)) for _ in range(w.draw(st.integers(1, 4)))]
+    way = w.draw(st.integers(0, 2))
     if way == 0:
-        program.try_line(f"{{}} = {a}[{index}]", usable)
+        w.line(f"{{}} = {a}[{index}]")
     elif way == 1 and np.ndim(value) > 1:
         m = np.shape(value)[1]
-        other = [draw(st.integers(-m, m - 1)) for _ in index]
-        program.try_line(f"{{}} = {a}[{index}, {other}]", usable)
+        other = [w.draw(st.integers(-m, m - 1)) for _ in index]
+        w.line(f"{{}} = {a}[{index}, {other}]")
     elif np.min(np.abs(value - 0.123)) > 1e-3:
-        program.try_line(f"{{}} = {a}[{a} > 0.123]", usable)
+        w.line(f"{{}} = {a}[{a} > 0.123]")
 
 
-def reduction_line(draw, program, array, operand, usable):
-    a = array()
-    value = program.values[a]
-    name = draw(st.sampled_from(["sum", "mean", "prod", "max", "min", "var", "cumsum", "cumprod"]))
-    axis = draw(st.integers(-np.ndim(value), np.ndim(value) - 1)) if np.ndim(value) else None
+def reduction_line(w):
+    a = w.array()
+    value = w.values[a]
+    names = ["sum", "mean", "prod", "max", "min", "var", "cumsum", "cumprod"]
+    name = w.draw(st.sampled_from(names))
+    axis = w.draw(st.integers(-np.ndim(value), np.ndim(value) - 1)) if np.ndim(value) else None
     if (axis is not None and np.shape(value)[axis] == 0) or np.ndim(value) == 0:
         return
     if name in ("max", "min") and not distinct(value):
         return
-    if name.startswith("cum") or draw(st.booleans()):
-        keep = not name.startswith("cum") and draw(st.booleans())
-        program.try_line(
-            f"{{}} = np.{name}({a}, axis={axis}{', keepdims=True' if keep else ''})", usable
-        )
+    if name.startswith("cum") or w.draw(st.booleans()):
+        keep = not name.startswith("cum") and w.draw(st.booleans())
+        w.line(f"{{}} = np.{name}({a}, axis={axis}{', keepdims=True' if keep else ''})")
     elif np.size(value):
-        program.try_line(f"{{}} = np.{name}({a})", usable)
+        w.line(f"{{}} = np.{name}({a})")
 
 
-def shape_line(draw, program, array, operand, usable):
-    a = array()
-    size = np.size(program.values[a])
+def shape_line(w):
+    a = w.array()
+    size = np.size(w.values[a])
     forms = [
         f"np.transpose({a})",
         f"np.reshape({a}, -1)",
@@ -452,25 +444,25 @@ def shape_line(draw, program, array, operand, usable):
         f"np.broadcast_to({a}, (2, *np.shape({a})))",
         f"np.reshape({a}, (2, -1))" if size % 2 == 0 and size else f"np.reshape({a}, (1, -1))",
     ]
-    if np.ndim(program.values[a]) >= 1:
+    if np.ndim(w.values[a]) >= 1:
         forms += [
             f"{a}.T",
             f"np.diff({a})",
             f"np.concatenate([{a}, {a}[::-1]])",
             f"np.stack([{a}, {a}], 1)",
         ]
-    if np.ndim(program.values[a]) == 2:
+    if np.ndim(w.values[a]) == 2:
         forms += [f"np.tril({a})", f"np.triu({a}, 1)", f"np.diagonal({a})"]
-    if np.ndim(program.values[a]) == 1:
+    if np.ndim(w.values[a]) == 1:
         forms += [f"np.diag({a})", f"np.outer({a}, {a})"]
-    if distinct(program.values[a]) and np.ndim(program.values[a]):
+    if distinct(w.values[a]) and np.ndim(w.values[a]):
         forms += [f"np.sort({a})"]
-    program.try_line(f"{{}} = {draw(st.sampled_from(forms))}", usable)
+    w.line(f"{{}} = {w.draw(st.sampled_from(forms))}")
 
 
-def product_line(draw, program, array, operand, usable):
-    a, b = array(), array()
-    left, right = program.values[a], program.values[b]
+def product_line(w):
+    a, b = w.array(), w.array()
+    left, right = w.values[a], w.values[b]
     if np.ndim(left) == 0:
         return
     forms = [
@@ -483,37 +475,37 @@ def product_line(draw, program, array, operand, usable):
         forms += [f"np.tensordot({a}, {b}, 1)", f"np.outer({a}, {b})"]
     if np.ndim(left) == 2:
         forms += [f"np.trace({a})", f"np.einsum('ij,kj->ik', {a}, {a})"]
-    program.try_line(f"{{}} = {draw(st.sampled_from(forms))}", usable)
+    w.line(f"{{}} = {w.draw(st.sampled_from(forms))}")
 
 
-def join_line(draw, program, array, operand, usable):
-    a, b = array(), array()
-    left, right = program.values[a], program.values[b]
+def join_line(w):
+    a, b = w.array(), w.array()
+    left, right = w.values[a], w.values[b]
     if (
         np.ndim(left)
         and np.ndim(left) == np.ndim(right)
         and np.shape(left)[1:] == np.shape(right)[1:]
     ):
-        program.try_line(f"{{}} = np.concatenate([{a}, 2.0 * {b}, {a}])", usable)
+        w.line(f"{{}} = np.concatenate([{a}, 2.0 * {b}, {a}])")
     elif np.shape(left) == np.shape(right):
-        program.try_line(f"{{}} = np.stack([{a}, {b}], axis=-1)", usable)
+        w.line(f"{{}} = np.stack([{a}, {b}], axis=-1)")
     elif np.ndim(left):
-        program.try_line(f"{{}} = np.hstack([np.ravel({b}), np.ones(2), np.ravel({a})])", usable)
+        w.line(f"{{}} = np.hstack([np.ravel({b}), np.ones(2), np.ravel({a})])")
 
 
-def where_line(draw, program, array, operand, usable):
-    a, b = array(), operand()
-    value = program.values[a]
+def where_line(w):
+    a, b = w.array(), w.operand()
+    value = w.values[a]
     if np.size(value) and np.min(np.abs(value - 0.2)) > 1e-3:
-        program.try_line(f"{{}} = np.where({a} > 0.2, {a} * {b}, 3.0 - {a})", usable)
+        w.line(f"{{}} = np.where({a} > 0.2, {a} * {b}, 3.0 - {a})")
 
 
-def assignment_line(draw, program, array, operand, usable):
-    a, b = array(), array()
-    value = program.values[a]
+def assignment_line(w):
+    a, b = w.array(), w.array()
+    value = w.values[a]
     if np.ndim(value) == 0 or np.size(value) == 0:
         return
-    c = f"np.sum({b})" if np.size(program.values[b]) else "0.5"
+    c = f"np.sum({b})" if np.size(w.values[b]) else "0.5"
     bodies = [
         f"{{0}} = np.zeros_like({a})\nfor i in range(len({a})):\n"
         f"    {{0}}[i] = {a}[i] * {c} + 0.5 * {{0}}[i - 1]",
@@ -527,22 +519,22 @@ def assignment_line(draw, program, array, operand, usable):
     ]
     if np.min(np.abs(value - 0.123)) > 1e-3:
         bodies += [f"{{0}} = np.copy({a})\n{{0}}[{a} > 0.123] = {c}"]
-    program.try_line(draw(st.sampled_from(bodies)), usable)
+    w.line(w.draw(st.sampled_from(bodies)))
 
 
-ARRAY_LINES = {
-    "assignment": assignment_line,
-    "fancy": fancy_line,
-    "join": join_line,
-    "op": op_line,
-    "op again": op_line,
-    "operator": operator_line,
-    "product": product_line,
-    "reduction": reduction_line,
-    "shape": shape_line,
-    "slice": slice_line,
-    "where": where_line,
-}
+ARRAY_LINES = [
+    op_line,
+    op_line,
+    operator_line,
+    slice_line,
+    fancy_line,
+    reduction_line,
+    shape_line,
+    product_line,
+    join_line,
+    where_line,
+    assignment_line,
+]
 
 
 def flat(parts):

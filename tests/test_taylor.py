@@ -383,3 +383,11 @@ def test_errors_say_what_came():
         adcore.derivative(lambda t: t, 1)(1j)
     with pytest.raises(adcore.errors.ShapeError, match=r"returned shape \(2,\)"):
         adcore.third(lambda t: t, np.ones(2), np.ones(2), np.ones(2))
+
+
+@pytest.mark.parametrize("order", range(1, 6))
+def test_terms_that_partials_share_are_found_to_the_order_each_needs(order):
+    """1 / (1 + z) is needed to one order less within log1p than within the other partial."""
+    got = adcore.derivative(lambda t: adcore.xlog1py(0.3 + t, 0.7 + 2 * t), order)(0.0)
+    want = mpmath.diff(lambda t: (0.3 + t) * mpmath.log1p(0.7 + 2 * t), 0, order)
+    assert got == pytest.approx(float(want), rel=1e-9)
