@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard src_c/*.[ch] src_c/*.def adcore/*.pyx adcore/*.pxd adcore/*.pxi)
 C_TESTS := $(wildcard tests/c/*.c)
+C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch])
 BENCHES := $(wildcard bench/bench_*.py)
 
 C_WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wswitch-enum \
@@ -95,6 +96,7 @@ bench: build
 lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint adcore
 	@set -e; for file in $(wildcard src_c/*.c tests/c/*.c tests/c/support/*.c); do \
 	    echo "$(CC) -fsyntax-only $$file"; $(CC) $(C_WARNINGS) -fsyntax-only -Isrc_c $$file; done
@@ -102,6 +104,7 @@ lint: .venv/linters
 format: .venv/linters
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
 
 # The stub files, from the package as built.
 stubs: build

@@ -23,7 +23,7 @@
 
 /* Loops over many doubles are compiled for AVX-512, AVX2 and the baseline, and the loader picks
  * one; elsewhere they are compiled once.  Sanitizers start before the loader can pick. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) &&        \
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) &&       \
     !defined(__SANITIZE_ADDRESS__)
 #define AD_VECTOR __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else

@@ -21,7 +21,8 @@ static void compute_op(struct ad_tape *tape, enum ad_op op, double p, const stru
 
         if (views[i].place == AD_NUMBER)
             a[i] = (struct ad_vec){NULL, views[i].in.number};
-        else if (views[i].place == AD_LIST || !(run || views[i].ndim == 0 || views[i].stride[0] == 0))
+        else if (views[i].place == AD_LIST ||
+                 !(run || views[i].ndim == 0 || views[i].stride[0] == 0))
             whole = false;
         else {
             const double *data = views[i].place == AD_ARRAY ? views[i].in.array->data : tape->value;
@@ -88,8 +89,8 @@ static double pairwise_total(const struct pairwise *sum)
     return total;
 }
 
-static double sum_view(struct ad_tape *tape, const struct ad_view *from, int64_t start, int64_t size,
-                       struct ad_span_room *room)
+static double sum_view(struct ad_tape *tape, const struct ad_view *from, int64_t start,
+                       int64_t size, struct ad_span_room *room)
 {
     struct pairwise sum = {.count = 0};
 
@@ -137,7 +138,7 @@ static void compute_addto_pair(struct ad_tape *tape, const struct ad_view *from,
             continue;
         }
         for (int64_t i = 0; i < n; i++) {
-            int64_t at = out.kind == AD_SPAN_MANY ? out.slots[i]
+            int64_t at = out.kind == AD_SPAN_MANY  ? out.slots[i]
                          : out.kind == AD_SPAN_RUN ? out.slot + i
                                                    : out.slot;
 
@@ -168,7 +169,8 @@ static struct ad_matrix matrix_of(const struct ad_tape *tape, const struct ad_vi
         m.row_stride = m.cols;
         m.col_stride = 1;
     } else {
-        m.data = (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base + offset;
+        m.data =
+            (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base + offset;
     }
     return m;
 }
@@ -176,7 +178,8 @@ static struct ad_matrix matrix_of(const struct ad_tape *tape, const struct ad_vi
 static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view *views, int32_t dst)
 {
     int ndim = views[0].ndim, nb = ndim - 2;
-    int64_t m = views[0].shape[nb], k = views[0].shape[nb + 1], n = views[1].shape[nb + 1], batches = 1;
+    int64_t m = views[0].shape[nb], k = views[0].shape[nb + 1], n = views[1].shape[nb + 1],
+            batches = 1;
     double *room = malloc((size_t)(m * k + k * n + 1) * sizeof *room);
 
     if (!room)

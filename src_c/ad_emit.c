@@ -18,14 +18,15 @@ struct part {
 
 struct emitter {
     struct ad_tape *tape;
-    int32_t low, first, end; /* slots from low, instructions from first, up to end, all at the start */
-    int32_t n_consts;        /* at the start */
-    int32_t floor;           /* for ad_tape_leave() */
-    bool ragged;             /* forward: not all results of an input's instruction have a tangent, */
-                             /* or their tangents are not consecutive */
-    int32_t *latest;         /* reverse: adjoint of a slot; forward: its tangent; NONE */
-    int64_t *parts_of;       /* first part of each instruction, -1 for none */
-    uint8_t *active;         /* slots that depend on an input */
+    int32_t low, first,
+        end;           /* slots from low, instructions from first, up to end, all at the start */
+    int32_t n_consts;  /* at the start */
+    int32_t floor;     /* for ad_tape_leave() */
+    bool ragged;       /* forward: not all results of an input's instruction have a tangent, */
+                       /* or their tangents are not consecutive */
+    int32_t *latest;   /* reverse: adjoint of a slot; forward: its tangent; NONE */
+    int64_t *parts_of; /* first part of each instruction, -1 for none */
+    uint8_t *active;   /* slots that depend on an input */
     struct part *parts;
     int64_t n_parts, part_capacity;
 };
@@ -305,7 +306,7 @@ static void mark_inputs(struct emitter *e, int n_inputs, const struct ad_view *i
     for (int i = 0; i < n_inputs; i++) {
 #define MARK(j, slot)                                                                              \
     if ((slot) >= e->low)                                                                          \
-    e->active[(slot)-e->low] = 1
+    e->active[(slot) - e->low] = 1
         FOR_SLOTS(e->tape, &inputs[i], MARK);
     }
 }
@@ -365,9 +366,8 @@ static enum ad_status add_scalar(struct emitter *e, int32_t slot, const struct a
     } else {
         status = ad_tape_grow(tape, 0, 0, 1, 0);
         if (!status)
-            *latest = ad_tape_const(tape, sum.place == AD_NUMBER
-                                              ? sum.in.number
-                                              : sum.in.array->data[sum.base]);
+            *latest = ad_tape_const(tape, sum.place == AD_NUMBER ? sum.in.number
+                                                                 : sum.in.array->data[sum.base]);
     }
     ad_view_drop(&sum);
     return status;
@@ -412,8 +412,10 @@ static enum ad_status add_each(struct emitter *e, const struct ad_view *target,
         struct ad_span from = ad_span_of(source, 0, tape->value, start, n, &from_room);
 
         for (int64_t j = 0; j < n && !status; j++) {
-            int32_t slot = to.kind == AD_SPAN_MANY ? to.slots[j] : to.kind == AD_SPAN_RUN
-                               ? to.slot + (int32_t)j : to.kind == AD_SPAN_ONE ? to.slot : NONE;
+            int32_t slot = to.kind == AD_SPAN_MANY  ? to.slots[j]
+                           : to.kind == AD_SPAN_RUN ? to.slot + (int32_t)j
+                           : to.kind == AD_SPAN_ONE ? to.slot
+                                                    : NONE;
             struct ad_view element;
 
             if (slot < e->low || !e->active[slot - e->low])
@@ -1295,7 +1297,7 @@ enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct 
             continue;
 #define SEED(j, slot)                                                                              \
     if ((slot) >= e.low)                                                                           \
-    e.latest[(slot)-e.low] = (int32_t)(copy.base + (j))
+    e.latest[(slot) - e.low] = (int32_t)(copy.base + (j))
         FOR_SLOTS(tape, &inputs[i], SEED);
     }
     for (int i = 0; i < n_inputs && !status; i++)

@@ -40,7 +40,7 @@ AD_VECTOR static void push_run_const(double *restrict to, const double *restrict
 
 /* A zero partial of an op that cuts stops even infinite adjoints: see ad_op_cuts(). */
 AD_VECTOR static void push_run_cut(double *restrict to, const double *restrict from,
-                                      const double *restrict d, int64_t n)
+                                   const double *restrict d, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         double t = from[i] * d[i];
@@ -88,7 +88,7 @@ AD_VECTOR static void push_8(double *buffer, int32_t low, const struct ad_span *
 }
 
 void ad_lanes_push(int lanes, double *buffer, int32_t low, const struct ad_span *to,
-                 const double *from, struct ad_vec d, bool cuts, int64_t n)
+                   const double *from, struct ad_vec d, bool cuts, int64_t n)
 {
     if (ad_span_is_fixed(to, low) || (!d.v && d.c == 0 && cuts))
         return;
@@ -114,8 +114,8 @@ void ad_lanes_push(int lanes, double *buffer, int32_t low, const struct ad_span 
     }
 }
 
-const double *ad_lanes_of(int lanes, const double *buffer, int32_t low,
-                              const struct ad_span *span, int64_t n, double *room)
+const double *ad_lanes_of(int lanes, const double *buffer, int32_t low, const struct ad_span *span,
+                          int64_t n, double *room)
 {
     if (ad_span_is_fixed(span, low))
         return NULL;
@@ -140,7 +140,8 @@ void ad_work_add(const struct ad_tape *tape, double *buffer, int lanes, const st
         n = ad_tile_size(view, size, start);
         struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
 
-        ad_lanes_push(lanes, buffer, tape->work->low, &span, data + start * lanes, ad_one, false, n);
+        ad_lanes_push(lanes, buffer, tape->work->low, &span, data + start * lanes, ad_one, false,
+                      n);
     }
 }
 

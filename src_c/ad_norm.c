@@ -61,9 +61,8 @@ enum ad_status ad_norm_reverse(struct ad_tape *tape, int32_t i, double *buffer, 
     for (int64_t r = 0; r < rows.count; r++)
         for (int64_t j = r * rows.length; j < (r + 1) * rows.length; j++)
             for (int l = 0; l < lanes; l++)
-                rows.lanes[j * lanes + l] =
-                    ad_push(false, g[r * lanes + l],
-                            ad_div0(rows.x[j], tape->value[tape->dst[i] + r]));
+                rows.lanes[j * lanes + l] = ad_push(
+                    false, g[r * lanes + l], ad_div0(rows.x[j], tape->value[tape->dst[i] + r]));
     ad_work_add(tape, buffer, lanes, &rows.from, rows.lanes);
     free(rows.x);
     return AD_OK;
@@ -96,8 +95,9 @@ enum ad_status ad_norm_curve(struct ad_tape *tape, int32_t i)
             }
             for (int64_t j = 0; j < rows.length; j++)
                 t[j * lanes + l] = g == 0 || still ? 0
-                                   : y == 0 ? NAN
-                                            : g * ((t[j * lanes + l] - ad_div0(x[j], y) * along) / y);
+                                   : y == 0
+                                       ? NAN
+                                       : g * ((t[j * lanes + l] - ad_div0(x[j], y) * along) / y);
         }
     }
     ad_work_add(tape, work->dadj, lanes, &rows.from, rows.lanes);

@@ -54,29 +54,33 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
 #define END_LOOP }
 
 #define ONE_LOOP(name, value)                                                                      \
-    LOOP(loop_##name, const double *xs) {                                                          \
-            const double x = xs[i];                                                                \
-            y[i] = value;                                                                          \
-        }                                                                                          \
+    LOOP(loop_##name, const double *xs)                                                            \
+    {                                                                                              \
+        const double x = xs[i];                                                                    \
+        y[i] = value;                                                                              \
+    }                                                                                              \
     END_LOOP
 #define TWO_LOOPS(name, value)                                                                     \
-    LOOP(loop_##name##_vv, const double *xs, const double *zs) {                                   \
-            const double x = xs[i], z = zs[i];                                                     \
-            (void)x, (void)z;                                                                      \
-            y[i] = value;                                                                          \
-        }                                                                                          \
+    LOOP(loop_##name##_vv, const double *xs, const double *zs)                                     \
+    {                                                                                              \
+        const double x = xs[i], z = zs[i];                                                         \
+        (void)x, (void)z;                                                                          \
+        y[i] = value;                                                                              \
+    }                                                                                              \
     END_LOOP                                                                                       \
-    LOOP(loop_##name##_vs, const double *xs, double z) {                                           \
-            const double x = xs[i];                                                                \
-            (void)x, (void)z;                                                                      \
-            y[i] = value;                                                                          \
-        }                                                                                          \
+    LOOP(loop_##name##_vs, const double *xs, double z)                                             \
+    {                                                                                              \
+        const double x = xs[i];                                                                    \
+        (void)x, (void)z;                                                                          \
+        y[i] = value;                                                                              \
+    }                                                                                              \
     END_LOOP                                                                                       \
-    LOOP(loop_##name##_sv, double x, const double *zs) {                                           \
-            const double z = zs[i];                                                                \
-            (void)x, (void)z;                                                                      \
-            y[i] = value;                                                                          \
-        }                                                                                          \
+    LOOP(loop_##name##_sv, double x, const double *zs)                                             \
+    {                                                                                              \
+        const double z = zs[i];                                                                    \
+        (void)x, (void)z;                                                                          \
+        y[i] = value;                                                                              \
+    }                                                                                              \
     END_LOOP
 #define UNARY(name, ufunc, value, ...) ONE_LOOP(name, value)
 #define HIDDEN_UNARY(name, value, ...) ONE_LOOP(name, value)
@@ -85,10 +89,11 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
 #define HIDDEN_BINARY(name, value, ...) TWO_LOOPS(name, value)
 #define TERNARY(name, ufunc, value, ...)                                                           \
     LOOP(loop_##name, const double *xs, const double *zs, const double *ws, double x0, double z0,  \
-         double w0) {                                                                              \
-            const double x = xs ? xs[i] : x0, z = zs ? zs[i] : z0, w = ws ? ws[i] : w0;            \
-            y[i] = value;                                                                          \
-        }                                                                                          \
+         double w0)                                                                                \
+    {                                                                                              \
+        const double x = xs ? xs[i] : x0, z = zs ? zs[i] : z0, w = ws ? ws[i] : w0;                \
+        y[i] = value;                                                                              \
+    }                                                                                              \
     END_LOOP
 #include "ad_ops.def"
 
@@ -227,8 +232,8 @@ struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
 }
 
 /* a + b * c, where a structural zero stays one. */
-static struct ad_vec add_product(struct ad_vec a, struct ad_vec b, struct ad_vec c,
-                                 bool cuts, size_t n, double **scratch)
+static struct ad_vec add_product(struct ad_vec a, struct ad_vec b, struct ad_vec c, bool cuts,
+                                 size_t n, double **scratch)
 {
     struct ad_vec pair[AD_MAX_ARGS] = {b, c, constant(0)};
     struct ad_vec product;

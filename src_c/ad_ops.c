@@ -38,11 +38,13 @@
 #define POWLOG(a, b) a, b, {AD_OP_powlog, 0}
 #define SUB0(a, b) a, b, {AD_OP_sub0, 0}
 #define RECIP0(a) a, {AD_OP_recip0, 0}
+/* clang-format off */
 #define POLYGAMMA(n, a) a, {AD_OP_polygamma, n}
 #define SINC(n, a) a, {AD_OP_sinc, n}
 #define MILLS(n, a) a, {AD_OP_mills, n}
 #define ERFCX(n, a) a, {AD_OP_erfcx, n}
 #define POWI(n, a) a, {AD_OP_powi, n}
+/* clang-format on */
 
 /* One array per derivative; its size is fixed, so a row with too many words does not compile. */
 #define WORDS(array, ...)                                                                          \

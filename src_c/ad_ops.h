@@ -20,7 +20,15 @@ enum ad_curvature { AD_LINEAR, AD_SELECT, AD_CURVED, AD_POLE };
 
 /* A derivative column is kept as words in postfix order, closed by AD_W_END.  A word is an op code
  * (a FAMILY op at parameter p + c), or one of these. */
-enum { AD_W_X = -1, AD_W_Z = -2, AD_W_W = -3, AD_W_Y = -4, AD_W_P = -5, AD_W_CONST = -6, AD_W_END = -7 };
+enum {
+    AD_W_X = -1,
+    AD_W_Z = -2,
+    AD_W_W = -3,
+    AD_W_Y = -4,
+    AD_W_P = -5,
+    AD_W_CONST = -6,
+    AD_W_END = -7
+};
 
 struct ad_word {
     int op;
@@ -31,10 +39,10 @@ enum { AD_MAX_ARGS = 3, AD_MAX_WORDS = 24 /* per derivative, AD_W_END included *
 
 struct ad_op_info {
     const char *name;
-    const char *ufunc;                          /* the NumPy or SciPy ufunc of the same meaning */
+    const char *ufunc; /* the NumPy or SciPy ufunc of the same meaning */
     int n_args;
-    bool hidden;                                /* not a public function */
-    bool family;                                /* takes a parameter */
+    bool hidden; /* not a public function */
+    bool family; /* takes a parameter */
     enum ad_curvature curvature;
     double domain[AD_MAX_ARGS][2];              /* open interval of each argument */
     const struct ad_word *partial[AD_MAX_ARGS]; /* derivative with respect to each argument */
@@ -97,17 +105,15 @@ void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, dou
  * where it holds until 'scratch' is used again.
  */
 struct ad_vec ad_op_vector_partial(enum ad_op op, int arg, double p, size_t n,
-                                   const struct ad_vec *a, struct ad_vec y,
-                                   double *scratch);
+                                   const struct ad_vec *a, struct ad_vec y, double *scratch);
 
 /*
  * ad_op_vector_second() returns in h[j] the derivative of partial 'arg' with respect to argument j,
  * n <= AD_TILE elements each, given the first partials d[].  A structural zero has v NULL and c 0.
  * 'scratch' holds 160 * AD_TILE doubles.
  */
-void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n,
-                         const struct ad_vec *a, struct ad_vec y,
-                         const struct ad_vec *d, struct ad_vec *h,
+void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n, const struct ad_vec *a,
+                         struct ad_vec y, const struct ad_vec *d, struct ad_vec *h,
                          double *scratch);
 
 /*
@@ -115,7 +121,8 @@ void ad_op_vector_second(enum ad_op op, int arg, double p, size_t n,
  * function pointers inside the ufunc objects.  NULL where there is none.  Signature and strides (in
  * bytes) are NumPy's.
  */
-typedef void ad_simd_loop(char **args, const intptr_t *dimensions, const intptr_t *strides, void *data);
+typedef void ad_simd_loop(char **args, const intptr_t *dimensions, const intptr_t *strides,
+                          void *data);
 struct ad_simd {
     ad_simd_loop *loop;
     void *data;

@@ -109,8 +109,7 @@ static inline double ad_logaddexp(double x, double z)
 /* log2(2^x + 2^z). */
 static inline double ad_logaddexp2(double x, double z)
 {
-    return x == z ? x + 1.0
-                  : (x < z ? z : x) + 1.4426950408889634 * log1p(exp2(-fabs(x - z)));
+    return x == z ? x + 1.0 : (x < z ? z : x) + 1.4426950408889634 * log1p(exp2(-fabs(x - z)));
 }
 
 /* x log(z), and 0 for x = 0 unless z is NaN. */

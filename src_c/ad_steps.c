@@ -109,8 +109,8 @@ AD_INLINE void step_product(const struct ad_node *v, int k, size_t n, bool scala
         sum_products(r, &v->a[0], &v->a[1], k, 0, k, false, n, scalar);
     if (ad_recurrences[v->op].cuts)
         for (size_t i = 0; i < n; i++)
-            if (!isfinite(r[i]) && (is_all_zero(&v->a[0], i) ||
-                                    (v->op == AD_OP_mul00 && is_all_zero(&v->a[1], i))))
+            if (!isfinite(r[i]) &&
+                (is_all_zero(&v->a[0], i) || (v->op == AD_OP_mul00 && is_all_zero(&v->a[1], i))))
                 r[i] = 0;
 }
 
@@ -242,9 +242,9 @@ static double odd_power(const struct ad_node *v, int k, size_t i)
     double x0 = x->c[i], z0 = z->c[i], rho = INFINITY, scale;
     bool varies = false, whole = z0 == rint(z0);
 
-#define X_(j) x->c[(size_t)(j)*x->stride + i]
-#define Z_(j) z->c[(size_t)(j)*z->stride + i]
-#define R_(j) v->rows[(size_t)(j)*v->r.stride + i]
+#define X_(j) x->c[(size_t)(j) * x->stride + i]
+#define Z_(j) z->c[(size_t)(j) * z->stride + i]
+#define R_(j) v->rows[(size_t)(j) * v->r.stride + i]
     for (int j = 1; j <= AD_MIN(k, z->degree); j++)
         varies |= Z_(j) != 0;
     if (x0 == 0) {

@@ -144,9 +144,10 @@ static void reverse_op(struct ad_tape *tape, int32_t i, enum ad_op op)
         load_tile(tape, views, n_args, dst, block[2], start, &tile);
         for (int j = 0; j < n_args; j++)
             if (!ad_span_is_fixed(&tile.span[j], low))
-                ad_lanes_push(lanes, work->adj, low, &tile.span[j], g,
-                     ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
-                     ad_op_cuts(op), tile.n);
+                ad_lanes_push(
+                    lanes, work->adj, low, &tile.span[j], g,
+                    ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch),
+                    ad_op_cuts(op), tile.n);
     }
 }
 
@@ -189,7 +190,7 @@ static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *ro
             d[j] = ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, scratch);
             scratch += AD_PARTIAL_SCRATCH;
             tangent[j] = ad_lanes_of(lanes, work->tan, low, &tile.span[j], tile.n,
-                                  room + j * AD_TILE * lanes);
+                                     room + j * AD_TILE * lanes);
         }
         for (int j = 0; j < n_args; j++) {
             if (ad_span_is_fixed(&tile.span[j], low))
@@ -426,9 +427,9 @@ AD_INLINE void reverse_scalar(const double *value, double *adj, int32_t low, int
     (void)x, (void)z, (void)w, (void)y;
 #define TO(slot, name, curvature, partial)                                                         \
     if ((slot) >= low)                                                                             \
-        adj[(slot)-low] += ad_push((curvature) == AD_SELECT || AD_OP_##name == AD_OP_mul0 ||       \
-                                       AD_OP_##name == AD_OP_mul00,                                \
-                                   g, partial);
+        adj[(slot) - low] += ad_push((curvature) == AD_SELECT || AD_OP_##name == AD_OP_mul0 ||     \
+                                         AD_OP_##name == AD_OP_mul00,                              \
+                                     g, partial);
 #define LINEAR AD_LINEAR
 #define SELECT AD_SELECT
 #define CURVED AD_CURVED
@@ -437,15 +438,15 @@ AD_INLINE void reverse_scalar(const double *value, double *adj, int32_t low, int
     case AD_OP_##name: {                                                                           \
         const double p = parameter;                                                                \
         (void)p;                                                                                   \
-        TO(a, name, curvature, dx)                                                                     \
+        TO(a, name, curvature, dx)                                                                 \
         return;                                                                                    \
     }
 #define TWO(name, dx, dz, curvature)                                                               \
     case AD_OP_##name: {                                                                           \
         const double p = 0;                                                                        \
         (void)p;                                                                                   \
-        TO(a, name, curvature, dx)                                                                     \
-        TO(b, name, curvature, dz)                                                                     \
+        TO(a, name, curvature, dx)                                                                 \
+        TO(b, name, curvature, dz)                                                                 \
         return;                                                                                    \
     }
     switch ((enum ad_op)code) {

@@ -543,8 +543,8 @@ static void mark_view(const struct ad_tape *tape, const struct ad_view *view, ui
 struct renumber {
     const struct ad_tape *tape;
     const int32_t *shift; /* of each instruction: how far its results move down */
-    int32_t *moved;       /* moved[-slot - 1]: the new slot of a constant, 0 if it was not met yet */
-    double *consts;       /* constant -1 - i is to be consts[i], for i < n_consts */
+    int32_t *moved; /* moved[-slot - 1]: the new slot of a constant, 0 if it was not met yet */
+    double *consts; /* constant -1 - i is to be consts[i], for i < n_consts */
     int32_t n_consts;
 };
 
@@ -832,9 +832,9 @@ enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
     for (int i = 0; i < n; i++)
         numbers &= args[i]->place == AD_NUMBER && args[i]->ndim == 0;
     if (numbers) {
-        *result = ad_view_number(ad_op_value(op, p, args[0]->in.number,
-                                             n > 1 ? args[1]->in.number : 0,
-                                             n > 2 ? args[2]->in.number : 0));
+        *result =
+            ad_view_number(ad_op_value(op, p, args[0]->in.number, n > 1 ? args[1]->in.number : 0,
+                                       n > 2 ? args[2]->in.number : 0));
         return AD_OK;
     }
     if (!ad_broadcast_shape(n, args, &ndim, shape))
@@ -891,8 +891,9 @@ static bool lie_side_by_side(int64_t size, int n, const struct ad_view *pairs)
     return at * count == size && (count == 1 || at == step);
 }
 
-enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n, const struct ad_view *from,
-                               const struct ad_view *to, struct ad_view *result)
+enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n,
+                               const struct ad_view *from, const struct ad_view *to,
+                               struct ad_view *result)
 {
     struct ad_view few[8] = {0}, *pairs = few;
     enum ad_status status = AD_OK;
@@ -923,7 +924,8 @@ enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n, const 
     return status;
 }
 
-enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from, struct ad_view *result)
+enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from,
+                              struct ad_view *result)
 {
     struct ad_view to = ad_view_slots(0, from->ndim, from->shape);
     enum ad_status status;
@@ -1005,8 +1007,7 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result)
 {
-    enum ad_status status =
-        append(tape, AD_CALL, 0, (int64_t)(uintptr_t)rule, size, n, args);
+    enum ad_status status = append(tape, AD_CALL, 0, (int64_t)(uintptr_t)rule, size, n, args);
 
     if (status) {
         tape->hooks->release(rule);

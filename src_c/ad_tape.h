@@ -98,13 +98,13 @@ struct ad_tape {
     int32_t n_notes, note_capacity;
 
     struct ad_list *lists;
-    int64_t live;     /* size of the tape after the last compaction */
-    int busy;         /* sweeps and emissions under way: nothing is moved */
-    int32_t floor;    /* instructions below it are not popped */
-    bool orphan;      /* its thread is gone: to be freed with its last handle */
+    int64_t live;  /* size of the tape after the last compaction */
+    int busy;      /* sweeps and emissions under way: nothing is moved */
+    int32_t floor; /* instructions below it are not popped */
+    bool orphan;   /* its thread is gone: to be freed with its last handle */
     int64_t n_handles;
     int64_t n_checked; /* views of constant arrays that others might write to */
-    double *scratch;  /* AD_SCRATCH doubles */
+    double *scratch;   /* AD_SCRATCH doubles */
     struct ad_work *work;
     const struct ad_call_hooks *hooks;
 };
@@ -121,7 +121,8 @@ enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t co
 /* Room for a few scalar instructions, or an array instruction of 'slots' results. */
 AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
 {
-    if (AD_LIKELY(tape->n + 4 <= tape->capacity && slots <= tape->slot_capacity - tape->n_slots - 4 &&
+    if (AD_LIKELY(tape->n + 4 <= tape->capacity &&
+                  slots <= tape->slot_capacity - tape->n_slots - 4 &&
                   tape->n_consts + 8 <= tape->const_capacity))
         return AD_OK;
     return ad_tape_room_slow(tape, slots, 8);
@@ -168,7 +169,8 @@ AD_INLINE int32_t ad_tape_push(struct ad_tape *tape, int op, int32_t a, int32_t 
 /* Independent variables: copies n values, or leaves them unset if 'values' is NULL. */
 enum ad_status ad_record_input(struct ad_tape *tape, int64_t n, const double *values);
 /* The same values again as new slots that depend on the old: AD_ADDTO of one view. */
-enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from, struct ad_view *result);
+enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from,
+                              struct ad_view *result);
 
 /*
  * Record an elementwise op over views, broadcast together; 'result' is the view of the new slots, or
@@ -179,8 +181,9 @@ enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
 /*
  * Zeros of 'size' slots to which from[i] is added at to[i] (AD_OWN or AD_OWN_LIST), for i < n.
  */
-enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n, const struct ad_view *from,
-                               const struct ad_view *to, struct ad_view *result);
+enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n,
+                               const struct ad_view *from, const struct ad_view *to,
+                               struct ad_view *result);
 /* Sum over the dimensions whose bit is set in 'axes'; they stay with length 1. */
 enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, uint32_t axes,
                              struct ad_view *result);

@@ -10,11 +10,11 @@
 enum { AD_MAX_DIMS = 16 };
 
 enum ad_place {
-    AD_SLOTS,  /* element i is the slot base + i; negative slots are constants */
-    AD_LIST,   /* element i is the slot list->slot[base + i] */
-    AD_ARRAY,  /* element i is the constant array->data[base + i] */
-    AD_NUMBER, /* every element is the constant 'number' */
-    AD_OWN,    /* slot base + i of the result of the instruction that holds the view */
+    AD_SLOTS,   /* element i is the slot base + i; negative slots are constants */
+    AD_LIST,    /* element i is the slot list->slot[base + i] */
+    AD_ARRAY,   /* element i is the constant array->data[base + i] */
+    AD_NUMBER,  /* every element is the constant 'number' */
+    AD_OWN,     /* slot base + i of the result of the instruction that holds the view */
     AD_OWN_LIST /* slot list->slot[base + i], counted from the first of that result */
 };
 

@@ -50,8 +50,8 @@ struct snapshot {
 
 static struct snapshot snapshot_of(const struct ad_tape *tape)
 {
-    struct snapshot s = {tape->n, tape->n_slots, tape->n_aux, 0, tape->n_handles, tape->n_checked,
-                         tape->busy, 0};
+    struct snapshot s = {tape->n,         tape->n_slots,   tape->n_aux, 0,
+                         tape->n_handles, tape->n_checked, tape->busy,  0};
 
     for (const struct ad_list *list = tape->lists; list; list = list->next)
         s.n_lists++;
@@ -111,7 +111,8 @@ static struct ad_view view_of(const struct value *value)
 
 /* Numbers of a view as they are, checked against what they should be, and taken over: roundings of
  * sums must not add up to other branches. */
-static void check_values(const struct program *p, struct value *value, double scale, const char *what)
+static void check_values(const struct program *p, struct value *value, double scale,
+                         const char *what)
 {
     struct ad_view view = view_of(value);
     double *got = malloc((size_t)(value->size + 1) * sizeof *got);
@@ -203,7 +204,8 @@ static void note_shape(int ndim, const int64_t *shape)
 
 /* ---- steps that only make views: each is a shape and a map from new elements to old ones ---- */
 
-static struct value *view_step(struct program *p, int from, struct ad_view *view, const int64_t *map)
+static struct value *view_step(struct program *p, int from, struct ad_view *view,
+                               const int64_t *map)
 {
     int64_t shape[AD_MAX_DIMS];
     struct value *value;
@@ -257,12 +259,16 @@ static void slice_step(struct program *p)
         bool index = n > 0 && rng_int(&p->rng, 0, 5) == 0;
 
         start[d] = n ? rng_int(&p->rng, 0, n - 1) : 0;
-        step[d] = rng_int(&p->rng, 0, 2) ? 1 : rng_int(&p->rng, 0, 1) ? -1 : rng_int(&p->rng, -3, 3);
+        step[d] = rng_int(&p->rng, 0, 2)   ? 1
+                  : rng_int(&p->rng, 0, 1) ? -1
+                                           : rng_int(&p->rng, -3, 3);
         if (step[d] == 0)
             step[d] = 2;
         if (!index && rng_int(&p->rng, 0, 1)) /* often the whole dimension */
             start[d] = step[d] > 0 ? 0 : AD_MAX(n - 1, 0);
-        count = n == 0 ? 0 : step[d] > 0 ? (n - 1 - start[d]) / step[d] + 1 : start[d] / -step[d] + 1;
+        count = n == 0        ? 0
+                : step[d] > 0 ? (n - 1 - start[d]) / step[d] + 1
+                              : start[d] / -step[d] + 1;
         if (!index && rng_int(&p->rng, 0, 3) == 0)
             count = rng_int(&p->rng, 0, count);
         check_note(index ? "%" PRId64 ", " : "%" PRId64 "::%" PRId64 " of %" PRId64 ", ", start[d],
@@ -547,8 +553,8 @@ static void add_cell(struct cell *y, const struct cell *x, double weight)
 static bool moderate(const struct value *y)
 {
     for (int64_t i = 0; i < y->size; i++)
-        if (!(fabs(y->cell[i].v) < 100 && fabs(y->cell[i].d1) < 1e4 &&
-              fabs(y->cell[i].d2) < 1e4 && fabs(y->cell[i].d12) < 1e6))
+        if (!(fabs(y->cell[i].v) < 100 && fabs(y->cell[i].d1) < 1e4 && fabs(y->cell[i].d2) < 1e4 &&
+              fabs(y->cell[i].d12) < 1e6))
             return false;
     return true;
 }
@@ -979,8 +985,8 @@ static enum ad_status rule_product(struct ad_tape *tape, const struct ad_view *a
     return ad_record_op(tape, AD_OP_mul, 0, args, result);
 }
 
-static enum ad_status rule_emit_reverse(struct ad_tape *tape, int32_t instr, const struct ad_view *g,
-                                        struct ad_view *adjoints)
+static enum ad_status rule_emit_reverse(struct ad_tape *tape, int32_t instr,
+                                        const struct ad_view *g, struct ad_view *adjoints)
 {
     struct ad_view views[2];
     enum ad_status status;
@@ -1007,8 +1013,8 @@ static enum ad_status rule_emit_forward(struct ad_tape *tape, int32_t instr,
     return status ? status : ad_record_op(tape, AD_OP_add, 0, args, result);
 }
 
-static const struct ad_call_hooks rule_hooks = {rule_release, rule_forward, rule_reverse,
-                                                rule_emit_reverse, rule_emit_forward, NULL, NULL};
+static const struct ad_call_hooks rule_hooks = {
+    rule_release, rule_forward, rule_reverse, rule_emit_reverse, rule_emit_forward, NULL, NULL};
 
 static void call_step(struct program *p)
 {
@@ -1043,8 +1049,7 @@ static void call_step(struct program *p)
     TRY(p, ad_tape_room(p->tape, y->size));
     views[0] = view_of(a);
     views[1] = view_of(b);
-    TRY(p, (n_rules++,
-            ad_record_call(p->tape, malloc(1), 2, views, y->size, values, &result)));
+    TRY(p, (n_rules++, ad_record_call(p->tape, malloc(1), 2, views, y->size, values, &result)));
     attach(p, y, &result);
     check_values(p, y, 0, "a rule");
     free(values);
@@ -1083,10 +1088,10 @@ static void program_begin(struct program *p, uint64_t seed, int64_t n_inputs)
 static void program_step(struct program *p)
 {
     static void (*const steps[])(struct program *) = {
-        op_step,       op_step,        op_step,   op_step,    op_step,       op_step,
-        slice_step,    transpose_step, pick_step, sum_step,   along_step,    matmul_step,
-        reshape_step,  broadcast_step, call_step, addto_step, constant_step, assign_step,
-        reshape_step,  matmul_step,
+        op_step,    op_step,       op_step,        op_step,        op_step,
+        op_step,    slice_step,    transpose_step, pick_step,      sum_step,
+        along_step, matmul_step,   reshape_step,   broadcast_step, call_step,
+        addto_step, constant_step, assign_step,    reshape_step,   matmul_step,
     };
 
     steps[rng_int(&p->rng, 0, (int64_t)(sizeof steps / sizeof *steps) - 1)](p);

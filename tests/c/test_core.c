@@ -236,7 +236,8 @@ static void test_constants(void)
             int32_t n = tape->n;
 
             CHECK(forward(x) == AD_CONST_CHANGED, "forward");
-            CHECK(reverse(y, 1) == AD_CONST_CHANGED && reverse(y, 3) == AD_CONST_CHANGED, "reverse");
+            CHECK(reverse(y, 1) == AD_CONST_CHANGED && reverse(y, 3) == AD_CONST_CHANGED,
+                  "reverse");
             CHECK(second(x, y) == AD_CONST_CHANGED, "second order");
             CHECK(ad_emit_reverse(tape, 1, &y, &g, 1, &x, &found) == AD_CONST_CHANGED, "emission");
             CHECK(ad_emit_forward(tape, 1, &x, &g, 1, &y, &found) == AD_CONST_CHANGED, "emission");
@@ -268,7 +269,8 @@ static void test_limits(void)
     CHECK(ad_tape_grow(tape, 0, 0, 0, INT64_MAX) == AD_NO_SLOTS, "words");
     CHECK(ad_record_input(tape, (int64_t)1 << 31, NULL) == AD_NO_SLOTS, "input");
     CHECK(ad_record_input(tape, INT32_MAX - 4, NULL) == AD_NO_SLOTS, "input");
-    for (int64_t length = (int64_t)1 << 16; length; length = length == 1 << 16 ? (int64_t)1 << 40 : 0) {
+    for (int64_t length = (int64_t)1 << 16; length;
+         length = length == 1 << 16 ? (int64_t)1 << 40 : 0) {
         const struct ad_view *args[2] = {&huge, &huge};
 
         huge = at(x, 1);
@@ -287,7 +289,8 @@ static void test_limits(void)
 static void test_shape_errors(void)
 {
     struct ad_view a = input(2, (int64_t[]){2, 3}, NULL), b = vector(4, NULL), s = at(b, 0), y,
-                   none = input(2, (int64_t[]){3, 0}, NULL), to = ad_view_slots(0, 1, (int64_t[]){3});
+                   none = input(2, (int64_t[]){3, 0}, NULL),
+                   to = ad_view_slots(0, 1, (int64_t[]){3});
     const struct ad_view *ab[2] = {&a, &b};
     int32_t n = tape->n;
 
@@ -453,8 +456,9 @@ static void test_reclaim(void)
 
         ok(ad_tape_room(tape, 8));
         view = ad_handle_get(&x);
-        step = op2(AD_OP_mul, op2(AD_OP_sub, view, op2(AD_OP_mul, ad_view_number(0.1), at(view, 0))),
-                   at(view, 1));
+        step =
+            op2(AD_OP_mul, op2(AD_OP_sub, view, op2(AD_OP_mul, ad_view_number(0.1), at(view, 0))),
+                at(view, 1));
         (void)step;
         ok(ad_record_input(tape, 5, (double[]){1, 2, 3, 4, 5}));
         view = ad_view_slots(tape->dst[tape->n - 1], 1, (int64_t[]){5});
@@ -767,8 +771,8 @@ static enum ad_status busy_rule(struct ad_tape *t, int32_t instr, int lanes)
     return AD_OK;
 }
 
-static const struct ad_call_hooks hooks = {release_nothing, busy_rule,   busy_rule,       NULL,
-                                           NULL,            double_note, emit_double_note};
+static const struct ad_call_hooks hooks = {release_nothing, busy_rule,       busy_rule, NULL, NULL,
+                                           double_note,     emit_double_note};
 
 static void test_rules(void)
 {
@@ -813,7 +817,8 @@ static void test_rules(void)
         CHECK(tape->work->adj[0] == (with ? 16 : 2), "adjoint %g", tape->work->adj[0]);
     }
     g = gradient(y, x);
-    CHECK(element(g, 0) == 16 && element(g, 1) == 8, "emitted %g, %g", element(g, 0), element(g, 1));
+    CHECK(element(g, 0) == 16 && element(g, 1) == 8, "emitted %g, %g", element(g, 0),
+          element(g, 1));
     ad_view_drop(&g);
     ad_tape_pop(tape);
 

@@ -134,8 +134,8 @@ static void check_forward(struct program *p, struct range r, int lanes, const do
                        scale = fabs(s[l] * y->cell[i].d1) + fabs(t[l] * y->cell[i].d2);
 
                 CHECK(close_to(got[i * lanes + l], want, 100 + scale),
-                      "tangent of v%d[%" PRId64 "], lane %d of %d: %.17g, not %.17g", v, i, l, lanes,
-                      got[i * lanes + l], want);
+                      "tangent of v%d[%" PRId64 "], lane %d of %d: %.17g, not %.17g", v, i, l,
+                      lanes, got[i * lanes + l], want);
             }
         free(got);
     }
@@ -193,7 +193,6 @@ static struct ad_view constants(struct program *p, int ndim, const int64_t *shap
     TRY(p, status_of((view.in.array = ad_array_copy(numbers, size_of(ndim, shape))) != NULL));
     return view;
 }
-
 
 /* What emission found: handles on the tape, or constants; and the numbers. */
 struct found {
@@ -338,8 +337,8 @@ static void check_vector(const char *what, int64_t n, const double *got, const d
     for (int64_t i = 0; i < n; i++)
         scale = fmax(scale, fabs(want[i]));
     for (int64_t i = 0; i < n; i++)
-        CHECK(close_to(got[i], want[i], 100 + scale), "%s[%" PRId64 "] is %.17g, not %.17g", what, i,
-              got[i], want[i]);
+        CHECK(close_to(got[i], want[i], 100 + scale), "%s[%" PRId64 "] is %.17g, not %.17g", what,
+              i, got[i], want[i]);
 }
 
 /* The numbers of all that was found, one after another. */
@@ -413,7 +412,8 @@ static void check_emission(struct program *p, const struct outputs *out, const d
     emit_forward(p, false, out->n, targets, &t);
     for (int k = 0; k < out->n; k++)
         for (int64_t i = 0; i < targets[k]->size; i++)
-            CHECK(close_to(t.number[k][i], targets[k]->cell[i].d1, 100 + fabs(targets[k]->cell[i].d1)),
+            CHECK(close_to(t.number[k][i], targets[k]->cell[i].d1,
+                           100 + fabs(targets[k]->cell[i].d1)),
                   "emitted tangent of v%d[%" PRId64 "]: %.17g, not %.17g", out->of[k], i,
                   t.number[k][i], targets[k]->cell[i].d1);
     sweep_found(p, &t, out->weight, got);
@@ -483,10 +483,11 @@ static void check_taylor(struct program *p, struct range r, const struct outputs
         free(got);
     }
     want = weighed(p, out, offsetof(struct cell, d1), &scale);
-    CHECK(close_to(first, want, 100 + scale), "Taylor coefficient 1: %.17g, not %.17g", first, want);
+    CHECK(close_to(first, want, 100 + scale), "Taylor coefficient 1: %.17g, not %.17g", first,
+          want);
     DOT(r.n, p->value[0].cell[i].d1, product[i])
-    CHECK(close_to(second, dot, 1e4 + dot_scale), "Taylor coefficient 2: %.17g, not %.17g", second / 2,
-          dot / 2);
+    CHECK(close_to(second, dot, 1e4 + dot_scale), "Taylor coefficient 2: %.17g, not %.17g",
+          second / 2, dot / 2);
 }
 
 /* ---- dependence ---- */
@@ -564,8 +565,8 @@ static void check_program(struct program *p)
             continue;
         u = s[l] * weighed(p, &out, offsetof(struct cell, d12), &scale1);
         DOT(r.n, x[i].d2, product[i * lanes + l])
-        CHECK(close_to(dot, u, 100 + scale1 + dot_scale), "<v, Hu> = %.17g, not %.17g, lane %d", dot,
-              u, l);
+        CHECK(close_to(dot, u, 100 + scale1 + dot_scale), "<v, Hu> = %.17g, not %.17g, lane %d",
+              dot, u, l);
     }
     for (int64_t i = 0; i < r.n; i++)
         product[i] = product[i * lanes];
@@ -595,14 +596,16 @@ int main(int argc, char **argv)
     const int64_t n_inputs[] = {1, 4, 12, 36, 150, 1100};
     long n_cases = 0;
 
-    if (argc == 5) { /* one program: seed, steps, inputs, and the allocation that is to fail, or -1 */
+    if (argc ==
+        5) { /* one program: seed, steps, inputs, and the allocation that is to fail, or -1 */
         fail_in = atol(argv[4]);
         run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atol(argv[3]));
         return 0;
     }
     for (uint64_t seed = 0; seed < 1500; seed++, n_cases++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6]);
-    CHECK(n_third_finite > n_third / 2, "few third derivatives: %ld of %ld", n_third_finite, n_third);
+    CHECK(n_third_finite > n_third / 2, "few third derivatives: %ld of %ld", n_third_finite,
+          n_third);
     printf("%ld random programs\n", n_cases);
 
     n_cases = 0;

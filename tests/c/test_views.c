@@ -24,15 +24,16 @@ static void test_table(void)
 
                 for (int i = 0; i < AD_TILE; i++)
                     a[j][i] = rng_uniform(&rng, lo + 0.05, hi - 0.05);
-                args[j] = varying >> j & 1 ? (struct ad_vec){a[j], 0} : (struct ad_vec){NULL, a[j][0]};
+                args[j] =
+                    varying >> j & 1 ? (struct ad_vec){a[j], 0} : (struct ad_vec){NULL, a[j][0]};
             }
             ad_op_vector((enum ad_op)op, p, AD_TILE, args, y);
             for (int j = 0; j < info->n_args; j++)
                 d[j] = ad_op_vector_partial((enum ad_op)op, j, p, AD_TILE, args,
                                             (struct ad_vec){y, 0}, partials[j]);
             for (int j = 0; j < info->n_args; j++) {
-                ad_op_vector_second((enum ad_op)op, j, p, AD_TILE, args, (struct ad_vec){y, 0}, d, h,
-                                    scratch + AD_MAX_ARGS * AD_PARTIAL_SCRATCH);
+                ad_op_vector_second((enum ad_op)op, j, p, AD_TILE, args, (struct ad_vec){y, 0}, d,
+                                    h, scratch + AD_MAX_ARGS * AD_PARTIAL_SCRATCH);
                 for (int i = 0; i < AD_TILE; i++) {
                     double x[AD_MAX_ARGS] = {0}, dx[AD_MAX_ARGS], hx[AD_MAX_ARGS][AD_MAX_ARGS];
 
@@ -197,7 +198,8 @@ static void test_shapes(void)
         }
         for (int64_t i = 0; i < size; i++)
             contiguous &= place_of(&view, i) == place_of(&view, 0) + i;
-        CHECK(size == 0 || ad_view_is_contiguous(&view) == contiguous, "contiguous: %d", contiguous);
+        CHECK(size == 0 || ad_view_is_contiguous(&view) == contiguous, "contiguous: %d",
+              contiguous);
         n_contiguous += contiguous;
 
         pair[0] = view;
@@ -220,8 +222,8 @@ static void test_shapes(void)
 
 static void test_broadcast(void)
 {
-    struct ad_view a = ad_view_slots(0, 2, (int64_t[]){3, 1}), b = ad_view_slots(0, 1, (int64_t[]){4}),
-                   c = ad_view_slots(0, 1, (int64_t[]){0});
+    struct ad_view a = ad_view_slots(0, 2, (int64_t[]){3, 1}),
+                   b = ad_view_slots(0, 1, (int64_t[]){4}), c = ad_view_slots(0, 1, (int64_t[]){0});
     const struct ad_view *ab[2] = {&a, &b}, *ac[2] = {&a, &c}, *bc[2] = {&b, &c};
     int64_t shape[AD_MAX_DIMS], huge[2] = {(int64_t)1 << 40, (int64_t)1 << 40};
     int ndim;
