@@ -49,7 +49,9 @@ PROGRAMS = {"numpy": "import numpy", "import": "import adcore", "hessian": HESSI
 def run_seconds(code):
     """Wall-clock and processor seconds of one interpreter that runs `code`."""
     # Bytecode is cached, as it is after an installation, whatever this process was told about it.
+    # Idle threads of NumPy's BLAS spin, which would count as processor time of the import.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment |= dict.fromkeys(common.THREAD_VARIABLES, "1")
     before, start = _child_seconds(), time.perf_counter()
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     return time.perf_counter() - start, _child_seconds() - before

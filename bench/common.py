@@ -27,6 +27,9 @@ FINE = time.get_clock_info("process_time").resolution <= 1e-6
 CLOCK = time.process_time if FINE else time.perf_counter
 
 
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
 def pin():
     """Start this script again on one core, with one thread for linear algebra (Linux).
 
@@ -34,7 +37,7 @@ def pin():
     """
     if not hasattr(os, "sched_setaffinity"):
         return False
-    one_thread = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    one_thread = dict.fromkeys(THREAD_VARIABLES, "1")
     if len(os.sched_getaffinity(0)) > 1 or not one_thread.items() <= os.environ.items():
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         os.environ.update(one_thread)
