@@ -1,9 +1,10 @@
 """Rules written in Python, as one instruction each: how the sweeps call them.
 
-A rule is an object with four methods, in terms of flat results of `size` and one entry per operand:
+A rule is an object with these methods, on flat results of `size` and one entry per operand:
 
     reverse(g)               numbers: adjoints of the operands (arrays in their shapes, or None)
     forward(tangents)        numbers: the flat tangent of the results, from arrays or None
+    replay(operands)         numbers: the flat results anew; operand_shapes are the operands' shapes
     emit_reverse(g, operands, results)          the same two on tensors, recording what they do;
     emit_forward(tangents, operands, results)   the operands and the flat results are on the tape
 
@@ -222,8 +223,31 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
         PyMem_Free(views)
 
 
+cdef void call_hold(void *rule) noexcept with gil:
+    Py_INCREF(<object>rule)
+
+
 cdef void call_release(void *rule) noexcept with gil:
     Py_DECREF(<object>rule)
+
+
+cdef ad_status call_replay(void *rule, const double *const *args,
+                           double *result) noexcept with gil:
+    cdef cnp.ndarray operand, flat
+    cdef int i = 0
+    try:
+        operands = []
+        for shape in (<object>rule).operand_shapes:
+            operand = np.empty(shape)
+            memcpy(cnp.PyArray_DATA(operand), args[i], cnp.PyArray_NBYTES(operand))
+            operands.append(operand if shape else float(operand))
+            i += 1
+        flat = np.ascontiguousarray((<object>rule).replay(operands), dtype=np.float64)
+        memcpy(result, cnp.PyArray_DATA(flat), cnp.PyArray_NBYTES(flat))
+        return AD_OK
+    except BaseException as error:
+        keep_call_error(error)
+        return AD_CALL_FAILED
 
 
 # ---- hooks: what the user wants to do to an adjoint ----
@@ -340,7 +364,9 @@ cdef int own_instruction(Tensor t) except -1:
 cdef ad_call_hooks call_hooks
 call_hooks.note = call_note
 call_hooks.emit_note = call_emit_note
+call_hooks.hold = call_hold
 call_hooks.release = call_release
+call_hooks.replay = call_replay
 call_hooks.forward = call_forward
 call_hooks.reverse = call_reverse
 call_hooks.emit_reverse = call_emit_reverse

@@ -95,6 +95,7 @@ class Rule:
         self.numbers, self.tracked, self.saved = numbers, tracked, saved
         self.values, self.structure = values, structure
         self.shapes = [np.shape(v) for v in values]
+        self.operand_shapes = [np.shape(numbers[i]) for i in tracked]
 
     def split(self, flat):
         """Flat results, or their adjoints, as one number or array per output leaf."""
@@ -111,6 +112,21 @@ class Rule:
         return unflatten(self.structure, parts)
 
     # -- in numbers --
+
+    def replay(self, operands):
+        """The flat results anew, for other numbers in place of the operands."""
+        numbers = list(self.numbers)
+        for i, v in zip(self.tracked, operands, strict=True):
+            numbers[i] = v
+        parts, _ = flatten(self.definition.run(numbers)[0])
+        values = [_output(self.definition, v) for v in parts]
+        shapes = [np.shape(v) for v in values]
+        if shapes != self.shapes:
+            raise ShapeError(
+                f"{self.definition.name} returned results of shapes {shapes} in a compiled "
+                f"function, and {self.shapes} when it was recorded; shapes may not depend on values"
+            )
+        return np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
 
     def reverse(self, g):
         """Adjoints of the operands, arrays or None, given that of the flat results."""

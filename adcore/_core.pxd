@@ -128,7 +128,9 @@ cdef extern from "ad_tape.h" nogil:
         int32_t instr
         void *hook
     struct ad_call_hooks:
+        void (*hold)(void *rule) noexcept nogil
         void (*release)(void *rule) noexcept nogil
+        ad_status (*replay)(void *rule, const double *const *args, double *result) noexcept nogil
         ad_status (*forward)(ad_tape *tape, int32_t instr, int lanes) noexcept nogil
         ad_status (*reverse)(ad_tape *tape, int32_t instr, int lanes) noexcept nogil
         ad_status (*emit_reverse)(ad_tape *tape, int32_t instr, const ad_view *g,

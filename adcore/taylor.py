@@ -94,6 +94,10 @@ class _NextOrder:
 
     def __init__(self, f, order, slope):
         self.f, self.order, self.slope = f, order, slope
+        self.operand_shapes = [()]
+
+    def replay(self, operands):
+        return np.array([_derivative_at(self.f, self.order, operands[0])])
 
     def forward(self, tangents):
         return tangents[0] * self.slope

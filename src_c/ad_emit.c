@@ -973,6 +973,8 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
     for (int i = 0; i < n_outputs && !status; i++)
         status = contribute(&e, &outputs[i], &seeds[i]);
     for (int32_t i = e.end - 1; i >= e.first && !status; i--) {
+        if (tape->origin)
+            ad_tape_here(tape, ad_tape_origin(tape, i));
         if (AD_UNLIKELY(tape->n_notes > 0))
             status = reverse_notes(&e, i);
         if (!status)
@@ -1302,8 +1304,11 @@ enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct 
     }
     for (int i = 0; i < n_inputs && !status; i++)
         e.ragged |= is_ragged(&e, &inputs[i]);
-    for (int32_t i = e.first; i < e.end && !status; i++)
+    for (int32_t i = e.first; i < e.end && !status; i++) {
+        if (tape->origin)
+            ad_tape_here(tape, ad_tape_origin(tape, i));
         status = forward_instr(&e, i);
+    }
     for (; done < n_outputs && !status; done++)
         status = tangent_of(&e, &outputs[done], &tangents[done]);
     if (status)

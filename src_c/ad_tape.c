@@ -74,6 +74,7 @@ void ad_tape_free(struct ad_tape *tape)
     free(tape->a);
     free(tape->b);
     free((void *)tape->handle);
+    free(tape->origin);
     free(tape->value_block);
     free(tape->aux);
     free(tape->scratch);
@@ -143,7 +144,8 @@ enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots,
 
         if (!resize(&tape->op, n, sizeof *tape->op) || !resize(&tape->dst, n, sizeof *tape->dst) ||
             !resize(&tape->a, n, sizeof *tape->a) || !resize(&tape->b, n, sizeof *tape->b) ||
-            !resize(&tape->handle, n, sizeof *tape->handle))
+            !resize(&tape->handle, n, sizeof *tape->handle) ||
+            (tape->origin && !resize(&tape->origin, n, sizeof *tape->origin)))
             return AD_NO_MEMORY;
         tape->capacity = (int32_t)n;
     }
@@ -372,6 +374,31 @@ enum ad_status ad_tape_add_note(struct ad_tape *tape, int32_t instr, void *hook)
     tape->notes[at] = (struct ad_note){instr, hook};
     tape->n_notes++;
     return AD_OK;
+}
+
+/* ---- origins ---- */
+
+enum ad_status ad_tape_keep_origins(struct ad_tape *tape)
+{
+    tape->origin = malloc((size_t)AD_MAX(tape->capacity, 1) * sizeof *tape->origin);
+    tape->here = -1;
+    tape->n_known = 0;
+    return tape->origin ? AD_OK : AD_NO_MEMORY;
+}
+
+void ad_tape_here(struct ad_tape *tape, int32_t origin)
+{
+    tape->n_known = AD_MIN(tape->n_known, tape->n); /* some may have been taken back */
+    while (tape->n_known < tape->n)
+        tape->origin[tape->n_known++] = tape->here;
+    tape->here = origin;
+}
+
+int32_t ad_tape_origin(const struct ad_tape *tape, int32_t i)
+{
+    if (!tape->origin)
+        return -1;
+    return i < tape->n_known ? tape->origin[i] : tape->here;
 }
 
 /* ---- handles ---- */
@@ -736,12 +763,9 @@ static int64_t view_words(const struct ad_view *view)
     return 4 + 2 * view->ndim;
 }
 
-/*
- * Append an array instruction with its block; takes a reference to what the views point at.  The
- * results' values are left to be computed.
- */
-static enum ad_status append(struct ad_tape *tape, int code, double p, int64_t extra, int64_t size,
-                             int n, const struct ad_view *views)
+/* Takes references of its own to what the views point at. */
+enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t extra,
+                               int64_t size, int n, const struct ad_view *views)
 {
     int64_t words = AD_BLOCK_HEADER, *block;
     enum ad_status status;
@@ -777,7 +801,7 @@ static enum ad_status append(struct ad_tape *tape, int code, double p, int64_t e
 /* Compute the newest instruction, or take it back. */
 static enum ad_status compute_newest(struct ad_tape *tape)
 {
-    enum ad_status status = ad_tape_compute(tape, tape->n - 1);
+    enum ad_status status = tape->symbolic ? AD_OK : ad_tape_compute(tape, tape->n - 1);
 
     if (status)
         ad_tape_cut(tape, tape->n - 1, tape->n_consts);
@@ -786,7 +810,7 @@ static enum ad_status compute_newest(struct ad_tape *tape)
 
 enum ad_status ad_record_input(struct ad_tape *tape, int64_t n, const double *values)
 {
-    enum ad_status status = append(tape, AD_INPUT, 0, 0, n, 0, NULL);
+    enum ad_status status = ad_record_block(tape, AD_INPUT, 0, 0, n, 0, NULL);
 
     if (!status && values && n)
         memcpy(tape->value + tape->dst[tape->n - 1], values, (size_t)n * sizeof *values);
@@ -815,7 +839,8 @@ static enum ad_status record_scalar(struct ad_tape *tape, enum ad_op op, double 
         slot[1] = ad_tape_const(tape, p);
     else if (n == 1)
         slot[1] = slot[0];
-    ad_tape_push(tape, op, slot[0], slot[1], ad_op_value(op, p, x[0], x[1], 0));
+    ad_tape_push(tape, op, slot[0], slot[1],
+                 tape->symbolic ? 0 : ad_op_value(op, p, x[0], x[1], 0));
     *result = ad_view_slots(tape->n_slots - 1, 0, NULL);
     return AD_OK;
 }
@@ -851,7 +876,7 @@ enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
     ad_view_set_slots(&views[n], 0, ndim, shape);
     if (ndim > 1)
         ad_views_collapse(n + 1, views);
-    status = append(tape, op, p, 0, size, n, views);
+    status = ad_record_block(tape, op, p, 0, size, n, views);
     if (!status)
         status = compute_newest(tape);
     if (!status)
@@ -914,7 +939,8 @@ enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n,
             ad_views_collapse(2, pairs + 2 * i);
     }
     if (!status)
-        status = append(tape, AD_ADDTO, 0, lie_side_by_side(size, n, pairs), size, 2 * n, pairs);
+        status = ad_record_block(tape, AD_ADDTO, 0, lie_side_by_side(size, n, pairs), size, 2 * n,
+                                 pairs);
     if (!status)
         status = compute_newest(tape);
     if (!status)
@@ -978,7 +1004,7 @@ enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
         ad_view_broadcast(&views[i], ndim + 2, shape);
     }
     shape[ndim] = a->shape[a->ndim - 2];
-    status = append(tape, AD_MATMUL, 0, 0, ad_shape_size(ndim + 2, shape), 2, views);
+    status = ad_record_block(tape, AD_MATMUL, 0, 0, ad_shape_size(ndim + 2, shape), 2, views);
     if (!status)
         status = compute_newest(tape);
     if (!status)
@@ -996,7 +1022,7 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
         return AD_SHAPES_DIFFER;
     if (code == AD_EXTREMUM && from->shape[ndim] == 0)
         return AD_EMPTY;
-    status = append(tape, code, 0, extra, ad_shape_size(ndim, from->shape), 1, from);
+    status = ad_record_block(tape, code, 0, extra, ad_shape_size(ndim, from->shape), 1, from);
     if (!status)
         status = compute_newest(tape);
     if (!status)
@@ -1007,7 +1033,8 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result)
 {
-    enum ad_status status = append(tape, AD_CALL, 0, (int64_t)(uintptr_t)rule, size, n, args);
+    enum ad_status status =
+        ad_record_block(tape, AD_CALL, 0, (int64_t)(uintptr_t)rule, size, n, args);
 
     if (status) {
         tape->hooks->release(rule);

@@ -63,11 +63,16 @@ struct ad_note {
  * operands' tangents, the tangent of the results.  A zero is an AD_NUMBER view; what a view points at
  * is passed with one reference.
  *
+ * replay() computes the results anew from the operands' values, args[i] in the C order of operand i's
+ * shape; it is called without a tape.
+ *
  * note() may change the adjoints of the note's instruction in the tape's work; emit_note() is given the
  * adjoint, flat, and passes another one.
  */
 struct ad_call_hooks {
+    void (*hold)(void *rule);    /* of notes too */
     void (*release)(void *rule); /* of notes too */
+    enum ad_status (*replay)(void *rule, const double *const *args, double *result);
     enum ad_status (*forward)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*reverse)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*emit_reverse)(struct ad_tape *tape, int32_t instr, const struct ad_view *g,
@@ -107,6 +112,12 @@ struct ad_tape {
     double *scratch;   /* AD_SCRATCH doubles */
     struct ad_work *work;
     const struct ad_call_hooks *hooks;
+
+    /* of the tape of a program only */
+    int32_t
+        *origin; /* of each instruction: where it comes from, an index of the program's; or NULL */
+    int32_t here, n_known; /* instructions from n_known on come from 'here' */
+    bool symbolic;         /* values are not computed when instructions are recorded */
 };
 
 /* An empty tape, or NULL without memory. */
@@ -197,6 +208,17 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
 /* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result);
+
+/* An array instruction of any code, its block as above, whose values are left to be computed. */
+enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t extra,
+                               int64_t size, int n, const struct ad_view *views);
+
+/* Keep the origin of each instruction, -1 for those there are. */
+enum ad_status ad_tape_keep_origins(struct ad_tape *tape);
+/* What is recorded from now on comes from 'origin'. */
+void ad_tape_here(struct ad_tape *tape, int32_t origin);
+/* The origin of an instruction, -1 if it is not known. */
+int32_t ad_tape_origin(const struct ad_tape *tape, int32_t i);
 
 /* Attach a note to an instruction.  Takes the reference to 'hook', also on failure. */
 enum ad_status ad_tape_add_note(struct ad_tape *tape, int32_t instr, void *hook);

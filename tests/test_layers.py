@@ -37,6 +37,8 @@ C_ORDER = [
     "ad_sweep",
     "ad_taylor",
     "ad_emit",
+    "ad_program",
+    "ad_rewrite",
 ]
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),

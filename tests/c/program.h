@@ -897,12 +897,40 @@ static void constant_step(struct program *p)
 
 /* ---- a rule of the user's: the product of two vectors, element by element ---- */
 
+struct rule {
+    int refs;
+    int64_t size;
+};
+
 static int n_rules;
+
+static struct rule *rule_new(int64_t size)
+{
+    struct rule *rule = malloc(sizeof *rule);
+
+    *rule = (struct rule){1, size};
+    n_rules++;
+    return rule;
+}
+
+static void rule_hold(void *rule)
+{
+    ((struct rule *)rule)->refs++;
+}
 
 static void rule_release(void *rule)
 {
+    if (--((struct rule *)rule)->refs > 0)
+        return;
     n_rules--;
     free(rule);
+}
+
+static enum ad_status rule_replay(void *rule, const double *const *args, double *result)
+{
+    for (int64_t i = 0; i < ((struct rule *)rule)->size; i++)
+        result[i] = 0 + args[0][i] * args[1][i]; /* as add_product() starts from 0 */
+    return AD_OK;
 }
 
 /* Rooms of doubles for a rule: n of 'size' numbers. */
@@ -1013,8 +1041,13 @@ static enum ad_status rule_emit_forward(struct ad_tape *tape, int32_t instr,
     return status ? status : ad_record_op(tape, AD_OP_add, 0, args, result);
 }
 
-static const struct ad_call_hooks rule_hooks = {
-    rule_release, rule_forward, rule_reverse, rule_emit_reverse, rule_emit_forward, NULL, NULL};
+static const struct ad_call_hooks rule_hooks = {.hold = rule_hold,
+                                                .release = rule_release,
+                                                .replay = rule_replay,
+                                                .forward = rule_forward,
+                                                .reverse = rule_reverse,
+                                                .emit_reverse = rule_emit_reverse,
+                                                .emit_forward = rule_emit_forward};
 
 static void call_step(struct program *p)
 {
@@ -1049,7 +1082,7 @@ static void call_step(struct program *p)
     TRY(p, ad_tape_room(p->tape, y->size));
     views[0] = view_of(a);
     views[1] = view_of(b);
-    TRY(p, (n_rules++, ad_record_call(p->tape, malloc(1), 2, views, y->size, values, &result)));
+    TRY(p, ad_record_call(p->tape, rule_new(y->size), 2, views, y->size, values, &result));
     attach(p, y, &result);
     check_values(p, y, 0, "a rule");
     free(values);

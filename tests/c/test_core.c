@@ -771,8 +771,11 @@ static enum ad_status busy_rule(struct ad_tape *t, int32_t instr, int lanes)
     return AD_OK;
 }
 
-static const struct ad_call_hooks hooks = {release_nothing, busy_rule,       busy_rule, NULL, NULL,
-                                           double_note,     emit_double_note};
+static const struct ad_call_hooks hooks = {.release = release_nothing,
+                                           .forward = busy_rule,
+                                           .reverse = busy_rule,
+                                           .note = double_note,
+                                           .emit_note = emit_double_note};
 
 static void test_rules(void)
 {
