@@ -10,6 +10,7 @@ from .autograd import enable_grad as enable_grad
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
+from .compile import compile as compile
 from .custom import custom_jvp as custom_jvp
 from .custom import custom_vjp as custom_vjp
 from .custom import primitive as primitive

@@ -37,7 +37,7 @@ def call(definition, leaves):
         return _call_on_duals(definition, leaves, max(tags))
     tracked = [i for i, v in enumerate(leaves) if type(v) is Tensor and v.requires_grad]
     numbers = [plain(v) for v in leaves]
-    if not tracked or not _core.is_recording():
+    if not tracked or not (_core.is_recording() or _core.is_compiling()):
         output = definition.value(numbers)
         return _constants(output) if any(type(v) is Tensor for v in leaves) else output
     output, saved = definition.run(numbers)
@@ -53,8 +53,7 @@ def plain(leaf):
     """The numbers of a leaf: a float or an array if it is a tensor, else itself."""
     if type(leaf) is not Tensor:
         return leaf
-    leaf = leaf.detach()
-    return leaf.item() if leaf.ndim == 0 else leaf.numpy()
+    return np.array(_core.peek(leaf)) if leaf.ndim else _core.peek(leaf)
 
 
 def _constants(output):

@@ -20,7 +20,7 @@ cdef extern from "ad_ops.h" nogil:
         AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal, AD_OP_floor
         AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
         AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_mul0, AD_OP_mul00
-        AD_OP_flow
+        AD_OP_flow, AD_OP_stop, AD_OP_equal, AD_OP_not_equal, AD_OP_less, AD_OP_less_equal
         AD_W_X, AD_W_Z, AD_W_W, AD_W_Y, AD_W_P, AD_W_CONST, AD_W_END
         AD_LINEAR, AD_SELECT, AD_CURVED, AD_POLE
         AD_MAX_ARGS
@@ -162,6 +162,8 @@ cdef extern from "ad_tape.h" nogil:
         int64_t n_handles
         ad_work *work
         const ad_call_hooks *hooks
+        bint symbolic
+    void ad_tape_here(ad_tape *tape, int32_t origin)
     ad_tape *ad_tape_new()
     void ad_tape_free(ad_tape *tape)
     ad_status ad_tape_room(ad_tape *tape, int64_t slots)
@@ -199,6 +201,10 @@ cdef extern from "ad_tape.h" nogil:
     void ad_tape_pop(ad_tape *tape)
     int32_t ad_tape_enter(ad_tape *tape, int32_t floor)
     void ad_tape_leave(ad_tape *tape, int32_t was)
+
+
+cdef extern from "ad_tape.h":
+    void ad_tape_watch(ad_tape *tape, void (*watch)(ad_tape *tape) noexcept)
 
 
 cdef extern from "ad_lanes.h" nogil:
@@ -242,3 +248,40 @@ cdef extern from "ad_emit.h" nogil:
     ad_status ad_emit_forward(ad_tape *tape, int n_inputs, const ad_view *inputs,
                               const ad_view *seeds, int n_outputs, const ad_view *outputs,
                               ad_view *tangents)
+
+
+cdef extern from "ad_program.h" nogil:
+    enum:
+        AD_GUARD_TRUTH, AD_GUARD_MASK, AD_GUARD_VALUE
+    struct ad_origin:
+        char *file
+        char *function
+        int32_t line
+    struct ad_guard:
+        int kind
+        int32_t origin
+        ad_view view
+        int64_t n
+        double *expected
+    struct ad_program:
+        ad_tape *tape
+        ad_view *inputs
+        ad_view *outputs
+        ad_guard *guards
+        ad_origin *origins
+        int n_inputs, n_outputs, n_guards, n_origins
+    ad_program *ad_program_new()
+    void ad_program_free(ad_program *program)
+    ad_status ad_program_add_input(ad_program *program, int ndim, const int64_t *shape,
+                                   const double *values)
+    ad_status ad_program_add_output(ad_program *program, const ad_view *view)
+    ad_status ad_program_add_guard(ad_program *program, int kind, int32_t origin,
+                                   const ad_view *view, const double *expected)
+    int32_t ad_program_origin(ad_program *program, const char *file, const char *function,
+                              int32_t line)
+    ad_status ad_program_replay(ad_program *program, const double *const *inputs,
+                                double *const *outputs, int *failed)
+
+
+cdef extern from "ad_rewrite.h" nogil:
+    ad_status ad_pass_dead(const ad_program *source, ad_program **to)

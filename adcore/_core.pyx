@@ -28,20 +28,22 @@ cnp.import_array()
 
 cdef extern from *:
     """
-    #include "ad_tape.h"
-    /* Each thread has a tape of its own, and may have turned recording off. */
+    #include "ad_program.h"
+    /* Each thread has a tape of its own, and may have turned recording off.  While a program is being
+     * recorded the tape is the program's. */
+    struct ad_local_state { struct ad_tape *tape; int off; struct ad_program *program; };
     #if defined(_MSC_VER)
-    static __declspec(thread) struct { struct ad_tape *tape; int off; } ad_local;
+    static __declspec(thread) struct ad_local_state ad_local;
     #elif defined(__linux__)
-    static __thread struct { struct ad_tape *tape; int off; } ad_local
-        __attribute__((tls_model("initial-exec")));
+    static __thread struct ad_local_state ad_local __attribute__((tls_model("initial-exec")));
     #else
-    static _Thread_local struct { struct ad_tape *tape; int off; } ad_local;
+    static _Thread_local struct ad_local_state ad_local;
     #endif
     """
     struct ad_local_state:
         ad_tape *tape
         int off
+        ad_program *program
     ad_local_state ad_local
 
 
@@ -431,6 +433,23 @@ cdef Tensor new_result(ad_tape *tape, ad_view *view, bint tracked):
     return constant_tensor(value)
 
 
+cdef Tensor settle(ad_tape *tape, ad_view *view, bint tracked):
+    """The Tensor of a result of operands that were tracked, or not, as recording is on or off.
+
+    Consumes the view's reference.
+    """
+    cdef ad_view stopped
+    cdef const ad_view *args[1]
+    cdef ad_status status
+    if tracked and ad_local.off and ad_local.program != NULL:
+        args[0] = view
+        status = ad_record_op(tape, AD_OP_stop, 0, args, &stopped)
+        ad_view_drop(view)
+        check(status)
+        return new_result(tape, &stopped, True)
+    return new_result(tape, view, tracked and ad_local.off == 0)
+
+
 cdef inline bint is_tracked(object o):
     return type(o) is Tensor and (<Tensor>o).h.tape != NULL
 
@@ -478,7 +497,7 @@ cdef object record_elementwise(ad_op op, double p, PyObject **args):
             f"{', '.join([str(shape_of(<object>args[i])) for i in range(n)])} do not broadcast "
             "together")
     check(status)
-    return new_result(tape, &result, tracked and ad_local.off == 0)
+    return settle(tape, &result, tracked)
 
 
 cdef object apply_op(ad_op op, double p, tuple args):
@@ -840,6 +859,8 @@ cdef object plain_key(object key):
                 "an index cannot be a tracked tensor, because the result does not vary smoothly "
                 "with it; write x[i.detach().numpy().astype(int)]")
         return np.asarray((<Tensor>key).constant)
+    if type(key) is METHODS["_mask"]:
+        return np.asarray(key)
     if isinstance(key, tuple):
         return tuple([plain_key(k) for k in key])
     if isinstance(key, list):
@@ -1064,7 +1085,9 @@ cdef class Tensor:
         Raises NotDifferentiableError for a tracked one: write ``x.detach().numpy()``.
         """
         if self.h.tape != NULL:
-            raise_lost("numpy()", self)
+            if not is_stopped(self):
+                raise_lost("numpy()", self)
+            return np.array(self.value())
         return np.array(self.constant)
 
     def item(self):
@@ -1079,6 +1102,15 @@ cdef class Tensor:
         return np.asarray(self.value()).tolist()
 
     cdef object value(self):
+        """The numbers, which Python may act upon."""
+        if self.h.tape == NULL:
+            return self.constant
+        if ad_local.program != NULL and self.h.tape == ad_local.tape:
+            return guarded(self, AD_GUARD_VALUE)
+        return self.peek()
+
+    cdef object peek(self):
+        """The numbers, for a purpose that a replay with others serves again."""
         if self.h.tape == NULL:
             return self.constant
         if self.h.view == NULL:
@@ -1101,6 +1133,8 @@ cdef class Tensor:
 
     def detach(self):
         """The values as a constant tensor: derivatives do not flow through it."""
+        if ad_local.program != NULL and self.h.tape != NULL and self.h.tape == ad_local.tape:
+            return apply_op(AD_OP_stop, 0, (self,))
         value = self.value()
         return constant_tensor(value if self.h.tape != NULL or isinstance(value, float)
                                else value.copy())
@@ -1217,12 +1251,11 @@ cdef class Tensor:
         return METHODS["matmul"](left, right)
 
     def __richcmp__(left, right, int how):
-        if type(right) is Tensor:
-            other = (<Tensor>right).value()
-        elif type(right) is Dual:
+        if type(right) is Dual:
             return NotImplemented
-        else:
-            other = right
+        if ad_local.program != NULL and (is_tracked(left) or is_tracked(right)):
+            return compare(left, right, how)
+        other = (<Tensor>right).value() if type(right) is Tensor else right
         out = PyObject_RichCompare((<Tensor>left).value(), other, how)
         return bool(out) if isinstance(out, np.bool_) else out
 
@@ -1264,6 +1297,8 @@ cdef class Tensor:
         set_item(self, plain_key(key), value)
 
     def __contains__(self, x):
+        if ad_local.program != NULL and is_tracked(self):
+            return bool((self == x).any()) if self.ndim else self == x
         return bool(np.any(np.asarray(self.value()) == x))
 
     # -- NumPy --
@@ -1531,7 +1566,7 @@ cdef object get_item(Tensor t, object key):
         except BaseException:
             ad_view_drop(&view)
             raise
-        return new_result(t.h.tape, &view, ad_local.off == 0)
+        return settle(t.h.tape, &view, True)
     picked = []
     try:
         positions(t.shape, key, picked)
@@ -1539,7 +1574,7 @@ cdef object get_item(Tensor t, object key):
     except BaseException:
         ad_view_drop(&view)
         raise
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 cdef int pick(ad_tape *tape, ad_view *view, cnp.ndarray at, tuple shape) except -1:
@@ -1689,7 +1724,7 @@ def reshape(x, shape):
         check(status)
         view = copy
         ad_view_reshape(&view, target.ndim, target.shape)
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 def _value(array):
@@ -1737,7 +1772,7 @@ def transpose(x, axes):
     for d in range(ndim):
         view.shape[d] = shape[d]
         view.stride[d] = stride[d]
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 def broadcast_to(x, shape):
@@ -1758,7 +1793,7 @@ def broadcast_to(x, shape):
     if not ad_view_broadcast(&view, target.ndim, target.shape):
         ad_view_drop(&view)
         raise ShapeError(f"cannot broadcast a tensor of shape {t.shape} to {shape}")
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 # ---- structural instructions ----
@@ -1787,7 +1822,7 @@ cdef object record_one(Tensor t, int code, int64_t extra, bint keepdims=True):
                 result.stride[kept] = result.stride[d]
                 kept += 1
         result.ndim = kept
-    return new_result(tape, &result, t.h.tape != NULL and ad_local.off == 0)
+    return settle(tape, &result, t.h.tape != NULL)
 
 
 def sum_axes(x, tuple axes=None, bint keepdims=False):
@@ -1851,7 +1886,7 @@ def matmul(a, b):
         if not column:
             result.shape[result.ndim - 1] = result.shape[result.ndim]
             result.stride[result.ndim - 1] = result.stride[result.ndim]
-    return new_result(tape, &result, (is_tracked(a) or is_tracked(b)) and ad_local.off == 0)
+    return settle(tape, &result, is_tracked(a) or is_tracked(b))
 
 
 cdef void insert_dim(ad_view *vector, int at) noexcept:
@@ -1909,7 +1944,7 @@ def concatenate(parts, int axis):
         status = ad_record_addto(tape, size, n, views, views + n, &result)
         check(status)
         result = ad_view_slots(result.base, ndim, shape)
-        return new_result(tape, &result, tracked and ad_local.off == 0)
+        return settle(tape, &result, tracked)
     finally:
         for i in range(held):
             ad_view_drop(&views[i])
@@ -1956,8 +1991,8 @@ def gather(items, shape=None):
     except BaseException:
         ad_view_drop(&view)
         raise
-    if tracked and ad_local.off == 0:
-        return new_result(tape, &view, True)
+    if tracked:
+        return settle(tape, &view, True)
     value = view_values(tape, &view)
     ad_view_drop(&view)
     return constant_tensor(value)
@@ -1968,8 +2003,14 @@ def values(x):
     return numbers_of(x)
 
 
+def peek(x):
+    """The numbers of a tensor for a rule, which a replay calls again; anything else as it is."""
+    return (<Tensor>x).peek() if type(x) is Tensor else x
+
+
 include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
+include "_program.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}

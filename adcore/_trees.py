@@ -16,6 +16,10 @@ class Leaf:
         """The next leaf."""
         return next(leaves)
 
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        return None
+
 
 class Node:
     """The structure of one container: what its parts are, and how to put them together."""
@@ -37,6 +41,11 @@ class Node:
             object.__setattr__(out, key, value)
         return out
 
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        keys = None if self.keys is None else tuple(self.keys)
+        return (self.kind, keys, *[part.key() for part in self.parts])
+
 
 class Floats:
     """The structure of a flat list of floats, which unflatten() copies and nothing more."""
@@ -51,6 +60,10 @@ class Run:
     def build(self, leaves):
         """The container with the next leaves in it."""
         return self.kind(itertools.islice(leaves, self.n))
+
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        return (self.kind, self.n)
 
 
 # The commonest leaves, told by their type alone.

@@ -148,6 +148,7 @@ enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots,
             (tape->origin && !resize(&tape->origin, n, sizeof *tape->origin)))
             return AD_NO_MEMORY;
         tape->capacity = (int32_t)n;
+        tape->room = tape->watch ? 0 : tape->capacity;
     }
     if (slots > tape->slot_capacity || consts > tape->const_capacity) {
         enum ad_status status = grow_slots(tape, slots, consts);
@@ -174,6 +175,8 @@ enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t co
 {
     if (slots > MOST)
         return AD_NO_SLOTS;
+    if (tape->watch)
+        tape->watch(tape);
     if (!tape->busy && extent(tape) > 2 * tape->live + MIN_COMPACT)
         ad_tape_compact(tape);
     return ad_tape_grow(tape, 4, slots + 4, consts, 0);
@@ -377,6 +380,12 @@ enum ad_status ad_tape_add_note(struct ad_tape *tape, int32_t instr, void *hook)
 }
 
 /* ---- origins ---- */
+
+void ad_tape_watch(struct ad_tape *tape, void (*watch)(struct ad_tape *tape))
+{
+    tape->watch = watch;
+    tape->room = watch ? 0 : tape->capacity;
+}
 
 enum ad_status ad_tape_keep_origins(struct ad_tape *tape)
 {

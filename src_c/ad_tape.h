@@ -91,6 +91,7 @@ struct ad_tape {
     int32_t *a, *b;            /* operands of a scalar; an array's 'a' is its block */
     struct ad_handle **handle; /* live handles on each */
     int32_t n, capacity;
+    int32_t room; /* the capacity, or 0 if watch() is to see what is recorded */
 
     /* slots: value[-n_consts .. n_slots) */
     double *value, *value_block;
@@ -117,6 +118,7 @@ struct ad_tape {
     int32_t
         *origin; /* of each instruction: where it comes from, an index of the program's; or NULL */
     int32_t here, n_known; /* instructions from n_known on come from 'here' */
+    void (*watch)(struct ad_tape *tape); /* called when something is about to be recorded; or NULL */
     bool symbolic;         /* values are not computed when instructions are recorded */
 };
 
@@ -132,7 +134,7 @@ enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t co
 /* Room for a few scalar instructions, or an array instruction of 'slots' results. */
 AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
 {
-    if (AD_LIKELY(tape->n + 4 <= tape->capacity &&
+    if (AD_LIKELY(tape->n + 4 <= tape->room &&
                   slots <= tape->slot_capacity - tape->n_slots - 4 &&
                   tape->n_consts + 8 <= tape->const_capacity))
         return AD_OK;
@@ -215,6 +217,8 @@ enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t
 
 /* Keep the origin of each instruction, -1 for those there are. */
 enum ad_status ad_tape_keep_origins(struct ad_tape *tape);
+/* Call watch(tape), which may call ad_tape_here(), before anything is recorded; NULL: no more. */
+void ad_tape_watch(struct ad_tape *tape, void (*watch)(struct ad_tape *tape));
 /* What is recorded from now on comes from 'origin'. */
 void ad_tape_here(struct ad_tape *tape, int32_t origin);
 /* The origin of an instruction, -1 if it is not known. */

@@ -109,6 +109,7 @@ ORACLES = {
     "softplus": lambda x: mp.log1p(mp.exp(x)),
     "log_ndtr": _log_ndtr,
     "flow": lambda x, z: x * z if x else mpf(0),
+    "stop": lambda x: x,
     "recip0": lambda x: 1 / x if x else mpf(0),
     "nonzero": lambda x: mpf(x != 0),
     "powi": lambda p, x: x**p,
@@ -141,6 +142,9 @@ ORACLES = {
     "sub0": lambda x, z: x - z,
     "above": lambda x, z: (1 + mp.sign(x - z)) / 2,
     "equal": lambda x, z: mpf(x == z),
+    "not_equal": lambda x, z: mpf(x != z),
+    "less": lambda x, z: mpf(x < z),
+    "less_equal": lambda x, z: mpf(x <= z),
     "gate": lambda x, z: x * z,
     "where": lambda x, z, w: z if x else w,
     "clip": lambda x, z, w: min(max(x, z), w),
@@ -151,7 +155,10 @@ ORACLES = {
 MAX_ORDER = 4
 
 # Arguments that a row takes for constants: (row, index of the argument).
-CONSTANT_ARGUMENTS = {("gate", 0)}  # a partial that SELECT ops hand down; it is piecewise constant
+CONSTANT_ARGUMENTS = {
+    ("gate", 0),  # a partial that SELECT ops hand down; it is piecewise constant
+    ("stop", 0),  # the purpose of the row
+}
 
 
 def oracle(name):

@@ -60,6 +60,7 @@ PYTHON_MAY_IMPORT = {
     "taylor": BASE | {"transforms"},
     "_calls": BASE | {"transforms"},
     "custom": BASE | {"transforms", "_calls"},
+    "compile": BASE | {"transforms", "_calls"},
     "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
 }

@@ -368,10 +368,10 @@ def _vector_norm(x, order, axes, keepdims):
     if order == -math.inf:
         return min(size, axes, None, keepdims)
     if order == 0:
-        return _core.tensor(np.sum(values(x) != 0, axis=axes, keepdims=keepdims).astype(float))
+        return sum_axes(_core.apply("nonzero", x), axes, keepdims)
     total = sum_axes(size**order, axes, keepdims)
-    zero = np.equal(values(total), 0)
-    if not zero.any():
+    zero = _core.apply("equal", total, 0.0)
+    if not _core.is_compiling() and not np.any(values(zero)):
         return total ** (1 / order)
     # As for the 2-norm: a first derivative of 0, none of second order.
     at_zero = _two_norm(x, axes, keepdims)

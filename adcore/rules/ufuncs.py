@@ -1,12 +1,14 @@
 """NumPy's ufuncs on tensors: those without a row in the op table, and the methods of ufuncs."""
 
+import operator
+
 import numpy as np
 
 from .. import _core, ops
 from ..errors import NotDifferentiableError
 from . import products, reductions
 from .choices import stripped
-from .primitives import as_array, axis_of, reshape, sum_axes, values
+from .primitives import as_array, axis_of, reshape, sum_axes
 from .table import refuse
 
 # Results that do not vary with the arguments: plain arrays.
@@ -17,10 +19,24 @@ CONSTANT = {
 }
 
 
+# The same while a program is recorded: as masks, which vary.
+_TRUTHS = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "isnan": lambda x: x != x,  # of nan alone
+    "isinf": lambda x: abs(x) == np.inf,
+    "isfinite": lambda x: abs(x) < np.inf,
+}
+
+
 def _heaviside(x, at_zero):
-    numbers = values(x)
-    step = _core.apply("where", np.equal(numbers, 0), at_zero, np.greater(numbers, 0) * 1.0)
-    return _core.apply("where", np.isnan(numbers), np.nan, step)
+    step = _core.apply("less", 0.0, x)
+    step = _core.apply("where", _core.apply("equal", x, 0.0), at_zero, step)
+    return _core.apply("where", _core.apply("not_equal", x, x), np.nan, step)
 
 
 def _floor_divide(x, z):
@@ -112,6 +128,8 @@ def array_ufunc(ufunc, method, inputs, kwargs):
         raise NotDifferentiableError(
             f"{name} of a tensor does not take where=; choose with adcore.where(mask, a, b)"
         )
+    if name in CONSTANT and method == "__call__" and _core.is_compiling() and name in _TRUTHS:
+        return _TRUTHS[name](*inputs)
     if name in CONSTANT:
         return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
     if method == "reduce" and name in _REDUCE:

@@ -1,0 +1,598 @@
+"""Compiled functions: recorded once, replayed without Python, and recorded again where they branch.
+
+What a function does for arguments of one structure is a tree of paths.  The root is what it did at
+its first call.  A path ends in guards, the numbers that Python saw and acted upon; a replay that
+finds other numbers at guard k goes on at the path that `children[k, those numbers]` names, which
+shares all guards before k, or is recorded there.
+"""
+
+import functools
+import threading
+import warnings
+from collections import OrderedDict
+
+import numpy as np
+
+from . import _calls, _core, transforms
+from ._core import Dual, Tensor
+from ._trees import flatten, shape_of, unflatten
+from .errors import NotDifferentiableError, ShapeError, TapeError
+
+
+def compile(f=None, *, reassociate=True, max_paths=64):
+    """A function that is recorded at its first call and replayed in C from then on.
+
+    It is called like `f`, and has methods for its derivatives: ``grad``, ``value_and_grad``,
+    ``hessian``, ``value_grad_and_hessian``, ``hvp``, ``jvp``, ``vjp`` and ``jacobian``, which take
+    and return what the transforms of the same names do.
+
+    Arrays and floats among the arguments are inputs.  Integers, booleans, strings and None are
+    part of what is recorded, as shapes are: other ones are recorded anew.  So is each way that `f`
+    can go: the truth of a comparison, a mask used as an index, and a value taken out by ``item()``
+    or ``numpy()`` are checked at every call, and where one differs `f` is recorded again for that
+    path.  ``where``, ``maximum``, ``clip`` and ``abs`` are computed anew and need no check.
+    Arrays that `f` finds outside of its arguments are copied when it is recorded.
+
+    Parameters
+    ----------
+    f : callable
+        Of positional arguments that are numbers, arrays or nested containers of them.  It should
+        have no effects besides its result.  Left out, compile() is a decorator with options.
+    reassociate : bool
+        Whether long sums of scalars may be added up in pairs, which is faster and more accurate
+        than from left to right.  Otherwise values are those of plain Python bit by bit.
+    max_paths : int
+        How many paths are kept at a time; the one not used for longest goes first.
+
+    Returns
+    -------
+    Compiled
+
+    Examples
+    --------
+    >>> import adcore, numpy as np
+    >>> @adcore.compile
+    ... def f(x):
+    ...     total = 0.0
+    ...     for i in range(len(x) - 1):
+    ...         total += 100.0 * (x[i + 1] - x[i] ** 2) ** 2 + (1.0 - x[i]) ** 2
+    ...     return total
+    >>> f(np.array([0.5, 1.0])), f.grad(np.array([0.5, 1.0]))
+    (56.5, array([-151.,  150.]))
+    """
+    if f is None:
+        return functools.partial(compile, reassociate=reassociate, max_paths=max_paths)
+    if not callable(f):
+        raise TypeError(f"compile needs a function, got {f!r}")
+    return Compiled(f, reassociate, max_paths)
+
+
+# ---- arguments ----
+
+
+class _Leaf:
+    """An argument that is one array or number; `at` is the number of its input."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def build(self, values, scalars):
+        """The argument with `values`, one per input, in place of the inputs."""
+        del scalars
+        return values[self.at]
+
+
+class _Floats:
+    """A list or a tuple of nothing but floats: one input."""
+
+    def __init__(self, kind, at):
+        self.kind, self.at = kind, at
+
+    def build(self, values, scalars):
+        """The argument; `scalars` takes a value apart along its first dimension."""
+        return self.kind(scalars(values[self.at]))
+
+
+class _Tree:
+    """Any other argument: each leaf is the number of an input, or a constant in a tuple."""
+
+    def __init__(self, structure, leaves):
+        self.structure, self.leaves = structure, leaves
+
+    def build(self, values, scalars):
+        """The argument."""
+        del scalars
+        return unflatten(
+            self.structure, [values[v] if type(v) is int else v[0] for v in self.leaves]
+        )
+
+
+class Arguments:
+    """The arguments of one call: the arrays that go in, and the key, which is all else.
+
+    `numeric` are the arguments that derivatives are wanted with respect to: integers there are
+    numbers, not part of the key.
+    """
+
+    def __init__(self, name, args, kwargs, numeric=()):
+        self.name = name
+        self.inputs = []  # arrays, and under a transform tensors or duals
+        self.traced = False  # whether there are tensors or duals among them
+        self.trees, self.places, kinds = [], [], []
+        for i, tree in enumerate((*args, *kwargs.values())):
+            start = len(self.inputs)
+            template, kind = self._add(tree, i in numeric)
+            self.trees.append(template)
+            self.places.append(range(start, len(self.inputs)))
+            kinds.append(kind)
+        self.n_args, self.names = len(args), tuple(kwargs)
+        self.key = (self.n_args, self.names, tuple(kinds))
+
+    def _input(self, value):
+        self.inputs.append(value)
+        return len(self.inputs) - 1
+
+    def _add(self, tree, numeric):
+        kind = type(tree)
+        if kind is float:
+            return _Leaf(self._input(np.array(tree))), ()
+        if kind is np.ndarray and tree.dtype == np.float64 and tree.flags.c_contiguous:
+            return _Leaf(self._input(tree)), tree.shape
+        leaves, structure = flatten(tree)
+        if kind in (list, tuple) and leaves and {float}.issuperset(map(type, leaves)):
+            return _Floats(kind, self._input(np.array(leaves))), (kind, len(leaves))
+        pairs = [self._leaf(v, numeric) for v in leaves]
+        described = (structure.key(), *[key for _, key in pairs])
+        return _Tree(structure, [place for place, _ in pairs]), described
+
+    def _leaf(self, v, numeric):
+        """The place of a leaf, and what the key says of it."""
+        if type(v) is Dual or (type(v) is Tensor and v.requires_grad):
+            self.traced = True
+            return self._input(v), v.shape
+        if type(v) is Tensor or isinstance(v, (float, int, np.ndarray, np.generic)):
+            array = np.asarray(_core.peek(v))
+            real = array.dtype.kind == "f" or (numeric and array.dtype.kind in "iu")
+            if real:
+                flat = np.ascontiguousarray(array, dtype=np.float64)
+                return self._input(flat.reshape(array.shape)), array.shape
+            if isinstance(v, np.ndarray) and array.dtype.kind in "biuSU":
+                return (v.copy(),), (array.dtype.str, array.shape, array.tobytes())
+        if numeric:
+            raise TypeError(
+                f"{self.name} is to be differentiated with respect to a {type(v).__name__}; "
+                "derivatives are with respect to real numbers and float arrays: leave it out of "
+                "argnums"
+            )
+        try:
+            hash(v)
+        except TypeError:
+            raise TypeError(
+                f"{self.name} was called with a {type(v).__name__}, which is neither a number nor "
+                "an array, nor can it be told from others by its hash; pass numbers, float arrays, "
+                "or hashable objects"
+            ) from None
+        return (v,), (type(v), v)
+
+    def call(self, f, values, scalars=list):
+        """f() of the arguments with `values`, one per input, in place of the inputs."""
+        built = [tree.build(values, scalars) for tree in self.trees]
+        return f(*built[: self.n_args], **dict(zip(self.names, built[self.n_args :], strict=True)))
+
+    def chosen(self, argnums):
+        """The numbers of the positional arguments that `argnums` names."""
+        picked = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        for i in picked:
+            if not -self.n_args <= i < self.n_args:
+                raise TypeError(
+                    f"argnums={argnums} asks for argument {i} of {self.name}, which was called "
+                    f"with {self.n_args} positional arguments"
+                )
+        return [i % self.n_args for i in picked]
+
+    def tree(self, argnums, found):
+        """Results found[i], arrays for input i, in the structure of the chosen arguments."""
+        built = [self.trees[i].build(found, _last_apart) for i in self.chosen(argnums)]
+        return built[0] if isinstance(argnums, int) else tuple(built)
+
+    def twice(self, argnums, blocks):
+        """Results blocks[i][j], of the shapes of inputs i and j, in the structure twice."""
+
+        def inner(row):
+            return self.tree(argnums, {j: _plain(b) for j, b in row.items()})
+
+        def apart(row):
+            n = len(next(iter(row.values())))
+            return [inner({j: b[m] for j, b in row.items()}) for m in range(n)]
+
+        built = []
+        for i in self.chosen(argnums):
+            whole = type(self.trees[i]) is not _Floats
+            rows = {k: inner(blocks[k]) for k in self.places[i]} if whole else blocks
+            built.append(self.trees[i].build(rows, apart))
+        return built[0] if isinstance(argnums, int) else tuple(built)
+
+    def wanted(self, argnums):
+        """The inputs that belong to the chosen arguments, in order."""
+        found = [k for i in self.chosen(argnums) for k in self.places[i]]
+        if not found:
+            raise ShapeError(
+                f"the arguments {argnums} of {self.name} hold no numbers to differentiate with "
+                "respect to"
+            )
+        return tuple(sorted(set(found)))
+
+
+def _plain(array):
+    """A number where an array has no dimensions."""
+    return float(array) if np.ndim(array) == 0 else array
+
+
+def _last_apart(array):
+    """A list of what is at each place of the last dimension."""
+    return array.tolist() if array.ndim == 1 else list(np.moveaxis(array, -1, 0))
+
+
+# ---- paths ----
+
+
+class _Path:
+    """One way through a function: its program, and the programs of its derivatives."""
+
+    def __init__(self, name, program, where, structure):
+        self.name, self.program, self.where, self.structure = name, program, where, structure
+        self.children = {}  # (guard, the numbers it saw as bytes) -> _Path
+        self.parent = self.link = None
+        self.varies = any(varies for varies, _ in where)
+
+    def output(self, arrays):
+        """The result as the function returned it, of the arrays of the program's outputs."""
+        leaves = [_plain(arrays[v]) if varies else v for varies, v in self.where]
+        return unflatten(self.structure, leaves)
+
+    def check_scalar(self, transform, instead):
+        """The result must be one real number."""
+        what = "a container"
+        if len(self.where) == 1:
+            varies, v = self.where[0]
+            shape = self.program.output_shapes[v] if varies else shape_of(v)
+            if shape == () and (varies or isinstance(v, (int, float, np.number))):
+                return
+            numeric = varies or isinstance(v, np.ndarray)
+            what = f"shape {shape}" if numeric else f"a {type(v).__name__}"
+        raise ShapeError(
+            f"{transform} needs a function with one real output, but {self.name} returned {what}. "
+            f"Use {instead}, or return a scalar such as y.sum()."
+        )
+
+
+class _Paths:
+    """All ways through a function for arguments of one kind."""
+
+    CREDIT = 64.0  # recordings that may be made before calls without one have earned more
+
+    def __init__(self):
+        self.root = None
+        self.used = OrderedDict()  # path -> None, the one not used for longest first
+        self.credit = self.CREDIT
+        self.settled = True
+
+    def add(self, path, parent, link, most):
+        """Take in a path, and let go of the least used one beyond `most` that has no children."""
+        path.parent, path.link = parent, link
+        if parent is None:
+            self.root = path
+        else:
+            parent.children[link] = path
+        self.used[path] = None
+        self.credit -= 1.0
+        if len(self.used) > most:
+            old = next(p for p in self.used if not p.children and p is not path)
+            if old.parent is not None:
+                del old.parent.children[old.link]
+            del self.used[old]
+
+
+class Compiled:
+    """A function that is replayed in C: see compile()."""
+
+    def __init__(self, f, reassociate, max_paths):
+        self.f, self.reassociate, self.max_paths = f, reassociate, max_paths
+        self.name = getattr(f, "__name__", type(f).__name__)
+        functools.update_wrapper(self, f, updated=())
+        self._by_key = {}
+        self._lock = threading.RLock()
+
+    def __repr__(self):
+        n = sum(len(paths.used) for paths in self._by_key.values())
+        return f"<compiled {self.name}, {n} path{'s' * (n != 1)}>"
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else functools.partial(self, instance)
+
+    # -- recording and replaying --
+
+    def _record(self, arguments):
+        found = []
+
+        def run(tensors):
+            leaves, structure = flatten(arguments.call(self.f, tensors))
+            found.append(structure)
+            return leaves
+
+        marked = [(a, False) for a in arguments.inputs]
+        for tree in arguments.trees:
+            if type(tree) is _Floats:
+                marked[tree.at] = (arguments.inputs[tree.at], True)
+        program, where = _core.record_program(run, marked)
+        where = [(varies, v if varies else _constant(self.name, v)) for varies, v in where]
+        return _Path(self.name, program, where, found[0])
+
+    def _grow(self, paths, arguments, parent, link):
+        """The path at `link` of its parent, recorded if another thread has not done so by now."""
+        with self._lock:
+            known = paths.root if parent is None else parent.children.get(link)
+            if known is not None:
+                return known, False
+            path = self._record(arguments)
+            paths.add(path, parent, link, max(self.max_paths, 2))
+            return path, True
+
+    def _paths(self, arguments):
+        paths = self._by_key.get(arguments.key)
+        if paths is None:
+            with self._lock:
+                paths = self._by_key.setdefault(arguments.key, _Paths())
+        return paths
+
+    def _replay(self, arguments, derive=None, outputs=None):
+        """(path, arrays of the outputs) of the path's program, or of derive(path).
+
+        The arrays are None if the result does not vary, so that it has no derivative; and the path
+        is None if the function does not settle, and must be run by Python.
+        """
+        paths = self._paths(arguments)
+        if not paths.settled:
+            return None, None
+        path, fresh = paths.root, False
+        if path is None:
+            path, fresh = self._grow(paths, arguments, None, None)
+        while True:
+            derived = derive is not None and path.varies
+            program = derive(path) if derived else path.program
+            arrays = outputs(path) if outputs else [np.empty(s) for s in program.output_shapes]
+            failed, outcome = program.run(arguments.inputs, arrays)
+            if failed < 0:
+                if path in paths.used:
+                    paths.used.move_to_end(path)
+                paths.credit = min(paths.credit + 0.25, paths.CREDIT)
+                return path, arrays if derived or derive is None else None
+            link = (failed, outcome)
+            following = path.children.get(link)
+            if following is None and (fresh or paths.credit < 1.0):
+                paths.settled = False
+                self._warn(program, failed, fresh)
+                return None, None
+            if following is None:
+                path, fresh = self._grow(paths, arguments, path, link)
+            else:
+                path, fresh = following, False
+
+    def _warn(self, program, failed, fresh):
+        kind, file, line, function, _ = program.guards[failed]
+        what = {
+            "truth": "a comparison",
+            "mask": "a mask",
+            "value": "a value taken out by item(), detach(), numpy() or the like",
+        }[kind]
+        how = (
+            "comes out otherwise when it is replayed with the same arguments"
+            if fresh
+            else "comes out otherwise at almost every call"
+        )
+        warnings.warn(
+            f"compiled {self.name} is recorded anew at every call from now on, as slow as without "
+            f"compile: {what} at {file}:{line} in {function} {how}.  Write the choice with "
+            "adcore.where(), or keep the value in adcore's and NumPy's functions",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    # -- values --
+
+    def __call__(self, *args, **kwargs):
+        """The value, as f gives it."""
+        if _core.is_compiling():
+            return self.f(*args, **kwargs)  # part of what is being recorded
+        arguments = Arguments(self.name, args, kwargs)
+        if arguments.traced:
+            return _calls.call(_Call(self, arguments), arguments.inputs)
+        path, arrays = self._replay(arguments)
+        return self._in_python(arguments) if path is None else path.output(arrays)
+
+    def _in_python(self, arguments):
+        """The value, found by Python: of a function that does not settle."""
+        values = [_plain(a) for a in arguments.inputs]
+        leaves, structure = flatten(arguments.call(self.f, values, np.ndarray.tolist))
+        return unflatten(structure, [_constant(self.name, v) for v in leaves])
+
+    # -- derivatives --
+
+    def value_and_grad(self, *args, argnums=0, **kwargs):
+        """As adcore.value_and_grad(f, argnums)(*args)."""
+        return self._value_and_grad("value_and_grad", argnums, args, kwargs)
+
+    def grad(self, *args, argnums=0, **kwargs):
+        """As adcore.grad(f, argnums)(*args)."""
+        return self._value_and_grad("grad", argnums, args, kwargs)
+
+    def _value_and_grad(self, transform, argnums, args, kwargs):
+        arguments = self._arguments(args, kwargs, argnums)
+        if arguments is None:
+            return getattr(transforms, transform)(self, argnums)(*args, **kwargs)
+        wanted = arguments.wanted(argnums)
+
+        def derive(path):
+            path.check_scalar("grad", f"{self.name}.jacobian")
+            return path.program.derived(transform, wanted)
+
+        path, arrays = self._replay(arguments, derive)
+        if path is None:
+            return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+        if arrays is None:
+            path.check_scalar("grad", f"{self.name}.jacobian")
+            arrays = [np.zeros(np.shape(arguments.inputs[k])) for k in wanted]
+            value = float(path.where[0][1])
+        elif transform == "value_and_grad":
+            value = float(arrays.pop(0))
+        found = {k: _plain(a) for k, a in zip(wanted, arrays, strict=True)}
+        gradient = arguments.tree(argnums, found)
+        return gradient if transform == "grad" else (value, gradient)
+
+    def _arguments(self, args, kwargs, argnums):
+        """The arguments, or None if the derivative is to be left to the transforms."""
+        if _core.is_compiling():
+            return None
+        picked = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        numeric = {i % len(args) for i in picked} if args else ()
+        arguments = Arguments(self.name, args, kwargs, numeric)
+        return None if arguments.traced else arguments
+
+
+def _constant(name, v):
+    """A result that does not vary, as a number or an array that nobody else can change."""
+    if type(v) is Tensor:
+        v = _core.peek(v)
+    if type(v) is Dual:
+        raise NotDifferentiableError(
+            f"{name} returned a dual number although its arguments were none: it uses one from "
+            "outside; make that an argument of its own"
+        )
+    return v.copy() if isinstance(v, np.ndarray) else v
+
+
+# ---- under a transform: one instruction, whose rules are compiled too ----
+
+
+class _Call:
+    """What _calls.call() has to know of a compiled function called with tensors or duals."""
+
+    remedy = "it is derived from its recording"
+
+    def __init__(self, compiled, arguments):
+        self.compiled, self.arguments = compiled, arguments
+        self.name = compiled.name
+
+    def rule(self, mode):
+        """The name of a rule, for errors."""
+        return f"the {mode} rule of compiled {self.name}"
+
+    def _with(self, leaves):
+        arguments = object.__new__(Arguments)
+        arguments.__dict__.update(self.arguments.__dict__)
+        arguments.inputs = [np.ascontiguousarray(v, np.float64).reshape(np.shape(v)) for v in leaves]
+        return arguments
+
+    def value(self, leaves):
+        """The output of plain leaves."""
+        return self.run(leaves)[0]
+
+    def run(self, leaves):
+        """(output, path) of plain leaves."""
+        arguments = self._with(leaves)
+        path, arrays = self.compiled._replay(arguments)
+        if path is None:
+            return self.compiled._in_python(arguments), None
+        return path.output(arrays), path
+
+    def _path(self, leaves, path):
+        if path is None:
+            path = self.run([_values_below(v) for v in leaves])[1]
+        if path is None:
+            raise TapeError(
+                f"compiled {self.name} does not settle, so that it has no derivative under a "
+                f"transform; use adcore's transforms on the function itself"
+            )
+        return path
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Adjoints of the wanted leaves."""
+        del output
+        path = self._path(leaves, saved)
+        if not path.varies:
+            return [None] * len(wanted)
+        seeds = [c for c, (varies, _) in zip(ct, path.where, strict=True) if varies]
+        seeds = [
+            np.zeros(s) if c is None else c
+            for c, s in zip(seeds, path.program.output_shapes, strict=True)
+        ]
+        program = path.program.derived("vjp", tuple(wanted))
+        return _calls.call(_ProgramCall(self.name, program), [*leaves, *seeds])
+
+    def push(self, leaves, output, saved, tangents):
+        """Tangents of the output."""
+        del output
+        path = self._path(leaves, saved)
+        wanted = tuple(i for i, t in enumerate(tangents) if t is not None)
+        if not path.varies:
+            return [None] * len(path.where)
+        program = path.program.derived("jvp", wanted)
+        found = _calls.call(
+            _ProgramCall(self.name, program), [*leaves, *[tangents[i] for i in wanted]]
+        )
+        return [found[v] if varies else None for varies, v in path.where]
+
+
+class _ProgramCall:
+    """The same of a program itself: leaves are its inputs, and the output a list of its outputs."""
+
+    remedy = _Call.remedy
+    rule = _Call.rule
+
+    def __init__(self, name, program):
+        self.name, self.program = name, program
+
+    def value(self, leaves):
+        """The outputs."""
+        return self.run(leaves)[0]
+
+    def run(self, leaves):
+        """(outputs, None) of plain leaves."""
+        inputs = [
+            np.ascontiguousarray(v, np.float64).reshape(s)
+            for v, s in zip(leaves, self.program.input_shapes, strict=True)
+        ]
+        arrays = [np.empty(s) for s in self.program.output_shapes]
+        failed, _ = self.program.run(inputs, arrays)
+        if failed >= 0:
+            raise TapeError(
+                f"a derivative of compiled {self.name} was replayed where the function goes "
+                "another way than it was recorded"
+            )
+        return [_plain(a) for a in arrays], None
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Adjoints of the wanted leaves."""
+        del output, saved
+        program = self.program.derived("vjp", tuple(wanted))
+        seeds = [
+            np.zeros(s) if c is None else c
+            for c, s in zip(ct, self.program.output_shapes, strict=True)
+        ]
+        return _calls.call(_ProgramCall(self.name, program), [*leaves, *seeds])
+
+    def push(self, leaves, output, saved, tangents):
+        """Tangents of the outputs."""
+        del output, saved
+        wanted = tuple(i for i, t in enumerate(tangents) if t is not None)
+        program = self.program.derived("jvp", wanted)
+        return _calls.call(
+            _ProgramCall(self.name, program), [*leaves, *[tangents[i] for i in wanted]]
+        )
+
+
+def _values_below(v):
+    """The numbers below duals and tensors."""
+    while type(v) is Dual:
+        v = v.value
+    return _core.peek(v)
