@@ -162,6 +162,8 @@ cdef extern from "ad_tape.h" nogil:
         int64_t n_handles
         ad_work *work
         const ad_call_hooks *hooks
+        ad_program *program
+        int32_t here
         bint symbolic
     void ad_tape_here(ad_tape *tape, int32_t origin)
     ad_tape *ad_tape_new()
@@ -285,3 +287,10 @@ cdef extern from "ad_program.h" nogil:
 
 cdef extern from "ad_rewrite.h" nogil:
     ad_status ad_pass_dead(const ad_program *source, ad_program **to)
+
+
+cdef extern from "ad_derive.h" nogil:
+    ad_status ad_derive_reverse(const ad_program *source, int n_wanted, const int *wanted, bint ones,
+                                bint keep, ad_program **to)
+    ad_status ad_derive_forward(const ad_program *source, int n_wanted, const int *wanted, bint keep,
+                                ad_program **to)

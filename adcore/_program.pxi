@@ -71,10 +71,13 @@ def is_compiling():
 cdef object guarded(Tensor t, int kind):
     """The numbers of a tensor, which a replay must find again."""
     cdef ad_view view = ad_handle_get(&t.h)
-    cdef _Recording recording = _thread_state.recording
+    cdef _Recording recording = getattr(_thread_state, "recording", None)
+    cdef int32_t origin = ad_local.tape.here    # while a derivative is recorded: of what it is of
+    if recording is not None and recording.program == ad_local.program:
+        origin = recording.here()
     value = t.peek()
     cdef cnp.ndarray numbers = np.ascontiguousarray(value, dtype=np.float64)
-    check(ad_program_add_guard(ad_local.program, kind, recording.here(), &view,
+    check(ad_program_add_guard(ad_local.program, kind, origin, &view,
                                <const double *>cnp.PyArray_DATA(numbers)))
     return value
 
@@ -134,6 +137,7 @@ cdef class Program:
     cdef object lock
     cdef readonly list input_shapes     # one tuple per input
     cdef readonly list output_shapes
+    cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
 
     def __dealloc__(self):
         ad_program_free(self.program)
@@ -141,6 +145,7 @@ cdef class Program:
     cdef int take(self, ad_program *program) except -1:
         """Own a C program from here on."""
         self.program = program
+        self.known = {}
         self.lock = __import__("threading").Lock()
         self.input_shapes = [view_shape(&program.inputs[k]) for k in range(program.n_inputs)]
         self.output_shapes = [view_shape(&program.outputs[k]) for k in range(program.n_outputs)]
@@ -171,6 +176,47 @@ cdef class Program:
                 return failed, None if failed < 0 else self.outcome(failed)
         finally:
             PyMem_Free(given)
+
+    def derived(self, str kind, tuple wanted):
+        """The program of a derivative with respect to the wanted inputs; made when first asked for.
+
+        ==================  =========================  ==========================================
+        kind                inputs after the program's outputs
+        ==================  =========================  ==========================================
+        value_and_grad                                 the program's; an adjoint per wanted input
+        grad                                           an adjoint per wanted input
+        vjp                 an adjoint per output      the same
+        jvp                 a tangent per wanted one   a tangent per output
+        ==================  =========================  ==========================================
+        """
+        found = self.known.get((kind, wanted))
+        if found is None:
+            with self.lock:
+                found = self.known.get((kind, wanted))
+                if found is None:
+                    found = self.known[kind, wanted] = self.derive(kind, wanted)
+        return found
+
+    cdef Program derive(self, str kind, tuple wanted):
+        cdef cnp.ndarray picked = np.array(wanted, dtype=np.intc)
+        cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
+        cdef int n = len(wanted)
+        cdef ad_program *raw = NULL
+        cdef ad_program *lean = NULL
+        cdef Program out = Program.__new__(Program)
+        if kind == "jvp":
+            check(ad_derive_forward(self.program, n, w, False, &raw))
+        elif kind in ("grad", "value_and_grad", "vjp"):
+            check(ad_derive_reverse(self.program, n, w, kind != "vjp", kind == "value_and_grad",
+                                    &raw))
+        else:
+            raise ValueError(f"no derivative is called {kind!r}")
+        try:
+            check(ad_pass_dead(raw, &lean))
+        finally:
+            ad_program_free(raw)
+        out.take(lean)
+        return out
 
     cdef object outcome(self, int k):
         """The numbers that guard k saw in the last run, as bytes."""

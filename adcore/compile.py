@@ -174,6 +174,13 @@ class Arguments:
             ) from None
         return (v,), (type(v), v)
 
+    def replaced(self, inputs):
+        """The same arguments with other inputs."""
+        other = object.__new__(Arguments)
+        other.__dict__.update(self.__dict__)
+        other.inputs = inputs
+        return other
+
     def call(self, f, values, scalars=list):
         """f() of the arguments with `values`, one per input, in place of the inputs."""
         built = [tree.build(values, scalars) for tree in self.trees]
@@ -345,23 +352,24 @@ class Compiled:
                 paths = self._by_key.setdefault(arguments.key, _Paths())
         return paths
 
-    def _replay(self, arguments, derive=None, outputs=None):
+    def _replay(self, arguments, derive=None, more=()):
         """(path, arrays of the outputs) of the path's program, or of derive(path).
 
-        The arrays are None if the result does not vary, so that it has no derivative; and the path
+        `more` are the inputs that the derivation adds.  The arrays are None if the result does not vary, so that it has no derivative; and the path
         is None if the function does not settle, and must be run by Python.
         """
         paths = self._paths(arguments)
         if not paths.settled:
             return None, None
+        inputs = arguments.inputs
         path, fresh = paths.root, False
         if path is None:
             path, fresh = self._grow(paths, arguments, None, None)
         while True:
             derived = derive is not None and path.varies
             program = derive(path) if derived else path.program
-            arrays = outputs(path) if outputs else [np.empty(s) for s in program.output_shapes]
-            failed, outcome = program.run(arguments.inputs, arrays)
+            arrays = [np.empty(s) for s in program.output_shapes]
+            failed, outcome = program.run([*inputs, *more] if derived else inputs, arrays)
             if failed < 0:
                 if path in paths.used:
                     paths.used.move_to_end(path)
@@ -475,120 +483,92 @@ def _constant(name, v):
 
 
 class _Call:
-    """What _calls.call() has to know of a compiled function called with tensors or duals."""
+    """What _calls.call() has to know of a compiled function, or a derivative, called with tensors.
+
+    `chain` is how it is derived, pairs (kind, wanted) for Program.derived(); the leaves are the
+    inputs of the function and then those that each derivation adds.
+    """
 
     remedy = "it is derived from its recording"
 
-    def __init__(self, compiled, arguments):
-        self.compiled, self.arguments = compiled, arguments
+    def __init__(self, compiled, arguments, chain=()):
+        self.compiled, self.arguments, self.chain = compiled, arguments, chain
         self.name = compiled.name
 
     def rule(self, mode):
         """The name of a rule, for errors."""
         return f"the {mode} rule of compiled {self.name}"
 
-    def _with(self, leaves):
-        arguments = object.__new__(Arguments)
-        arguments.__dict__.update(self.arguments.__dict__)
-        arguments.inputs = [np.ascontiguousarray(v, np.float64).reshape(np.shape(v)) for v in leaves]
-        return arguments
+    def _program(self, path):
+        program = path.program
+        for kind, wanted in self.chain:
+            program = program.derived(kind, wanted)
+        return program
+
+    def _replay(self, leaves):
+        """(path, arrays) for plain leaves."""
+        arrays = [np.ascontiguousarray(v, np.float64).reshape(np.shape(v)) for v in leaves]
+        n = len(self.arguments.inputs)
+        path, found = self.compiled._replay(
+            self.arguments.replaced(arrays[:n]), self._program if self.chain else None, arrays[n:]
+        )
+        if path is None and self.chain:
+            raise TapeError(
+                f"compiled {self.name} does not settle, so that it has no derivative under a "
+                "transform; use adcore's transforms on the function itself"
+            )
+        return path, found
 
     def value(self, leaves):
         """The output of plain leaves."""
         return self.run(leaves)[0]
 
     def run(self, leaves):
-        """(output, path) of plain leaves."""
-        arguments = self._with(leaves)
-        path, arrays = self.compiled._replay(arguments)
+        """(output, program) of plain leaves."""
+        path, arrays = self._replay(leaves)
+        if self.chain:
+            return [_plain(a) for a in arrays], path
         if path is None:
-            return self.compiled._in_python(arguments), None
+            values = self.arguments.replaced([np.asarray(v, np.float64) for v in leaves])
+            return self.compiled._in_python(values), None
         return path.output(arrays), path
 
-    def _path(self, leaves, path):
+    def _derived(self, leaves, path, kind, wanted, moves):
+        """The leaves of the output of a derivation; None if no output varies.
+
+        `moves` are the seeds that it adds, given the path.
+        """
         if path is None:
-            path = self.run([_values_below(v) for v in leaves])[1]
-        if path is None:
-            raise TapeError(
-                f"compiled {self.name} does not settle, so that it has no derivative under a "
-                f"transform; use adcore's transforms on the function itself"
-            )
-        return path
+            path, _ = self._replay([_values_below(v) for v in leaves])
+        if path is None or not path.varies:
+            return None
+        call = _Call(self.compiled, self.arguments, (*self.chain, (kind, wanted)))
+        return _calls.call(call, [*leaves, *moves(path)])
 
     def pull(self, leaves, output, saved, ct, wanted):
         """Adjoints of the wanted leaves."""
         del output
-        path = self._path(leaves, saved)
-        if not path.varies:
-            return [None] * len(wanted)
-        seeds = [c for c, (varies, _) in zip(ct, path.where, strict=True) if varies]
-        seeds = [
-            np.zeros(s) if c is None else c
-            for c, s in zip(seeds, path.program.output_shapes, strict=True)
-        ]
-        program = path.program.derived("vjp", tuple(wanted))
-        return _calls.call(_ProgramCall(self.name, program), [*leaves, *seeds])
+
+        def moves(path):
+            shapes = self._program(path).output_shapes
+            given = ct
+            if not self.chain:
+                given = [c for c, (varies, _) in zip(ct, path.where, strict=True) if varies]
+            return [np.zeros(s) if c is None else c for c, s in zip(given, shapes, strict=True)]
+
+        found = self._derived(leaves, saved, "vjp", tuple(wanted), moves)
+        return [None] * len(wanted) if found is None else found
 
     def push(self, leaves, output, saved, tangents):
         """Tangents of the output."""
-        del output
-        path = self._path(leaves, saved)
         wanted = tuple(i for i, t in enumerate(tangents) if t is not None)
-        if not path.varies:
-            return [None] * len(path.where)
-        program = path.program.derived("jvp", wanted)
-        found = _calls.call(
-            _ProgramCall(self.name, program), [*leaves, *[tangents[i] for i in wanted]]
+        found = self._derived(
+            leaves, saved, "jvp", wanted, lambda path: [tangents[i] for i in wanted]
         )
+        if found is None or self.chain:
+            return [None] * len(flatten(output)[0]) if found is None else found
+        path = saved or self._replay([_values_below(v) for v in leaves])[0]
         return [found[v] if varies else None for varies, v in path.where]
-
-
-class _ProgramCall:
-    """The same of a program itself: leaves are its inputs, and the output a list of its outputs."""
-
-    remedy = _Call.remedy
-    rule = _Call.rule
-
-    def __init__(self, name, program):
-        self.name, self.program = name, program
-
-    def value(self, leaves):
-        """The outputs."""
-        return self.run(leaves)[0]
-
-    def run(self, leaves):
-        """(outputs, None) of plain leaves."""
-        inputs = [
-            np.ascontiguousarray(v, np.float64).reshape(s)
-            for v, s in zip(leaves, self.program.input_shapes, strict=True)
-        ]
-        arrays = [np.empty(s) for s in self.program.output_shapes]
-        failed, _ = self.program.run(inputs, arrays)
-        if failed >= 0:
-            raise TapeError(
-                f"a derivative of compiled {self.name} was replayed where the function goes "
-                "another way than it was recorded"
-            )
-        return [_plain(a) for a in arrays], None
-
-    def pull(self, leaves, output, saved, ct, wanted):
-        """Adjoints of the wanted leaves."""
-        del output, saved
-        program = self.program.derived("vjp", tuple(wanted))
-        seeds = [
-            np.zeros(s) if c is None else c
-            for c, s in zip(ct, self.program.output_shapes, strict=True)
-        ]
-        return _calls.call(_ProgramCall(self.name, program), [*leaves, *seeds])
-
-    def push(self, leaves, output, saved, tangents):
-        """Tangents of the outputs."""
-        del output, saved
-        wanted = tuple(i for i, t in enumerate(tangents) if t is not None)
-        program = self.program.derived("jvp", wanted)
-        return _calls.call(
-            _ProgramCall(self.name, program), [*leaves, *[tangents[i] for i in wanted]]
-        )
 
 
 def _values_below(v):

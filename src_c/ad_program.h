@@ -68,8 +68,8 @@ void ad_program_clear_outputs(struct ad_program *program);
  * meaning of a program, with which faster ways of running it are compared.
  *
  * inputs[k] and outputs[k] are arrays in C order.  *failed receives the first guard that differs, or -1;
- * then the outputs are those of the path that was recorded, and do not count.  The tape must not be
- * symbolic, and its values are overwritten.
+ * then the outputs are those of the path that was recorded, and do not count.  The values on the tape are
+ * overwritten; it is not symbolic any more.
  */
 enum ad_status ad_program_replay(struct ad_program *program, const double *const *inputs,
                                  double *const *outputs, int *failed);

@@ -115,6 +115,7 @@ struct ad_tape {
     const struct ad_call_hooks *hooks;
 
     /* of the tape of a program only */
+    struct ad_program *program;
     int32_t
         *origin; /* of each instruction: where it comes from, an index of the program's; or NULL */
     int32_t here, n_known; /* instructions from n_known on come from 'here' */
