@@ -204,8 +204,8 @@ cdef class Program:
         cdef ad_program *raw = NULL
         cdef ad_program *lean = NULL
         cdef Program out = Program.__new__(Program)
-        if kind == "jvp":
-            check(ad_derive_forward(self.program, n, w, False, &raw))
+        if kind in ("jvp", "value_and_jvp"):
+            check(ad_derive_forward(self.program, n, w, kind != "jvp", &raw))
         elif kind in ("grad", "value_and_grad", "vjp"):
             check(ad_derive_reverse(self.program, n, w, kind != "vjp", kind == "value_and_grad",
                                     &raw))

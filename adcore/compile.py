@@ -252,9 +252,15 @@ class _Path:
         self.parent = self.link = None
         self.varies = any(varies for varies, _ in where)
 
-    def output(self, arrays):
-        """The result as the function returned it, of the arrays of the program's outputs."""
-        leaves = [_plain(arrays[v]) if varies else v for varies, v in self.where]
+    def output(self, arrays, zero=False):
+        """The result as the function returned it, of the arrays of the program's outputs.
+
+        With `zero` what does not vary is zero, as in a tangent.
+        """
+        leaves = [
+            _plain(arrays[v]) if varies else _plain(np.zeros(shape_of(v))) if zero else v
+            for varies, v in self.where
+        ]
         return unflatten(self.structure, leaves)
 
     def check_scalar(self, transform, instead):
@@ -426,36 +432,175 @@ class Compiled:
 
     # -- derivatives --
 
-    def value_and_grad(self, *args, argnums=0, **kwargs):
-        """As adcore.value_and_grad(f, argnums)(*args)."""
-        return self._value_and_grad("value_and_grad", argnums, args, kwargs)
-
-    def grad(self, *args, argnums=0, **kwargs):
+    def grad(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.grad(f, argnums)(*args)."""
-        return self._value_and_grad("grad", argnums, args, kwargs)
+        return self._gradient("grad", argnums, args, kwargs, out)
 
-    def _value_and_grad(self, transform, argnums, args, kwargs):
+    def value_and_grad(self, *args, argnums=0, out=None, **kwargs):
+        """As adcore.value_and_grad(f, argnums)(*args); `out` takes the gradient."""
+        return self._gradient("value_and_grad", argnums, args, kwargs, out)
+
+    def hessian(self, *args, argnums=0, out=None, **kwargs):
+        """As adcore.hessian(f, argnums)(*args)."""
+        return self._hessian("hessian", argnums, args, kwargs, out)
+
+    def value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
+        """As adcore.value_grad_and_hessian(f, argnums)(*args); `out` takes the Hessian."""
+        return self._hessian("value_grad_and_hessian", argnums, args, kwargs, out)
+
+    def _gradient(self, transform, argnums, args, kwargs, out):
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
             return getattr(transforms, transform)(self, argnums)(*args, **kwargs)
         wanted = arguments.wanted(argnums)
-
-        def derive(path):
-            path.check_scalar("grad", f"{self.name}.jacobian")
-            return path.program.derived(transform, wanted)
-
-        path, arrays = self._replay(arguments, derive)
+        path, arrays = self._replay(arguments, self._scalar("grad", transform, wanted))
         if path is None:
             return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+        value, arrays = self._value_apart(path, arrays, transform == "value_and_grad")
         if arrays is None:
-            path.check_scalar("grad", f"{self.name}.jacobian")
-            arrays = [np.zeros(np.shape(arguments.inputs[k])) for k in wanted]
-            value = float(path.where[0][1])
-        elif transform == "value_and_grad":
-            value = float(arrays.pop(0))
+            arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted]
         found = {k: _plain(a) for k, a in zip(wanted, arrays, strict=True)}
-        gradient = arguments.tree(argnums, found)
+        gradient = _filled(out, arguments.tree(argnums, found))
         return gradient if transform == "grad" else (value, gradient)
+
+    def _hessian(self, transform, argnums, args, kwargs, out):
+        arguments = self._arguments(args, kwargs, argnums)
+        if arguments is None:
+            return getattr(transforms, transform)(self, argnums)(*args, **kwargs)
+        wanted = arguments.wanted(argnums)
+        n, all_of_it = len(wanted), transform == "value_grad_and_hessian"
+        path, arrays = self._replay(arguments, self._scalar("hessian", transform, wanted))
+        if path is None:
+            return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+        value, arrays = self._value_apart(path, arrays, all_of_it)
+        shapes = [arguments.inputs[k].shape for k in wanted]
+        if arrays is None:
+            arrays = [np.zeros(s) for s in shapes] if all_of_it else []
+            arrays += [np.zeros(s + t) for s in shapes for t in shapes]
+        blocks = iter(arrays[n:] if all_of_it else arrays)
+        blocks = {i: {j: next(blocks) for j in wanted} for i in wanted}
+        curvature = _filled(out, arguments.twice(argnums, blocks))
+        if not all_of_it:
+            return curvature
+        found = {k: _plain(a) for k, a in zip(wanted, arrays[:n], strict=True)}
+        return value, arguments.tree(argnums, found), curvature
+
+    def _value_apart(self, path, arrays, kept):
+        """(value, other arrays) of a program that keeps the value first; value None if not."""
+        if not kept:
+            return None, arrays
+        if arrays is None:
+            return float(path.where[0][1]), None
+        return float(arrays[0]), arrays[1:]
+
+    def _scalar(self, name, kind, wanted):
+        """The derivation of a function that must return one real number."""
+        instead = "jacobian" if name == "grad" else "jacobian of grad"
+
+        def derive(path):
+            path.check_scalar(name, f"{self.name}.{instead}")
+            return path.program.derived(kind, wanted)
+
+        return derive
+
+    def hvp(self, primals, tangents, out=None):
+        """As adcore.hvp(f, primals, tangents): (gradient, product); `out` takes the product."""
+        leaves, argnums = _directions("hvp", primals, tangents)
+        arguments = self._arguments(primals, {}, argnums)
+        if arguments is None or _traced(leaves):
+            return transforms.hvp(self, primals, tangents)
+        wanted = arguments.wanted(argnums)
+
+        def derive(path):
+            path.check_scalar("hvp", f"jvp of {self.name}.jacobian")
+            gradient = path.program.derived("grad", wanted)
+            return gradient.derived("value_and_jvp", wanted)
+
+        seeds = Arguments(self.name, tangents, {}, set(argnums)).inputs
+        _expect_shapes(seeds, arguments, wanted)
+        path, arrays = self._replay(arguments, derive, seeds)
+        if path is None:
+            return transforms.hvp(self.f, primals, tangents)
+        if arrays is None:
+            arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted] * 2
+        n = len(wanted)
+        parts = []
+        for half in (arrays[:n], arrays[n:]):
+            found = {k: _plain(a) for k, a in zip(wanted, half, strict=True)}
+            parts.append(arguments.tree(argnums[0] if len(argnums) == 1 else argnums, found))
+        return parts[0], _filled(out, parts[1])
+
+    def jvp(self, primals, tangents):
+        """As adcore.jvp(f, primals, tangents): (value, tangent)."""
+        leaves, argnums = _directions("jvp", primals, tangents)
+        arguments = self._arguments(primals, {}, argnums)
+        if arguments is None or _traced(leaves):
+            return transforms.jvp(self, primals, tangents)
+        wanted = arguments.wanted(argnums)
+        seeds = Arguments(self.name, tangents, {}, set(argnums)).inputs
+        _expect_shapes(seeds, arguments, wanted)
+        path, arrays = self._replay(
+            arguments, lambda path: path.program.derived("value_and_jvp", wanted), seeds
+        )
+        if path is None:
+            return transforms.jvp(self.f, primals, tangents)
+        if arrays is None:
+            return path.output([]), path.output([], zero=True)
+        n = len(path.program.output_shapes)
+        return path.output(arrays[:n]), path.output(arrays[n:], zero=True)
+
+    def vjp(self, *primals):
+        """As adcore.vjp(f, *primals): (value, pullback)."""
+        argnums = tuple(range(len(primals)))
+        arguments = self._arguments(primals, {}, argnums)
+        if arguments is None:
+            return transforms.vjp(self, *primals)
+        wanted = arguments.wanted(argnums)
+        path, arrays = self._replay(arguments)
+        if path is None:
+            return transforms.vjp(self.f, *primals)
+        value = path.output(arrays)
+        copies = arguments.replaced([a.copy() for a in arguments.inputs])
+
+        def pullback(ct):
+            shapes = [shape_of(v) for v in flatten(value)[0]]
+            given = same_leaves("the cotangent", ct, len(shapes), shapes)
+            if _traced(given):
+                return transforms.vjp(self, *primals)[1](ct)
+            seeds = [
+                np.ascontiguousarray(c, np.float64).reshape(s)
+                for c, s, (varies, _) in zip(given, shapes, path.where, strict=True)
+                if varies
+            ]
+            _, found = self._replay(copies, lambda p: p.program.derived("vjp", wanted), seeds)
+            if found is None:
+                found = [np.zeros(copies.inputs[k].shape) for k in wanted]
+            found = {k: _plain(a) for k, a in zip(wanted, found, strict=True)}
+            return arguments.tree(argnums, found)
+
+        return value, pullback
+
+    def jacobian(self, *args, argnums=0, out=None, **kwargs):
+        """As adcore.jacobian(f, argnums)(*args)."""
+        arguments = self._arguments(args, kwargs, argnums)
+        if arguments is None:
+            return transforms.jacobian(self, argnums)(*args, **kwargs)
+        wanted = arguments.wanted(argnums)
+        path, arrays = self._replay(
+            arguments, lambda path: path.program.derived("jacobian", wanted)
+        )
+        if path is None:
+            return transforms.jacobian(self.f, argnums)(*args, **kwargs)
+        blocks = iter(arrays or ())
+        leaves = []
+        for varies, v in path.where:
+            shape = path.program.output_shapes[v] if varies else shape_of(v)
+            found = {
+                k: _plain(next(blocks) if varies else np.zeros(shape + arguments.inputs[k].shape))
+                for k in wanted
+            }
+            leaves.append(arguments.tree(argnums, found))
+        return _filled(out, unflatten(path.structure, leaves))
 
     def _arguments(self, args, kwargs, argnums):
         """The arguments, or None if the derivative is to be left to the transforms."""
@@ -465,6 +610,40 @@ class Compiled:
         numeric = {i % len(args) for i in picked} if args else ()
         arguments = Arguments(self.name, args, kwargs, numeric)
         return None if arguments.traced else arguments
+
+
+def _filled(out, found):
+    """`found`, copied into `out` if that is given: arrays in the same structure."""
+    if out is None:
+        return found
+    leaves, _ = flatten(out)
+    values, _ = flatten(found)
+    if [shape_of(v) for v in leaves] != [shape_of(v) for v in values]:
+        raise ShapeError(
+            f"out holds arrays of shapes {[shape_of(v) for v in leaves]}; the result has "
+            f"{[shape_of(v) for v in values]}"
+        )
+    for to, value in zip(leaves, values, strict=True):
+        if not isinstance(to, np.ndarray):
+            raise TypeError(f"out must hold arrays to write into, not a {type(to).__name__}")
+        to[...] = value
+    return out
+
+
+def _directions(name, primals, tangents):
+    """(all leaves, the numbers of the arguments)."""
+    leaves, directions, _ = transforms.tangents_of(primals, tangents, name)
+    return [*leaves, *directions], tuple(range(len(primals)))
+
+
+def _traced(leaves):
+    return any(type(v) is Dual or (type(v) is Tensor and v.requires_grad) for v in leaves)
+
+
+def _expect_shapes(seeds, arguments, wanted):
+    given, expected = [s.shape for s in seeds], [arguments.inputs[k].shape for k in wanted]
+    if given != expected:
+        raise ShapeError(f"the tangents have shapes {given} where {expected} are expected")
 
 
 def _constant(name, v):

@@ -557,7 +557,8 @@ def vjp(f, *primals, has_aux=False):
 # ---- forward mode ----
 
 
-def _tangents_of(primals, tangents, transform):
+def tangents_of(primals, tangents, transform):
+    """(leaves, directions, structure) of primals and of tangents that go with them."""
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise TypeError(
             f"{transform} takes tuples: {transform}(f, (x,), (v,)), got "
@@ -597,7 +598,7 @@ def jvp(f, primals, tangents, has_aux=False):
     ----------
     Griewank and Walther, Evaluating Derivatives, 2nd ed., sec. 3.1.
     """
-    leaves, directions, structure = _tangents_of(primals, tangents, "jvp")
+    leaves, directions, structure = tangents_of(primals, tangents, "jvp")
     tag = _core.new_tag()
     duals = [Dual(tag, x, (v,)) for x, v in zip(leaves, directions, strict=True)]
     out = f(*unflatten(structure, duals))
@@ -856,7 +857,7 @@ def hvp(f, primals, tangents):
     >>> adcore.hvp(lambda x: x[0] ** 2 * x[1], (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
     (array([4., 1.]), array([4., 2.]))
     """
-    _, directions, _ = _tangents_of(primals, tangents, "hvp")
+    _, directions, _ = tangents_of(primals, tangents, "hvp")
     r = _Recording(f, tuple(primals), {}, tuple(range(len(primals))))
     y = r.scalar("hvp", f"jvp(jacobian({_name(f)}), ...)")
 
