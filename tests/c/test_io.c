@@ -101,6 +101,20 @@ static void give_origins(struct ad_program *p)
     }
 }
 
+/* What random programs do not do: a norm, and FAMILY rows with their parameters. */
+static void give_more(struct ad_program *p)
+{
+    struct ad_view x = p->inputs[0], y, first = ad_view_slots(0, 0, NULL);
+    const struct ad_view *args[] = {&x, NULL, NULL}, *scalar[] = {&first, NULL, NULL};
+
+    CHECK(ad_record_along(p->tape, AD_NORM, &x, 0, &y) == AD_OK, "norm");
+    CHECK(ad_program_add_output(p, &y) == AD_OK, "output");
+    CHECK(ad_record_op(p->tape, AD_OP_mills, 2, args, &y) == AD_OK, "mills");
+    CHECK(ad_program_add_output(p, &y) == AD_OK, "output");
+    CHECK(ad_record_op(p->tape, AD_OP_powi, -3, scalar, &y) == AD_OK, "powi");
+    CHECK(ad_program_add_output(p, &y) == AD_OK, "output");
+}
+
 /* Does a rule or a note of the user's take part? */
 static bool calls_back(const struct ad_tape *tape)
 {
@@ -129,6 +143,7 @@ static struct ad_program *random_program(uint64_t seed, int n_steps, int64_t n_i
             program_step(&program);
         p = frozen(&program);
         CHECK(p != NULL, "not frozen");
+        give_more(p);
         give_origins(p);
         if (!calls_back(p->tape))
             return p;
@@ -139,22 +154,26 @@ static struct ad_program *random_program(uint64_t seed, int n_steps, int64_t n_i
     }
 }
 
-/* The gradients of the last output that depends on anything, appended as an output. */
+/* The gradient of the sum of all outputs, appended as an output. */
 static void append_gradient(struct ad_program *p)
 {
-    for (int k = p->n_outputs - 1; k >= 0; k--) {
-        struct ad_view seed = ad_view_number(1), gradient, output = p->outputs[k];
-        enum ad_status status;
+    struct ad_view *seeds = malloc(((size_t)p->n_outputs + 1) * sizeof *seeds);
+    struct ad_view *gradients = malloc(((size_t)p->n_inputs + 1) * sizeof *gradients);
+    enum ad_status status;
 
-        if (ad_view_lowest(&output) == INT32_MAX || ad_view_size(&output) == 0 || !p->n_inputs)
-            continue;
-        ad_view_broadcast(&seed, output.ndim, output.shape);
-        status = ad_emit_reverse(p->tape, 1, &output, &seed, 1, p->inputs, &gradient);
-        CHECK(status == AD_OK, "gradient: %s", ad_status_text(status));
-        CHECK(ad_program_add_output(p, &gradient) == AD_OK, "an output more");
-        ad_view_drop(&gradient);
-        return;
+    for (int k = 0; k < p->n_outputs; k++) {
+        seeds[k] = ad_view_number(1);
+        ad_view_broadcast(&seeds[k], p->outputs[k].ndim, p->outputs[k].shape);
     }
+    status = ad_emit_reverse(p->tape, p->n_outputs, p->outputs, seeds, p->n_inputs, p->inputs,
+                             gradients);
+    CHECK(status == AD_OK, "gradient: %s", ad_status_text(status));
+    for (int k = 0; k < p->n_inputs; k++) {
+        CHECK(ad_program_add_output(p, &gradients[k]) == AD_OK, "an output more");
+        ad_view_drop(&gradients[k]);
+    }
+    free(seeds);
+    free(gradients);
 }
 
 static void check_same_replay(struct ad_program *a, struct ad_program *b, const double *x)
@@ -777,8 +796,8 @@ static uint64_t kinds_in(const struct ad_program *p)
 int main(int n_args, char **args)
 {
     const int64_t n_inputs[] = {1, 4, 12, 36, 150, 1100};
-    const uint64_t all_kinds =
-        (uint64_t)1 << 48 | (uint64_t)0x3f << 32 | 1 | ((uint64_t)4 << (AD_NORM - AD_N_OPS)) - 4;
+    const uint64_t all_kinds = ((uint64_t)1 << 48) | ((uint64_t)0x3f << 32) | 1 |
+                               (((uint64_t)4 << (AD_NORM - AD_N_OPS)) - 4);
     uint64_t n_fuzz = n_args > 1 ? strtoull(args[1], NULL, 10) : N_FUZZ, kinds = 0;
     struct file small[N_SMALL];
 
