@@ -205,6 +205,15 @@ static bool holds(const struct ad_guard *guard, const double *value, double *roo
     return true;
 }
 
+enum ad_status ad_program_settle(struct ad_program *program)
+{
+    enum ad_status status = ad_tape_grow(program->tape, 0, 1, 0, 0);
+
+    if (!status)
+        program->tape->symbolic = false;
+    return status;
+}
+
 enum ad_status ad_program_replay(struct ad_program *program, const double *const *inputs,
                                  double *const *outputs, int *failed)
 {

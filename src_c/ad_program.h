@@ -63,6 +63,9 @@ enum ad_status ad_program_copy_origins(struct ad_program *to, const struct ad_pr
 /* Drop all outputs, to append others. */
 void ad_program_clear_outputs(struct ad_program *program);
 
+/* Give a symbolic program room for its values, undefined, so that it can be replayed. */
+enum ad_status ad_program_settle(struct ad_program *program);
+
 /*
  * ad_program_replay() runs the program on its own tape, one instruction after the other: the plain
  * meaning of a program, with which faster ways of running it are compared.

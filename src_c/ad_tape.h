@@ -142,7 +142,8 @@ AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
     return ad_tape_room_slow(tape, slots, 8);
 }
 
-/* The same without compaction: slot numbers stay. */
+/* The same without compaction: slot numbers stay.  If 'slots' is not 0, an outline gets room for all
+ * of its values. */
 enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
                             int64_t words);
 
@@ -215,6 +216,15 @@ enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const str
 /* An array instruction of any code, its block as above, whose values are left to be computed. */
 enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t extra,
                                int64_t size, int n, const struct ad_view *views);
+
+/*
+ * An outline: instructions of a symbolic tape that are recorded without room for their results, which
+ * may take far more than what says how to find them.  n_slots may then exceed slot_capacity, until
+ * ad_tape_grow() is asked for slots.
+ */
+enum ad_status ad_outline_block(struct ad_tape *tape, int code, double p, int64_t extra,
+                                int64_t size, int n, const struct ad_view *views);
+enum ad_status ad_outline_scalar(struct ad_tape *tape, int code, int32_t a, int32_t b);
 
 /* Keep the origin of each instruction, -1 for those there are. */
 enum ad_status ad_tape_keep_origins(struct ad_tape *tape);

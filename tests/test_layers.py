@@ -38,6 +38,9 @@ C_ORDER = [
     "ad_taylor",
     "ad_emit",
     "ad_program",
+    "ad_check",
+    "ad_io",
+    "ad_io_read",
     "ad_rewrite",
     "ad_derive",
 ]
