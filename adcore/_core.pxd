@@ -111,6 +111,7 @@ cdef extern from "ad_view.h" nogil:
     bint ad_view_reshape(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_broadcast(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_pick(ad_view *view, ad_list **head, const int64_t *positions, int64_t n)
+    void ad_view_positions(const ad_view *view, int64_t *at)
     void ad_view_read(const ad_view *view, const double *value, double *out)
     int32_t ad_view_lowest(const ad_view *view)
 
@@ -191,6 +192,7 @@ cdef extern from "ad_tape.h" nogil:
     bint ad_handle_view(ad_handle *handle, ad_tape *tape, const ad_view *view)
     void ad_handle_drop(ad_handle *handle)
     ad_view ad_handle_get(const ad_handle *handle)
+    bint ad_tape_narrow(ad_tape *tape, ad_view *view)
     ad_status ad_handle_own(ad_handle *handle)
     ad_status ad_handle_assign(ad_handle *handle, const int64_t *positions, const ad_view *value)
     void ad_handle_need(ad_handle *handle, int32_t instr)

@@ -820,6 +820,9 @@ cdef int positions(tuple shape, object key, list out) except -1:
     cdef int64_t size = 1
     for n in shape:
         size *= n
+    if is_basic(key):
+        out.extend(positions_basic(shape, key))
+        return 0
     if len(shape) == 1 and isinstance(key, cnp.ndarray) and key.dtype.kind in "iu":
         picked = np.where(key < 0, key + shape[0], key)
         if picked.size and (picked.min() < 0 or picked.max() >= shape[0]):
@@ -830,6 +833,20 @@ cdef int positions(tuple shape, object key, list out) except -1:
     out.append(np.ascontiguousarray(picked, dtype=np.int64).ravel())
     out.append(shape_of(picked))
     return 0
+
+
+cdef tuple positions_basic(tuple shape, object key):
+    """The same for integers, slices, newaxis and ellipsis: costs what is picked, not the whole."""
+    cdef ad_view view
+    cdef int64_t lengths[16]
+    cdef int d
+    for d in range(len(shape)):
+        lengths[d] = shape[d]
+    ad_view_set_slots(&view, 0, len(shape), lengths)
+    apply_basic(&view, key)
+    at = np.empty(ad_view_size(&view), dtype=np.int64)
+    ad_view_positions(&view, <int64_t *>cnp.PyArray_DATA(at))
+    return at, tuple([view.shape[d] for d in range(view.ndim)])
 
 
 cdef object plain_key(object key):
@@ -1528,6 +1545,8 @@ cdef object get_item(Tensor t, object key):
     if is_basic(key):
         try:
             apply_basic(&view, key)
+            if not ad_tape_narrow(t.h.tape, &view):
+                raise MemoryError("no memory for an index list")
         except BaseException:
             ad_view_drop(&view)
             raise
@@ -1569,11 +1588,11 @@ cdef int set_item(Tensor t, object key, object value) except -1:
                         "y = x.clone() and assign to y")
     if type(value) is Dual:
         raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
-                        "adcore.numpy.stack or array instead")
+                        "adcore.stack instead")
     if t.h.tape == NULL and (ad_local.off or not (is_tracked(value) or _contains_tracked(value))):
         if isinstance(t.constant, float):
             t.constant = np.array(t.constant)
-        t.constant[key] = value.value() if type(value) is Tensor else value
+        t.constant[key] = (<Tensor>value).value() if type(value) is Tensor else value
         if t.constant.ndim == 0:
             t.constant = float(t.constant)
         return 0
@@ -1582,7 +1601,7 @@ cdef int set_item(Tensor t, object key, object value) except -1:
             else np.asarray(value, dtype=np.float64)
     old_shape = t.shape
     if old_shape == ():
-        raise IndexError("a scalar tensor has no elements to assign to; bind the name anew")
+        return set_scalar(t, key, value)
     check(ad_tape_room(tape, 8))
     if PyLong_CheckExact(key) and len(old_shape) == 1:
         index = key
@@ -1617,6 +1636,20 @@ cdef int set_item(Tensor t, object key, object value) except -1:
         check(ad_handle_assign(&t.h, <const int64_t *>cnp.PyArray_DATA(at), &view))
     finally:
         ad_view_drop(&view)
+    return 0
+
+
+cdef int set_scalar(Tensor t, object key, object value) except -1:
+    """The assignments that an array without dimensions takes: x[()], x[...], x[None], x[mask]."""
+    cdef list picked = []
+    positions((), key, picked)
+    if not is_tracked(value):
+        value = constant_tensor(np.asarray(values(value), dtype=np.float64))
+    if np.prod(value.shape) != 1:
+        raise ShapeError(f"cannot assign a value of shape {value.shape} to elements of "
+                         f"shape {picked[1]}")
+    if picked[0].size:
+        replace(t, value.reshape(()))
     return 0
 
 
