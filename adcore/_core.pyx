@@ -1194,8 +1194,7 @@ cdef class Tensor:
         return binary(AD_OP_remainder, left, right)
 
     def __floordiv__(left, right):
-        quotient = binary(AD_OP_div, left, right)
-        return quotient if quotient is NotImplemented else unary(AD_OP_floor, quotient)
+        return binary(AD_OP_floor_divide, left, right)
 
     def __divmod__(left, right):
         return left // right, left % right
@@ -1321,11 +1320,12 @@ cdef class Tensor:
         """The tensor with its dimensions reversed."""
         return transpose(self, tuple(range(self.ndim))[::-1])
 
-    def reshape(self, *shape):
+    def reshape(self, *shape, order="C"):
         """The same elements in another shape; one length may be -1."""
         if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)):
             shape = tuple(shape[0])
-        return reshape(self, shape)
+        return reshape(self, shape) if order == "C" \
+            else ARRAY_FUNCTIONS[np.reshape](self, shape, order)
 
     view = reshape
 

@@ -218,8 +218,7 @@ cdef class Dual:
         return dual_binary(AD_OP_remainder, left, right)
 
     def __floordiv__(left, right):
-        quotient = dual_binary(AD_OP_div, left, right)
-        return quotient if quotient is NotImplemented else dual_unary(AD_OP_floor, <Dual>quotient)
+        return dual_binary(AD_OP_floor_divide, left, right)
 
     def __divmod__(left, right):
         return left // right, left % right
@@ -317,11 +316,12 @@ cdef class Dual:
         """The array with its dimensions reversed."""
         return transpose(self, tuple(range(self.ndim))[::-1])
 
-    def reshape(self, *shape):
+    def reshape(self, *shape, order="C"):
         """The same elements in another shape; one length may be -1."""
         if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)):
             shape = tuple(shape[0])
-        return reshape(self, shape)
+        return reshape(self, shape) if order == "C" \
+            else ARRAY_FUNCTIONS[np.reshape](self, shape, order)
 
     view = reshape
 

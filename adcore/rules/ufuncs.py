@@ -23,12 +23,8 @@ def _heaviside(x, at_zero):
     return _core.apply("where", np.isnan(numbers), np.nan, step)
 
 
-def _floor_divide(x, z):
-    return _core.apply("floor", _core.apply("div", x, z))
-
-
 def _divmod(x, z):
-    return _floor_divide(x, z), _core.apply("remainder", x, z)
+    return ops.floor_divide(x, z), ops.remainder(x, z)
 
 
 def _modf(x):
@@ -54,7 +50,6 @@ COMPOSED = {
     "degrees": ops.rad2deg,
     "power": lambda x, z: x**z,
     "float_power": lambda x, z: x**z,
-    "floor_divide": _floor_divide,
     "divmod": _divmod,
     "modf": _modf,
     "heaviside": _heaviside,
