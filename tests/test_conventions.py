@@ -112,6 +112,23 @@ def test_second_derivative_of_rows_stays_where_the_norm_is_not_zero(transform):
     assert np.isnan(cross).all() if forward else not cross.any()
 
 
+@first
+def test_a_norm_that_is_nan_has_no_derivative(transform):
+    for f in (norm, np.std, lambda x: np.hypot(x[0], x[1])):
+        assert np.isnan(transform(f)(np.array([0.0, math.nan]))).all()
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+def test_deviations_of_nothing_are_nan(shape):
+    """As NumPy's, which warns; so are those of as many numbers as ddof takes away."""
+    x = adcore.tensor(np.ones(shape), requires_grad=True)
+    with np.errstate(all="ignore"):
+        assert np.isnan(np.std(x).item())
+        assert np.isnan(np.std(x, axis=shape.index(0)).tolist()).all()
+        assert np.isnan(np.std(adcore.tensor([1.0], requires_grad=True), ddof=1).item())
+        assert np.std(adcore.tensor([1.0, 2.0], requires_grad=True), ddof=2).item() == math.inf
+
+
 @second
 def test_squared_norm_is_the_sum_of_squares(transform):
     x = np.array([0.0, 0.0, 0.0])
