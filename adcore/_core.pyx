@@ -606,6 +606,11 @@ cdef object integer_power(Tensor base, double p):
         return constant_tensor(1.0 if base.ndim == 0 else np.ones(base.shape))
     if p == -1:
         return unary(AD_OP_reciprocal, base)
+    if p > 2 and p % 2 == 0 and base.h.tape != NULL \
+            and ad_tape_code(base.h.tape, base.h.instr) == AD_NORM:
+        found = sum_of_squares(base)    # even powers of a norm have no kink either
+        if found is not None:
+            return integer_power(found, p / 2)
     return apply_op(AD_OP_powi, p, (base,))
 
 

@@ -685,6 +685,8 @@ cdef object dual_power(object base, object exponent):
                 return dual_unary(AD_OP_square, <Dual>base)
             if p == -1:
                 return dual_unary(AD_OP_reciprocal, <Dual>base)
+            if p > 2 and p % 2 == 0 and (<Dual>base).radicand is not None:
+                return (<Dual>base).radicand ** (p / 2)     # no kink, as of the square
             return of_one(AD_OP_powi, p, <Dual>base)
     return dual_binary(AD_OP_pow, base, exponent)
 

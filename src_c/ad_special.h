@@ -127,6 +127,12 @@ static inline double ad_xlogy(double x, double z)
     return x == 0 && z == z ? 0.0 : x * log(z);
 }
 
+/* -x log(x), its limit 0 at 0, and -inf below. */
+static inline double ad_entr(double x)
+{
+    return x < 0 ? -INFINITY : x == 0 ? 0.0 : -x * log(x);
+}
+
 /* x log(1 + z), and 0 for x = 0 unless z is NaN. */
 static inline double ad_xlog1py(double x, double z)
 {

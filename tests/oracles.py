@@ -108,6 +108,7 @@ ORACLES = {
     "logistic": lambda x: 1 / (1 + mp.exp(-x)),
     "softplus": lambda x: mp.log1p(mp.exp(x)),
     "log_ndtr": _log_ndtr,
+    "entr": lambda x: -x * mp.log(x),
     "flow": lambda x, z: x * z if x else mpf(0),
     "recip0": lambda x: 1 / x if x else mpf(0),
     "nonzero": lambda x: mpf(x != 0),

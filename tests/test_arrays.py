@@ -219,6 +219,12 @@ CASES = {
     "add.reduce": ([(2, 3)], lambda x: np.add.reduce(x) * np.add.reduce(x, axis=None)),
     "multiply.reduce": ([(3, 2)], lambda x: np.multiply.reduce(x, axis=1, keepdims=True)),
     "maximum.reduce": ([(3, 2)], lambda x: np.maximum.reduce(x) * np.minimum.reduce(x, axis=0)),
+    "logaddexp.reduce": (
+        [(3, 5)],
+        lambda x: np.logaddexp.reduce(x, axis=1) * np.logaddexp2.reduce(x, axis=(0, 1)),
+        "real",
+    ),
+    "hypot.reduce": ([(5, 2)], lambda x: np.hypot.reduce(x, keepdims=True), "real"),
     "accumulate": ([(5, 2)], lambda x: np.add.accumulate(x) * np.multiply.accumulate(x, axis=1)),
     "maximum.accumulate": ([(9,)], lambda x: np.maximum.accumulate(x) * np.minimum.accumulate(x)),
     "outer ufunc": ([(2, 3), (4,)], lambda x, y: np.multiply.outer(x, y) + np.subtract.outer(x, y)),

@@ -1,5 +1,7 @@
 """NumPy's ufuncs on tensors: those without a row in the op table, and the methods of ufuncs."""
 
+import math
+
 import numpy as np
 
 from .. import _core, ops
@@ -66,6 +68,12 @@ _REDUCE = {
     "maximum": reductions.max,
     "minimum": reductions.min,
 }
+# Other associative and commutative ufuncs with what they make of nothing.
+_COMBINE = {
+    "logaddexp": (ops.logaddexp, -math.inf),
+    "logaddexp2": (ops.logaddexp2, -math.inf),
+    "hypot": (ops.hypot, 0.0),
+}
 _ACCUMULATE = {
     "add": lambda a, b: a + b,
     "multiply": lambda a, b: a * b,
@@ -75,7 +83,11 @@ _ACCUMULATE = {
 
 
 def _reduce(ufunc, x, axis=0, dtype=None, out=None, keepdims=False, **others):
-    rule = _REDUCE[ufunc.__name__]
+    name = ufunc.__name__
+    if name in _COMBINE:
+        refuse(f"numpy.{name}.reduce", dtype=dtype, out=out, **others)
+        return reductions.reduce_by(*_COMBINE[name], as_array(x), axis, keepdims)
+    rule = _REDUCE[name]
     if dtype is not None:
         others["dtype"] = dtype
     return rule(x, axis=axis, out=out, keepdims=keepdims, **others)
@@ -109,7 +121,7 @@ def array_ufunc(ufunc, method, inputs, kwargs):
         )
     if name in CONSTANT:
         return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
-    if method == "reduce" and name in _REDUCE:
+    if method == "reduce" and (name in _REDUCE or name in _COMBINE):
         return _reduce(ufunc, *inputs, **kwargs)
     if method == "accumulate" and name in _ACCUMULATE:
         return _accumulate(ufunc, *inputs, **kwargs)
