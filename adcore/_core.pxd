@@ -17,8 +17,9 @@ cdef extern from "ad_status.h" nogil:
 cdef extern from "ad_ops.h" nogil:
     enum:
         AD_N_OPS
-        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal, AD_OP_floor
+        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal
         AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
+        AD_OP_floor_divide
         AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_mul0, AD_OP_mul00
         AD_OP_flow, AD_OP_stop, AD_OP_equal, AD_OP_not_equal, AD_OP_less, AD_OP_less_equal
         AD_W_X, AD_W_Z, AD_W_W, AD_W_Y, AD_W_P, AD_W_CONST, AD_W_END
@@ -111,6 +112,7 @@ cdef extern from "ad_view.h" nogil:
     bint ad_view_reshape(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_broadcast(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_pick(ad_view *view, ad_list **head, const int64_t *positions, int64_t n)
+    void ad_view_positions(const ad_view *view, int64_t *at)
     void ad_view_read(const ad_view *view, const double *value, double *out)
     int32_t ad_view_lowest(const ad_view *view)
 
@@ -197,6 +199,7 @@ cdef extern from "ad_tape.h" nogil:
     bint ad_handle_view(ad_handle *handle, ad_tape *tape, const ad_view *view)
     void ad_handle_drop(ad_handle *handle)
     ad_view ad_handle_get(const ad_handle *handle)
+    bint ad_tape_narrow(ad_tape *tape, ad_view *view)
     ad_status ad_handle_own(ad_handle *handle)
     ad_status ad_handle_assign(ad_handle *handle, const int64_t *positions, const ad_view *value)
     void ad_handle_need(ad_handle *handle, int32_t instr)

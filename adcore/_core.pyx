@@ -625,6 +625,11 @@ cdef object integer_power(Tensor base, double p):
         return constant_tensor(1.0 if base.ndim == 0 else np.ones(base.shape))
     if p == -1:
         return unary(AD_OP_reciprocal, base)
+    if p > 2 and p % 2 == 0 and base.h.tape != NULL \
+            and ad_tape_code(base.h.tape, base.h.instr) == AD_NORM:
+        found = sum_of_squares(base)    # even powers of a norm have no kink either
+        if found is not None:
+            return integer_power(found, p / 2)
     return apply_op(AD_OP_powi, p, (base,))
 
 
@@ -839,6 +844,9 @@ cdef int positions(tuple shape, object key, list out) except -1:
     cdef int64_t size = 1
     for n in shape:
         size *= n
+    if is_basic(key):
+        out.extend(positions_basic(shape, key))
+        return 0
     if len(shape) == 1 and isinstance(key, cnp.ndarray) and key.dtype.kind in "iu":
         picked = np.where(key < 0, key + shape[0], key)
         if picked.size and (picked.min() < 0 or picked.max() >= shape[0]):
@@ -849,6 +857,20 @@ cdef int positions(tuple shape, object key, list out) except -1:
     out.append(np.ascontiguousarray(picked, dtype=np.int64).ravel())
     out.append(shape_of(picked))
     return 0
+
+
+cdef tuple positions_basic(tuple shape, object key):
+    """The same for integers, slices, newaxis and ellipsis: costs what is picked, not the whole."""
+    cdef ad_view view
+    cdef int64_t lengths[16]
+    cdef int d
+    for d in range(len(shape)):
+        lengths[d] = shape[d]
+    ad_view_set_slots(&view, 0, len(shape), lengths)
+    apply_basic(&view, key)
+    at = np.empty(ad_view_size(&view), dtype=np.int64)
+    ad_view_positions(&view, <int64_t *>cnp.PyArray_DATA(at))
+    return at, tuple([view.shape[d] for d in range(view.ndim)])
 
 
 cdef object plain_key(object key):
@@ -1211,8 +1233,7 @@ cdef class Tensor:
         return binary(AD_OP_remainder, left, right)
 
     def __floordiv__(left, right):
-        quotient = binary(AD_OP_div, left, right)
-        return quotient if quotient is NotImplemented else unary(AD_OP_floor, quotient)
+        return binary(AD_OP_floor_divide, left, right)
 
     def __divmod__(left, right):
         return left // right, left % right
@@ -1339,11 +1360,12 @@ cdef class Tensor:
         """The tensor with its dimensions reversed."""
         return transpose(self, tuple(range(self.ndim))[::-1])
 
-    def reshape(self, *shape):
+    def reshape(self, *shape, order="C"):
         """The same elements in another shape; one length may be -1."""
         if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)):
             shape = tuple(shape[0])
-        return reshape(self, shape)
+        return reshape(self, shape) if order == "C" \
+            else ARRAY_FUNCTIONS[np.reshape](self, shape, order)
 
     view = reshape
 
@@ -1563,6 +1585,8 @@ cdef object get_item(Tensor t, object key):
     if is_basic(key):
         try:
             apply_basic(&view, key)
+            if not ad_tape_narrow(t.h.tape, &view):
+                raise MemoryError("no memory for an index list")
         except BaseException:
             ad_view_drop(&view)
             raise
@@ -1604,11 +1628,11 @@ cdef int set_item(Tensor t, object key, object value) except -1:
                         "y = x.clone() and assign to y")
     if type(value) is Dual:
         raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
-                        "adcore.numpy.stack or array instead")
+                        "adcore.stack instead")
     if t.h.tape == NULL and (ad_local.off or not (is_tracked(value) or _contains_tracked(value))):
         if isinstance(t.constant, float):
             t.constant = np.array(t.constant)
-        t.constant[key] = value.value() if type(value) is Tensor else value
+        t.constant[key] = (<Tensor>value).value() if type(value) is Tensor else value
         if t.constant.ndim == 0:
             t.constant = float(t.constant)
         return 0
@@ -1617,7 +1641,7 @@ cdef int set_item(Tensor t, object key, object value) except -1:
             else np.asarray(value, dtype=np.float64)
     old_shape = t.shape
     if old_shape == ():
-        raise IndexError("a scalar tensor has no elements to assign to; bind the name anew")
+        return set_scalar(t, key, value)
     check(ad_tape_room(tape, 8))
     if PyLong_CheckExact(key) and len(old_shape) == 1:
         index = key
@@ -1652,6 +1676,20 @@ cdef int set_item(Tensor t, object key, object value) except -1:
         check(ad_handle_assign(&t.h, <const int64_t *>cnp.PyArray_DATA(at), &view))
     finally:
         ad_view_drop(&view)
+    return 0
+
+
+cdef int set_scalar(Tensor t, object key, object value) except -1:
+    """The assignments that an array without dimensions takes: x[()], x[...], x[None], x[mask]."""
+    cdef list picked = []
+    positions((), key, picked)
+    if not is_tracked(value):
+        value = constant_tensor(np.asarray(values(value), dtype=np.float64))
+    if np.prod(value.shape) != 1:
+        raise ShapeError(f"cannot assign a value of shape {value.shape} to elements of "
+                         f"shape {picked[1]}")
+    if picked[0].size:
+        replace(t, value.reshape(()))
     return 0
 
 

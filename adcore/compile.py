@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _calls, _core, transforms
 from ._core import Dual, Tensor
-from ._trees import flatten, shape_of, unflatten
+from ._trees import flatten, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError, TapeError
 
 

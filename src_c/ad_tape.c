@@ -493,6 +493,29 @@ static void bind(struct ad_tape *tape, const struct ad_span *span, int64_t n, in
         }
 }
 
+bool ad_tape_narrow(struct ad_tape *tape, struct ad_view *view)
+{
+    int64_t size = ad_view_size(view), i = 1;
+    const int32_t *slot;
+
+    if (view->place != AD_LIST || view->ndim == 0 || size == 0 || size >= view->in.list->n)
+        return true;
+    if (!ad_view_narrow(view, &tape->lists))
+        return false;
+    slot = view->in.list->slot;
+    while (i < size && slot[i] == slot[i - 1] + 1)
+        i++;
+    if (i == size && slot[0] >= 0 &&
+        ad_tape_producer(tape, slot[0]) == ad_tape_producer(tape, slot[size - 1])) {
+        int32_t first = slot[0];
+
+        ad_view_drop(view);
+        view->place = AD_SLOTS;
+        view->base = first;
+    }
+    return true;
+}
+
 enum ad_status ad_handle_own(struct ad_handle *handle)
 {
     struct ad_tape *tape = handle->tape;

@@ -348,6 +348,11 @@ AD_INLINE void ad_handle_drop(struct ad_handle *handle)
         ad_tape_pop(tape); /* may free the tape */
 }
 
+/* Let a part of a list hold its own elements only: a run of slots if they are one, else a list.  The
+ * whole would have to be copied before the next assignment to it, as long as a part holds it.  False
+ * without memory. */
+bool ad_tape_narrow(struct ad_tape *tape, struct ad_view *view);
+
 /* The view of any handle on a tape. */
 AD_INLINE struct ad_view ad_handle_get(const struct ad_handle *handle)
 {

@@ -108,6 +108,7 @@ ORACLES = {
     "logistic": lambda x: 1 / (1 + mp.exp(-x)),
     "softplus": lambda x: mp.log1p(mp.exp(x)),
     "log_ndtr": _log_ndtr,
+    "entr": lambda x: -x * mp.log(x),
     "flow": lambda x, z: x * z if x else mpf(0),
     "stop": lambda x: x,
     "recip0": lambda x: 1 / x if x else mpf(0),
@@ -130,6 +131,7 @@ ORACLES = {
     "fmin": min,
     "fmod": _fmod,
     "remainder": lambda x, z: x - z * mp.floor(x / z),
+    "floor_divide": lambda x, z: mp.floor(x / z),
     "copysign": lambda x, z: abs(x) * (1 if z >= 0 else -1),
     "logaddexp": lambda x, z: max(x, z) + mp.log1p(mp.exp(-abs(x - z))),
     "logaddexp2": lambda x, z: max(x, z) + mp.log1p(mpf(2) ** -abs(x - z)) / mp.log(2),
@@ -327,6 +329,7 @@ MAGNITUDES = {
     "pow": (0, 300),
     "fmod": (1e-3, 1e6),  # the quotient's integer part changes within a rounding of x
     "remainder": (1e-3, 1e6),
+    "floor_divide": (1e-3, 1e6),
 }
 
 

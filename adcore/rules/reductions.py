@@ -116,6 +116,8 @@ def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
     array([0., 0.])
     """
     distance, axes, count = _distances("std", x, axis, dtype, out, ddof, others)
+    if count == 0:
+        return sum_axes(distance * distance, axes, keepdims) / 0.0  # nan or inf, as in NumPy
     return _two_norm(distance / math.sqrt(count), axes, keepdims)  # so that std**2 is var
 
 

@@ -23,27 +23,25 @@ def reshape(x, shape, order="C", *, copy=None):
     >>> adcore.jacobian(lambda x: adcore.reshape(x, (2, 1)))(np.ones(2)).shape
     (2, 1, 2)
     """
-    if order != "C" or copy is not None:
-        refuse("reshape", order=order, copy=copy)
+    if copy is not None:
+        refuse("reshape", copy=copy)
+    x = as_array(x)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    return primitives.reshape(as_array(x), shape)
+    if _by_columns("reshape", x, order):
+        return transpose(primitives.reshape(transpose(x), shape[::-1]))
+    return primitives.reshape(x, shape)
 
 
-def _reshape_method(x, *shape):
-    """The same elements in another shape; one length may be -1."""
-    return reshape(x, shape[0] if len(shape) == 1 else shape)
-
-
-def _transpose_method(x, *axes):
-    """The dimensions in another order, reversed if none is given."""
-    return transpose(
-        x, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None
-    )
+def _by_columns(name, x, order):
+    """Whether `order` is Fortran's; "A" and "K" ask for the order in memory, tensors have none."""
+    if order == "F" or order == "C" or (order in ("A", "K") and x.ndim < 2):
+        return order == "F"
+    raise ValueError(f"{name} of a tensor takes the orders 'C' and 'F', got {order!r}")
 
 
 @array_function(np.ravel, method="ravel")
 def ravel(x, order="C"):
-    """The elements in one dimension, row by row.
+    """The elements in one dimension, row by row, or column by column if `order` is "F".
 
     Examples
     --------
@@ -51,9 +49,8 @@ def ravel(x, order="C"):
     array([[0., 0.],
            [6., 0.]])
     """
-    if order not in ("C", "K", "A"):
-        refuse("ravel", order=order)
-    return primitives.reshape(as_array(x), (-1,))
+    x = as_array(x)
+    return primitives.reshape(transpose(x) if _by_columns("ravel", x, order) else x, (-1,))
 
 
 @array_function(np.transpose, np.permute_dims)
@@ -71,7 +68,7 @@ def transpose(x, axes=None):
     return primitives.transpose(x, axes)
 
 
-_core.add_methods({"flatten": ravel, "reshape": _reshape_method, "transpose": _transpose_method})
+_core.add_methods({"flatten": ravel})
 
 
 @array_function(np.moveaxis)

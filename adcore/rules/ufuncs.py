@@ -1,5 +1,6 @@
 """NumPy's ufuncs on tensors: those without a row in the op table, and the methods of ufuncs."""
 
+import math
 import operator
 
 import numpy as np
@@ -39,12 +40,8 @@ def _heaviside(x, at_zero):
     return _core.apply("where", _core.apply("not_equal", x, x), np.nan, step)
 
 
-def _floor_divide(x, z):
-    return _core.apply("floor", _core.apply("div", x, z))
-
-
 def _divmod(x, z):
-    return _floor_divide(x, z), _core.apply("remainder", x, z)
+    return ops.floor_divide(x, z), ops.remainder(x, z)
 
 
 def _modf(x):
@@ -70,7 +67,6 @@ COMPOSED = {
     "degrees": ops.rad2deg,
     "power": lambda x, z: x**z,
     "float_power": lambda x, z: x**z,
-    "floor_divide": _floor_divide,
     "divmod": _divmod,
     "modf": _modf,
     "heaviside": _heaviside,
@@ -87,6 +83,12 @@ _REDUCE = {
     "maximum": reductions.max,
     "minimum": reductions.min,
 }
+# Other associative and commutative ufuncs with what they make of nothing.
+_COMBINE = {
+    "logaddexp": (ops.logaddexp, -math.inf),
+    "logaddexp2": (ops.logaddexp2, -math.inf),
+    "hypot": (ops.hypot, 0.0),
+}
 _ACCUMULATE = {
     "add": lambda a, b: a + b,
     "multiply": lambda a, b: a * b,
@@ -96,7 +98,11 @@ _ACCUMULATE = {
 
 
 def _reduce(ufunc, x, axis=0, dtype=None, out=None, keepdims=False, **others):
-    rule = _REDUCE[ufunc.__name__]
+    name = ufunc.__name__
+    if name in _COMBINE:
+        refuse(f"numpy.{name}.reduce", dtype=dtype, out=out, **others)
+        return reductions.reduce_by(*_COMBINE[name], as_array(x), axis, keepdims)
+    rule = _REDUCE[name]
     if dtype is not None:
         others["dtype"] = dtype
     return rule(x, axis=axis, out=out, keepdims=keepdims, **others)
@@ -132,7 +138,7 @@ def array_ufunc(ufunc, method, inputs, kwargs):
         return _TRUTHS[name](*inputs)
     if name in CONSTANT:
         return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
-    if method == "reduce" and name in _REDUCE:
+    if method == "reduce" and (name in _REDUCE or name in _COMBINE):
         return _reduce(ufunc, *inputs, **kwargs)
     if method == "accumulate" and name in _ACCUMULATE:
         return _accumulate(ufunc, *inputs, **kwargs)
