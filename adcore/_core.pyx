@@ -1129,7 +1129,8 @@ cdef class Tensor:
 
     def __float__(self):
         if self.h.tape != NULL:
-            raise_lost("float()", self)
+            raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), or "
+                       "stack its elements),", self)
         return float(self.item())
 
     def __int__(self):
@@ -1431,7 +1432,8 @@ def replace(Tensor t, value):
         else:
             source = constant(np.array(np.broadcast_to(source.value(), shape)))
     if t.meta is None or not t.meta.leaf:
-        if source.h.tape != NULL and (ad_local.off or (t.meta is not None and t.meta.owner is not None)):
+        if source.h.tape != NULL and (ad_local.off or
+                                      (t.meta is not None and t.meta.owner is not None)):
             source = source.detach()
         rebind(t, source)
         pass_on(t)

@@ -7,6 +7,7 @@ an error that says what to write.
 
 import builtins
 import functools
+import importlib
 import typing
 
 import numpy as np
@@ -605,8 +606,10 @@ _ELSEWHERE = {
 def missing(name):
     """The AttributeError for a name that adcore does not have, with what to write if that is known.
 
-    It is the __getattr__ of the package.
+    It is the __getattr__ of the package, which imports `testing` when it is first asked for.
     """
+    if name == "testing":
+        return importlib.import_module(".testing", __package__)
     text = f"module 'adcore' has no attribute {name!r}"
     if name in _ELSEWHERE:
         text += f": {_ELSEWHERE[name]}"

@@ -217,7 +217,8 @@ class _Recording:
     def scalar(self, transform, instead):
         """The output, checked to be one real number."""
         y = self.output
-        if shape_of(y) != () or not (type(y) in (Tensor, Dual) or _real(y)):
+        known = type(y) in (Tensor, Dual) or _real(y)
+        if not known or shape_of(y) != ():
             shape = (
                 f"shape {shape_of(y)}"
                 if type(y) in (Tensor, Dual, np.ndarray)

@@ -4,6 +4,8 @@ import collections
 import dataclasses
 import gc
 import itertools
+import subprocess
+import sys
 
 import mpmath
 import numpy as np
@@ -500,3 +502,32 @@ def test_values_under_another_transform_are_plain_outside():
         found = adcore.jvp(inner, (x,), (x,))
         assert [type(v) for v in found] == [float, float]
         assert found == (2.0, 8.0)
+
+
+@pytest.mark.parametrize("output", [lambda x: [x, x], lambda x: (x,), lambda x: {"a": x}])
+def test_a_container_is_no_scalar_output(output):
+    for transform in (grad, hessian):
+        with pytest.raises(ShapeError, match="one real output, but <lambda> returned a "):
+            transform(output)(2.0)
+
+
+def test_filling_an_array_of_numpy_says_what_to_fill_instead():
+    def fill(make):
+        def f(x):
+            y = make(x)
+            y[0] = x[1] ** 2
+            return y.sum()
+
+        return f
+
+    x = np.array([1.0, 3.0])
+    with pytest.raises(ValueError, match="setting an array element") as caught:
+        grad(fill(lambda _: np.zeros(2)))(x)
+    assert "make it by np.zeros_like(x), or stack" in str(caught.value.__cause__)
+    np.testing.assert_array_equal(grad(fill(np.zeros_like))(x), [0.0, 6.0])
+    assert adcore.jvp(fill(np.zeros_like), (x,), (x,)) == (9.0, 18.0)
+
+
+def test_testing_is_imported_when_asked_for():
+    code = "import adcore; adcore.testing.check_grads(adcore.sin, (1.0,))"
+    subprocess.run([sys.executable, "-c", code], check=True)
