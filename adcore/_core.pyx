@@ -1129,8 +1129,8 @@ cdef class Tensor:
 
     def __float__(self):
         if self.h.tape != NULL:
-            raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), or "
-                       "stack its elements),", self)
+            raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), "
+                       "or stack its elements),", self)
         return float(self.item())
 
     def __int__(self):
