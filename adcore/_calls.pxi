@@ -364,7 +364,7 @@ cdef int own_instruction(Tensor t) except -1:
             raise TapeError(
                 "a hook on part of another tensor must be registered before the part is used; or "
                 "make it a tensor of its own: y = x[i] + 0.0")
-    check(ad_tape_room(tape, t.size))
+    check(ad_tape_room(tape, t.numel()))
     view = ad_handle_get(&t.h)
     check(ad_record_copy(tape, &view, &copied))
     return rebind(t, new_result(tape, &copied, True))

@@ -874,13 +874,14 @@ cdef tuple positions_basic(tuple shape, object key):
 
 
 cdef object plain_key(object key):
-    """An index as NumPy takes it: constant tensors and lists become arrays."""
+    """An index as NumPy takes it: lists become arrays, and tensors are refused."""
     if type(key) is Tensor:
         if (<Tensor>key).h.tape != NULL:
             raise NotDifferentiableError(
                 "an index cannot be a tracked tensor, because the result does not vary smoothly "
                 "with it; write x[i.detach().numpy().astype(int)]")
-        return np.asarray((<Tensor>key).constant)
+        raise IndexError("an index must be of integers or booleans, and a tensor is of float64; "
+                         "make it by tensor(data, dtype=adcore.int64), or as a NumPy array")
     if type(key) is METHODS["_mask"]:
         return np.asarray(key)
     if isinstance(key, tuple):
@@ -968,6 +969,7 @@ cdef class Meta:
     cdef public bint retain
     cdef public object grad
     cdef public list hooks
+    cdef Tensor owner  # whose values these are: changing them in place changes it
 
 
 @cython.final
@@ -1031,14 +1033,16 @@ cdef class Tensor:
 
     @property
     def size(self):
-        """How many elements there are."""
-        if self.h.tape == NULL:
-            return np.size(self.constant)
-        return 1 if self.h.view == NULL else ad_view_size(self.h.view)
+        """How many elements there are; called, as torch does, the shape, or one length of it."""
+        size = Size(self.numel())
+        size.shape = self.shape
+        return size
 
     def numel(self):
         """How many elements there are, as torch spells it."""
-        return self.size
+        if self.h.tape == NULL:
+            return np.size(self.constant)
+        return 1 if self.h.view == NULL else ad_view_size(self.h.view)
 
     @property
     def dtype(self):
@@ -1114,7 +1118,7 @@ cdef class Tensor:
 
     def item(self):
         """The value of a one-element tensor as a float, a constant from here on."""
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(f"item() needs one element, the tensor has shape {self.shape}")
         value = self.value()
         return float(value if isinstance(value, float) else value.reshape(-1)[0])
@@ -1141,8 +1145,10 @@ cdef class Tensor:
 
     @property
     def data(self):
-        """The values as a constant tensor, as detach() gives; assigning changes them in place."""
-        return self.detach()
+        """The values as a constant tensor; changing or assigning it changes this one in place."""
+        cdef Tensor values = self.detach()
+        get_meta(values).owner = self
+        return values
 
     @data.setter
     def data(self, value):
@@ -1179,7 +1185,8 @@ cdef class Tensor:
 
     def __float__(self):
         if self.h.tape != NULL:
-            raise_lost("float()", self)
+            raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), "
+                       "or stack its elements),", self)
         return float(self.item())
 
     def __int__(self):
@@ -1200,7 +1207,7 @@ cdef class Tensor:
         return np.array(self.constant, dtype=dtype)
 
     def __bool__(self):
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use "
                              "(x > 0).any() or (x > 0).all()")
         return self.item() != 0
@@ -1370,12 +1377,8 @@ cdef class Tensor:
     view = reshape
 
     def transpose(self, *axes):
-        """The dimensions in another order, reversed if none is given."""
-        if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)):
-            axes = axes[0]
-        if not axes:
-            axes = tuple(range(self.ndim))[::-1]
-        return transpose(self, tuple(axes))
+        """The dimensions in another order, reversed if none is given; see Dual.transpose()."""
+        return METHODS["transpose"](self, *axes)
 
 
 dealloc_by_cython = (<PyTypeObject *><PyObject *>Tensor).tp_dealloc
@@ -1384,6 +1387,13 @@ cdef Meta get_meta(Tensor t):
     if t.meta is None:
         t.meta = Meta.__new__(Meta)
     return t.meta
+
+
+class Size(int):
+    """The number of elements, x.size as NumPy has it; called, x.size() and x.size(dim) of torch."""
+
+    def __call__(self, dim=None):
+        return self.shape if dim is None else self.shape[dim]
 
 
 class HookHandle:
@@ -1479,9 +1489,11 @@ def replace(Tensor t, value):
         else:
             source = constant(np.array(np.broadcast_to(source.value(), shape)))
     if t.meta is None or not t.meta.leaf:
-        if source.h.tape != NULL and ad_local.off:
+        if source.h.tape != NULL and (ad_local.off or
+                                      (t.meta is not None and t.meta.owner is not None)):
             source = source.detach()
         rebind(t, source)
+        pass_on(t)
         return t
     if ad_local.off == 0:
         raise TapeError("changing a leaf in place would lose its gradient; do it in a "
@@ -1492,6 +1504,19 @@ def replace(Tensor t, value):
     t.constant = numbers
     make_leaf(t, numbers)
     return t
+
+
+cdef int pass_on(Tensor t) except -1:
+    """Give the values of x.data, which changed, to x."""
+    cdef bint was = ad_local.off
+    if t.meta is None or t.meta.owner is None:
+        return 0
+    ad_local.off = 1
+    try:
+        replace(t.meta.owner, t)
+    finally:
+        ad_local.off = was
+    return 0
 
 
 cdef object in_place(object left, object out):
@@ -1512,15 +1537,18 @@ cdef object in_place(object left, object out):
     return replace(t, out)
 
 
-def tensor(data, dtype=None, requires_grad=False):
+def tensor(data, dtype=None, device=None, requires_grad=False):
     """A tensor with the numbers of `data`.
 
     Parameters
     ----------
     data : number, array_like or nested lists, also with tensors in them
         Copied.  Tensors in nested lists stay differentiable.
-    dtype : ignored but for complex numbers, which are refused
-        Tensors are float64.
+    dtype : dtype, optional
+        float64, which is what tensors are, also if it is left out.  With an integer or boolean
+        dtype the result is a NumPy array: integers and booleans are constants.
+    device : optional
+        "cpu".
     requires_grad : bool
         Put it on the tape as an independent variable.
 
@@ -1536,6 +1564,10 @@ def tensor(data, dtype=None, requires_grad=False):
             [3., 4.]])
     """
     cdef Tensor t
+    if device is not None and str(device) != "cpu":
+        raise ValueError(f"tensors live on the CPU; leave device out or pass 'cpu', got {device!r}")
+    if dtype is not None and np.dtype(dtype) != np.float64:
+        return _integers(data, np.dtype(dtype), requires_grad)
     if type(data) is Tensor:
         value = (<Tensor>data).value()
     elif isinstance(data, (list, tuple)) and _has_tensor(data):
@@ -1554,6 +1586,15 @@ def tensor(data, dtype=None, requires_grad=False):
     if requires_grad:
         make_leaf(t, value)
     return t
+
+
+cdef object _integers(object data, object dtype, bint requires_grad):
+    if dtype.kind not in "biu":
+        raise TypeError(f"tensors are float64; leave dtype out or pass float64, got {dtype}")
+    if requires_grad:
+        raise TypeError(f"{dtype} values are constants; leave dtype out to differentiate")
+    values = (<Tensor>data).value() if type(data) is Tensor else data
+    return np.array(values).astype(dtype)
 
 
 def constant(value):
@@ -1629,13 +1670,14 @@ cdef int set_item(Tensor t, object key, object value) except -1:
     if type(value) is Dual:
         raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
                         "adcore.stack instead")
-    if t.h.tape == NULL and (ad_local.off or not (is_tracked(value) or _contains_tracked(value))):
+    if t.h.tape == NULL and (ad_local.off or (t.meta is not None and t.meta.owner is not None)
+                             or not (is_tracked(value) or _contains_tracked(value))):
         if isinstance(t.constant, float):
             t.constant = np.array(t.constant)
         t.constant[key] = (<Tensor>value).value() if type(value) is Tensor else value
         if t.constant.ndim == 0:
             t.constant = float(t.constant)
-        return 0
+        return pass_on(t)
     if isinstance(value, (list, tuple)):
         value = METHODS["stack_nested"](value) if _contains_tracked(value) \
             else np.asarray(value, dtype=np.float64)
@@ -1752,8 +1794,8 @@ def reshape(x, shape):
         shape = (shape,)
     if t.h.tape == NULL:
         return constant_tensor(_value(np.reshape(t.constant, shape)))
-    shape = _full_shape(t.size, tuple(shape), t.shape)
-    check(ad_tape_room(t.h.tape, t.size))
+    shape = _full_shape(t.numel(), tuple(shape), t.shape)
+    check(ad_tape_room(t.h.tape, t.numel()))
     tensor_view(t, &view)
     set_shape(&target, shape)
     if not ad_view_reshape(&view, target.ndim, target.shape):
@@ -1843,7 +1885,7 @@ cdef object record_one(Tensor t, int code, int64_t extra, bint keepdims=True):
     cdef ad_view view, result
     cdef ad_status status
     cdef int d, kept = 0
-    check(ad_tape_room(tape, t.size))
+    check(ad_tape_room(tape, t.numel()))
     tensor_view(t, &view)
     if view.place == AD_NUMBER:
         ad_view_broadcast(&view, 0, NULL)

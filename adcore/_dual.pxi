@@ -169,7 +169,8 @@ cdef class Dual:
         raise_lost("numpy()", self)
 
     def __float__(self):
-        raise_lost("float()", self)
+        raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), or "
+                   "stack its elements),", self)
 
     def __int__(self):
         raise_lost("int()", self)

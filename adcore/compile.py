@@ -361,8 +361,9 @@ class Compiled:
     def _replay(self, arguments, derive=None, more=()):
         """(path, arrays of the outputs) of the path's program, or of derive(path).
 
-        `more` are the inputs that the derivation adds.  The arrays are None if the result does not vary, so that it has no derivative; and the path
-        is None if the function does not settle, and must be run by Python.
+        `more` are the inputs that the derivation adds.  The arrays are None if the result does not
+        vary, so that it has no derivative; and the path is None if the function does not settle, and
+        must be run by Python.
         """
         paths = self._paths(arguments)
         if not paths.settled:
@@ -742,7 +743,7 @@ class _Call:
         """Tangents of the output."""
         wanted = tuple(i for i, t in enumerate(tangents) if t is not None)
         found = self._derived(
-            leaves, saved, "jvp", wanted, lambda path: [tangents[i] for i in wanted]
+            leaves, saved, "jvp", wanted, lambda _: [tangents[i] for i in wanted]
         )
         if found is None or self.chain:
             return [None] * len(flatten(output)[0]) if found is None else found

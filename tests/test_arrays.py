@@ -961,3 +961,13 @@ def test_reductions_without_a_rule_are_named(name):
     more = ([0],) if method == "reduceat" else ()
     with pytest.raises(NotDifferentiableError, match=f"numpy.{name} has no derivative rule"):
         getattr(getattr(np, ufunc), method)(adcore.tensor(MATRIX), *more)
+
+
+def test_tensors_are_assigned_to_elements_of_constants():
+    x = adcore.tensor([3.0, 4.0], requires_grad=True)
+    for value in (adcore.tensor(5.0), x[1]):
+        y = adcore.tensor([1.0, 2.0])
+        with adcore.no_grad():
+            y[0] = value
+            y[1:] = y[:1]
+        assert y.tolist() == [value.item()] * 2

@@ -60,6 +60,8 @@ PYTHON_MAY_IMPORT = {
     "_trees": {"_core", "errors"},
     "ops": {"_core", "errors"},
     "rules": BASE,
+    "creation": BASE,
+    "spellings": BASE | {"creation"},
     "transforms": BASE,
     "taylor": BASE | {"transforms"},
     "_calls": BASE | {"transforms"},

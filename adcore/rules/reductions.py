@@ -54,7 +54,7 @@ def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
         refuse("mean", dtype=dtype, out=out, **others)
     x = as_array(x)
     if axis is None:
-        return sum_axes(x, None, keepdims) / x.size
+        return sum_axes(x, None, keepdims) / math.prod(x.shape)
     axes = axes_of(axis, x.ndim)
     return sum_axes(x, axes, keepdims) / count(x, axes)
 
