@@ -10,6 +10,8 @@ cdef extern from "ad_status.h" nogil:
         AD_SHAPES_DIFFER
         AD_NO_SERIES
         AD_CALL_FAILED
+        AD_BAD_PROGRAM
+        AD_NOT_SAVED
     const char *ad_status_text(ad_status status)
     const char *ad_status_exception(ad_status status)
 
@@ -286,6 +288,22 @@ cdef extern from "ad_program.h" nogil:
                               int32_t line)
     ad_status ad_program_replay(ad_program *program, const double *const *inputs,
                                 double *const *outputs, int *failed)
+
+
+cdef extern from "ad_check.h" nogil:
+    struct ad_fault:
+        char field[160]
+        char expected[200]
+        char found[200]
+        int64_t offset
+
+
+cdef extern from "ad_io.h" nogil:
+    ad_status ad_io_write(const ad_program *program, unsigned char **data, size_t *nbytes,
+                          ad_fault *fault)
+    void ad_io_free(unsigned char *data)
+    ad_status ad_io_read(const unsigned char *data, size_t nbytes, ad_program **program,
+                         ad_fault *fault)
 
 
 cdef extern from "ad_rewrite.h" nogil:

@@ -201,8 +201,7 @@ static enum ad_status read_header(struct reader *r, size_t nbytes)
     uint64_t size, sum, version;
 
     if (nbytes < AD_IO_HEADER + AD_IO_SUM)
-        return fault_range(r, 0, "size of the file", AD_IO_HEADER + AD_IO_SUM, INT64_MAX,
-                           (int64_t)nbytes);
+        return need(r, "header", AD_IO_HEADER + AD_IO_SUM);
     if (memcmp(r->data, ad_io_magic, AD_IO_MAGIC))
         return fault_text(r, 0, "magic", "the first bytes of an adcore program", "other bytes");
     size = word_at(r->data + AD_IO_MAGIC + 8, 8);

@@ -220,10 +220,11 @@ enum ad_status ad_program_replay(struct ad_program *program, const double *const
     struct ad_tape *tape = program->tape;
     int64_t most = 1;
     double *room;
-    enum ad_status status = AD_OK;
+    enum ad_status status = tape->symbolic ? ad_program_settle(program) : AD_OK;
 
-    tape->symbolic = false;
     *failed = -1;
+    if (status)
+        return status;
     for (int g = 0; g < program->n_guards; g++)
         most = AD_MAX(most, program->guards[g].n);
     room = malloc((size_t)most * sizeof *room);

@@ -119,8 +119,9 @@ struct ad_tape {
     int32_t
         *origin; /* of each instruction: where it comes from, an index of the program's; or NULL */
     int32_t here, n_known; /* instructions from n_known on come from 'here' */
-    void (*watch)(struct ad_tape *tape); /* called when something is about to be recorded; or NULL */
-    bool symbolic;         /* values are not computed when instructions are recorded */
+    void (*watch)(
+        struct ad_tape *tape); /* called when something is about to be recorded; or NULL */
+    bool symbolic;             /* values are not computed when instructions are recorded */
 };
 
 /* An empty tape, or NULL without memory. */
@@ -135,8 +136,7 @@ enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t co
 /* Room for a few scalar instructions, or an array instruction of 'slots' results. */
 AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
 {
-    if (AD_LIKELY(tape->n + 4 <= tape->room &&
-                  slots <= tape->slot_capacity - tape->n_slots - 4 &&
+    if (AD_LIKELY(tape->n + 4 <= tape->room && slots <= tape->slot_capacity - tape->n_slots - 4 &&
                   tape->n_consts + 8 <= tape->const_capacity))
         return AD_OK;
     return ad_tape_room_slow(tape, slots, 8);
