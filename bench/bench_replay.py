@@ -48,11 +48,13 @@ def sliced(report, turns):
     x = 0.5 + 0.001 * (np.arange(n) % 1000)
     work = f"chained Rosenbrock, array slices, n = {n}: value and gradient, replayed"
     f = partial(problems.rosenbrock_sliced, np)
+    compiled = adcore.compile(f)
     candidates = {
         C: by_hand.rosenbrock_gradient(x),
         "C by hand, sum in 16 lanes": by_hand.rosenbrock_gradient(x, reassociated=True),
         "NumPy by hand": lambda: (f(x), problems.rosenbrock_gradient(x)),
-        "adcore": partial(adcore.compile(f).value_and_grad, x),
+        "adcore": partial(compiled.value_and_grad, x),
+        "adcore, out=": partial(compiled.value_and_grad, x, out=np.empty(n)),
     }
     builders = compare_compiled.array_gradient(problems.rosenbrock_sliced, x)
     candidates |= common.built(report, work, builders)

@@ -63,7 +63,7 @@ def network(report, turns):
     compiled = adcore.compile(loss)
     candidates = {
         NUMPY: partial(problems.network_hvp, parameters, tangents, x, y),
-        "adcore": lambda: compiled.hvp((parameters,), (tangents,)),
+        "adcore": lambda: compiled.hvp((parameters,), (tangents,))[1],
     }
     builders = compare_compiled.hvp(peer_loss, parameters, tangents)
     against_peers(report, turns, work, candidates, builders, 1.0, NETWORK_HVP_MS)
@@ -78,7 +78,7 @@ def rosenbrock(report, turns):
     compiled = adcore.compile(partial(problems.rosenbrock_sliced, np))
     candidates = {
         NUMPY: partial(problems.rosenbrock_hvp, x, v),
-        "adcore": lambda: compiled.hvp((x,), (v,)),
+        "adcore": lambda: compiled.hvp((x,), (v,))[1],
     }
     builders = compare_compiled.hvp(problems.rosenbrock_sliced, x, v)
     against_peers(report, turns, work, candidates, builders, 0.7, ROSENBROCK_HVP_MS)

@@ -14,7 +14,7 @@ import numpy as np
 from compare import installed, load_jax, load_torch
 
 # Arithmetic operations of the longest loop that each package is given.  Building 8000 takes heyoka
-# half a second and jax a minute, 800 000 takes CasADi 15 s; the first two grow faster than the loop.
+# half a second and jax a minute, 800 000 takes CasADi 15 s; the first two grow faster than it.
 LONGEST_LOOP = {"CasADi": 1_000_000, "heyoka": 10_000, "jax.jit": 10_000}
 # heyoka's compact mode compiles loops, without which long programs take hours and short ones less.
 COMPACT_FROM = 1000
