@@ -116,7 +116,7 @@ lint: .venv/linters
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint adcore
-	@set -e; for file in $(wildcard src_c/*.c tests/c/*.c tests/c/support/*.c); do \
+	@set -e; for file in $(filter %.c,$(C_FILES)); do \
 	    echo "$(CC) -fsyntax-only $$file"; $(CC) $(C_WARNINGS) -fsyntax-only -Isrc_c $$file; done
 
 format: .venv/linters
