@@ -196,12 +196,7 @@ WORKS = (operation, chunk, nested, forward_over_reverse, arrays, elements)
 
 def main():
     """Print the report."""
-    options = common.arguments(__doc__)
-    report = common.Report("dual")
-    for work in WORKS:
-        if options.only in work.__name__ or options.only in work.__doc__:
-            work(report, turns=5 if options.quick else 21)
-    return report.finish(options.check)
+    return common.run("dual", WORKS, __doc__)
 
 
 if __name__ == "__main__":
