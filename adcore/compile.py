@@ -362,8 +362,8 @@ class Compiled:
         """(path, arrays of the outputs) of the path's program, or of derive(path).
 
         `more` are the inputs that the derivation adds.  The arrays are None if the result does not
-        vary, so that it has no derivative; and the path is None if the function does not settle, and
-        must be run by Python.
+        vary, so that it has no derivative; the path is None if the function does not settle and must
+        be run by Python.
         """
         paths = self._paths(arguments)
         if not paths.settled:
