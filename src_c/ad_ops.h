@@ -59,6 +59,9 @@ AD_INLINE bool ad_op_cuts(enum ad_op op)
     return op == AD_OP_mul0 || op == AD_OP_mul00 || ad_ops[op].curvature == AD_SELECT;
 }
 
+/* Does the value take a few machine instructions only, whatever the arguments? */
+bool ad_op_is_arithmetic(enum ad_op op);
+
 /*
  * ad_op_value() is the value of one op; arguments beyond the op's own are ignored.  'p' is the
  * parameter of a FAMILY op.
@@ -98,6 +101,15 @@ enum {
  * n is not bounded.  Arguments beyond the op's own are not looked at.
  */
 void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, double *y);
+
+/*
+ * ad_op_loop() is the loop in which ad_op_vector() does so, for arguments of which those whose bit is set in
+ * 'single' are one number repeated, at least one being a vector.  Arguments beyond the op's own are the first one
+ * again.  NULL if NumPy's loop is to be used.
+ */
+typedef void ad_vector_loop(double p, size_t n, const double *x, const double *z, const double *w,
+                            double *y);
+ad_vector_loop *ad_op_loop(enum ad_op op, unsigned single);
 
 /*
  * ad_op_vector_partial() returns the partial of 'op' with respect to argument 'arg' over n <= AD_TILE
