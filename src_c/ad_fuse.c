@@ -274,44 +274,98 @@ static bool keep_order(const struct ad_view *first, const struct ad_view *second
     return same_view(first, second) || (ad_pair_row(first) == n && ad_pair_row(second) == n);
 }
 
+/* An AD_ADDTO whose pairs are being put into steps. */
+struct pairs {
+    int32_t instr;
+    int32_t step;            /* of the pair before, or -1 */
+    bool alike;              /* all are whole, and in one group */
+    struct ad_view previous; /* what the pair before is added to */
+};
+
+static enum ad_status schedule_pair(struct schedule *s, struct pairs *pairs, const int64_t *words)
+{
+    const struct ad_tape *tape = s->fusion->program->tape;
+    const int64_t *block = tape->aux + tape->a[pairs->instr];
+    struct earliest earliest = {-1, pairs->step};
+    struct ad_view from, to;
+    enum ad_step_kind kind;
+    enum ad_status status;
+    int64_t n;
+
+    ad_view_decode(ad_view_decode(words, &from), &to);
+    n = ad_view_size(&to);
+    kind = n <= AD_SHORT ? AD_STEP_RUN : AD_STEP_GROUP;
+    need_view(s, &earliest, &from, kind);
+    if (pairs->step >= 0 && kind == AD_STEP_GROUP && !block[4] &&
+        !keep_order(&pairs->previous, &to, n))
+        earliest.after = AD_MAX(earliest.after, pairs->step);
+    status = append_member(s, pairs->instr, words - block,
+                           step_for(s, kind, n, row_of(&from), &earliest));
+    if (status)
+        return status;
+    pairs->alike &= ad_pair_kind(&to) == AD_PAIR_RANGE && n == block[2] &&
+                    (pairs->step < 0 || pairs->step == s->fusion->results[pairs->instr].step);
+    pairs->step = s->fusion->results[pairs->instr].step;
+    ad_view_copy(&pairs->previous, &to);
+    return AD_OK;
+}
+
+/*
+ * The first two terms of a sum may change places: a + b is b + a.  So if the second of two ranges of one length would
+ * run ahead of the first, it is made the first.
+ */
+static bool should_swap(const int64_t *first, const int64_t *second)
+{
+    struct ad_view from, a, b;
+
+    ad_view_decode(ad_view_decode(first, &from), &a);
+    ad_view_decode(ad_view_decode(second, &from), &b);
+    return ad_pair_kind(&a) == AD_PAIR_RANGE && ad_pair_kind(&b) == AD_PAIR_RANGE &&
+           ad_view_size(&a) == ad_view_size(&b) && b.base > a.base;
+}
+
 static enum ad_status schedule_pairs(struct schedule *s, int32_t i)
 {
     const struct ad_tape *tape = s->fusion->program->tape;
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-    int64_t size = block[2];
-    bool alike = true, once = block[4] != 0;
-    struct ad_view from, to, previous = {.ndim = 0};
-    int32_t at = -1; /* the step of the pair before */
+    const int64_t *first = NULL; /* the first pair, while the second is not known */
+    struct pairs pairs = {.instr = i, .step = -1, .alike = true};
     enum ad_status status = AD_OK;
+    int n_pairs = 0;
 
-    if (size == 0)
+    if (block[2] == 0)
         return AD_OK;
     for (int64_t v = 0; v < block[1] && !status; v += 2) {
-        struct earliest earliest = {-1, at};
-        int64_t pair = words - block, n, row;
-        enum ad_step_kind kind;
+        const int64_t *pair = words;
+        struct ad_view view;
 
-        words = ad_view_decode(ad_view_decode(words, &from), &to);
-        n = ad_view_size(&to);
-        if (n == 0)
+        words = ad_view_decode(ad_view_decode(words, &view), &view);
+        if (ad_view_size(&view) == 0)
             continue;
-        kind = n <= AD_SHORT ? AD_STEP_RUN : AD_STEP_GROUP;
-        need_view(s, &earliest, &from, kind);
-        if (at >= 0 && kind == AD_STEP_GROUP && !once && !keep_order(&previous, &to, n))
-            earliest.after = AD_MAX(earliest.after, at);
-        row = row_of(&from);
-        alike &= ad_pair_kind(&to) == AD_PAIR_RANGE && n == size && (at < 0 || alike);
-        status = append_member(s, i, pair, step_for(s, kind, n, row, &earliest));
-        alike &= at < 0 || at == s->fusion->results[i].step;
-        at = s->fusion->results[i].step;
-        previous = to;
+        if (n_pairs++ == 0) {
+            first = pair;
+            continue;
+        }
+        if (first && should_swap(first, pair)) {
+            const int64_t *second = pair;
+
+            pair = first;
+            first = second;
+        }
+        if (first)
+            status = schedule_pair(s, &pairs, first);
+        first = NULL;
+        if (!status)
+            status = schedule_pair(s, &pairs, pair);
     }
-    if (at < 0 && !status) { /* nothing but zeros */
+    if (first && !status)
+        status = schedule_pair(s, &pairs, first);
+    if (n_pairs == 0 && !status) { /* nothing but zeros */
         struct earliest any = {-1, -1};
 
         return append_member(s, i, 0, step_for(s, AD_STEP_RUN, 0, 0, &any));
     }
-    s->alike[i] = alike;
+    s->alike[i] = pairs.alike;
     return status;
 }
 
@@ -745,12 +799,12 @@ static enum ad_status find_places(struct ad_fusion *fusion, const struct readers
         if (fusion->results[k].place >= 0)
             fusion->results[k].place = take(&p.vectors, room_of(tape, k));
     status = give_places(&p, free_tiles, last_here);
-    /* constants, then scalars, then vectors, which begin at a cache line, and room to compute eight at once */
-    shift = ((int64_t)tape->n_consts + p.scalars.end + 7) & ~(int64_t)7;
+    /* scalars, then vectors, which begin at a cache line */
+    shift = (p.scalars.end + 7) & ~(int64_t)7;
     for (int32_t i = 0; i < tape->n; i++)
-        if (fusion->results[i].place >= 0)
-            fusion->results[i].place += ad_tape_is_array(tape, i) ? shift : tape->n_consts;
-    fusion->n_frame = shift + p.vectors.end + 8;
+        if (fusion->results[i].place >= 0 && ad_tape_is_array(tape, i))
+            fusion->results[i].place += shift;
+    fusion->n_frame = shift + p.vectors.end;
 done:
     free(p.vectors.blocks);
     free(p.scalars.blocks);
@@ -772,16 +826,24 @@ void ad_fusion_free(struct ad_fusion *fusion)
     free(fusion->producers);
 }
 
-static void find_producers(struct ad_fusion *fusion)
+static enum ad_status find_producers(struct ad_fusion *fusion)
 {
     const struct ad_tape *tape = fusion->program->tape;
+    int64_t n;
     int32_t i = 0;
 
-    for (int32_t slot = 0; slot < tape->n_slots; slot += 8) {
-        while (i + 1 < tape->n && tape->dst[i + 1] <= slot)
+    while (tape->n_slots >> fusion->bucket_bits > 2 * (int64_t)tape->n)
+        fusion->bucket_bits++;
+    n = ((int64_t)tape->n_slots >> fusion->bucket_bits) + 2;
+    fusion->producers = malloc((size_t)n * sizeof *fusion->producers);
+    if (!fusion->producers)
+        return AD_NO_MEMORY;
+    for (int64_t k = 0; k < n; k++) {
+        while (i + 1 < tape->n && tape->dst[i + 1] <= k << fusion->bucket_bits)
             i++;
-        fusion->producers[slot >> 3] = i;
+        fusion->producers[k] = i;
     }
+    return AD_OK;
 }
 
 enum ad_status ad_fusion_new(const struct ad_program *program, struct ad_fusion *fusion)
@@ -797,16 +859,15 @@ enum ad_status ad_fusion_new(const struct ad_program *program, struct ad_fusion 
     *fusion = (struct ad_fusion){.program = program};
     fusion->results = malloc(n * sizeof *fusion->results);
     fusion->wanted = calloc((size_t)n_wanted + 1, 1);
-    fusion->producers = malloc(((size_t)tape->n_slots / 8 + 1) * sizeof *fusion->producers);
-    if (used && readers.last && readers.how && fusion->results && fusion->wanted &&
-        fusion->producers) {
+    if (used && readers.last && readers.how && fusion->results && fusion->wanted) {
         for (size_t i = 0; i < n; i++) {
             fusion->results[i] = (struct ad_result){-1, -1, -1, -1};
             readers.last[i] = NEVER;
         }
-        find_producers(fusion);
         ad_program_used(program, used);
-        status = schedule(fusion, used);
+        status = find_producers(fusion);
+        if (!status)
+            status = schedule(fusion, used);
     }
     if (!status) {
         find_readers(&readers);

@@ -59,20 +59,29 @@ struct ad_fusion {
     struct ad_member *members;
     struct ad_result *results; /* of each instruction */
     uint8_t *wanted;           /* of each input slot: is it read in the frame? */
-    int32_t *producers;        /* of every eighth slot */
+    int32_t *producers;        /* of the first of every 2**bucket_bits slots */
+    int bucket_bits;
     int32_t n_steps, n_members;
-    int64_t n_frame; /* doubles in the frame: constants, from the last to the first, then results */
+    int64_t n_frame; /* doubles in the frame */
 };
 
-/* The instruction that produced a slot, at once. */
+/* The instruction that produced a slot. */
 AD_INLINE int32_t ad_fusion_producer(const struct ad_fusion *fusion, int32_t slot)
 {
     const int32_t *dst = fusion->program->tape->dst;
-    int32_t i = fusion->producers[slot >> 3], n = fusion->program->tape->n;
+    const int32_t *bucket = fusion->producers + (slot >> fusion->bucket_bits);
+    int32_t low = bucket[0], high = bucket[1];
 
-    while (i + 1 < n && dst[i + 1] <= slot)
-        i++;
-    return i;
+    /* in [low, high], and the last whose results begin at or before the slot */
+    while (low < high) {
+        int32_t middle = high - (high - low) / 2;
+
+        if (dst[middle] <= slot)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
 }
 
 enum ad_status ad_fusion_new(const struct ad_program *program, struct ad_fusion *fusion);

@@ -25,6 +25,8 @@ struct builder {
     int32_t n_tiles, n_located; /* used by it so far */
     int32_t n_sums;
     int64_t first_gather; /* of its moves: gathers already there may serve again */
+    int32_t *number_table; /* indices of numbers + 1, hashed into 2**number_bits entries */
+    int number_bits;
     uint8_t *begun;       /* of each AD_ADDTO: has it zeros? */
     int64_t steps_capacity, words_capacity, moves_capacity, loops_capacity, numbers_capacity,
         arrays_capacity, loads_capacity;
@@ -79,22 +81,43 @@ static enum ad_status status_of(bool done)
 
 /* ---- where things are ---- */
 
-/* A number in the frame; its place, or -1 without memory. */
+static int32_t *number_entry(const struct builder *b, int32_t *table, int bits, double number)
+{
+    uint64_t mask = ((uint64_t)1 << bits) - 1, at;
+
+    memcpy(&at, &number, sizeof at);
+    at = (at * 0x9E3779B97F4A7C15u) >> 24;
+    while (table[at & mask] && !ad_same_bits(b->plan->numbers[table[at & mask] - 1], number))
+        at++;
+    return &table[at & mask];
+}
+
+/* A number in the frame, once; its place, or -1 without memory. */
 static int64_t place_number(struct builder *b, double number)
 {
     struct ad_plan *plan = b->plan;
-    int64_t at = plan->n_numbers - 1, first = AD_MAX(0, plan->n_numbers - 16);
+    int32_t *entry;
 
-    while (at >= first && !ad_same_bits(plan->numbers[at], number))
-        at--;
-    if (at < first) {
-        if (!one_more((void **)&plan->numbers, plan->n_numbers, &b->numbers_capacity,
-                      sizeof *plan->numbers))
+    if (2 * (plan->n_numbers + 1) > (int64_t)1 << b->number_bits) {
+        int bits = b->number_bits + 3;
+        int32_t *table = calloc((size_t)1 << bits, sizeof *table);
+
+        if (!table)
             return -1;
-        at = plan->n_numbers++;
-        plan->numbers[at] = number;
+        for (int32_t j = 0; j < plan->n_numbers; j++)
+            *number_entry(b, table, bits, plan->numbers[j]) = j + 1;
+        free(b->number_table);
+        b->number_table = table;
+        b->number_bits = bits;
     }
-    return b->fusion.n_frame + N_GATHERED + at;
+    entry = number_entry(b, b->number_table, b->number_bits, number);
+    if (!*entry) {
+        if (!ONE_MORE(b, numbers))
+            return -1;
+        plan->numbers[plan->n_numbers++] = number;
+        *entry = (int32_t)plan->n_numbers;
+    }
+    return b->fusion.n_frame + N_GATHERED + *entry - 1;
 }
 
 /* The space of a constant array, which is held; -1 without memory. */
@@ -119,15 +142,15 @@ static int32_t space_of_array(struct builder *b, struct ad_array *array)
     return first + plan->n_fixed++;
 }
 
-/* Where a slot is; 'in_frame': where it is in the frame. */
-static int32_t find_slot(const struct builder *b, int32_t slot, bool in_frame, int64_t *at)
+/* Where a slot is; 'in_frame': where it is in the frame.  -1 without memory. */
+static int32_t find_slot(struct builder *b, int32_t slot, bool in_frame, int64_t *at)
 {
     const struct ad_result *result;
     int32_t i;
 
     if (slot < 0) {
-        *at = b->plan->n_constants + slot;
-        return AD_SPACE_FRAME;
+        *at = place_number(b, b->tape->value[slot]);
+        return *at < 0 ? -1 : AD_SPACE_FRAME;
     }
     i = ad_fusion_producer(&b->fusion, slot);
     result = &b->fusion.results[i];
@@ -139,14 +162,6 @@ static int32_t find_slot(const struct builder *b, int32_t slot, bool in_frame, i
     ad_assert(result->place >= 0);
     *at += result->place;
     return AD_SPACE_FRAME;
-}
-
-static int64_t frame_place(const struct builder *b, int32_t slot)
-{
-    int64_t at;
-
-    find_slot(b, slot, true, &at);
-    return at;
 }
 
 /* Where the results of an instruction are, element by element. */
@@ -209,6 +224,8 @@ static enum ad_status walk_of_list(struct builder *b, const struct ad_view *view
             at = own + slot;
         else
             walk->space = find_slot(b, slot, in_frame, &at);
+        if (walk->space < 0)
+            return AD_NO_MEMORY;
         if (at > INT32_MAX)
             return AD_NO_SLOTS;
         positions[j] = (int32_t)at;
@@ -268,7 +285,8 @@ static enum ad_status walk_of_view(struct builder *b, const struct ad_view *view
         int64_t at;
 
         if (low == INT32_MAX) { /* one constant */
-            walk->base = b->plan->n_constants + view->base;
+            walk->base = place_number(b, b->tape->value[view->base]);
+            return status_of(walk->base >= 0);
         } else {
             walk->space = find_slot(b, low, b->in_frame, &at);
             walk->base = at + (view->base - low);
@@ -601,12 +619,14 @@ static enum ad_status plan_pair(struct builder *b, const struct ad_member *membe
 static enum ad_status plan_scalar(struct builder *b, int32_t i)
 {
     const struct ad_tape *tape = b->tape;
+    int64_t x, z;
 
-    if (!ONE_MORE(b, words))
+    if (find_slot(b, tape->a[i], true, &x) < 0 || find_slot(b, tape->b[i], true, &z) < 0 ||
+        !ONE_MORE(b, words))
         return AD_NO_MEMORY;
     b->plan->words[b->plan->n_words++] = (struct ad_word_of_run){
         (uint16_t)ad_tape_code(tape, i), 0, (int32_t)b->fusion.results[i].place,
-        (int32_t)frame_place(b, tape->a[i]), (int32_t)frame_place(b, tape->b[i])};
+        (int32_t)x, (int32_t)z};
     return AD_OK;
 }
 
@@ -737,7 +757,7 @@ static enum ad_status plan_loads(struct builder *b)
 
     for (int k = 0; k < plan->n_inputs; k++) {
         const uint8_t *wanted = b->fusion.wanted + b->tape->dst[k];
-        int64_t n = ad_tape_length(b->tape, k), end;
+        int64_t n = b->fusion.results[k].place < 0 ? 0 : ad_tape_length(b->tape, k), end;
 
         for (int64_t j = 0; j < n; j = end) {
             end = j + 1;
@@ -801,15 +821,11 @@ static enum ad_status build(struct builder *b)
     struct ad_plan *plan = b->plan;
     enum ad_status status = AD_OK;
 
-    plan->constants = malloc(((size_t)plan->n_constants + 1) * sizeof *plan->constants);
     plan->outputs = calloc((size_t)plan->n_outputs + 1, sizeof *plan->outputs);
     plan->guards = calloc((size_t)plan->n_guards + 1, sizeof *plan->guards);
     plan->expected = calloc((size_t)plan->n_guards + 1, sizeof *plan->expected);
-    if (!plan->constants || !plan->outputs || !plan->guards || !plan->expected)
+    if (!plan->outputs || !plan->guards || !plan->expected)
         return AD_NO_MEMORY;
-    if (plan->n_constants)
-        memcpy(plan->constants, b->tape->value - plan->n_constants,
-               (size_t)plan->n_constants * sizeof *plan->constants);
     for (int32_t k = 0; k < b->fusion.n_steps && !status; k++)
         status = plan_step(b, &b->fusion.steps[k]);
     if (!status)
@@ -854,7 +870,6 @@ enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **pl
         b.plan->n_inputs = program->n_inputs;
         b.plan->n_outputs = program->n_outputs;
         b.plan->n_guards = program->n_guards;
-        b.plan->n_constants = program->tape->n_consts;
         b.plan->hooks = program->tape->hooks;
         status = build(&b);
     } else {
@@ -862,6 +877,7 @@ enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **pl
     }
     ad_fusion_free(&b.fusion);
     free(b.begun);
+    free(b.number_table);
     if (status) {
         ad_plan_free(b.plan);
         return status;
@@ -891,7 +907,6 @@ void ad_plan_free(struct ad_plan *plan)
     free(plan->words);
     free(plan->moves);
     free(plan->loops);
-    free(plan->constants);
     free(plan->numbers);
     free(plan->outputs);
     free(plan->guards);
@@ -905,7 +920,7 @@ int64_t ad_plan_bytes(const struct ad_plan *plan)
     return (int64_t)sizeof *plan + plan->n_steps * (int64_t)sizeof *plan->steps +
            plan->n_words * (int64_t)sizeof *plan->words +
            plan->n_moves * (int64_t)sizeof *plan->moves +
-           (plan->n_constants + plan->n_numbers) * (int64_t)sizeof(double);
+           plan->n_numbers * (int64_t)sizeof(double);
 }
 
 int64_t ad_plan_frame_bytes(const struct ad_plan *plan)

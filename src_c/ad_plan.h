@@ -122,13 +122,12 @@ struct ad_reading {
 struct ad_plan {
     int n_inputs, n_outputs, n_guards, n_loads, n_spaces, n_fixed;
     int64_t n_steps, n_words, n_moves, n_loops, n_sums;
-    int64_t n_constants, n_numbers, n_frame, n_tiles, n_room; /* doubles */
+    int64_t n_numbers, n_frame, n_tiles, n_room; /* doubles */
     struct ad_load *loads;
     struct ad_plan_step *steps;
     struct ad_word_of_run *words;
     struct ad_move *moves;
     ad_vector_loop **loops;
-    double *constants;          /* at the beginning of the frame */
     double *numbers;            /* at its end */
     struct ad_reading *outputs; /* n 0: written already, or empty */
     struct ad_reading *guards;

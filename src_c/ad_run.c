@@ -56,8 +56,6 @@ struct ad_frame *ad_frame_new(const struct ad_plan *plan)
     for (int k = 0; k < plan->n_fixed; k++)
         frame->base[AD_SPACE_INPUTS + plan->n_inputs + plan->n_outputs + k] =
             (double *)(uintptr_t)plan->arrays[k]->data;
-    if (plan->n_constants)
-        memcpy(frame->value, plan->constants, (size_t)plan->n_constants * sizeof *plan->constants);
     if (plan->n_numbers)
         memcpy(frame->value + plan->n_frame - AD_SHORT - plan->n_numbers, plan->numbers,
                (size_t)plan->n_numbers * sizeof *plan->numbers);
