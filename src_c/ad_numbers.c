@@ -8,19 +8,6 @@
 
 struct ad_simd ad_simd[AD_N_OPS];
 
-bool ad_op_is_arithmetic(enum ad_op op)
-{
-    static const enum ad_op arithmetic[] = {AD_OP_add,  AD_OP_sub,    AD_OP_mul,   AD_OP_div,
-                                            AD_OP_neg,  AD_OP_square, AD_OP_sqrt,  AD_OP_reciprocal,
-                                            AD_OP_abs,  AD_OP_mul0,   AD_OP_mul00, AD_OP_flow,
-                                            AD_OP_div0, AD_OP_gate,   AD_OP_above, AD_OP_nonzero};
-
-    for (size_t j = 0; j < sizeof arithmetic / sizeof *arithmetic; j++)
-        if (op == arithmetic[j])
-            return true;
-    return false;
-}
-
 double ad_op_value(enum ad_op op, double p, double x, double z, double w)
 {
     return ad_point_value(op, p, x, z, w);

@@ -59,9 +59,6 @@ AD_INLINE bool ad_op_cuts(enum ad_op op)
     return op == AD_OP_mul0 || op == AD_OP_mul00 || ad_ops[op].curvature == AD_SELECT;
 }
 
-/* Does the value take a few machine instructions only, whatever the arguments? */
-bool ad_op_is_arithmetic(enum ad_op op);
-
 /*
  * ad_op_value() is the value of one op; arguments beyond the op's own are ignored.  'p' is the
  * parameter of a FAMILY op.

@@ -24,12 +24,12 @@ struct builder {
     int64_t tile;               /* elements of its tiles */
     int32_t n_tiles, n_located; /* used by it so far */
     int32_t n_sums;
-    int64_t first_gather; /* of its moves: gathers already there may serve again */
+    int64_t first_gather;  /* of its moves: gathers already there may serve again */
     int32_t *number_table; /* indices of numbers + 1, hashed into 2**number_bits entries */
     int number_bits;
-    uint8_t *begun;       /* of each AD_ADDTO: has it zeros? */
-    int64_t steps_capacity, words_capacity, moves_capacity, loops_capacity, numbers_capacity,
-        arrays_capacity, loads_capacity;
+    uint8_t *begun; /* of each AD_ADDTO: has it zeros? */
+    int64_t steps_capacity, words_capacity, moves_capacity, numbers_capacity, arrays_capacity,
+        loads_capacity;
     bool before;                   /* moves are to be made before the loop of the group */
     bool in_frame, lists_in_frame; /* where inputs are read, as slots and as lists */
 };
@@ -330,7 +330,7 @@ static struct ad_move *add_move(struct builder *b, enum ad_move_kind kind, int64
         if (plan->n_moves > INT32_MAX)
             return NULL;
         plan->words[plan->n_words++] =
-            (struct ad_word_of_run){AD_WORD_MOVE, 0, (int32_t)plan->n_moves, 0, 0};
+            (struct ad_word_of_run){AD_WORD_MOVE, (int32_t)plan->n_moves, 0, 0};
     }
     move = &plan->moves[plan->n_moves++];
     *move = (struct ad_move){.kind = (uint8_t)kind, .n = n};
@@ -406,51 +406,43 @@ static enum ad_status operand(struct builder *b, const struct ad_view *view, int
     return AD_OK;
 }
 
-/* The index of a loop in plan->loops, or -1 without memory. */
-static int64_t index_of_loop(struct builder *b, ad_vector_loop *loop)
-{
-    struct ad_plan *plan = b->plan;
-
-    for (int64_t j = 0; j < plan->n_loops; j++)
-        if (plan->loops[j] == loop)
-            return j;
-    if (!ONE_MORE(b, loops))
-        return -1;
-    plan->loops[plan->n_loops] = loop;
-    return plan->n_loops++;
-}
-
 static bool in_words(const struct ad_ref *ref)
 {
     return ref->space == AD_SPACE_FRAME && ref->at <= INT32_MAX;
 }
 
-/* An elementwise instruction over a few elements, all in the frame, as one word; false if there is none. */
-static bool short_word(struct builder *b, enum ad_op op, int64_t n, unsigned single,
-                       const struct ad_ref *y, const struct ad_ref *x, enum ad_status *status)
+/* The code of an op over a few elements, or 0. */
+static int short_code(enum ad_op op, unsigned single)
 {
-    ad_vector_loop *loop;
-    int64_t j;
-
-    if (b->step->kind != AD_STEP_RUN || ad_ops[op].n_args > 2 || ad_ops[op].family ||
-        !in_words(y) || !in_words(&x[0]) || !in_words(&x[1]))
-        return false;
-    if (single + 1 == 1u << ad_ops[op].n_args)
-        return false;
-    loop = ad_op_loop(op, single);
-    if (!loop)
-        return false;
-    j = index_of_loop(b, loop);
-    if (j < 0 || !ONE_MORE(b, words)) {
-        *status = AD_NO_MEMORY;
-        return true;
+    switch ((int)op) {
+#define UNARY_CODE(name)                                                                           \
+    case AD_OP_##name:                                                                             \
+        return AD_WORD_SHORT_##name;
+#define BINARY_CODE(name)                                                                          \
+    case AD_OP_##name:                                                                             \
+        return AD_WORD_SHORT_##name + (int)single;
+        AD_SHORT_UNARY(UNARY_CODE)
+        AD_SHORT_BINARY(BINARY_CODE)
+    default:
+        return 0;
     }
-    /* arithmetic on what lies behind the last element does no harm, and eight at once are faster */
-    if (ad_op_is_arithmetic(op))
-        n = AD_SHORT;
-    b->plan->words[b->plan->n_words++] =
-        (struct ad_word_of_run){AD_WORD_SHORT, (uint16_t)(j * 8 + n - 1), (int32_t)y->at,
-                                (int32_t)x[0].at, (int32_t)x[1].at};
+}
+
+/* An elementwise instruction over a few elements, all in the frame, as one word; false if there is none. */
+static bool short_word(struct builder *b, enum ad_op op, unsigned single, const struct ad_ref *y,
+                       const struct ad_ref *x, enum ad_status *status)
+{
+    int code = short_code(op, single);
+
+    if (b->step->kind != AD_STEP_RUN || !code || ad_simd[op].loop ||
+        single + 1 == 1u << ad_ops[op].n_args || !in_words(y) || !in_words(&x[0]) ||
+        !in_words(&x[1]))
+        return false;
+    if (!ONE_MORE(b, words))
+        *status = AD_NO_MEMORY;
+    else
+        b->plan->words[b->plan->n_words++] =
+            (struct ad_word_of_run){code, (int32_t)y->at, (int32_t)x[0].at, (int32_t)x[1].at};
     return true;
 }
 
@@ -476,7 +468,7 @@ static enum ad_status plan_op(struct builder *b, int32_t i)
         return status;
     for (int v = n_args; v < AD_MAX_ARGS; v++)
         x[v] = x[0];
-    if (short_word(b, op, block[2], singles, &y, x, &status))
+    if (short_word(b, op, singles, &y, x, &status))
         return status;
     move = add_move(b, AD_MOVE_VECTOR, block[2]);
     if (!move)
@@ -586,7 +578,7 @@ static enum ad_status plan_pair(struct builder *b, const struct ad_member *membe
             if (!ONE_MORE(b, words))
                 return AD_NO_MEMORY;
             b->plan->words[b->plan->n_words++] =
-                (struct ad_word_of_run){move_kind == AD_MOVE_ADD ? AD_WORD_ADD : AD_WORD_FIRST, 0,
+                (struct ad_word_of_run){move_kind == AD_MOVE_ADD ? AD_WORD_ADD : AD_WORD_FIRST,
                                         (int32_t)y.at, (int32_t)x.at, (int32_t)x.at};
             return AD_OK;
         }
@@ -625,8 +617,7 @@ static enum ad_status plan_scalar(struct builder *b, int32_t i)
         !ONE_MORE(b, words))
         return AD_NO_MEMORY;
     b->plan->words[b->plan->n_words++] = (struct ad_word_of_run){
-        (uint16_t)ad_tape_code(tape, i), 0, (int32_t)b->fusion.results[i].place,
-        (int32_t)x, (int32_t)z};
+        ad_tape_code(tape, i), (int32_t)b->fusion.results[i].place, (int32_t)x, (int32_t)z};
     return AD_OK;
 }
 
@@ -704,6 +695,37 @@ static enum ad_status end_group(struct builder *b, struct ad_plan_step *step)
     return AD_OK;
 }
 
+/* The code of two scalar ops in a row, the second being given the first's result as its first (1) or second
+ * operand (2) or neither (0); 0 if there is none. */
+static int pair_code(int32_t first, int32_t second, int link)
+{
+    switch (first * AD_N_OPS + second) {
+#define PAIR(one, two)                                                                             \
+    case AD_OP_##one *AD_N_OPS + AD_OP_##two:                                                      \
+        return AD_WORD_##one##_##two + link;
+#define PAIRS(one) AD_PAIRED_SECOND(PAIR, one)
+        AD_PAIRED_FIRST(PAIRS)
+    default:
+        return 0;
+    }
+}
+
+/* Scalars two by two, from word 'first' on: one jump less, and a result that stays in a register. */
+static void pair_words(struct ad_plan *plan, int64_t first)
+{
+    for (int64_t k = first; k + 1 < plan->n_words; k++) {
+        struct ad_word_of_run *word = plan->words + k;
+        int link = (word[1].a == word->d ? 1 : 0) | (word[1].b == word->d ? 2 : 0), code = 0;
+
+        if (word->code < AD_N_OPS && word[1].code < AD_N_OPS)
+            code = pair_code(word->code, word[1].code, link == 3 ? 0 : link);
+        if (code) {
+            word->code = code;
+            k++;
+        }
+    }
+}
+
 static enum ad_status plan_step(struct builder *b, const struct ad_step *from)
 {
     struct ad_plan *plan = b->plan;
@@ -742,6 +764,7 @@ static enum ad_status plan_step(struct builder *b, const struct ad_step *from)
             return AD_NO_MEMORY;
         plan->words[plan->n_words++] = (struct ad_word_of_run){.code = AD_WORD_END};
         step.end = plan->n_words;
+        pair_words(plan, step.first);
     } else if (from->kind == AD_STEP_GROUP) {
         status = end_group(b, &step);
     }
@@ -906,7 +929,6 @@ void ad_plan_free(struct ad_plan *plan)
     free(plan->steps);
     free(plan->words);
     free(plan->moves);
-    free(plan->loops);
     free(plan->numbers);
     free(plan->outputs);
     free(plan->guards);
@@ -919,8 +941,7 @@ int64_t ad_plan_bytes(const struct ad_plan *plan)
 {
     return (int64_t)sizeof *plan + plan->n_steps * (int64_t)sizeof *plan->steps +
            plan->n_words * (int64_t)sizeof *plan->words +
-           plan->n_moves * (int64_t)sizeof *plan->moves +
-           plan->n_numbers * (int64_t)sizeof(double);
+           plan->n_moves * (int64_t)sizeof *plan->moves + plan->n_numbers * (int64_t)sizeof(double);
 }
 
 int64_t ad_plan_frame_bytes(const struct ad_plan *plan)

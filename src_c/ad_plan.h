@@ -18,21 +18,41 @@ enum {
 /* Then one for each input, output, array, and place of AD_MOVE_LOCATE. */
 enum { AD_SPACE_FRAME, AD_SPACE_TILES, AD_SPACE_INPUTS };
 
-/* ---- runs ---- */
+/* ---- runs ----
+ *
+ * Ops of a few machine instructions have codes of their own for two of them in a row, and for vectors of up to
+ * AD_SHORT elements, of which all AD_SHORT are computed, since numbers behind the last do no harm.  These lists were
+ * found by measuring; any op may stand in them. */
+
+#define AD_PAIRED_FIRST(DO) DO(add) DO(sub) DO(mul) DO(mul0)
+#define AD_PAIRED_SECOND(DO, first) DO(first, add) DO(first, sub) DO(first, mul) DO(first, mul0)
+#define AD_SHORT_UNARY(DO) DO(neg) DO(square) DO(sqrt) DO(reciprocal)
+#define AD_SHORT_BINARY(DO) DO(add) DO(sub) DO(mul) DO(div) DO(mul0) DO(mul00) DO(flow) DO(gate)
 
 /* Codes beyond those of the scalar ops. */
 enum ad_word_code {
     AD_WORD_ADD = AD_N_OPS, /* v[d] += v[a] */
     AD_WORD_FIRST,          /* v[d] = 0.0 + v[a] */
-    AD_WORD_SHORT,          /* v[d...] = loop 'loop' of v[a...] and v[b...], a few elements */
     AD_WORD_MOVE,           /* move number d */
     AD_WORD_END,
-    AD_N_WORDS
+/* v[d...] = op(v[a...], v[b...]), in _1 and _2 the first or second of them one number */
+#define ONE_CODE(name) AD_WORD_SHORT_##name,
+#define THREE_CODES(name) AD_WORD_SHORT_##name, AD_WORD_SHORT_##name##_1, AD_WORD_SHORT_##name##_2,
+    AD_SHORT_UNARY(ONE_CODE) AD_SHORT_BINARY(THREE_CODES)
+#undef ONE_CODE
+#undef THREE_CODES
+/* this word and the next, which in _1 and _2 has the result of this one as its a or b */
+#define PAIR_CODES(first, second)                                                                  \
+    AD_WORD_##first##_##second, AD_WORD_##first##_##second##_1, AD_WORD_##first##_##second##_2,
+#define PAIRS(first) AD_PAIRED_SECOND(PAIR_CODES, first)
+        AD_PAIRED_FIRST(PAIRS)
+#undef PAIRS
+#undef PAIR_CODES
+            AD_N_WORDS
 };
 
 struct ad_word_of_run {
-    uint16_t code;
-    uint16_t loop;   /* AD_WORD_SHORT: its loop, index of plan->loops, times 8, and elements - 1 */
+    int32_t code;
     int32_t d, a, b; /* places in the frame */
 };
 
@@ -121,13 +141,12 @@ struct ad_reading {
 
 struct ad_plan {
     int n_inputs, n_outputs, n_guards, n_loads, n_spaces, n_fixed;
-    int64_t n_steps, n_words, n_moves, n_loops, n_sums;
+    int64_t n_steps, n_words, n_moves, n_sums;
     int64_t n_numbers, n_frame, n_tiles, n_room; /* doubles */
     struct ad_load *loads;
     struct ad_plan_step *steps;
     struct ad_word_of_run *words;
     struct ad_move *moves;
-    ad_vector_loop **loops;
     double *numbers;            /* at its end */
     struct ad_reading *outputs; /* n 0: written already, or empty */
     struct ad_reading *guards;
