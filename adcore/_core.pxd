@@ -315,3 +315,19 @@ cdef extern from "ad_derive.h" nogil:
                                 bint keep, ad_program **to)
     ad_status ad_derive_forward(const ad_program *source, int n_wanted, const int *wanted, bint keep,
                                 ad_program **to)
+
+
+cdef extern from "ad_run.h" nogil:
+    struct ad_plan:
+        int64_t n_frame, n_steps, n_words, n_moves
+    struct ad_frame:
+        pass
+    ad_status ad_plan_new(const ad_program *program, ad_plan **plan)
+    void ad_plan_free(ad_plan *plan)
+    int64_t ad_plan_bytes(const ad_plan *plan)
+    int64_t ad_plan_frame_bytes(const ad_plan *plan)
+    ad_frame *ad_frame_new(const ad_plan *plan)
+    void ad_frame_free(ad_frame *frame)
+    ad_status ad_run(const ad_plan *plan, ad_frame *frame, const double *const *inputs,
+                     double *const *outputs, int *failed)
+    void ad_frame_outcome(const ad_plan *plan, const ad_frame *frame, int guard, double *out)

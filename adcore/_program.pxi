@@ -127,6 +127,11 @@ cdef Tensor tensor_of_input(ad_program *program, int k):
     return t
 
 
+cdef enum:
+    MOST_FRAMES = 8         # kept for the next run; more are made where more threads run at a time
+    MUCH_WORK = 20000       # bytes of a plan and a frame from which on other threads may run too
+
+
 cdef class Program:
     """A recording: arrays in, arrays out, and the guards that say whether they count.
 
@@ -134,13 +139,49 @@ cdef class Program:
     """
 
     cdef ad_program *program
+    cdef ad_plan *plan                  # made at the first run
+    cdef ad_frame *spare[MOST_FRAMES]   # frames that no run uses at the moment
+    cdef int n_spare
+    cdef bint alone                     # a run is so short that it keeps the GIL
     cdef object lock
     cdef readonly list input_shapes     # one tuple per input
     cdef readonly list output_shapes
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
 
     def __dealloc__(self):
+        while self.n_spare > 0:
+            self.n_spare -= 1
+            ad_frame_free(self.spare[self.n_spare])
+        ad_plan_free(self.plan)
         ad_program_free(self.program)
+
+    cdef int make_plan(self) except -1:
+        cdef ad_plan *plan = NULL
+        with self.lock:
+            if self.plan == NULL:
+                check(ad_plan_new(self.program, &plan))
+                self.alone = ad_plan_bytes(plan) + ad_plan_frame_bytes(plan) < MUCH_WORK
+                self.plan = plan
+        return 0
+
+    cdef ad_frame *take_frame(self) except NULL:
+        cdef ad_frame *frame
+        if self.plan == NULL:
+            self.make_plan()
+        if self.n_spare > 0:
+            self.n_spare -= 1
+            return self.spare[self.n_spare]
+        frame = ad_frame_new(self.plan)
+        if frame == NULL:
+            raise MemoryError("no memory to run a program")
+        return frame
+
+    cdef void give_frame(self, ad_frame *frame) noexcept:
+        if self.n_spare < MOST_FRAMES:
+            self.spare[self.n_spare] = frame
+            self.n_spare += 1
+        else:
+            ad_frame_free(frame)
 
     cdef int take(self, ad_program *program) except -1:
         """Own a C program from here on."""
@@ -156,26 +197,35 @@ cdef class Program:
 
         Both are lists of C-contiguous float64 arrays of the program's shapes.
         """
-        cdef const double **given = <const double **>PyMem_Malloc(
-            (len(inputs) + len(outputs) + 1) * sizeof(double *))
-        cdef double **found = <double **>given + len(inputs)
+        cdef const double *few[16]
+        cdef const double **given = few
+        cdef double **found
+        cdef ad_frame *frame = self.take_frame()
         cdef int failed = -1
         cdef ad_status status
-        cdef Py_ssize_t k
-        if given == NULL:
-            raise MemoryError("no memory to run a program")
+        cdef Py_ssize_t k, n = len(inputs), m = len(outputs)
+        if n + m > 16:
+            given = <const double **>PyMem_Malloc((n + m) * sizeof(double *))
+            if given == NULL:
+                self.give_frame(frame)
+                raise MemoryError("no memory to run a program")
+        found = <double **>given + n
         try:
-            for k in range(len(inputs)):
+            for k in range(n):
                 given[k] = <const double *>cnp.PyArray_DATA(<cnp.ndarray?>inputs[k])
-            for k in range(len(outputs)):
+            for k in range(m):
                 found[k] = <double *>cnp.PyArray_DATA(<cnp.ndarray?>outputs[k])
-            with self.lock:
+            if self.alone:
+                status = ad_run(self.plan, frame, given, found, &failed)
+            else:
                 with nogil:
-                    status = ad_program_replay(self.program, given, found, &failed)
-                check(status)
-                return failed, None if failed < 0 else self.outcome(failed)
+                    status = ad_run(self.plan, frame, given, found, &failed)
+            check(status)
+            return failed, None if failed < 0 else self.outcome(frame, failed)
         finally:
-            PyMem_Free(given)
+            self.give_frame(frame)
+            if given != few:
+                PyMem_Free(given)
 
     def derived(self, str kind, tuple wanted):
         """The program of a derivative with respect to the wanted inputs; made when first asked for.
@@ -218,11 +268,10 @@ cdef class Program:
         out.take(lean)
         return out
 
-    cdef object outcome(self, int k):
-        """The numbers that guard k saw in the last run, as bytes."""
-        cdef ad_guard *guard = &self.program.guards[k]
-        cdef cnp.ndarray out = np.empty(guard.n)
-        ad_view_read(&guard.view, self.program.tape.value, <double *>cnp.PyArray_DATA(out))
+    cdef object outcome(self, ad_frame *frame, int k):
+        """The numbers that guard k saw in a run, as bytes."""
+        cdef cnp.ndarray out = np.empty(self.program.guards[k].n)
+        ad_frame_outcome(self.plan, frame, k, <double *>cnp.PyArray_DATA(out))
         return out.tobytes()
 
     @property

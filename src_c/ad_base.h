@@ -30,6 +30,13 @@
 #define AD_VECTOR
 #endif
 
+/* Before a loop whose turns do not depend on each other, though the compiler cannot see it. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define AD_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define AD_INDEPENDENT
+#endif
+
 /* Invariants that only we can break; active in debug and sanitizer builds. */
 #ifdef AD_DEBUG
 #include <assert.h>

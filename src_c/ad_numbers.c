@@ -44,58 +44,62 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
     ad_unreachable();
 }
 
-/* ---- values over vectors: one loop per row, and for two arguments one per constant side ---- */
+/* ---- values over vectors: one loop per row, for each choice of arguments that are one number ---- */
 
-#define LOOP(name, ...)                                                                            \
-    AD_VECTOR static void name(double p, size_t n, __VA_ARGS__, double *y)                         \
+#define LOOP(name, x_i, z_i, w_i, value)                                                           \
+    AD_VECTOR static void loop_##name(double p, size_t n, const double *xs, const double *zs,      \
+                                      const double *ws, double *y)                                 \
     {                                                                                              \
-        (void)p;                                                                                   \
-        for (size_t i = 0; i < n; i++)
-#define END_LOOP }
-
-#define ONE_LOOP(name, value)                                                                      \
-    LOOP(loop_##name, const double *xs)                                                            \
-    {                                                                                              \
-        const double x = xs[i];                                                                    \
-        y[i] = value;                                                                              \
-    }                                                                                              \
-    END_LOOP
+        const double x_one = *xs, z_one = *zs, w_one = *ws;                                        \
+                                                                                                   \
+        (void)p, (void)x_one, (void)z_one, (void)w_one;                                            \
+        AD_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            const double x = x_i, z = z_i, w = w_i;                                                \
+                                                                                                   \
+            (void)x, (void)z, (void)w;                                                             \
+            y[i] = value;                                                                          \
+        }                                                                                          \
+    }
+#define ONE_LOOP(name, value) LOOP(name, xs[i], 0, 0, value)
 #define TWO_LOOPS(name, value)                                                                     \
-    LOOP(loop_##name##_vv, const double *xs, const double *zs)                                     \
-    {                                                                                              \
-        const double x = xs[i], z = zs[i];                                                         \
-        (void)x, (void)z;                                                                          \
-        y[i] = value;                                                                              \
-    }                                                                                              \
-    END_LOOP                                                                                       \
-    LOOP(loop_##name##_vs, const double *xs, double z)                                             \
-    {                                                                                              \
-        const double x = xs[i];                                                                    \
-        (void)x, (void)z;                                                                          \
-        y[i] = value;                                                                              \
-    }                                                                                              \
-    END_LOOP                                                                                       \
-    LOOP(loop_##name##_sv, double x, const double *zs)                                             \
-    {                                                                                              \
-        const double z = zs[i];                                                                    \
-        (void)x, (void)z;                                                                          \
-        y[i] = value;                                                                              \
-    }                                                                                              \
-    END_LOOP
+    LOOP(name, xs[i], zs[i], 0, value)                                                             \
+    LOOP(name##_1, x_one, zs[i], 0, value)                                                         \
+    LOOP(name##_2, xs[i], z_one, 0, value)
 #define UNARY(name, ufunc, value, ...) ONE_LOOP(name, value)
 #define HIDDEN_UNARY(name, value, ...) ONE_LOOP(name, value)
 #define FAMILY(name, ufunc, value, ...) ONE_LOOP(name, value)
 #define BINARY(name, ufunc, value, ...) TWO_LOOPS(name, value)
 #define HIDDEN_BINARY(name, value, ...) TWO_LOOPS(name, value)
 #define TERNARY(name, ufunc, value, ...)                                                           \
-    LOOP(loop_##name, const double *xs, const double *zs, const double *ws, double x0, double z0,  \
-         double w0)                                                                                \
-    {                                                                                              \
-        const double x = xs ? xs[i] : x0, z = zs ? zs[i] : z0, w = ws ? ws[i] : w0;                \
-        y[i] = value;                                                                              \
-    }                                                                                              \
-    END_LOOP
+    LOOP(name, xs[i], zs[i], ws[i], value)                                                         \
+    LOOP(name##_1, x_one, zs[i], ws[i], value)                                                     \
+    LOOP(name##_2, xs[i], z_one, ws[i], value)                                                     \
+    LOOP(name##_3, x_one, z_one, ws[i], value)                                                     \
+    LOOP(name##_4, xs[i], zs[i], w_one, value)                                                     \
+    LOOP(name##_5, x_one, zs[i], w_one, value)                                                     \
+    LOOP(name##_6, xs[i], z_one, w_one, value)
 #include "ad_ops.def"
+
+static ad_vector_loop *const loops[AD_N_OPS][7] = {
+#define ONE_LOOP_OF(name) [AD_OP_##name] = {loop_##name},
+#define TWO_LOOPS_OF(name) [AD_OP_##name] = {loop_##name, loop_##name##_1, loop_##name##_2},
+#define UNARY(name, ...) ONE_LOOP_OF(name)
+#define HIDDEN_UNARY(name, ...) ONE_LOOP_OF(name)
+#define FAMILY(name, ...) ONE_LOOP_OF(name)
+#define BINARY(name, ...) TWO_LOOPS_OF(name)
+#define HIDDEN_BINARY(name, ...) TWO_LOOPS_OF(name)
+#define TERNARY(name, ...)                                                                         \
+    [AD_OP_##name] = {loop_##name,     loop_##name##_1, loop_##name##_2, loop_##name##_3,          \
+                      loop_##name##_4, loop_##name##_5, loop_##name##_6},
+#include "ad_ops.def"
+};
+
+ad_vector_loop *ad_op_loop(enum ad_op op, unsigned single)
+{
+    ad_assert(single + 1 < 1u << ad_ops[op].n_args);
+    return ad_simd[op].loop ? NULL : loops[op][single];
+}
 
 static void simd_vector(enum ad_op op, size_t n, const struct ad_vec *a, double *y)
 {
@@ -120,46 +124,24 @@ static void fill(double *y, size_t n, double c)
 
 void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, double *y)
 {
-    bool varies = a[0].v != NULL;
+    const double *args[AD_MAX_ARGS] = {NULL};
+    unsigned single = 0;
+    int n_args = ad_ops[op].n_args;
 
-    for (int i = 1; i < ad_ops[op].n_args; i++)
-        varies |= a[i].v != NULL;
-    if (!varies) {
-        fill(y, n, ad_op_value(op, p, a[0].c, a[1].c, a[2].c));
+    if (n == 0)
         return;
+    for (int i = 0; i < n_args; i++) {
+        args[i] = a[i].v ? a[i].v : &a[i].c;
+        single |= a[i].v ? 0 : 1u << i;
     }
-    if (ad_simd[op].loop) {
+    for (int i = n_args; i < AD_MAX_ARGS; i++)
+        args[i] = args[0];
+    if (single + 1 == 1u << n_args)
+        fill(y, n, ad_op_value(op, p, *args[0], *args[1], *args[2]));
+    else if (ad_simd[op].loop)
         simd_vector(op, n, a, y);
-        return;
-    }
-    switch (op) {
-#define CALL_ONE(name)                                                                             \
-    case AD_OP_##name:                                                                             \
-        loop_##name(p, n, a[0].v, y);                                                              \
-        return;
-#define CALL_TWO(name)                                                                             \
-    case AD_OP_##name:                                                                             \
-        if (!a[0].v)                                                                               \
-            loop_##name##_sv(p, n, a[0].c, a[1].v, y);                                             \
-        else if (!a[1].v)                                                                          \
-            loop_##name##_vs(p, n, a[0].v, a[1].c, y);                                             \
-        else                                                                                       \
-            loop_##name##_vv(p, n, a[0].v, a[1].v, y);                                             \
-        return;
-#define UNARY(name, ...) CALL_ONE(name)
-#define HIDDEN_UNARY(name, ...) CALL_ONE(name)
-#define FAMILY(name, ...) CALL_ONE(name)
-#define BINARY(name, ...) CALL_TWO(name)
-#define HIDDEN_BINARY(name, ...) CALL_TWO(name)
-#define TERNARY(name, ...)                                                                         \
-    case AD_OP_##name:                                                                             \
-        loop_##name(p, n, a[0].v, a[1].v, a[2].v, a[0].c, a[1].c, a[2].c, y);                      \
-        return;
-#include "ad_ops.def"
-    case AD_N_OPS:
-        break;
-    }
-    ad_unreachable();
+    else
+        loops[op][single](p, n, args[0], args[1], args[2], y);
 }
 
 /* ---- words over vectors ---- */

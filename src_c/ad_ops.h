@@ -100,6 +100,15 @@ enum {
 void ad_op_vector(enum ad_op op, double p, size_t n, const struct ad_vec *a, double *y);
 
 /*
+ * ad_op_loop() is the loop in which ad_op_vector() does so, for arguments of which those whose bit is set in
+ * 'single' are one number repeated, at least one being a vector.  Arguments beyond the op's own are the first one
+ * again.  NULL if NumPy's loop is to be used.
+ */
+typedef void ad_vector_loop(double p, size_t n, const double *x, const double *z, const double *w,
+                            double *y);
+ad_vector_loop *ad_op_loop(enum ad_op op, unsigned single);
+
+/*
  * ad_op_vector_partial() returns the partial of 'op' with respect to argument 'arg' over n <= AD_TILE
  * elements.  The result is a constant, an argument, or lies in 'scratch' (AD_PARTIAL_SCRATCH doubles),
  * where it holds until 'scratch' is used again.

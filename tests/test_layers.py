@@ -43,6 +43,9 @@ C_ORDER = [
     "ad_io_read",
     "ad_rewrite",
     "ad_derive",
+    "ad_fuse",
+    "ad_plan",
+    "ad_run",
 ]
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
