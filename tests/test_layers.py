@@ -39,6 +39,7 @@ C_ORDER = [
     "ad_emit",
     "ad_program",
     "ad_rewrite",
+    "ad_simplify",
 ]
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
