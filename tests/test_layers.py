@@ -39,7 +39,10 @@ C_ORDER = [
     "ad_emit",
     "ad_program",
     "ad_rewrite",
+    "ad_sort",
     "ad_simplify",
+    "ad_sums",
+    "ad_reroll",
 ]
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
