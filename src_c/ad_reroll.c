@@ -45,6 +45,9 @@ struct roller {
 /* What to try, once each, with a group whose operands are not evenly spaced. */
 enum { BY_LINE = 1, BY_CONSTANT = 2, BY_DISTANCE = 4, BY_RUN = 8 };
 
+/* What comes after a group that is split is split as well, so a list is better than many parts. */
+enum { PARTS_MAX = 16 };
+
 /* Loops over the items of a vector, the last dimension fastest. */
 struct nest {
     int ndim;
@@ -474,7 +477,8 @@ static uint64_t split_key(const struct roller *w, const struct group *g, int way
  */
 static int32_t split(struct roller *w, const struct group *g, int way, int32_t *parts)
 {
-    int32_t *pick = w->pick + g->start, n_parts = 0, most = g->count / AD_VECTOR_MIN;
+    int32_t *pick = w->pick + g->start, n_parts = 0;
+    int32_t most = AD_MIN(g->count / AD_VECTOR_MIN, PARTS_MAX);
     uint32_t mask = clear_table(w, most);
 
     w->report->steps += 2 * (int64_t)g->count;
@@ -523,7 +527,7 @@ static int32_t split_runs(struct roller *w, const struct group *g, int n_args, c
     while (start < g->count) {
         int32_t left = g->count - start, even = left;
 
-        if (n_parts == g->count / LONG_RUN)
+        if (n_parts == AD_MIN(g->count / LONG_RUN, PARTS_MAX))
             return 1;
         if (left > 2)
             even = (int32_t)even_blocks(w, pick + start, left, 1, n_args, args);
@@ -613,17 +617,13 @@ static enum ad_status roll(struct roller *w, const struct group *g, int tried)
     memcpy(pick, as_was, (size_t)g->count * sizeof *pick);
     free(as_was);
     for (int way = BY_LINE; way <= BY_RUN; way *= 2) {
-        int32_t *parts, n_parts;
+        int32_t parts[PARTS_MAX + 1], n_parts;
 
         if (tried & way)
             continue;
         tried |= way;
-        parts = malloc(((size_t)g->count / AD_VECTOR_MIN + 2) * sizeof *parts);
-        if (!parts)
-            return AD_NO_MEMORY;
         n_parts = way < BY_RUN ? split(w, g, way, parts) : split_runs(w, g, n_args, args, parts);
         status = n_parts > 1 ? roll_parts(w, g, tried, n_parts, parts) : AD_OK;
-        free(parts);
         if (n_parts > 1)
             return status;
     }

@@ -54,7 +54,10 @@ enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *f
         r->slot_block[j] = AD_GONE;
     r->to->tape->hooks = tape->hooks;
     r->to->tape->symbolic = tape->symbolic;
-    status = ad_program_copy_origins(r->to, from);
+    /* passes seldom make a program larger; room that is not touched costs nothing */
+    status = ad_tape_grow(r->to->tape, tape->n, tape->n_slots, tape->n_consts, tape->n_aux);
+    if (!status)
+        status = ad_program_copy_origins(r->to, from);
     for (int k = 0; k < from->n_inputs && !status; k++) {
         const struct ad_view *input = &from->inputs[k];
 

@@ -187,8 +187,6 @@ static struct outcome arithmetic(int op, const struct operand *x)
     for (int k = 0; k < 2; k++) {
         if (op == AD_OP_add && is(&x[k], -0.0))
             return take(1 - k);
-        if (op == AD_OP_add && x[k].negated)
-            return change_bare(AD_OP_sub, 1 - k, k);
         if (op == AD_OP_mul && is(&x[k], 1))
             return take(1 - k);
         if (op == AD_OP_mul && is(&x[k], -1))
@@ -199,8 +197,6 @@ static struct outcome arithmetic(int op, const struct operand *x)
             return take(0);
         if (is(&x[0], -0.0))
             return change(AD_OP_neg, 1, 1);
-        if (x[1].negated)
-            return change_bare(AD_OP_add, 0, 1);
     }
     if (op == AD_OP_div && is(&x[1], 1))
         return take(0);
@@ -216,18 +212,31 @@ static struct outcome arithmetic(int op, const struct operand *x)
     return (struct outcome){.kind = KEEP};
 }
 
-static struct outcome identity(int op, double p, const struct operand *x)
+/* Identities that do not depend on which number a constant is; those of a parameter count as such. */
+static struct outcome uniform_identity(int op, double p, const struct operand *x)
 {
-    bool zero_left = is_zero(&x[0]), other_left = x[0].fixed && x[0].c != 0;
-
-    if (op == AD_OP_add || op == AD_OP_sub || op == AD_OP_mul || op == AD_OP_div)
-        return arithmetic(op, x);
     if (op == AD_OP_powi && p == 0)
         return number(1);
     if (op == AD_OP_powi && p == 1)
         return take(0);
     if (op == AD_OP_powi && p == 2)
         return change(AD_OP_square, 0, 0);
+    if (op == AD_OP_add && x[1].negated)
+        return change_bare(AD_OP_sub, 0, 1);
+    if (op == AD_OP_add && x[0].negated)
+        return change_bare(AD_OP_sub, 1, 0);
+    if (op == AD_OP_sub && x[1].negated)
+        return change_bare(AD_OP_add, 0, 1);
+    return (struct outcome){.kind = KEEP};
+}
+
+/* All others. */
+static struct outcome constant_identity(int op, const struct operand *x)
+{
+    bool zero_left = is_zero(&x[0]), other_left = x[0].fixed && x[0].c != 0;
+
+    if (op == AD_OP_add || op == AD_OP_sub || op == AD_OP_mul || op == AD_OP_div)
+        return arithmetic(op, x);
     if (op == AD_OP_pow && (is_zero(&x[1]) || is(&x[0], 1)))
         return number(1);
     if (op == AD_OP_pow && is(&x[1], 1))
@@ -251,9 +260,17 @@ static struct outcome identity(int op, double p, const struct operand *x)
     return (struct outcome){.kind = KEEP};
 }
 
+static struct outcome identity(int op, double p, const struct operand *x, bool all)
+{
+    struct outcome out = uniform_identity(op, p, x);
+
+    return out.kind == KEEP && all ? constant_identity(op, x) : out;
+}
+
 struct identities {
     struct ad_rewrite r;
     uint8_t *negated; /* of each new slot: 1 for the first result of a negation */
+    bool all;         /* those that depend on constants too */
 };
 
 static void describe_slot(const struct identities *s, int32_t slot, struct operand *x)
@@ -292,7 +309,7 @@ static enum ad_status simplify_scalar(struct identities *s, int32_t i)
         r->slot[tape->dst[i]] = bare_slot(s, slot[0]);
         return AD_OK;
     }
-    out = identity(op, ad_ops[op].family ? to->value[slot[1]] : 0, x);
+    out = identity(op, ad_ops[op].family ? to->value[slot[1]] : 0, x, s->all);
     if (out.kind == KEEP) {
         enum ad_status status = ad_rewrite_copy(r, i);
 
@@ -400,15 +417,30 @@ static enum ad_status change_block(struct identities *s, int32_t i, const struct
     return status;
 }
 
-/* Instruction i has been copied; see whether something simpler does. */
-static enum ad_status simplify_block(struct identities *s, int32_t i)
+/* Take back the newest instruction, whose results are the number c. */
+static enum ad_status take_number(struct identities *s, int32_t i, double c)
 {
     struct ad_rewrite *r = &s->r;
     struct ad_tape *to = r->to->tape;
+    int32_t length = ad_tape_length(r->from->tape, i), dst = r->from->tape->dst[i];
+    enum ad_status status = ad_rewrite_fixed(r, i, 1, &c);
+
+    if (status)
+        return status;
+    for (int32_t j = 0; j < length; j++)
+        r->slot[dst + j] = AD_GONE;
+    ad_tape_cut(to, to->n - 1, to->n_consts);
+    return AD_OK;
+}
+
+/* Instruction i has been copied; see whether something simpler does. */
+static enum ad_status simplify_block(struct identities *s, int32_t i)
+{
+    struct ad_tape *to = s->r.to->tape;
     int op = ad_tape_code(to, to->n - 1);
     int32_t length = ad_tape_length(to, to->n - 1);
     struct ad_view views[AD_MAX_ARGS], bare;
-    struct operand x[AD_MAX_ARGS] = {{0}};
+    struct operand x[AD_MAX_ARGS] = {{0}}, *taken;
     struct outcome out;
     double p;
     enum ad_status status = AD_OK;
@@ -419,20 +451,17 @@ static enum ad_status simplify_block(struct identities *s, int32_t i)
         describe_view(s, &views[k], &x[k]);
     if (op == AD_OP_neg && x[0].negated && bare_view(s, &views[0], &bare) && take_view(s, i, &bare))
         return AD_OK;
-    out = identity(op, p, x);
+    out = identity(op, p, x, s->all);
     switch (out.kind) {
     case TAKE:
         if (take_view(s, i, &views[out.args[0]]))
             return AD_OK;
+        taken = &x[out.args[0]];
+        if (taken->fixed && (length == 1 || is_small_whole(taken->c)))
+            return take_number(s, i, taken->c);
         break;
     case NUMBER:
-        status = ad_rewrite_fixed(r, i, 1, &out.c);
-        if (status)
-            return status;
-        for (int32_t j = 0; j < length; j++)
-            r->slot[r->from->tape->dst[i] + j] = AD_GONE;
-        ad_tape_cut(to, to->n - 1, to->n_consts);
-        return AD_OK;
+        return take_number(s, i, out.c);
     case CHANGE:
         status = change_block(s, i, &out, views);
         op = out.op;
@@ -487,10 +516,11 @@ static enum ad_status see_through(struct ad_rewrite *r, int32_t i)
     return AD_OK;
 }
 
-enum ad_status ad_pass_identities(const struct ad_program *from, struct ad_program **to)
+static enum ad_status apply_identities(const struct ad_program *from, struct ad_program **to,
+                                       bool all)
 {
     const struct ad_tape *tape = from->tape;
-    struct identities s;
+    struct identities s = {.all = all};
     enum ad_status status = ad_rewrite_begin(&s.r, from);
 
     s.negated = calloc((size_t)tape->n_slots + 1, 1); /* the new tape has no more slots */
@@ -513,6 +543,16 @@ enum ad_status ad_pass_identities(const struct ad_program *from, struct ad_progr
     }
     free(s.negated);
     return ad_rewrite_end(&s.r, status, to);
+}
+
+enum ad_status ad_pass_copies(const struct ad_program *from, struct ad_program **to)
+{
+    return apply_identities(from, to, false);
+}
+
+enum ad_status ad_pass_identities(const struct ad_program *from, struct ad_program **to)
+{
+    return apply_identities(from, to, true);
 }
 
 /* ---- common subexpressions ---- */

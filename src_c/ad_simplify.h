@@ -12,20 +12,26 @@
 enum ad_status ad_pass_constants(const struct ad_program *from, struct ad_program **to);
 
 /*
- * Identities that hold for every double, signed zeros, infinities and nan included (the sign and payload of
- * a nan excepted), and in every derivative:
+ * What reads a copy, or one of several parts put side by side, reads the original instead; and the identities
  *
- *     x * 1, x / 1, x - 0.0, x + -0.0, pow(x, 1), powi(x, 1), -(-x)             ->  x
- *     x * -1, x / -1, -0.0 - x                                                  ->  -x
- *     a + -b, a - -b                                                            ->  a - b, a + b
- *     x / c for c a power of two                                                ->  x * (1 / c)
- *     powi(x, 2)                                                                ->  square(x)
- *     pow(x, 0), powi(x, 0), pow(1, x)                                          ->  1
- *     products that are 0 where a factor is, with that factor 0                 ->  0
- *     the same with a factor that is another constant                           ->  its product
- *     where(c, a, b) for a constant c                                           ->  a or b
+ *     -(-x), powi(x, 1)  ->  x                      a + -b, a - -b  ->  a - b, a + b
+ *     powi(x, 2)         ->  square(x)              powi(x, 0)      ->  1
  *
- * What reads a copy, or one of several parts put side by side, reads the original instead.
+ * These do not depend on the numbers that constants are, so that the iterations of a loop stay alike.
+ */
+enum ad_status ad_pass_copies(const struct ad_program *from, struct ad_program **to);
+
+/*
+ * The same, and all other identities that hold for every double, signed zeros, infinities and nan included
+ * (the sign and payload of a nan excepted), and in every derivative:
+ *
+ *     x * 1, x / 1, x - 0.0, x + -0.0, pow(x, 1)                      ->  x
+ *     x * -1, x / -1, -0.0 - x                                        ->  -x
+ *     x / c for c a power of two                                      ->  x * (1 / c)
+ *     pow(x, 0), pow(1, x)                                            ->  1
+ *     products that are 0 where a factor is, with that factor 0       ->  0
+ *     the same with a factor that is another constant                 ->  its product
+ *     where(c, a, b) for a constant c                                 ->  a or b
  */
 enum ad_status ad_pass_identities(const struct ad_program *from, struct ad_program **to);
 

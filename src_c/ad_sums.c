@@ -163,15 +163,15 @@ static int32_t term(struct chains *c, int32_t slot, bool negative)
 static enum ad_status list_terms(struct chains *c, int32_t i, int32_t *n_listed)
 {
     const struct ad_tape *tape = c->r.from->tape;
-    int32_t most = c->terms[tape->dst[i]], at = most, n_stack = 0;
+    int32_t sum = tape->dst[i], most = c->terms[sum], at = most, n_stack = 0;
 
-    c->stack[n_stack++] = tape->dst[i];
+    c->stack[n_stack++] = sum;
     while (n_stack > 0) {
         int32_t slot = c->stack[--n_stack];
         bool negative = false;
 
         /* down the right-hand sides; what is on the left waits */
-        while (slot >= 0 && c->role[slot] != NONE) {
+        while (slot == sum || (slot >= 0 && c->role[slot] == PART)) {
             int32_t j = ad_tape_producer(tape, slot);
 
             c->stack[n_stack++] = tape->a[j];

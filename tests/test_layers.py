@@ -43,6 +43,7 @@ C_ORDER = [
     "ad_simplify",
     "ad_sums",
     "ad_reroll",
+    "ad_optimise",
 ]
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
