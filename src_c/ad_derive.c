@@ -27,11 +27,30 @@ static bool needs_values(const struct ad_program *program)
     return false;
 }
 
-/* An input of this shape, after those of 'from'. */
-static enum ad_status add_seed(struct ad_program *program, int ndim, const int64_t *shape)
+/* A shape with a dimension of lanes before it; the shape itself of 0 lanes. */
+static enum ad_status with_lanes(int64_t lanes, const struct ad_view *like, struct ad_view *shaped)
 {
-    enum ad_status status = ad_program_add_input(program, ndim, shape, NULL);
+    int lead = lanes > 0;
+
+    if (like->ndim + lead > AD_MAX_DIMS)
+        return AD_TOO_MANY_DIMS;
+    shaped->ndim = like->ndim + lead;
+    shaped->shape[0] = lanes;
+    for (int d = 0; d < like->ndim; d++)
+        shaped->shape[lead + d] = like->shape[d];
+    return AD_OK;
+}
+
+/* An input of the shape of 'like' with lanes, after those of 'from'. */
+static enum ad_status add_seed(struct ad_program *program, int64_t lanes,
+                               const struct ad_view *like)
+{
     struct ad_tape *tape = program->tape;
+    struct ad_view shaped;
+    enum ad_status status = with_lanes(lanes, like, &shaped);
+
+    if (!status)
+        status = ad_program_add_input(program, shaped.ndim, shaped.shape, NULL);
 
     if (!status && !tape->symbolic)
         for (int32_t slot = tape->dst[tape->n - 1]; slot < tape->n_slots; slot++)
@@ -72,15 +91,20 @@ static enum ad_status derivation_copy(struct derivation *d)
     return status;
 }
 
-/* Results become outputs, in the shapes of 'like'; gives up the references to them. */
-static enum ad_status take_results(struct derivation *d, int n, const struct ad_view *like)
+/* Results become outputs, in the shapes of 'like' with lanes; gives up the references to them. */
+static enum ad_status take_results(struct derivation *d, int n, int64_t lanes,
+                                   const struct ad_view *like)
 {
     enum ad_status status = AD_OK;
+    struct ad_view shaped;
 
     for (int k = 0; k < n; k++) {
-        ad_view_broadcast(&d->results[k], like[k].ndim, like[k].shape);
         if (!status)
+            status = with_lanes(lanes, &like[k], &shaped);
+        if (!status) {
+            ad_view_broadcast(&d->results[k], shaped.ndim, shaped.shape);
             status = ad_program_add_output(d->r.to, &d->results[k]);
+        }
         ad_view_drop(&d->results[k]);
     }
     return status;
@@ -130,7 +154,7 @@ enum ad_status ad_derive_reverse(const struct ad_program *from, int n_wanted, co
         if (ones) {
             d.seeds[k] = ad_view_number(1);
         } else {
-            status = add_seed(d.r.to, from->outputs[k].ndim, from->outputs[k].shape);
+            status = add_seed(d.r.to, 0, &from->outputs[k]);
             if (!status)
                 d.seeds[k] = d.r.to->inputs[from->n_inputs + k];
         }
@@ -143,28 +167,44 @@ enum ad_status ad_derive_reverse(const struct ad_program *from, int n_wanted, co
         status = ad_emit_reverse(d.r.to->tape, from->n_outputs, d.outputs, d.seeds, n_wanted,
                                  d.inputs, d.results);
     if (!status)
-        status = take_results(&d, n_wanted, d.inputs);
+        status = take_results(&d, n_wanted, 0, d.inputs);
     return derivation_end(&d, status, keep, to);
 }
 
-enum ad_status ad_derive_forward(const struct ad_program *from, int n_wanted, const int *wanted,
-                                 bool keep, struct ad_program **to)
+static enum ad_status forward(const struct ad_program *from, int64_t lanes, int n_wanted,
+                              const int *wanted, bool keep, struct ad_program **to)
 {
     struct derivation d;
     enum ad_status status = derivation_begin(&d, from);
 
     for (int k = 0; k < n_wanted && !status; k++)
-        status = add_seed(d.r.to, from->inputs[wanted[k]].ndim, from->inputs[wanted[k]].shape);
+        status = add_seed(d.r.to, lanes, &from->inputs[wanted[k]]);
     if (!status)
         status = derivation_copy(&d);
     for (int k = 0; k < n_wanted && !status; k++) {
         d.inputs[k] = d.r.to->inputs[wanted[k]];
         d.seeds[k] = d.r.to->inputs[from->n_inputs + k];
     }
-    if (!status)
+    if (!status && lanes)
+        status = ad_emit_forward_lanes(d.r.to->tape, lanes, n_wanted, d.inputs, d.seeds,
+                                       from->n_outputs, d.outputs, d.results);
+    else if (!status)
         status = ad_emit_forward(d.r.to->tape, n_wanted, d.inputs, d.seeds, from->n_outputs,
                                  d.outputs, d.results);
     if (!status)
-        status = take_results(&d, from->n_outputs, from->outputs);
+        status = take_results(&d, from->n_outputs, lanes, from->outputs);
     return derivation_end(&d, status, keep, to);
+}
+
+enum ad_status ad_derive_forward(const struct ad_program *from, int n_wanted, const int *wanted,
+                                 bool keep, struct ad_program **to)
+{
+    return forward(from, 0, n_wanted, wanted, keep, to);
+}
+
+enum ad_status ad_derive_forward_lanes(const struct ad_program *from, int64_t lanes, int n_wanted,
+                                       const int *wanted, bool keep, struct ad_program **to)
+{
+    ad_assert(lanes > 0);
+    return forward(from, lanes, n_wanted, wanted, keep, to);
 }

@@ -36,6 +36,8 @@ C_ORDER = [
     "ad_norm",
     "ad_sweep",
     "ad_taylor",
+    "ad_emit_algebra",
+    "ad_emit_forward",
     "ad_emit",
     "ad_program",
     "ad_check",

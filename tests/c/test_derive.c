@@ -145,6 +145,71 @@ static void check_forward(struct program *p, const struct ad_program *first, con
     free(want12);
 }
 
+/* Lanes: lane l moves along s[l] times the first direction plus t[l] times the second. */
+static void check_lanes(struct program *p, const struct ad_program *first, const double *x)
+{
+    const int wanted = 0;
+    int64_t n = p->value[0].size, lanes = rng_int(&p->rng, 1, 5), at = 0;
+    struct ad_program *forward, *twice;
+    double *t1 = direction_of(p, D1), *t2 = direction_of(p, D2), *want1 = components(p, D1),
+           *want2 = components(p, D2), *want12 = components(p, D12), s[5], t[5],
+           *tangents = malloc(((size_t)(lanes * n) + 1) * sizeof *tangents);
+    struct arguments args = {2, {x, tangents}};
+    struct results got;
+
+    for (int64_t l = 0; l < lanes; l++) {
+        s[l] = rng_uniform(&p->rng, -1, 1);
+        t[l] = rng_int(&p->rng, 0, 1) ? rng_uniform(&p->rng, -1, 1) : 0;
+        for (int64_t i = 0; i < n; i++)
+            tangents[l * n + i] = s[l] * t1[i] + t[l] * t2[i];
+    }
+    check_note("%" PRId64 " lanes\n", lanes);
+    MAKE(ad_derive_forward_lanes(first, lanes, 1, &wanted, false, &forward));
+    got = replayed(forward, &args);
+    for (int k = 0; k < first->n_outputs; k++) {
+        int64_t size = ad_view_size(&first->outputs[k]);
+
+        CHECK(ad_view_size(&forward->outputs[k]) == lanes * size, "size of output %d", k);
+        for (int64_t l = 0; l < lanes; l++)
+            for (int64_t j = 0; j < size; j++) {
+                double a = s[l] * want1[at + j], b = t[l] * want2[at + j],
+                       found = got.output[k][l * size + j];
+
+                CHECK(close_to(found, a + b, 100 + fabs(a) + fabs(b)),
+                      "output %d[%" PRId64 "], lane %" PRId64 ": %.17g, not %.17g", k, j, l, found,
+                      a + b);
+            }
+        at += size;
+    }
+    n_compared += got.size;
+    results_free(&got);
+
+    /* lane 0, along the first direction alone, moved along the second, which is one lane */
+    for (int64_t i = 0; i < n * lanes; i++)
+        tangents[i] = i < n ? t1[i] : 0;
+    MAKE(ad_derive_forward_lanes(forward, 1, 1, &wanted, false, &twice));
+    args = (struct arguments){3, {x, tangents, t2}};
+    got = replayed(twice, &args);
+    at = 0;
+    for (int k = 0; k < first->n_outputs; k++) {
+        int64_t size = ad_view_size(&first->outputs[k]);
+
+        check_close(size, got.output[k], want12 + at, 1e4, "lanes of lanes");
+        for (int64_t j = size; j < size * lanes; j++)
+            CHECK(got.output[k][j] == 0 || isnan(got.output[k][j]), "a lane that does not move");
+        at += size;
+    }
+    results_free(&got);
+    ad_program_free(twice);
+    ad_program_free(forward);
+    free(t1);
+    free(t2);
+    free(want1);
+    free(want2);
+    free(want12);
+    free(tangents);
+}
+
 /* Gradient and Hessian product along the first direction, by sweeps over the recording. */
 static void sweep(struct program *p, const double *w, double *gradient, double *product)
 {
@@ -246,6 +311,7 @@ static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
     x = recorded_inputs(&program);
     fail_in = fail;
     check_forward(&program, first, x);
+    check_lanes(&program, first, x);
     check_reverse(&program, first, x);
     fail_in = -1;
     ad_program_free(first);
