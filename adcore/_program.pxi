@@ -139,6 +139,8 @@ cdef class Program:
     """
 
     cdef ad_program *program
+    cdef ad_pass_report report
+    cdef bint reassociate
     cdef ad_plan *plan                  # made at the first run
     cdef ad_frame *spare[MOST_FRAMES]   # frames that no run uses at the moment
     cdef int n_spare
@@ -183,13 +185,20 @@ cdef class Program:
         else:
             ad_frame_free(frame)
 
-    cdef int take(self, ad_program *program) except -1:
-        """Own a C program from here on."""
-        self.program = program
+    cdef int take(self, ad_program *raw, bint reassociate) except -1:
+        """Own a C program from here on, once it is optimised; frees the other."""
+        cdef int k
         self.known = {}
         self.lock = __import__("threading").Lock()
-        self.input_shapes = [view_shape(&program.inputs[k]) for k in range(program.n_inputs)]
-        self.output_shapes = [view_shape(&program.outputs[k]) for k in range(program.n_outputs)]
+        self.reassociate = reassociate
+        try:
+            check(ad_optimise(raw, reassociate, &self.program, &self.report))
+        finally:
+            ad_program_free(raw)
+        self.input_shapes = [view_shape(&self.program.inputs[k])
+                             for k in range(self.program.n_inputs)]
+        self.output_shapes = [view_shape(&self.program.outputs[k])
+                              for k in range(self.program.n_outputs)]
         return 0
 
     def run(self, list inputs, list outputs):
@@ -252,7 +261,6 @@ cdef class Program:
         cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
         cdef int n = len(wanted)
         cdef ad_program *raw = NULL
-        cdef ad_program *lean = NULL
         cdef Program out = Program.__new__(Program)
         if kind in ("jvp", "value_and_jvp"):
             check(ad_derive_forward(self.program, n, w, kind != "jvp", &raw))
@@ -261,11 +269,7 @@ cdef class Program:
                                     &raw))
         else:
             raise ValueError(f"no derivative is called {kind!r}")
-        try:
-            check(ad_pass_dead(raw, &lean))
-        finally:
-            ad_program_free(raw)
-        out.take(lean)
+        out.take(raw, self.reassociate)
         return out
 
     cdef object outcome(self, ad_frame *frame, int k):
@@ -297,7 +301,7 @@ cdef class Program:
                 self.program.origins[j].function.decode())
 
 
-def record_program(function, list inputs):
+def record_program(function, list inputs, bint reassociate=True):
     """Run `function` on a tape of its own.
 
     Parameters
@@ -374,6 +378,7 @@ def record_program(function, list inputs):
         check(ad_pass_dead(program, &frozen))
     finally:
         ad_program_free(program)
+    frozen.tape.symbolic = not ad_program_needs_values(frozen)
     out = Program.__new__(Program)
-    out.take(frozen)
+    out.take(frozen, reassociate)
     return out, where

@@ -337,7 +337,7 @@ class Compiled:
         for tree in arguments.trees:
             if type(tree) is _Floats:
                 marked[tree.at] = (arguments.inputs[tree.at], True)
-        program, where = _core.record_program(run, marked)
+        program, where = _core.record_program(run, marked, self.reassociate)
         where = [(varies, v if varies else _constant(self.name, v)) for varies, v in where]
         return _Path(self.name, program, where, found[0])
 

@@ -454,6 +454,19 @@ static enum ad_status copy_notes(struct ad_rewrite *r, int32_t i)
     return status;
 }
 
+/* Variables that are no inputs of the program, as a derivative inside of it has them, are constants. */
+static enum ad_status bind_variables(struct ad_rewrite *r, int32_t i)
+{
+    const struct ad_tape *tape = r->from->tape;
+    int32_t length = ad_tape_length(tape, i), dst = tape->dst[i];
+    enum ad_status status = ad_tape_grow(r->to->tape, 0, 0, length, 0);
+
+    ad_assert(!tape->symbolic);
+    for (int32_t j = 0; j < length && !status; j++)
+        r->slot[dst + j] = ad_tape_const(r->to->tape, tape->value[dst + j]);
+    return status;
+}
+
 enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i)
 {
     const struct ad_tape *tape = r->from->tape;
@@ -462,6 +475,8 @@ enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i)
     enum ad_status status;
 
     ad_tape_here(to, ad_tape_origin(tape, i));
+    if (ad_tape_code(tape, i) == AD_INPUT)
+        return bind_variables(r, i);
     if (ad_tape_is_array(tape, i)) {
         status = copy_block(r, i);
     } else {

@@ -46,6 +46,7 @@ int32_t ad_rewrite_slot(struct ad_rewrite *r, int32_t slot);
 /* The slot of a constant, one for all that are equal bit by bit; AD_GONE without memory. */
 int32_t ad_rewrite_const(struct ad_rewrite *r, double c);
 
+/* An AD_INPUT, which is none of the program's inputs here, becomes constants. */
 enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i);
 /* The results of old instruction i are the new slots first, first + 1, ... */
 void ad_rewrite_results(struct ad_rewrite *r, int32_t i, int32_t first);
