@@ -301,6 +301,166 @@ cdef class Program:
                 self.program.origins[j].function.decode())
 
 
+# ---- short calls ----
+
+
+cdef enum:
+    MOST_ARGS = 8
+    MOST_RESULTS = 8
+
+
+cdef class Entry:
+    """A way in for the commonest calls: floats and arrays, of the shapes of the call before.
+
+    Any other call, and one for which the program does not hold, goes to `slow`.
+    """
+
+    cdef object slow
+    cdef Program program
+    cdef bint valued            # the first result is the value: (value, others...)
+    cdef int n_args, n_results
+    cdef int ndim[MOST_ARGS]    # -1: a float
+    cdef cnp.npy_intp *dims[MOST_ARGS]
+    cdef int result_ndim[MOST_RESULTS]
+    cdef cnp.npy_intp *result_dims[MOST_RESULTS]
+    cdef cnp.npy_intp room[2 * MOST_ARGS * MOST_RESULTS]
+
+    def __init__(self, slow):
+        self.slow = slow
+
+    def prime(self, Program program, list kinds, bint valued):
+        """Let calls with arguments of these kinds, "float" or a shape, run the program."""
+        cdef int i, d, at = 0
+        self.program = None
+        shapes = [*kinds, *program.output_shapes]
+        if len(kinds) > MOST_ARGS or len(program.output_shapes) > MOST_RESULTS \
+                or sum([len(s) for s in shapes if s != "float"]) > 2 * MOST_ARGS * MOST_RESULTS:
+            return
+        self.n_args, self.n_results = len(kinds), len(program.output_shapes)
+        for i in range(self.n_args + self.n_results):
+            shape = shapes[i]
+            if i < self.n_args:
+                self.ndim[i] = -1 if shape == "float" else len(shape)
+                self.dims[i] = &self.room[at]
+            else:
+                self.result_ndim[i - self.n_args] = len(shape)
+                self.result_dims[i - self.n_args] = &self.room[at]
+            if shape != "float":
+                for d in range(len(shape)):
+                    self.room[at] = shape[d]
+                    at += 1
+        self.valued = valued
+        self.program = program
+
+    cdef object run(self, PyObject *const *args):
+        """The result, or None if these arguments are for `slow`."""
+        cdef const double *given[MOST_ARGS]
+        cdef double *found[MOST_RESULTS]
+        cdef double number[MOST_ARGS]
+        cdef double value[MOST_RESULTS]
+        cdef Program program = self.program
+        cdef cnp.ndarray array
+        cdef ad_frame *frame
+        cdef ad_status status
+        cdef int i, d, failed = -1
+        for i in range(self.n_args):
+            if self.ndim[i] < 0:
+                if not PyFloat_Check(<object>args[i]):
+                    return None
+                number[i] = PyFloat_AS_DOUBLE(<object>args[i])
+                given[i] = &number[i]
+                continue
+            if type(<object>args[i]) is not cnp.ndarray:
+                return None
+            array = <cnp.ndarray><object>args[i]
+            if cnp.PyArray_TYPE(array) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(array) \
+                    or cnp.PyArray_NDIM(array) != self.ndim[i]:
+                return None
+            for d in range(self.ndim[i]):
+                if cnp.PyArray_DIM(array, d) != self.dims[i][d]:
+                    return None
+            given[i] = <const double *>cnp.PyArray_DATA(array)
+        frame = program.take_frame()
+        out = []
+        for i in range(self.n_results):
+            if self.result_ndim[i] == 0:
+                found[i] = &value[i]
+            else:
+                array = cnp.PyArray_SimpleNew(self.result_ndim[i], self.result_dims[i],
+                                              cnp.NPY_DOUBLE)
+                found[i] = <double *>cnp.PyArray_DATA(array)
+                out.append(array)
+        if program.alone:
+            status = ad_run(program.plan, frame, given, found, &failed)
+        else:
+            with nogil:
+                status = ad_run(program.plan, frame, given, found, &failed)
+        program.give_frame(frame)
+        check(status)
+        if failed >= 0:
+            return None
+        if self.n_results == 1:
+            return value[0] if self.result_ndim[0] == 0 else array
+        if self.n_results == 2 and self.valued and self.result_ndim[1] > 0:
+            return value[0], array
+        arrays = iter(out)
+        return tuple([value[i] if self.result_ndim[i] == 0 else next(arrays)
+                      for i in range(self.n_results)])
+
+
+cdef object entry_called(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names):
+    """The C function behind grad and its like of a compiled function; self is the Entry."""
+    cdef Entry entry = <Entry><object>self
+    cdef Py_ssize_t i, n_names
+    if names == NULL and n == entry.n_args and entry.program is not None \
+            and ad_local.program == NULL:
+        result = entry.run(args)
+        if result is not None:
+            return result
+    n_names = 0 if names == NULL else len(<tuple>names)
+    return entry.slow(*[<object>args[i] for i in range(n)],
+                      **{(<tuple>names)[i]: <object>args[n + i] for i in range(n_names)})
+
+
+cdef extern from *:
+    """
+    typedef PyObject *(*ad_keyword_call)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+    static PyObject *ad_method_new(ad_keyword_call call, PyObject *self)
+    {
+        static PyMethodDef def = {"method of a compiled function", NULL,
+                                  METH_FASTCALL | METH_KEYWORDS, NULL};
+
+        def.ml_meth = (PyCFunction)(void (*)(void))call;
+        return PyCFunction_NewEx(&def, self, NULL);
+    }
+    """
+    ctypedef object (*ad_keyword_call)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *)
+    object ad_method_new(ad_keyword_call call, object self)
+
+
+def entry_function(Entry entry):
+    """A C function that is called as entry.slow is."""
+    return ad_method_new(<ad_keyword_call>entry_called, entry)
+
+
+cdef class Called:
+    """A base whose instances are called through the Entry that is given to it as `entry`."""
+
+    cdef public Entry entry
+
+    def __call__(self, *args, **kwargs):
+        cdef PyObject *items[MOST_ARGS]
+        cdef Py_ssize_t i, n = len(args)
+        if not kwargs and n == self.entry.n_args and self.entry.program is not None \
+                and ad_local.program == NULL:
+            for i in range(n):
+                items[i] = <PyObject *>args[i]
+            result = self.entry.run(items)
+            if result is not None:
+                return result
+        return self.entry.slow(*args, **kwargs)
+
+
 def record_program(function, list inputs, bint reassociate=True):
     """Run `function` on a tape of its own.
 
