@@ -333,10 +333,10 @@ cdef extern from "ad_optimise.h" nogil:
 
 
 cdef extern from "ad_derive.h" nogil:
-    ad_status ad_derive_reverse(const ad_program *source, int n_wanted, const int *wanted, bint ones,
+    ad_status ad_derive_reverse(const ad_program *source, int n_wanted, const int *wanted,
+                                bint ones, bint keep, ad_program **to)
+    ad_status ad_derive_forward(const ad_program *source, int n_wanted, const int *wanted,
                                 bint keep, ad_program **to)
-    ad_status ad_derive_forward(const ad_program *source, int n_wanted, const int *wanted, bint keep,
-                                ad_program **to)
 
 
 cdef extern from "ad_run.h" nogil:

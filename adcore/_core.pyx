@@ -29,8 +29,8 @@ cnp.import_array()
 cdef extern from *:
     """
     #include "ad_program.h"
-    /* Each thread has a tape of its own, and may have turned recording off.  While a program is being
-     * recorded the tape is the program's. */
+    /* Each thread has a tape of its own, and may have turned recording off.  While a program is
+     * being recorded the tape is the program's. */
     struct ad_local_state { struct ad_tape *tape; int off; struct ad_program *program; };
     #if defined(_MSC_VER)
     static __declspec(thread) struct ad_local_state ad_local;
