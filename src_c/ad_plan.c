@@ -356,8 +356,8 @@ static enum ad_status operand(struct builder *b, const struct ad_view *view, int
     struct ad_walk walk;
     struct ad_move *move;
     enum ad_move_kind kind = AD_MOVE_GATHER;
+    struct ad_view merged;
     enum ad_status status;
-    int last;
 
     *single = false;
     if (in_group && view->place == AD_SLOTS && view->base >= 0 && n > 0) {
@@ -369,7 +369,16 @@ static enum ad_status operand(struct builder *b, const struct ad_view *view, int
             return AD_OK;
         }
     }
-    status = walk_of_view(b, view, 0, &walk);
+    if (b->step->row && view->place != AD_LIST && view->ndim > 1 &&
+        view->shape[view->ndim - 1] == b->step->row &&
+        (view->stride[view->ndim - 1] == 0 || view->stride[view->ndim - 1] == 1)) {
+        kind = AD_MOVE_LOCATE; /* row by row, unless it is a run as a whole */
+        ad_view_copy(&merged, view);
+    } else {
+        ad_view_copy(&merged, view);
+        ad_views_collapse(1, &merged);
+    }
+    status = walk_of_view(b, &merged, 0, &walk);
     if (status)
         return status;
     *ref = (struct ad_ref){walk.space, 1, walk.base};
@@ -380,12 +389,7 @@ static enum ad_status operand(struct builder *b, const struct ad_view *view, int
     }
     if (is_run(&walk))
         return AD_OK;
-    last = walk.ndim - 1;
-    if (b->step->row && last > 0 && !walk.list && walk.shape[last] == b->step->row &&
-        (walk.stride[last] == 0 || walk.stride[last] == 1)) {
-        kind = AD_MOVE_LOCATE;
-        *single = walk.stride[last] == 0;
-    }
+    *single = kind == AD_MOVE_LOCATE && walk.stride[walk.ndim - 1] == 0;
     for (int64_t m = plan->n_moves - 1;
          in_group && m >= AD_MAX(b->first_gather, plan->n_moves - 64); m--)
         if (plan->moves[m].kind == kind && same_walk(&plan->moves[m].walk, &walk)) {
@@ -594,12 +598,14 @@ static enum ad_status plan_pair(struct builder *b, const struct ad_member *membe
         move = add_move(b, move_kind, n);
         if (!move)
             return AD_NO_MEMORY;
-        status = walk_of_view(b, &to, i, &move->walk);
-        if (kind == AD_PAIR_SUM) {
-            move->walk.ndim = AD_MAX(to.ndim - 1, 0);
+        if (kind == AD_PAIR_SUM) { /* one place for each row */
             move->n = ad_pair_row(&to);
             move->sum = b->n_sums++;
+            to.ndim = AD_MAX(to.ndim - 1, 0);
+        } else {
+            ad_views_collapse(1, &to);
         }
+        status = walk_of_view(b, &to, i, &move->walk);
     }
     move->x[0] = x;
     move->single = (uint8_t)((unsigned)single | (unsigned)in_row_the_same(&from) << 1);

@@ -120,6 +120,21 @@ static int64_t locate(const struct ad_walk *walk, int ndim, int64_t flat, int64_
         }                                                                                          \
     } while (0)
 
+AD_VECTOR static void add_run(double *y, const double *x, int64_t n)
+{
+    AD_INDEPENDENT
+    for (int64_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+/* The step between the elements of a row. */
+static int64_t row_step(const struct ad_walk *walk)
+{
+    return walk->ndim ? walk->stride[walk->ndim - 1] : 0;
+}
+
+enum { LONG = 32 }; /* so many doubles are worth a call */
+
 static void gather(const struct ad_walk *walk, const double *from, int64_t start, int64_t n,
                    double *y)
 {
@@ -128,15 +143,30 @@ static void gather(const struct ad_walk *walk, const double *from, int64_t start
 #define LISTED(i, at, m)                                                                           \
     for (int64_t j = 0; j < (m); j++)                                                              \
     y[(i) + j] = from[list[(at) + j * walk_step]]
+#define RUN(i, at, m)                                                                              \
+    do {                                                                                           \
+        if ((m) >= LONG)                                                                           \
+            memcpy(y + (i), from + (at), (size_t)(m) * sizeof *y);                                 \
+        else                                                                                       \
+            AD_INDEPENDENT for (int64_t j = 0; j < (m); j++) y[(i) + j] = from[(at) + j];          \
+    } while (0)
+#define SAME(i, at, m)                                                                             \
+    for (int64_t j = 0; j < (m); j++)                                                              \
+    y[(i) + j] = from[at]
 #define SPACED(i, at, m)                                                                           \
     for (int64_t j = 0; j < (m); j++)                                                              \
     y[(i) + j] = from[(at) + j * walk_step]
     if (list)
         WALK_ROWS(walk, start, n, LISTED);
+    else if (row_step(walk) == 1)
+        WALK_ROWS(walk, start, n, RUN);
+    else if (row_step(walk) == 0)
+        WALK_ROWS(walk, start, n, SAME);
     else
         WALK_ROWS(walk, start, n, SPACED);
 }
 
+/* x is n elements, or one if 'step' is 0. */
 static void put(const struct ad_walk *walk, double *to, int64_t start, int64_t n, const double *x,
                 int64_t step)
 {
@@ -162,11 +192,29 @@ static void scatter(const struct ad_walk *walk, double *to, int64_t start, int64
 #define ADD_LISTED(i, at, m)                                                                       \
     for (int64_t j = 0; j < (m); j++)                                                              \
     to[list[(at) + j * walk_step]] += x[((i) + j) * step]
+#define ADD_UP(i, at, m)                                                                           \
+    do {                                                                                           \
+        double total = to[at];                                                                     \
+        for (int64_t j = 0; j < (m); j++)                                                          \
+            total += x[((i) + j) * step];                                                          \
+        to[at] = total;                                                                            \
+    } while (0)
+#define ADD_RUN(i, at, m)                                                                          \
+    do {                                                                                           \
+        if ((m) >= LONG)                                                                           \
+            add_run(to + (at), x + (i), m);                                                        \
+        else                                                                                       \
+            AD_INDEPENDENT for (int64_t j = 0; j < (m); j++) to[(at) + j] += x[(i) + j];           \
+    } while (0)
 #define ADD_SPACED(i, at, m)                                                                       \
     for (int64_t j = 0; j < (m); j++)                                                              \
     to[(at) + j * walk_step] += x[((i) + j) * step]
     if (list)
         WALK_ROWS(walk, start, n, ADD_LISTED);
+    else if (row_step(walk) == 0)
+        WALK_ROWS(walk, start, n, ADD_UP);
+    else if (row_step(walk) == 1 && step == 1)
+        WALK_ROWS(walk, start, n, ADD_RUN);
     else
         WALK_ROWS(walk, start, n, ADD_SPACED);
 }
@@ -261,13 +309,6 @@ static void sum_rows(const struct ad_move *move, struct ad_sum *sum, double *to,
 }
 
 /* ---- moves ---- */
-
-AD_VECTOR static void add_run(double *y, const double *x, int64_t n)
-{
-    AD_INDEPENDENT
-    for (int64_t i = 0; i < n; i++)
-        y[i] += x[i];
-}
 
 AD_VECTOR static void first_run(double *y, const double *x, int64_t n)
 {
@@ -680,6 +721,36 @@ static bool guard_holds(const struct ad_plan *plan, struct ad_frame *frame, int 
     return memcmp(seen, plan->expected[g], (size_t)reading->n * sizeof *seen) == 0;
 }
 
+enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, int64_t k)
+{
+    const struct ad_plan_step *step = &plan->steps[k];
+
+    switch (step->kind) {
+    case AD_PLAN_RUN:
+        run_words(plan, plan->words + step->first, frame);
+        return AD_OK;
+    case AD_PLAN_GROUP:
+        run_group(plan, step, frame);
+        return AD_OK;
+    case AD_PLAN_MATMUL:
+        run_matmul(step, frame);
+        return AD_OK;
+    case AD_PLAN_CUMSUM:
+        run_cumsum(step, frame);
+        return AD_OK;
+    case AD_PLAN_EXTREMUM:
+        run_extremum(step, frame);
+        return AD_OK;
+    case AD_PLAN_NORM:
+        run_norm(step, frame);
+        return AD_OK;
+    case AD_PLAN_CALL:
+        return run_call(plan, step, frame);
+    }
+    ad_unreachable();
+    return AD_OK;
+}
+
 enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
                       const double *const *inputs, double *const *outputs, int *failed)
 {
@@ -697,33 +768,8 @@ enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
         memcpy(frame->value + load->to, inputs[load->input] + load->at,
                (size_t)load->n * sizeof *frame->value);
     }
-    for (int64_t k = 0; k < plan->n_steps && !status; k++) {
-        const struct ad_plan_step *step = &plan->steps[k];
-
-        switch (step->kind) {
-        case AD_PLAN_RUN:
-            run_words(plan, plan->words + step->first, frame);
-            break;
-        case AD_PLAN_GROUP:
-            run_group(plan, step, frame);
-            break;
-        case AD_PLAN_MATMUL:
-            run_matmul(step, frame);
-            break;
-        case AD_PLAN_CUMSUM:
-            run_cumsum(step, frame);
-            break;
-        case AD_PLAN_EXTREMUM:
-            run_extremum(step, frame);
-            break;
-        case AD_PLAN_NORM:
-            run_norm(step, frame);
-            break;
-        case AD_PLAN_CALL:
-            status = run_call(plan, step, frame);
-            break;
-        }
-    }
+    for (int64_t k = 0; k < plan->n_steps && !status; k++)
+        status = ad_run_step(plan, frame, k);
     for (int g = 0; g < plan->n_guards && !status && *failed < 0; g++)
         if (!guard_holds(plan, frame, g))
             *failed = g;
