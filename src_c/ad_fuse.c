@@ -279,8 +279,24 @@ struct pairs {
     int32_t instr;
     int32_t step;            /* of the pair before, or -1 */
     bool alike;              /* all are whole, and in one group */
+    bool chain;              /* each pair of this step keeps the order with the one before */
     struct ad_view previous; /* what the pair before is added to */
+    int64_t low, high;       /* the results that pairs of this step are added to */
 };
+
+/* The results that are added to, first and last. */
+static void reach_of(const struct ad_view *to, int64_t size, int64_t *low, int64_t *high)
+{
+    *low = 0;
+    *high = size - 1;
+    if (to->place != AD_OWN)
+        return;
+    *low = *high = to->base;
+    for (int d = 0; d < to->ndim; d++) {
+        *low += AD_MIN(to->stride[d] * (to->shape[d] - 1), 0);
+        *high += AD_MAX(to->stride[d] * (to->shape[d] - 1), 0);
+    }
+}
 
 static enum ad_status schedule_pair(struct schedule *s, struct pairs *pairs, const int64_t *words)
 {
@@ -290,14 +306,17 @@ static enum ad_status schedule_pair(struct schedule *s, struct pairs *pairs, con
     struct ad_view from, to;
     enum ad_step_kind kind;
     enum ad_status status;
-    int64_t n;
+    int64_t n, low, high;
+    bool apart, chain;
 
     ad_view_decode(ad_view_decode(words, &from), &to);
     n = ad_view_size(&to);
     kind = n <= AD_SHORT ? AD_STEP_RUN : AD_STEP_GROUP;
     need_view(s, &earliest, &from, kind);
-    if (pairs->step >= 0 && kind == AD_STEP_GROUP && !block[4] &&
-        !keep_order(&pairs->previous, &to, n))
+    reach_of(&to, block[2], &low, &high);
+    apart = block[4] || low > pairs->high || high < pairs->low;
+    chain = pairs->chain && keep_order(&pairs->previous, &to, n);
+    if (pairs->step >= 0 && kind == AD_STEP_GROUP && !apart && !chain)
         earliest.after = AD_MAX(earliest.after, pairs->step);
     status = append_member(s, pairs->instr, words - block,
                            step_for(s, kind, n, row_of(&from), &earliest));
@@ -305,6 +324,15 @@ static enum ad_status schedule_pair(struct schedule *s, struct pairs *pairs, con
         return status;
     pairs->alike &= ad_pair_kind(&to) == AD_PAIR_RANGE && n == block[2] &&
                     (pairs->step < 0 || pairs->step == s->fusion->results[pairs->instr].step);
+    if (pairs->step == s->fusion->results[pairs->instr].step) {
+        pairs->chain = chain;
+        pairs->low = AD_MIN(pairs->low, low);
+        pairs->high = AD_MAX(pairs->high, high);
+    } else {
+        pairs->chain = true;
+        pairs->low = low;
+        pairs->high = high;
+    }
     pairs->step = s->fusion->results[pairs->instr].step;
     ad_view_copy(&pairs->previous, &to);
     return AD_OK;
