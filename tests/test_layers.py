@@ -39,7 +39,10 @@ C_ORDER = [
     "ad_emit",
     "ad_program",
     "ad_rewrite",
+    "ad_group",
     "ad_fuse",
+    "ad_lower",
+    "ad_moves",
     "ad_plan",
     "ad_run",
 ]
