@@ -50,7 +50,10 @@ C_ORDER = [
     "ad_reroll",
     "ad_optimise",
     "ad_derive",
+    "ad_group",
     "ad_fuse",
+    "ad_lower",
+    "ad_moves",
     "ad_plan",
     "ad_run",
 ]

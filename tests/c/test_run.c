@@ -43,8 +43,8 @@ static void count_steps(const struct ad_plan *plan)
         n_steps[step->kind]++;
         n_fused += step->kind == AD_PLAN_GROUP && step->end - step->before > 1;
     }
-    for (int64_t m = 0; m < plan->n_moves; m++)
-        n_moves[plan->moves[m].kind]++;
+    for (int64_t m = 0; m < plan->code.n_moves; m++)
+        n_moves[plan->code.moves[m].kind]++;
 }
 
 static void check_outcomes(const struct ad_program *p, const struct ad_plan *plan,
@@ -104,11 +104,11 @@ static void check_run(struct program *p)
     free(x);
 }
 
-static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
+static void run(uint64_t seed, int length, int64_t n_inputs, long fail)
 {
     check_clear();
     program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
+    for (int i = 0; i < length && program.n < MAX_VALUES - 2; i++)
         program_step(&program);
     fail_in = fail;
     check_run(&program);
