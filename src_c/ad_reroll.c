@@ -21,6 +21,8 @@ struct group {
     int32_t
         home[AD_MAX_ARGS]; /* instruction that an operand comes from; SCALAR, CONSTANT, NOTHING */
     int32_t count, start;  /* items pick[start .. start + count) */
+    int32_t first;         /* one of them, when the group was found */
+    bool mixed;            /* some of them have operands from elsewhere */
 };
 
 struct roller {
@@ -30,6 +32,7 @@ struct roller {
     int32_t *level;      /* of each old instruction */
     int32_t *order;      /* old instructions, level by level */
     int32_t *home;       /* of each new slot: the array instruction that made it, or SCALAR */
+    int64_t home_room;
 
     /* of one level, with room for the largest */
     struct item *items;
@@ -43,10 +46,13 @@ struct roller {
 };
 
 /* What to try, once each, with a group whose operands are not evenly spaced. */
-enum { BY_LINE = 1, BY_CONSTANT = 2, BY_DISTANCE = 4, BY_RUN = 8 };
+enum { BY_LINE = 1, BY_CONSTANT = 2, BY_DISTANCE = 4 };
 
 /* What comes after a group that is split is split as well, so a list is better than many parts. */
 enum { PARTS_MAX = 16 };
+
+/* Runs that an operand is put together from. */
+enum { PIECES_MAX = 16 };
 
 /* Loops over the items of a vector, the last dimension fastest. */
 struct nest {
@@ -155,18 +161,31 @@ static enum ad_status sort_by_level(struct roller *w, int32_t *most)
 
 /* ---- instructions that stay as they are ---- */
 
-static enum ad_status copy(struct roller *w, int32_t i)
+/* The results of the newest instruction are at home there. */
+static enum ad_status settle(struct roller *w)
 {
     const struct ad_tape *to = w->r.to->tape;
+    int32_t newest = to->n - 1, home = ad_tape_is_array(to, newest) ? newest : SCALAR;
+
+    if (to->n_slots > w->home_room) {
+        int64_t room = to->n_slots + w->home_room / 2;
+        int32_t *larger = realloc(w->home, (size_t)room * sizeof *larger);
+
+        if (!larger)
+            return AD_NO_MEMORY;
+        w->home = larger;
+        w->home_room = room;
+    }
+    for (int32_t slot = to->dst[newest]; slot < to->n_slots; slot++)
+        w->home[slot] = home;
+    return AD_OK;
+}
+
+static enum ad_status copy(struct roller *w, int32_t i)
+{
     enum ad_status status = ad_rewrite_copy(&w->r, i);
 
-    if (!status) {
-        int32_t newest = to->n - 1, length = ad_tape_length(to, newest);
-
-        for (int32_t j = 0; j < length; j++)
-            w->home[to->dst[newest] + j] = ad_tape_is_array(to, newest) ? newest : SCALAR;
-    }
-    return status;
+    return status ? status : settle(w);
 }
 
 static enum ad_status leave(struct roller *w, int32_t i, enum ad_scalar_reason reason)
@@ -365,14 +384,104 @@ static void slots_view(const struct roller *w, const int32_t *pick, int64_t n, i
     }
 }
 
-/* The items of a group, in the order of pick[], as one instruction; operands that are not in even[] become
- * lists. */
-static enum ad_status emit(struct roller *w, const struct group *g, const struct nest *nest,
-                           int n_even, const int *even)
+/*
+ * The runs that operand k consists of in the order of pick[]: evenly spaced results of one vector, or one slot
+ * over and over.  start[] receives where each begins, and the end.  Returns how many there are; 0 if they are
+ * too many, or too short.
+ */
+static int find_pieces(struct roller *w, const int32_t *pick, int32_t n, int k, int32_t *start)
+{
+    int most = AD_MIN(n / AD_VECTOR_MIN, PIECES_MAX), n_pieces = 0;
+
+    for (int32_t j = 0; j < n;) {
+        int32_t slot = operand(w, pick, j, k), end = j + 1;
+        int32_t home = slot < 0 ? CONSTANT : w->home[slot], step = 0;
+
+        if (n_pieces == most)
+            return 0;
+        start[n_pieces++] = j;
+        if (end < n)
+            step = operand(w, pick, end, k) - slot;
+        for (; end < n; end++) {
+            int32_t next = operand(w, pick, end, k);
+
+            if (next - operand(w, pick, end - 1, k) != step ||
+                (step != 0 && (home < 0 || next < 0 || w->home[next] != home)))
+                break;
+        }
+        j = end;
+    }
+    start[n_pieces] = n;
+    w->report->steps += n;
+    return n_pieces;
+}
+
+static bool is_constant(const struct roller *w, const int32_t *pick, int32_t n, int k)
+{
+    for (int32_t j = 0; j < n; j++)
+        if (operand(w, pick, j, k) >= 0)
+            return false;
+    return true;
+}
+
+/* An operand put together from its runs by an instruction of its own. */
+static enum ad_status pieces_view(struct roller *w, const int32_t *pick, int32_t n, int k,
+                                  int n_pieces, const int32_t *start, struct ad_view *view)
+{
+    struct ad_tape *to = w->r.to->tape;
+    struct ad_view pairs[2 * PIECES_MAX];
+    enum ad_status status;
+
+    for (int v = 0; v < n_pieces; v++) {
+        struct ad_view *from = &pairs[2 * v], *target = from + 1;
+        int32_t first = operand(w, pick, start[v], k);
+        int64_t length = start[v + 1] - start[v];
+
+        *target = ad_view_slots(start[v], 1, &length);
+        target->place = AD_OWN;
+        *from = ad_view_slots(first, 1, &length);
+        from->stride[0] = length > 1 ? operand(w, pick, start[v] + 1, k) - first : 0;
+        if (first < 0) {
+            *from = ad_view_number(to->value[first]);
+            ad_view_broadcast(from, 1, &length);
+        }
+    }
+    status = ad_record_block(to, AD_ADDTO, 0, 1, n, 2 * n_pieces, pairs);
+    if (status)
+        return status;
+    view->place = AD_SLOTS;
+    view->base = to->dst[to->n - 1];
+    for (int32_t j = 0; j < n && !to->symbolic; j++)
+        to->value[view->base + j] = to->value[operand(w, pick, j, k)];
+    return settle(w);
+}
+
+/* An operand of items in any order, in one dimension. */
+static enum ad_status line_view(struct roller *w, const int32_t *pick, int32_t n, int k,
+                                struct ad_view *view)
+{
+    int32_t start[PIECES_MAX + 1];
+    int n_pieces;
+
+    if (is_constant(w, pick, n, k))
+        return constant_view(w, pick, n, k, view);
+    n_pieces = find_pieces(w, pick, n, k, start);
+    if (n_pieces == 0)
+        return list_view(w, pick, n, k, view);
+    if (n_pieces > 1)
+        return pieces_view(w, pick, n, k, n_pieces, start, view);
+    slots_view(w, pick, n, k, view);
+    return AD_OK;
+}
+
+/* The items of a group, in the order of pick[], as one instruction.  In a nest operands are evenly spaced or
+ * constant; without one, nest is NULL. */
+static enum ad_status emit(struct roller *w, const struct group *g, const struct nest *nest)
 {
     struct ad_rewrite *r = &w->r;
     struct ad_tape *to = r->to->tape;
     const struct ad_tape *tape = r->from->tape;
+    const struct nest line = {1, {g->count}};
     const int32_t *pick = w->pick + g->start;
     int n_args = ad_ops[g->op].n_args, done = 0;
     struct ad_view views[AD_MAX_ARGS + 1];
@@ -380,30 +489,30 @@ static enum ad_status emit(struct roller *w, const struct group *g, const struct
     int32_t dst;
     enum ad_status status = AD_OK;
 
+    ad_tape_here(to, ad_tape_origin(tape, w->items[pick[0]].instr));
     for (; done < n_args && !status; done++) {
         struct ad_view *view = &views[done];
-        bool is_even = false;
 
-        *view = ad_view_slots(0, nest->ndim, nest->shape);
-        for (int v = 0; v < n_even; v++)
-            is_even |= even[v] == done;
-        if (is_even)
-            slots_view(w, pick, g->count, done, view);
+        *view = nest ? ad_view_slots(0, nest->ndim, nest->shape)
+                     : ad_view_slots(0, line.ndim, line.shape);
+        if (!nest)
+            status = line_view(w, pick, g->count, done, view);
         else if (g->home[done] == CONSTANT)
             status = constant_view(w, pick, g->count, done, view);
         else
-            status = list_view(w, pick, g->count, done, view);
+            slots_view(w, pick, g->count, done, view);
     }
     if (status)
         done--; /* the last one holds nothing */
     if (!status) {
-        views[n_args] = ad_view_slots(0, nest->ndim, nest->shape);
+        views[n_args] = ad_view_slots(0, views[0].ndim, views[0].shape);
         ad_views_collapse(n_args + 1, views);
-        ad_tape_here(to, ad_tape_origin(tape, w->items[pick[0]].instr));
         status = ad_record_block(to, g->op, p, 0, g->count, n_args, views);
     }
     while (done-- > 0)
         ad_view_drop(&views[done]);
+    if (!status)
+        status = settle(w);
     if (status)
         return status;
     dst = to->dst[to->n - 1];
@@ -411,7 +520,6 @@ static enum ad_status emit(struct roller *w, const struct group *g, const struct
         int32_t old = tape->dst[w->items[pick[j]].instr];
 
         r->slot[old] = dst + j;
-        w->home[dst + j] = to->n - 1;
         if (!to->symbolic)
             to->value[dst + j] = tape->value[old];
     }
@@ -500,6 +608,9 @@ static int32_t split(struct roller *w, const struct group *g, int way, int32_t *
     }
     if (n_parts < 2)
         return 1;
+    for (int32_t k = 0; k < n_parts; k++)
+        if (parts[k] < AD_VECTOR_MIN)
+            return 1;
     for (int32_t k = 0, start = 0; k < n_parts; k++) {
         int32_t count = parts[k];
 
@@ -511,30 +622,6 @@ static int32_t split(struct roller *w, const struct group *g, int way, int32_t *
     memcpy(pick, w->spare, (size_t)g->count * sizeof *pick);
     memmove(parts + 1, parts, (size_t)n_parts * sizeof *parts);
     parts[0] = 0;
-    return n_parts;
-}
-
-enum { LONG_RUN = 64 };
-
-/* The runs of a group in the order it has, if they are long; as split(). */
-static int32_t split_runs(struct roller *w, const struct group *g, int n_args, const int *args,
-                          int32_t *parts)
-{
-    const int32_t *pick = w->pick + g->start;
-    int32_t n_parts = 0, start = 0;
-
-    w->report->steps += g->count;
-    while (start < g->count) {
-        int32_t left = g->count - start, even = left;
-
-        if (n_parts == AD_MIN(g->count / LONG_RUN, PARTS_MAX))
-            return 1;
-        if (left > 2)
-            even = (int32_t)even_blocks(w, pick + start, left, 1, n_args, args);
-        parts[n_parts++] = start;
-        start += even;
-    }
-    parts[n_parts] = g->count;
     return n_parts;
 }
 
@@ -561,22 +648,9 @@ static enum ad_status roll_parts(struct roller *w, const struct group *g, int tr
 
         part.start = g->start + parts[k];
         part.count = parts[k + 1] - parts[k];
-        status = part.count < AD_VECTOR_MIN ? leave_group(w, &part) : roll(w, &part, tried);
+        status = roll(w, &part, tried);
     }
     return status;
-}
-
-/* With what is evenly spaced in one dimension, and lists. */
-static enum ad_status roll_lists(struct roller *w, const struct group *g, int n_args,
-                                 const int *args)
-{
-    struct nest nest, line = {1, {g->count}};
-    int even[AD_MAX_ARGS], n_even = 0;
-
-    for (int v = 0; v < n_args; v++)
-        if (find_nest(w, w->pick + g->start, g->count, 1, &args[v], &nest) && nest.ndim == 1)
-            even[n_even++] = args[v];
-    return emit(w, g, &line, n_even, even);
 }
 
 /* Do views of slots do for all operands that are not constants? */
@@ -587,47 +661,6 @@ static bool all_views(const struct group *g, int n_args)
     for (int k = 0; k < AD_MAX_ARGS; k++)
         n += g->home[k] >= SCALAR;
     return n == n_args;
-}
-
-/* Make vectors of a group of at least AD_VECTOR_MIN. */
-static enum ad_status roll(struct roller *w, const struct group *g, int tried)
-{
-    int32_t *pick = w->pick + g->start;
-    int args[AD_MAX_ARGS], n_args = views_of(w, g, args);
-    int32_t *as_was;
-    struct nest nest;
-    enum ad_status status;
-
-    if (!all_views(g, n_args))
-        return g->count < AD_LIST_MIN ? leave_group(w, g) : roll_lists(w, g, n_args, args);
-    if (find_nest(w, pick, g->count, n_args, args, &nest)) {
-        turn_nest(w, pick, g->count, &nest);
-        return emit(w, g, &nest, n_args, args);
-    }
-    as_was = malloc((size_t)g->count * sizeof *as_was);
-    if (!as_was)
-        return AD_NO_MEMORY;
-    memcpy(as_was, pick, (size_t)g->count * sizeof *pick);
-    sort_by_operands(w, g);
-    if (find_nest(w, pick, g->count, n_args, args, &nest)) {
-        free(as_was);
-        turn_nest(w, pick, g->count, &nest);
-        return emit(w, g, &nest, n_args, args);
-    }
-    memcpy(pick, as_was, (size_t)g->count * sizeof *pick);
-    free(as_was);
-    for (int way = BY_LINE; way <= BY_RUN; way *= 2) {
-        int32_t parts[PARTS_MAX + 1], n_parts;
-
-        if (tried & way)
-            continue;
-        tried |= way;
-        n_parts = way < BY_RUN ? split(w, g, way, parts) : split_runs(w, g, n_args, args, parts);
-        status = n_parts > 1 ? roll_parts(w, g, tried, n_parts, parts) : AD_OK;
-        if (n_parts > 1)
-            return status;
-    }
-    return roll_lists(w, g, n_args, args);
 }
 
 static bool same_kind(const struct group *a, const struct group *b)
@@ -665,6 +698,100 @@ static struct group kind_of(const struct roller *w, const struct item *item)
     return g;
 }
 
+/* Can operands be put together from runs, in the order there is, so that none is a list? */
+static bool is_line(struct roller *w, const struct group *g)
+{
+    int32_t start[PIECES_MAX + 1];
+
+    for (int k = 0; k < ad_ops[g->op].n_args; k++)
+        if (!is_constant(w, w->pick + g->start, g->count, k) &&
+            !find_pieces(w, w->pick + g->start, g->count, k, start))
+            return false;
+    return true;
+}
+
+/* Find loops in the order there is, or in that of the operands; the order is as it was if there are none. */
+static enum ad_status roll_nest(struct roller *w, const struct group *g, bool *rolled)
+{
+    int32_t *pick = w->pick + g->start, *as_was;
+    int args[AD_MAX_ARGS], n_args = views_of(w, g, args);
+    struct nest nest;
+
+    *rolled = true;
+    if (find_nest(w, pick, g->count, n_args, args, &nest)) {
+        turn_nest(w, pick, g->count, &nest);
+        return emit(w, g, &nest);
+    }
+    as_was = malloc((size_t)g->count * sizeof *as_was);
+    if (!as_was)
+        return AD_NO_MEMORY;
+    memcpy(as_was, pick, (size_t)g->count * sizeof *pick);
+    sort_by_operands(w, g);
+    *rolled = find_nest(w, pick, g->count, n_args, args, &nest);
+    if (!*rolled)
+        memcpy(pick, as_was, (size_t)g->count * sizeof *pick);
+    free(as_was);
+    if (!*rolled)
+        return AD_OK;
+    turn_nest(w, pick, g->count, &nest);
+    return emit(w, g, &nest);
+}
+
+/* Vectors of a group whose items are all of its kind, at least AD_VECTOR_MIN of them. */
+static enum ad_status roll(struct roller *w, const struct group *g, int tried)
+{
+    int args[AD_MAX_ARGS];
+    bool rolled;
+    enum ad_status status;
+
+    if (!all_views(g, views_of(w, g, args))) {
+        if (g->count < AD_LIST_MIN && !is_line(w, g))
+            return leave_group(w, g);
+        return emit(w, g, NULL);
+    }
+    status = roll_nest(w, g, &rolled);
+    if (status || rolled)
+        return status;
+    if (is_line(w, g))
+        return emit(w, g, NULL);
+    for (int way = BY_LINE; way <= BY_DISTANCE; way *= 2) {
+        int32_t parts[PARTS_MAX + 1], n_parts;
+
+        if (tried & way)
+            continue;
+        tried |= way;
+        n_parts = split(w, g, way, parts);
+        if (n_parts > 1)
+            return roll_parts(w, g, tried, n_parts, parts);
+    }
+    return emit(w, g, NULL);
+}
+
+/* The same for a group that others joined: all of them, or only those of its kind. */
+static enum ad_status roll_mixed(struct roller *w, const struct group *g)
+{
+    int32_t *pick = w->pick + g->start, n_rest = 0;
+    struct group own = *g, rest = *g;
+    enum ad_status status;
+
+    if (is_line(w, g))
+        return emit(w, g, NULL);
+    own.count = 0;
+    for (int32_t j = 0; j < g->count; j++) {
+        struct group kind = kind_of(w, &w->items[pick[j]]);
+
+        if (same_kind(&kind, g))
+            pick[own.count++] = pick[j];
+        else
+            w->spare[n_rest++] = pick[j];
+    }
+    memcpy(pick + own.count, w->spare, (size_t)n_rest * sizeof *pick);
+    rest.start = g->start + own.count;
+    rest.count = n_rest;
+    status = roll(w, &own, 0);
+    return status ? status : leave_group(w, &rest);
+}
+
 /* Give each item its group, and each group its place in pick[]. */
 static void place_groups(struct roller *w)
 {
@@ -691,10 +818,69 @@ static void find_groups(struct roller *w)
     for (int32_t j = 0; j < w->n_items; j++) {
         struct group like = kind_of(w, &w->items[j]);
 
+        like.first = j;
         w->group_of[j] = group_of(w, &like, mask);
         w->groups[w->group_of[j]].count++;
     }
     w->report->steps += w->n_items;
+}
+
+static int32_t line_of(const struct roller *w, int32_t item)
+{
+    return ad_tape_origin(w->r.from->tape, w->items[item].instr);
+}
+
+/* Where in the table the largest group with the op and the line of 'like' is, or would be. */
+static uint32_t host_place(const struct roller *w, const struct group *like, uint32_t mask)
+{
+    int32_t line = line_of(w, like->first);
+    uint64_t key = (uint64_t)like->op << 32 ^ (uint32_t)like->param ^ (uint64_t)line << 42;
+    uint32_t at = hash_key(key) & mask;
+
+    for (; w->table[at]; at = (at + 1) & mask) {
+        const struct group *g = &w->groups[w->table[at] - 1];
+
+        if (g->op == like->op && g->param == like->param && line_of(w, g->first) == line)
+            break;
+    }
+    return at;
+}
+
+/*
+ * Items of groups that are too small join the largest group that does the same op on the same line of code: the
+ * first and last iterations of a loop, whose neighbours are not what those of the others are.  Left alone,
+ * they would make all that reads them differ as well.
+ */
+static void join_hosts(struct roller *w)
+{
+    uint32_t mask = clear_table(w, w->n_items);
+
+    for (int32_t k = 0; k < w->n_groups; k++) {
+        struct group *g = &w->groups[k];
+        uint32_t at;
+
+        if (g->count < AD_VECTOR_MIN)
+            continue;
+        at = host_place(w, g, mask);
+        if (!w->table[at] || w->groups[w->table[at] - 1].count < g->count)
+            w->table[at] = k + 1;
+    }
+    for (int32_t j = 0; j < w->n_items; j++) {
+        struct group like = w->groups[w->group_of[j]];
+        int32_t host;
+
+        like.first = j;
+        host = like.count < AD_VECTOR_MIN ? w->table[host_place(w, &like, mask)] - 1 : -1;
+        if (host < 0)
+            continue;
+        w->group_of[j] = host;
+        w->groups[host].mixed = true;
+    }
+    for (int32_t k = 0; k < w->n_groups; k++)
+        w->groups[k].count = 0;
+    for (int32_t j = 0; j < w->n_items; j++)
+        w->groups[w->group_of[j]].count++;
+    w->report->steps += 2 * (int64_t)w->n_items;
 }
 
 /* Groups that are too small are put together by op and by which operands are constant; no matter where the
@@ -713,6 +899,7 @@ static void join_small_groups(struct roller *w)
         for (int k = 0; k < AD_MAX_ARGS; k++)
             like.home[k] = AD_MIN(like.home[k], SCALAR);
         like.count = 0;
+        like.mixed = false;
         w->group_of[j] = group_of(w, &like, mask);
         w->groups[w->group_of[j]].count++;
     }
@@ -796,12 +983,15 @@ static enum ad_status roll_level(struct roller *w, const int32_t *instrs, int32_
     if (status)
         return status;
     find_groups(w);
+    join_hosts(w);
     join_small_groups(w);
     place_groups(w);
     for (int32_t k = 0; k < w->n_groups && !status; k++) {
         const struct group g = w->groups[k];
 
-        status = g.count < AD_VECTOR_MIN ? leave_group(w, &g) : roll(w, &g, 0);
+        status = g.count < AD_VECTOR_MIN ? leave_group(w, &g)
+                 : g.mixed               ? roll_mixed(w, &g)
+                                         : roll(w, &g, 0);
     }
     return status;
 }
@@ -859,6 +1049,7 @@ enum ad_status ad_reroll(const struct ad_program *from, struct ad_program **to,
     w.level = malloc(n * sizeof *w.level);
     w.order = malloc(n * sizeof *w.order);
     w.home = malloc(n_slots * sizeof *w.home);
+    w.home_room = (int64_t)n_slots;
     if (!w.slot_level || !w.level || !w.order || !w.home)
         status = AD_NO_MEMORY;
     if (!status)

@@ -416,6 +416,58 @@ static void test_turns(void)
     ad_program_free(small);
 }
 
+/* Time steps on a grid between fixed ends, one a variable and one a constant, or on a ring: the neighbours of the
+ * outermost points come from elsewhere, and are put beside the others. */
+static void test_boundaries(void)
+{
+    enum { N = 40, STEPS = 6 };
+
+    for (int ring = 0; ring < 2; ring++) {
+        struct ad_view x, u[N + 2];
+
+        begin();
+        x = input(N + 1);
+        for (int i = 0; i < N; i++)
+            u[i + 1] = at(&x, i);
+        for (int step = 0; step < STEPS; step++) {
+            struct ad_view next[N + 2];
+
+            u[0] = ring ? u[N] : at(&x, N);
+            u[N + 1] = ring ? u[1] : num(0.75);
+            for (int i = 1; i <= N; i++)
+                next[i] =
+                    add(u[i], mul(num(0.1), add(sub(u[i + 1], u[i - 1]), op1(AD_OP_sin, u[i]))));
+            memcpy(u + 1, next + 1, N * sizeof *u);
+        }
+        for (int i = 1; i <= N; i++)
+            output(u[i]);
+        /* five ops and two operands put together in each step; on the ring, where in the first step the inputs
+         * are both ends of one vector, too */
+        check_rolled(7 * STEPS, 0, 0, ring ? "a ring" : "fixed ends");
+    }
+}
+
+/* Terms that are sums of a few: the first is one like the others. */
+static void test_short_sums(void)
+{
+    struct ad_view x;
+
+    for (int zero = 0; zero < 2; zero++) {
+        struct ad_view total = num(0);
+
+        begin();
+        x = input(80);
+        for (int i = 0; i < 40; i++) {
+            struct ad_view e = add(squared(at(&x, 2 * i)), op1(AD_OP_sin, at(&x, 2 * i + 1)));
+
+            total = i || zero ? add(total, e) : e;
+        }
+        output(total);
+        /* square, sin, add, and the sum; two terms are at a level of their own if there is no 0 */
+        check_rolled(4, 0, 0, "short sums");
+    }
+}
+
 /* Ops of three arguments are recorded as arrays of one element. */
 static void test_ternary(void)
 {
@@ -714,6 +766,8 @@ int main(void)
     test_double_loops();
     test_chains();
     test_turns();
+    test_boundaries();
+    test_short_sums();
     test_ternary();
     test_linear();
     test_report();
