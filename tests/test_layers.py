@@ -41,7 +41,10 @@ C_ORDER = [
     "ad_rewrite",
     "ad_sort",
     "ad_simplify",
+    "ad_common",
     "ad_sums",
+    "ad_level",
+    "ad_vector",
     "ad_reroll",
     "ad_optimise",
 ]
