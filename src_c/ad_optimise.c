@@ -7,6 +7,7 @@
  * they came from. */
 #include "ad_optimise.h"
 
+#include "ad_common.h"
 #include "ad_simplify.h"
 #include "ad_sums.h"
 

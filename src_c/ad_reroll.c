@@ -1,58 +1,30 @@
 /* ad_reroll.c -- scalar instructions, level by level, into vector instructions. */
 #include "ad_reroll.h"
+#include "ad_level.h"
 #include "ad_sort.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCALAR = -1, CONSTANT = -2, NOTHING = -3 }; /* where an operand comes from, if no vector */
-
-/* A scalar instruction of the level under way. */
-struct item {
-    int32_t instr;             /* of the old tape */
-    int32_t slot[AD_MAX_ARGS]; /* its operands on the new one */
-    int32_t param;             /* the same for a FAMILY parameter, or 0 */
-};
-
-/* Items that do the same with operands from the same places. */
-struct group {
-    int op;
-    int32_t param; /* slot of a FAMILY parameter */
-    int32_t
-        home[AD_MAX_ARGS]; /* instruction that an operand comes from; SCALAR, CONSTANT, NOTHING */
-    int32_t count, start;  /* items pick[start .. start + count) */
-};
-
 struct roller {
-    struct ad_rewrite r;
+    struct ad_vectors v; /* its arrays have room for the largest level */
     struct ad_reroll_report *report;
-    int32_t *slot_level; /* of each old slot, while levels are found */
-    int32_t *level;      /* of each old instruction */
-    int32_t *order;      /* old instructions, level by level */
-    int32_t *home;       /* of each new slot: the array instruction that made it, or SCALAR */
+    int32_t *level; /* of each old instruction */
+    int32_t *order; /* old instructions, level by level */
 
     /* of one level, with room for the largest */
-    struct item *items;
     int32_t *group_of; /* of each item */
-    struct group *groups;
-    int32_t *table;        /* hash table: group or part + 1, 0 where empty */
-    int32_t *pick, *spare; /* items, group by group */
+    struct ad_group *groups;
+    int32_t *table; /* hash table: group or part + 1, 0 where empty */
     uint64_t *key, *spare_key;
-    double *numbers;
     int32_t n_items, n_groups;
 };
 
 /* What to try, once each, with a group whose operands are not evenly spaced. */
-enum { BY_LINE = 1, BY_CONSTANT = 2, BY_DISTANCE = 4, BY_RUN = 8 };
+enum { BY_LINE = 1, BY_CONSTANT = 2, BY_DISTANCE = 4 };
 
 /* What comes after a group that is split is split as well, so a list is better than many parts. */
 enum { PARTS_MAX = 16 };
-
-/* Loops over the items of a vector, the last dimension fastest. */
-struct nest {
-    int ndim;
-    int64_t shape[AD_NEST];
-};
 
 const char *ad_scalar_reason_text(enum ad_scalar_reason reason)
 {
@@ -65,108 +37,37 @@ const char *ad_scalar_reason_text(enum ad_scalar_reason reason)
     return text[reason];
 }
 
-/* ---- levels ---- */
+/* ---- instructions that stay as they are ---- */
 
 static bool is_rollable(const struct roller *w, int32_t i)
 {
-    const struct ad_tape *tape = w->r.from->tape;
+    const struct ad_tape *tape = w->v.r.from->tape;
 
     if (ad_tape_is_array(tape, i) &&
         (ad_tape_code(tape, i) >= AD_N_OPS || tape->aux[tape->a[i] + 2] != 1))
         return false;
-    return ad_rewrite_may_change(&w->r, i);
+    return ad_rewrite_may_change(&w->v.r, i);
 }
 
-static int32_t level_of_slot(const struct roller *w, int32_t slot)
+/* How many instructions of one level may be rolled, at most. */
+static int32_t most_rollable(const struct roller *w)
 {
-    return slot < 0 ? 0 : w->slot_level[slot];
-}
+    int32_t n = w->v.r.from->tape->n, rollable = 0, most = 0;
 
-static int32_t level_of_view(const struct roller *w, const struct ad_view *view)
-{
-    int32_t level = 0, low = ad_view_lowest(view);
-
-    if (view->place == AD_LIST)
-        for (int64_t j = 0; j < view->in.list->n; j++)
-            level = AD_MAX(level, level_of_slot(w, view->in.list->slot[j]));
-    else if (view->place == AD_SLOTS && low != INT32_MAX)
-        level = level_of_slot(w, low); /* it stays within what one instruction produced */
-    return level;
-}
-
-/* One more than the highest level of the operands of instruction i. */
-static int32_t level_of(const struct roller *w, int32_t i)
-{
-    const struct ad_tape *tape = w->r.from->tape;
-    int32_t level = 0;
-
-    if (!ad_tape_is_array(tape, i)) {
-        int32_t a = level_of_slot(w, tape->a[i]), b = level_of_slot(w, tape->b[i]);
-
-        return 1 + AD_MAX(a, b);
+    for (int32_t j = w->v.r.from->n_inputs; j < n; j++) {
+        if (j > 0 && w->level[w->order[j]] != w->level[w->order[j - 1]])
+            rollable = 0;
+        rollable += is_rollable(w, w->order[j]);
+        most = AD_MAX(most, rollable);
     }
-    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-    struct ad_view view;
-
-    for (int64_t v = 0; v < block[1]; v++) {
-        int32_t one;
-
-        words = ad_view_decode(words, &view);
-        one = level_of_view(w, &view);
-        level = AD_MAX(level, one);
-    }
-    return 1 + level;
+    return most;
 }
-
-/* Find levels and sort by them; *most is how many instructions of a level may be rolled, at most. */
-static enum ad_status sort_by_level(struct roller *w, int32_t *most)
-{
-    const struct ad_tape *tape = w->r.from->tape;
-    int32_t n = tape->n, n_levels = 1;
-    int32_t *start = calloc((size_t)n + 2, sizeof *start);
-    int32_t *rollable = calloc((size_t)n + 2, sizeof *rollable);
-    enum ad_status status = start && rollable ? AD_OK : AD_NO_MEMORY;
-
-    *most = 0;
-    for (int32_t i = 0; i < n && !status; i++) {
-        int32_t length = ad_tape_length(tape, i),
-                level = i < w->r.from->n_inputs ? 0 : level_of(w, i);
-
-        w->level[i] = level;
-        for (int32_t j = 0; j < length; j++)
-            w->slot_level[tape->dst[i] + j] = level;
-        n_levels = AD_MAX(n_levels, level + 1);
-        start[level + 1]++;
-        if (level > 0 && is_rollable(w, i)) {
-            rollable[level]++;
-            *most = AD_MAX(*most, rollable[level]);
-        }
-    }
-    if (!status) {
-        for (int32_t k = 0; k < n_levels; k++)
-            start[k + 1] += start[k];
-        for (int32_t i = 0; i < n; i++)
-            w->order[start[w->level[i]]++] = i;
-    }
-    free(start);
-    free(rollable);
-    return status;
-}
-
-/* ---- instructions that stay as they are ---- */
 
 static enum ad_status copy(struct roller *w, int32_t i)
 {
-    const struct ad_tape *to = w->r.to->tape;
-    enum ad_status status = ad_rewrite_copy(&w->r, i);
+    enum ad_status status = ad_rewrite_copy(&w->v.r, i);
 
-    if (!status) {
-        int32_t newest = to->n - 1, length = ad_tape_length(to, newest);
-
-        for (int32_t j = 0; j < length; j++)
-            w->home[to->dst[newest] + j] = ad_tape_is_array(to, newest) ? newest : SCALAR;
-    }
-    return status;
+    return status ? status : ad_vectors_settle(&w->v);
 }
 
 static enum ad_status leave(struct roller *w, int32_t i, enum ad_scalar_reason reason)
@@ -175,265 +76,19 @@ static enum ad_status leave(struct roller *w, int32_t i, enum ad_scalar_reason r
     return copy(w, i);
 }
 
-/* ---- the order of a vector: loops whose operands are evenly spaced ---- */
-
-/* Operand k of item j of a vector. */
-static int32_t operand(const struct roller *w, const int32_t *pick, int64_t j, int k)
-{
-    return w->items[pick[j]].slot[k];
-}
-
-/* Which operands of a group can be views of slots: those of one vector each, or one slot for all. */
-static int views_of(const struct roller *w, const struct group *g, int *args)
-{
-    int n = 0;
-
-    for (int k = 0; k < AD_MAX_ARGS; k++) {
-        bool one = g->home[k] == SCALAR;
-
-        for (int32_t j = 1; j < g->count && one; j++)
-            one = operand(w, w->pick + g->start, j, k) == operand(w, w->pick + g->start, 0, k);
-        if (g->home[k] >= 0 || one)
-            args[n++] = k;
-    }
-    return n;
-}
-
-/* Is operand k of items [0, n) of blocks of 'block' items the same in each, counted from its first? */
-static bool repeats(const struct roller *w, const int32_t *pick, int64_t n, int64_t block, int k)
-{
-    for (int64_t start = block; start < n; start += block) {
-        int32_t apart = operand(w, pick, start, k) - operand(w, pick, 0, k);
-
-        for (int64_t j = 1; j < block; j++)
-            if (operand(w, pick, start + j, k) - operand(w, pick, j, k) != apart)
-                return false;
-    }
-    return true;
-}
-
-/* How many blocks of 'block' items, of n items, follow the first at even distances in all operands? */
-static int64_t even_blocks(const struct roller *w, const int32_t *pick, int64_t n, int64_t block,
-                           int n_args, const int *args)
-{
-    int64_t blocks = n / block, even = blocks;
-
-    for (int v = 0; v < n_args; v++) {
-        int k = args[v];
-        int32_t first = operand(w, pick, 0, k), last = operand(w, pick, block, k);
-        int64_t step = (int64_t)last - first;
-
-        for (int64_t b = 2; b < even; b++)
-            if (operand(w, pick, b * block, k) != first + b * step)
-                even = b;
-    }
-    return even;
-}
-
-/* The loops over n items in which the operands in args[] are evenly spaced; false if there are none. */
-static bool find_nest(struct roller *w, const int32_t *pick, int64_t n, int n_args, const int *args,
-                      struct nest *nest)
-{
-    int64_t block = 1;
-
-    nest->ndim = 0;
-    do {
-        int64_t even = block < n ? even_blocks(w, pick, n, block, n_args, args) : 1;
-
-        w->report->steps += n;
-        if (n % (even * block) != 0 || nest->ndim == AD_NEST || (even < 2 && n > 1))
-            return false;
-        block *= even;
-        for (int v = 0; v < n_args; v++)
-            if (!repeats(w, pick, n, block, args[v]))
-                return false;
-        memmove(nest->shape + 1, nest->shape, (size_t)nest->ndim * sizeof *nest->shape);
-        nest->shape[0] = even;
-        nest->ndim++;
-    } while (block < n);
-    return true;
-}
-
-/* Make the longest loop the innermost one if that is short, and put the items in that order. */
-static void turn_nest(struct roller *w, int32_t *pick, int64_t n, struct nest *nest)
-{
-    int last = nest->ndim - 1, longest = last;
-    int64_t inner = 1, outer, middle;
-
-    for (int d = 0; d < last; d++)
-        if (nest->shape[d] > nest->shape[longest])
-            longest = d;
-    if (longest == last || nest->shape[last] >= AD_VECTOR_MIN)
-        return;
-    /* (outer, length, inner) becomes (outer, inner, length) */
-    middle = nest->shape[longest];
-    for (int d = longest + 1; d <= last; d++)
-        inner *= nest->shape[d];
-    outer = n / (middle * inner);
-    for (int64_t a = 0; a < outer; a++)
-        for (int64_t b = 0; b < middle; b++)
-            for (int64_t c = 0; c < inner; c++)
-                w->spare[(a * inner + c) * middle + b] = pick[(a * middle + b) * inner + c];
-    memcpy(pick, w->spare, (size_t)n * sizeof *pick);
-    memmove(nest->shape + longest, nest->shape + longest + 1,
-            (size_t)(last - longest) * sizeof *nest->shape);
-    nest->shape[last] = middle;
-}
-
-/* ---- vector instructions ---- */
-
-/* An operand of constants: a number, or an array over the loops in which it differs. */
-static enum ad_status constant_view(struct roller *w, const int32_t *pick, int64_t n, int k,
-                                    struct ad_view *view)
-{
-    const double *value = w->r.to->tape->value;
-    int64_t inner = n, block, at = 0;
-
-    for (int64_t j = 0; j < n; j++)
-        w->numbers[j] = value[operand(w, pick, j, k)];
-    w->report->steps += n;
-    /* keep[d]: does it differ along dimension d? */
-    for (int d = 0; d < view->ndim; d++) {
-        bool differs = false;
-
-        block = inner;
-        inner = block / view->shape[d];
-        for (int64_t j = 0; j < n && !differs; j++)
-            differs = !ad_same_bits(w->numbers[j], w->numbers[j - j % block + j % inner]);
-        view->stride[d] = differs ? 1 : 0;
-    }
-    /* the array has the dimensions that are left, in C order */
-    block = 1;
-    for (int d = view->ndim - 1; d >= 0; d--)
-        if (view->stride[d]) {
-            view->stride[d] = block;
-            block *= view->shape[d];
-        }
-    view->base = 0;
-    if (block == 1) {
-        view->place = AD_NUMBER;
-        view->in.number = w->numbers[0];
-        return AD_OK;
-    }
-    if (block < n) {
-        int64_t index[AD_NEST] = {0};
-
-        for (int64_t j = 0; j < n; j++) {
-            w->numbers[at] = w->numbers[j]; /* at <= j, and what is overwritten has been read */
-            at = 0;
-            for (int d = view->ndim - 1; d >= 0; d--) {
-                if (++index[d] < view->shape[d])
-                    break;
-                index[d] = 0;
-            }
-            for (int d = 0; d < view->ndim; d++)
-                at += index[d] * view->stride[d];
-        }
-    }
-    view->place = AD_ARRAY;
-    view->in.array = ad_array_copy(w->numbers, block);
-    return view->in.array ? AD_OK : AD_NO_MEMORY;
-}
-
-static enum ad_status list_view(struct roller *w, const int32_t *pick, int64_t n, int k,
-                                struct ad_view *view)
-{
-    struct ad_list *list = ad_list_new(&w->r.to->tape->lists, n);
-
-    if (!list)
-        return AD_NO_MEMORY;
-    for (int64_t j = 0; j < n; j++)
-        list->slot[j] = operand(w, pick, j, k);
-    w->report->lists++;
-    w->report->steps += n;
-    view->place = AD_LIST;
-    view->in.list = list;
-    ad_strides(view->ndim, view->shape, view->stride);
-    return AD_OK;
-}
-
-static void slots_view(const struct roller *w, const int32_t *pick, int64_t n, int k,
-                       struct ad_view *view)
-{
-    int64_t inner = n;
-
-    view->place = AD_SLOTS;
-    view->base = operand(w, pick, 0, k);
-    for (int d = 0; d < view->ndim; d++) {
-        inner /= view->shape[d];
-        view->stride[d] = view->shape[d] > 1 ? operand(w, pick, inner, k) - view->base : 0;
-    }
-}
-
-/* The items of a group, in the order of pick[], as one instruction; operands that are not in even[] become
- * lists. */
-static enum ad_status emit(struct roller *w, const struct group *g, const struct nest *nest,
-                           int n_even, const int *even)
-{
-    struct ad_rewrite *r = &w->r;
-    struct ad_tape *to = r->to->tape;
-    const struct ad_tape *tape = r->from->tape;
-    const int32_t *pick = w->pick + g->start;
-    int n_args = ad_ops[g->op].n_args, done = 0;
-    struct ad_view views[AD_MAX_ARGS + 1];
-    double p = g->param < 0 ? to->value[g->param] : 0;
-    int32_t dst;
-    enum ad_status status = AD_OK;
-
-    for (; done < n_args && !status; done++) {
-        struct ad_view *view = &views[done];
-        bool is_even = false;
-
-        *view = ad_view_slots(0, nest->ndim, nest->shape);
-        for (int v = 0; v < n_even; v++)
-            is_even |= even[v] == done;
-        if (is_even)
-            slots_view(w, pick, g->count, done, view);
-        else if (g->home[done] == CONSTANT)
-            status = constant_view(w, pick, g->count, done, view);
-        else
-            status = list_view(w, pick, g->count, done, view);
-    }
-    if (status)
-        done--; /* the last one holds nothing */
-    if (!status) {
-        views[n_args] = ad_view_slots(0, nest->ndim, nest->shape);
-        ad_views_collapse(n_args + 1, views);
-        ad_tape_here(to, ad_tape_origin(tape, w->items[pick[0]].instr));
-        status = ad_record_block(to, g->op, p, 0, g->count, n_args, views);
-    }
-    while (done-- > 0)
-        ad_view_drop(&views[done]);
-    if (status)
-        return status;
-    dst = to->dst[to->n - 1];
-    for (int32_t j = 0; j < g->count; j++) {
-        int32_t old = tape->dst[w->items[pick[j]].instr];
-
-        r->slot[old] = dst + j;
-        w->home[dst + j] = to->n - 1;
-        if (!to->symbolic)
-            to->value[dst + j] = tape->value[old];
-    }
-    w->report->rolled += g->count;
-    w->report->vectors++;
-    w->report->steps += g->count;
-    return AD_OK;
-}
-
 /* ---- sorting and splitting ---- */
 
 /* Sort a group by its operands, the first above the others. */
-static void sort_by_operands(struct roller *w, const struct group *g)
+static void sort_by_operands(struct roller *w, const struct ad_group *g)
 {
-    int32_t *pick = w->pick + g->start;
+    int32_t *pick = w->v.pick + g->start;
 
     for (int k = AD_MAX_ARGS - 1; k >= 0; k--) {
         if (g->home[k] < 0)
             continue;
         for (int32_t j = 0; j < g->count; j++)
-            w->key[j] = (uint64_t)operand(w, pick, j, k);
-        w->report->steps += ad_sort_keys(g->count, w->key, pick, w->spare_key, w->spare);
+            w->key[j] = (uint64_t)ad_vectors_operand(&w->v, pick, j, k);
+        w->v.counts.steps += ad_sort_keys(g->count, w->key, pick, w->spare_key, w->v.spare);
     }
 }
 
@@ -454,18 +109,18 @@ static uint32_t clear_table(struct roller *w, int32_t n)
     return room - 1;
 }
 
-static uint64_t split_key(const struct roller *w, const struct group *g, int way, int32_t item)
+static uint64_t split_key(const struct roller *w, const struct ad_group *g, int way, int32_t item)
 {
-    const struct item *it = &w->items[item];
+    const struct ad_item *it = &w->v.items[item];
     uint64_t key = 0;
 
     if (way == BY_LINE)
-        return (uint64_t)(uint32_t)ad_tape_origin(w->r.from->tape, it->instr);
+        return (uint64_t)(uint32_t)ad_tape_origin(w->v.r.from->tape, it->instr);
     if (way == BY_DISTANCE)
         return g->home[0] >= 0 && g->home[1] >= 0 ? (uint64_t)((int64_t)it->slot[1] - it->slot[0])
                                                   : 0;
     for (int k = 0; k < AD_MAX_ARGS; k++)
-        if (g->home[k] == CONSTANT)
+        if (g->home[k] == AD_HOME_CONSTANT)
             key = key << 21 ^ (uint64_t)(uint32_t)it->slot[k];
     return key;
 }
@@ -475,13 +130,13 @@ static uint64_t split_key(const struct roller *w, const struct group *g, int way
  * where each begins, and the end.  Returns how many there are; 1, and no order is changed, if they would
  * be too small.
  */
-static int32_t split(struct roller *w, const struct group *g, int way, int32_t *parts)
+static int32_t split(struct roller *w, const struct ad_group *g, int way, int32_t *parts)
 {
-    int32_t *pick = w->pick + g->start, n_parts = 0;
+    int32_t *pick = w->v.pick + g->start, n_parts = 0;
     int32_t most = AD_MIN(g->count / AD_VECTOR_MIN, PARTS_MAX);
     uint32_t mask = clear_table(w, most);
 
-    w->report->steps += 2 * (int64_t)g->count;
+    w->v.counts.steps += 2 * (int64_t)g->count;
     for (int32_t j = 0; j < g->count; j++) {
         uint64_t key = split_key(w, g, way, pick[j]);
         uint32_t at = hash_key(key) & mask;
@@ -500,6 +155,9 @@ static int32_t split(struct roller *w, const struct group *g, int way, int32_t *
     }
     if (n_parts < 2)
         return 1;
+    for (int32_t k = 0; k < n_parts; k++)
+        if (parts[k] < AD_VECTOR_MIN)
+            return 1;
     for (int32_t k = 0, start = 0; k < n_parts; k++) {
         int32_t count = parts[k];
 
@@ -507,136 +165,75 @@ static int32_t split(struct roller *w, const struct group *g, int way, int32_t *
         start += count;
     }
     for (int32_t j = 0; j < g->count; j++)
-        w->spare[parts[w->key[j]]++] = pick[j];
-    memcpy(pick, w->spare, (size_t)g->count * sizeof *pick);
+        w->v.spare[parts[w->key[j]]++] = pick[j];
+    memcpy(pick, w->v.spare, (size_t)g->count * sizeof *pick);
     memmove(parts + 1, parts, (size_t)n_parts * sizeof *parts);
     parts[0] = 0;
     return n_parts;
 }
 
-enum { LONG_RUN = 64 };
-
-/* The runs of a group in the order it has, if they are long; as split(). */
-static int32_t split_runs(struct roller *w, const struct group *g, int n_args, const int *args,
-                          int32_t *parts)
-{
-    const int32_t *pick = w->pick + g->start;
-    int32_t n_parts = 0, start = 0;
-
-    w->report->steps += g->count;
-    while (start < g->count) {
-        int32_t left = g->count - start, even = left;
-
-        if (n_parts == AD_MIN(g->count / LONG_RUN, PARTS_MAX))
-            return 1;
-        if (left > 2)
-            even = (int32_t)even_blocks(w, pick + start, left, 1, n_args, args);
-        parts[n_parts++] = start;
-        start += even;
-    }
-    parts[n_parts] = g->count;
-    return n_parts;
-}
-
 /* ---- groups ---- */
 
-static enum ad_status roll(struct roller *w, const struct group *g, int tried);
+static enum ad_status roll(struct roller *w, const struct ad_group *g, int tried);
 
-static enum ad_status leave_group(struct roller *w, const struct group *g)
+static enum ad_status leave_group(struct roller *w, const struct ad_group *g)
 {
     enum ad_status status = AD_OK;
 
     for (int32_t j = 0; j < g->count && !status; j++)
-        status = leave(w, w->items[w->pick[g->start + j]].instr, AD_SCALAR_FEW);
+        status = leave(w, w->v.items[w->v.pick[g->start + j]].instr, AD_SCALAR_FEW);
     return status;
 }
 
-static enum ad_status roll_parts(struct roller *w, const struct group *g, int tried,
+static enum ad_status roll_parts(struct roller *w, const struct ad_group *g, int tried,
                                  int32_t n_parts, const int32_t *parts)
 {
     enum ad_status status = AD_OK;
 
     for (int32_t k = 0; k < n_parts && !status; k++) {
-        struct group part = *g;
+        struct ad_group part = *g;
 
         part.start = g->start + parts[k];
         part.count = parts[k + 1] - parts[k];
-        status = part.count < AD_VECTOR_MIN ? leave_group(w, &part) : roll(w, &part, tried);
+        status = roll(w, &part, tried);
     }
     return status;
 }
 
-/* With what is evenly spaced in one dimension, and lists. */
-static enum ad_status roll_lists(struct roller *w, const struct group *g, int n_args,
-                                 const int *args)
+/* Which operands of a group can be views of slots: those of one vector each, or one slot for all. */
+static int views_of(const struct roller *w, const struct ad_group *g, int *args)
 {
-    struct nest nest, line = {1, {g->count}};
-    int even[AD_MAX_ARGS], n_even = 0;
+    int n = 0;
 
-    for (int v = 0; v < n_args; v++)
-        if (find_nest(w, w->pick + g->start, g->count, 1, &args[v], &nest) && nest.ndim == 1)
-            even[n_even++] = args[v];
-    return emit(w, g, &line, n_even, even);
+    for (int k = 0; k < AD_MAX_ARGS; k++) {
+        bool one = g->home[k] == AD_HOME_SCALAR;
+
+        for (int32_t j = 1; j < g->count && one; j++)
+            one = ad_vectors_operand(&w->v, w->v.pick + g->start, j, k) ==
+                  ad_vectors_operand(&w->v, w->v.pick + g->start, 0, k);
+        if (g->home[k] >= 0 || one)
+            args[n++] = k;
+    }
+    return n;
 }
 
 /* Do views of slots do for all operands that are not constants? */
-static bool all_views(const struct group *g, int n_args)
+static bool all_views(const struct ad_group *g, int n_args)
 {
     int n = 0;
 
     for (int k = 0; k < AD_MAX_ARGS; k++)
-        n += g->home[k] >= SCALAR;
+        n += g->home[k] >= AD_HOME_SCALAR;
     return n == n_args;
 }
 
-/* Make vectors of a group of at least AD_VECTOR_MIN. */
-static enum ad_status roll(struct roller *w, const struct group *g, int tried)
-{
-    int32_t *pick = w->pick + g->start;
-    int args[AD_MAX_ARGS], n_args = views_of(w, g, args);
-    int32_t *as_was;
-    struct nest nest;
-    enum ad_status status;
-
-    if (!all_views(g, n_args))
-        return g->count < AD_LIST_MIN ? leave_group(w, g) : roll_lists(w, g, n_args, args);
-    if (find_nest(w, pick, g->count, n_args, args, &nest)) {
-        turn_nest(w, pick, g->count, &nest);
-        return emit(w, g, &nest, n_args, args);
-    }
-    as_was = malloc((size_t)g->count * sizeof *as_was);
-    if (!as_was)
-        return AD_NO_MEMORY;
-    memcpy(as_was, pick, (size_t)g->count * sizeof *pick);
-    sort_by_operands(w, g);
-    if (find_nest(w, pick, g->count, n_args, args, &nest)) {
-        free(as_was);
-        turn_nest(w, pick, g->count, &nest);
-        return emit(w, g, &nest, n_args, args);
-    }
-    memcpy(pick, as_was, (size_t)g->count * sizeof *pick);
-    free(as_was);
-    for (int way = BY_LINE; way <= BY_RUN; way *= 2) {
-        int32_t parts[PARTS_MAX + 1], n_parts;
-
-        if (tried & way)
-            continue;
-        tried |= way;
-        n_parts = way < BY_RUN ? split(w, g, way, parts) : split_runs(w, g, n_args, args, parts);
-        status = n_parts > 1 ? roll_parts(w, g, tried, n_parts, parts) : AD_OK;
-        if (n_parts > 1)
-            return status;
-    }
-    return roll_lists(w, g, n_args, args);
-}
-
-static bool same_kind(const struct group *a, const struct group *b)
+static bool same_kind(const struct ad_group *a, const struct ad_group *b)
 {
     return a->op == b->op && a->param == b->param && !memcmp(a->home, b->home, sizeof a->home);
 }
 
 /* The group of an item, new if there is none like it. */
-static int32_t group_of(struct roller *w, const struct group *like, uint32_t mask)
+static int32_t group_of(struct roller *w, const struct ad_group *like, uint32_t mask)
 {
     uint64_t key = (uint64_t)like->op << 32 ^ (uint32_t)like->param;
     uint32_t at;
@@ -651,18 +248,102 @@ static int32_t group_of(struct roller *w, const struct group *like, uint32_t mas
     return w->n_groups - 1;
 }
 
-static struct group kind_of(const struct roller *w, const struct item *item)
+static struct ad_group kind_of(const struct roller *w, const struct ad_item *item)
 {
-    const struct ad_tape *tape = w->r.from->tape;
+    const struct ad_tape *tape = w->v.r.from->tape;
     int op = ad_tape_code(tape, item->instr);
-    struct group g = {.op = op, .param = item->param};
+    struct ad_group g = {.op = op, .param = item->param};
 
     for (int k = 0; k < AD_MAX_ARGS; k++) {
         int32_t slot = item->slot[k];
 
-        g.home[k] = k >= ad_ops[op].n_args ? NOTHING : slot < 0 ? CONSTANT : w->home[slot];
+        g.home[k] = k >= ad_ops[op].n_args ? AD_HOME_NOTHING
+                    : slot < 0             ? AD_HOME_CONSTANT
+                                           : w->v.home[slot];
     }
     return g;
+}
+
+/* Find loops in the order there is, or in that of the operands; the order is as it was if there are none. */
+static enum ad_status roll_nest(struct roller *w, const struct ad_group *g, bool *rolled)
+{
+    int32_t *pick = w->v.pick + g->start, *as_was;
+    int args[AD_MAX_ARGS], n_args = views_of(w, g, args);
+    struct ad_nest nest;
+
+    *rolled = true;
+    if (ad_vectors_nest(&w->v, pick, g->count, n_args, args, &nest)) {
+        ad_vectors_turn(&w->v, pick, g->count, &nest);
+        return ad_vectors_record(&w->v, g, &nest);
+    }
+    as_was = malloc((size_t)g->count * sizeof *as_was);
+    if (!as_was)
+        return AD_NO_MEMORY;
+    memcpy(as_was, pick, (size_t)g->count * sizeof *pick);
+    sort_by_operands(w, g);
+    *rolled = ad_vectors_nest(&w->v, pick, g->count, n_args, args, &nest);
+    if (!*rolled)
+        memcpy(pick, as_was, (size_t)g->count * sizeof *pick);
+    free(as_was);
+    if (!*rolled)
+        return AD_OK;
+    ad_vectors_turn(&w->v, pick, g->count, &nest);
+    return ad_vectors_record(&w->v, g, &nest);
+}
+
+/* Vectors of a group whose items are all of its kind, at least AD_VECTOR_MIN of them. */
+static enum ad_status roll(struct roller *w, const struct ad_group *g, int tried)
+{
+    int args[AD_MAX_ARGS];
+    bool rolled;
+    enum ad_status status;
+
+    if (!all_views(g, views_of(w, g, args))) {
+        if (g->count < AD_LIST_MIN && !ad_vectors_is_line(&w->v, g))
+            return leave_group(w, g);
+        return ad_vectors_record(&w->v, g, NULL);
+    }
+    status = roll_nest(w, g, &rolled);
+    if (status || rolled)
+        return status;
+    if (ad_vectors_is_line(&w->v, g))
+        return ad_vectors_record(&w->v, g, NULL);
+    for (int way = BY_LINE; way <= BY_DISTANCE; way *= 2) {
+        int32_t parts[PARTS_MAX + 1], n_parts;
+
+        if (tried & way)
+            continue;
+        tried |= way;
+        n_parts = split(w, g, way, parts);
+        if (n_parts > 1)
+            return roll_parts(w, g, tried, n_parts, parts);
+    }
+    return ad_vectors_record(&w->v, g, NULL);
+}
+
+/* The same for a group that others joined: all of them, or only those of its kind. */
+static enum ad_status roll_mixed(struct roller *w, const struct ad_group *g)
+{
+    int32_t *pick = w->v.pick + g->start, n_rest = 0;
+    struct ad_group own = *g, rest = *g;
+    enum ad_status status;
+
+    if (ad_vectors_is_line(&w->v, g))
+        return ad_vectors_record(&w->v, g, NULL);
+    own.count = 0;
+    for (int32_t j = 0; j < g->count; j++) {
+        struct ad_group kind = kind_of(w, &w->v.items[pick[j]]);
+
+        if (same_kind(&kind, g))
+            pick[own.count++] = pick[j];
+        else
+            w->v.spare[n_rest++] = pick[j];
+    }
+    memcpy(pick + own.count, w->v.spare, (size_t)n_rest * sizeof *pick);
+    rest.start = g->start + own.count;
+    rest.count = n_rest;
+    status = roll(w, &own, 0);
+    return status ? status : leave_group(w, &rest);
 }
 
 /* Give each item its group, and each group its place in pick[]. */
@@ -676,9 +357,9 @@ static void place_groups(struct roller *w)
         w->groups[k].count = 0;
     }
     for (int32_t j = 0; j < w->n_items; j++) {
-        struct group *g = &w->groups[w->group_of[j]];
+        struct ad_group *g = &w->groups[w->group_of[j]];
 
-        w->pick[g->start + g->count++] = j;
+        w->v.pick[g->start + g->count++] = j;
     }
 }
 
@@ -689,12 +370,71 @@ static void find_groups(struct roller *w)
 
     w->n_groups = 0;
     for (int32_t j = 0; j < w->n_items; j++) {
-        struct group like = kind_of(w, &w->items[j]);
+        struct ad_group like = kind_of(w, &w->v.items[j]);
 
+        like.first = j;
         w->group_of[j] = group_of(w, &like, mask);
         w->groups[w->group_of[j]].count++;
     }
-    w->report->steps += w->n_items;
+    w->v.counts.steps += w->n_items;
+}
+
+static int32_t line_of(const struct roller *w, int32_t item)
+{
+    return ad_tape_origin(w->v.r.from->tape, w->v.items[item].instr);
+}
+
+/* Where in the table the largest group with the op and the line of 'like' is, or would be. */
+static uint32_t host_place(const struct roller *w, const struct ad_group *like, uint32_t mask)
+{
+    int32_t line = line_of(w, like->first);
+    uint64_t key = (uint64_t)like->op << 32 ^ (uint32_t)like->param ^ (uint64_t)line << 42;
+    uint32_t at = hash_key(key) & mask;
+
+    for (; w->table[at]; at = (at + 1) & mask) {
+        const struct ad_group *g = &w->groups[w->table[at] - 1];
+
+        if (g->op == like->op && g->param == like->param && line_of(w, g->first) == line)
+            break;
+    }
+    return at;
+}
+
+/*
+ * Items of groups that are too small join the largest group that does the same op on the same line of code: the
+ * first and last iterations of a loop, whose neighbours are not what those of the others are.  Left alone,
+ * they would make all that reads them differ as well.
+ */
+static void join_hosts(struct roller *w)
+{
+    uint32_t mask = clear_table(w, w->n_items);
+
+    for (int32_t k = 0; k < w->n_groups; k++) {
+        struct ad_group *g = &w->groups[k];
+        uint32_t at;
+
+        if (g->count < AD_VECTOR_MIN)
+            continue;
+        at = host_place(w, g, mask);
+        if (!w->table[at] || w->groups[w->table[at] - 1].count < g->count)
+            w->table[at] = k + 1;
+    }
+    for (int32_t j = 0; j < w->n_items; j++) {
+        struct ad_group like = w->groups[w->group_of[j]];
+        int32_t host;
+
+        like.first = j;
+        host = like.count < AD_VECTOR_MIN ? w->table[host_place(w, &like, mask)] - 1 : -1;
+        if (host < 0)
+            continue;
+        w->group_of[j] = host;
+        w->groups[host].mixed = true;
+    }
+    for (int32_t k = 0; k < w->n_groups; k++)
+        w->groups[k].count = 0;
+    for (int32_t j = 0; j < w->n_items; j++)
+        w->groups[w->group_of[j]].count++;
+    w->v.counts.steps += 2 * (int64_t)w->n_items;
 }
 
 /* Groups that are too small are put together by op and by which operands are constant; no matter where the
@@ -705,21 +445,22 @@ static void join_small_groups(struct roller *w)
     uint32_t mask = clear_table(w, w->n_items);
 
     for (int32_t j = 0; j < w->n_items; j++) {
-        const struct group *g = &w->groups[w->group_of[j]];
-        struct group like = *g;
+        const struct ad_group *g = &w->groups[w->group_of[j]];
+        struct ad_group like = *g;
 
         if (w->group_of[j] >= n_groups || g->count >= AD_VECTOR_MIN)
             continue;
         for (int k = 0; k < AD_MAX_ARGS; k++)
-            like.home[k] = AD_MIN(like.home[k], SCALAR);
+            like.home[k] = AD_MIN(like.home[k], AD_HOME_SCALAR);
         like.count = 0;
+        like.mixed = false;
         w->group_of[j] = group_of(w, &like, mask);
         w->groups[w->group_of[j]].count++;
     }
     for (int32_t k = 0; k < n_groups; k++) /* their items are in the others now */
         if (w->groups[k].count < AD_VECTOR_MIN)
             w->groups[k].count = 0;
-    w->report->steps += w->n_items;
+    w->v.counts.steps += w->n_items;
 }
 
 /* ---- the pass ---- */
@@ -746,28 +487,28 @@ static int32_t element(struct ad_rewrite *r, const struct ad_view *view)
 
 static enum ad_status read_item(struct roller *w, int32_t i)
 {
-    const struct ad_tape *tape = w->r.from->tape;
-    struct item *item = &w->items[w->n_items++];
+    const struct ad_tape *tape = w->v.r.from->tape;
+    struct ad_item *item = &w->v.items[w->n_items++];
     const struct ad_op_info *op = &ad_ops[ad_tape_code(tape, i)];
     bool found = true;
 
-    *item = (struct item){.instr = i};
+    *item = (struct ad_item){.instr = i};
     if (ad_tape_is_array(tape, i)) {
         struct ad_view views[AD_MAX_ARGS];
         double p;
 
         ad_tape_views(tape, i, views, AD_MAX_ARGS);
         for (int k = 0; k < op->n_args; k++)
-            item->slot[k] = element(&w->r, &views[k]);
+            item->slot[k] = element(&w->v.r, &views[k]);
         memcpy(&p, tape->aux + tape->a[i] + 3, sizeof p);
         if (op->family)
-            item->param = ad_rewrite_const(&w->r, p);
+            item->param = ad_rewrite_const(&w->v.r, p);
     } else {
-        item->slot[0] = ad_rewrite_slot(&w->r, tape->a[i]);
+        item->slot[0] = ad_rewrite_slot(&w->v.r, tape->a[i]);
         if (op->n_args > 1)
-            item->slot[1] = ad_rewrite_slot(&w->r, tape->b[i]);
+            item->slot[1] = ad_rewrite_slot(&w->v.r, tape->b[i]);
         if (op->family)
-            item->param = ad_rewrite_slot(&w->r, tape->b[i]);
+            item->param = ad_rewrite_slot(&w->v.r, tape->b[i]);
     }
     for (int k = 0; k < op->n_args; k++)
         found &= item->slot[k] != AD_GONE;
@@ -776,7 +517,7 @@ static enum ad_status read_item(struct roller *w, int32_t i)
 
 static enum ad_status roll_level(struct roller *w, const int32_t *instrs, int32_t n)
 {
-    const struct ad_tape *tape = w->r.from->tape;
+    const struct ad_tape *tape = w->v.r.from->tape;
     enum ad_status status = AD_OK;
 
     w->n_items = 0;
@@ -790,37 +531,39 @@ static enum ad_status roll_level(struct roller *w, const int32_t *instrs, int32_
     }
     if (w->n_items < AD_VECTOR_MIN) {
         for (int32_t j = 0; j < w->n_items && !status; j++)
-            status = leave(w, w->items[j].instr, AD_SCALAR_SERIAL);
+            status = leave(w, w->v.items[j].instr, AD_SCALAR_SERIAL);
         return status;
     }
     if (status)
         return status;
     find_groups(w);
+    join_hosts(w);
     join_small_groups(w);
     place_groups(w);
     for (int32_t k = 0; k < w->n_groups && !status; k++) {
-        const struct group g = w->groups[k];
+        const struct ad_group g = w->groups[k];
 
-        status = g.count < AD_VECTOR_MIN ? leave_group(w, &g) : roll(w, &g, 0);
+        status = g.count < AD_VECTOR_MIN ? leave_group(w, &g)
+                 : g.mixed               ? roll_mixed(w, &g)
+                                         : roll(w, &g, 0);
     }
     return status;
 }
 
 static void roller_free(struct roller *w)
 {
-    free(w->slot_level);
     free(w->level);
     free(w->order);
-    free(w->home);
-    free(w->items);
+    free(w->v.home);
+    free(w->v.items);
     free(w->group_of);
     free(w->groups);
     free(w->table);
-    free(w->pick);
-    free(w->spare);
+    free(w->v.pick);
+    free(w->v.spare);
     free(w->key);
     free(w->spare_key);
-    free(w->numbers);
+    free(w->v.numbers);
 }
 
 /* Room for 'most' items of a level. */
@@ -830,17 +573,17 @@ static enum ad_status roller_room(struct roller *w, int32_t most)
 
     while (room < 2 * n)
         room *= 2;
-    w->items = malloc(n * sizeof *w->items);
+    w->v.items = malloc(n * sizeof *w->v.items);
     w->group_of = malloc(n * sizeof *w->group_of);
     w->groups = malloc(2 * n * sizeof *w->groups);
     w->table = malloc(room * sizeof *w->table);
-    w->pick = malloc(n * sizeof *w->pick);
-    w->spare = malloc(n * sizeof *w->spare);
+    w->v.pick = malloc(n * sizeof *w->v.pick);
+    w->v.spare = malloc(n * sizeof *w->v.spare);
     w->key = malloc(n * sizeof *w->key);
     w->spare_key = malloc(n * sizeof *w->spare_key);
-    w->numbers = malloc(n * sizeof *w->numbers);
-    return w->items && w->group_of && w->groups && w->table && w->pick && w->spare && w->key &&
-                   w->spare_key && w->numbers
+    w->v.numbers = malloc(n * sizeof *w->v.numbers);
+    return w->v.items && w->group_of && w->groups && w->table && w->v.pick && w->v.spare &&
+                   w->key && w->spare_key && w->v.numbers
                ? AD_OK
                : AD_NO_MEMORY;
 }
@@ -850,24 +593,26 @@ enum ad_status ad_reroll(const struct ad_program *from, struct ad_program **to,
 {
     const struct ad_tape *tape = from->tape;
     struct roller w = {.report = report};
-    enum ad_status status = ad_rewrite_begin(&w.r, from);
+    enum ad_status status = ad_rewrite_begin(&w.v.r, from);
     size_t n = (size_t)AD_MAX(tape->n, 1), n_slots = (size_t)AD_MAX(tape->n_slots, 1);
     int32_t most = 0;
 
     *report = (struct ad_reroll_report){0};
-    w.slot_level = malloc(n_slots * sizeof *w.slot_level);
     w.level = malloc(n * sizeof *w.level);
     w.order = malloc(n * sizeof *w.order);
-    w.home = malloc(n_slots * sizeof *w.home);
-    if (!w.slot_level || !w.level || !w.order || !w.home)
+    w.v.home = malloc(n_slots * sizeof *w.v.home);
+    w.v.home_room = (int64_t)n_slots;
+    if (!w.level || !w.order || !w.v.home)
         status = AD_NO_MEMORY;
     if (!status)
-        status = sort_by_level(&w, &most);
-    if (!status)
+        status = ad_level_sort(from, w.level, w.order);
+    if (!status) {
+        most = most_rollable(&w);
         status = roller_room(&w, most);
+    }
     for (int32_t k = 0; k < from->n_inputs && !status; k++)
         for (int32_t j = 0; j < ad_tape_length(tape, k); j++)
-            w.home[tape->dst[k] + j] = k; /* inputs keep their slots */
+            w.v.home[tape->dst[k] + j] = k; /* inputs keep their slots */
     for (int32_t start = from->n_inputs, end; start < tape->n && !status; start = end) {
         if (most < AD_VECTOR_MIN) { /* nothing to do: keep the order too */
             end = start + 1;
@@ -879,9 +624,12 @@ enum ad_status ad_reroll(const struct ad_program *from, struct ad_program **to,
                 break;
         status = roll_level(&w, w.order + start, end - start);
     }
-    report->steps += tape->n;
+    report->rolled = w.v.counts.rolled;
+    report->vectors = w.v.counts.vectors;
+    report->lists = w.v.counts.lists;
+    report->steps = w.v.counts.steps + tape->n;
     roller_free(&w);
-    return ad_rewrite_end(&w.r, status, to);
+    return ad_rewrite_end(&w.v.r, status, to);
 }
 
 enum ad_status ad_pass_reroll(const struct ad_program *from, struct ad_program **to)

@@ -17,11 +17,9 @@
 #ifndef AD_REROLL_H
 #define AD_REROLL_H
 
-#include "ad_rewrite.h"
+#include "ad_vector.h"
 
 enum {
-    AD_NEST = 4,       /* dimensions of an operand */
-    AD_VECTOR_MIN = 8, /* fewer alike stay scalar */
     AD_LIST_MIN =
         32 /* fewer that share an op, but not where their operands come from, stay scalar */
 };

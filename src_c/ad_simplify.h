@@ -35,8 +35,4 @@ enum ad_status ad_pass_copies(const struct ad_program *from, struct ad_program *
  */
 enum ad_status ad_pass_identities(const struct ad_program *from, struct ad_program **to);
 
-/* An instruction that was met before, with the same operands (in either order, if it is a sum or a product
- * of two), is not computed again. */
-enum ad_status ad_pass_common(const struct ad_program *from, struct ad_program **to);
-
 #endif

@@ -7,12 +7,14 @@
 
 /* ---- chains ---- */
 
-enum role { NONE, PART, SUM }; /* of an addition: on its own, within a sum, the last of a sum */
+/* Of an addition: not known, within a sum, the last of a sum, or to stay an addition. */
+enum role { NONE, PART, SUM, STAYS };
 
 struct chains {
     struct ad_rewrite r;
     uint8_t *uses;   /* of each old slot: 0, 1, or 2 for more */
     int32_t *terms;  /* of each old slot: terms of the chain that ends there; 0 if none does */
+    uint8_t *begun;  /* of each old slot: 1 if that chain is known to add up terms */
     uint8_t *role;   /* of each old slot */
     int32_t *stack;  /* old slots of terms yet to be visited */
     int32_t *listed; /* new slots of the terms of a sum */
@@ -92,13 +94,35 @@ static int32_t terms_of(const struct chains *c, int32_t i, int k)
     return c->terms[slot];
 }
 
-/* Which operands of addition i are parts of its chain: the longer one, and the other if it is long. */
-static void parts_of(const struct chains *c, int32_t i, bool *part)
+static bool is_zero(const struct ad_tape *tape, int32_t slot)
 {
-    int32_t left = terms_of(c, i, 0), right = terms_of(c, i, 1);
+    return slot < 0 && tape->value[slot] == 0;
+}
 
-    part[0] = left > 0 && (left >= right || left >= AD_SUM_MIN);
-    part[1] = right > 0 && (right > left || right >= AD_SUM_MIN);
+static bool has_begun(const struct chains *c, int32_t i, int k)
+{
+    const struct ad_tape *tape = c->r.from->tape;
+
+    return terms_of(c, i, k) > 0 && c->begun[k ? tape->b[i] : tape->a[i]];
+}
+
+/*
+ * Which operands of addition i are parts of its chain: one that has begun, or else the longer one; and the other
+ * if it is long.  A chain begins with total = 0 + (a + b), or with (a + b) + (c + d), where a + b is one term.
+ * Returns whether the chain has begun.
+ */
+static bool parts_of(const struct chains *c, int32_t i, bool *part)
+{
+    const struct ad_tape *tape = c->r.from->tape;
+    int32_t left = terms_of(c, i, 0), right = terms_of(c, i, 1);
+    bool one = has_begun(c, i, 0), other = has_begun(c, i, 1);
+    bool begins = is_zero(tape, tape->a[i]) || is_zero(tape, tape->b[i]) ||
+                  (left == right && left > 0 && one == other);
+
+    part[0] = left >= AD_SUM_MIN || (!begins && left > 0 && (one == other ? left > right : one));
+    part[1] =
+        right >= AD_SUM_MIN || (!begins && right > 0 && (one == other ? right > left : other));
+    return begins || one || other;
 }
 
 /* Find how long chains are, and which of them become sums. */
@@ -115,7 +139,7 @@ static enum ad_status find_sums(struct chains *c)
 
         if (!is_addition(c, i))
             continue;
-        parts_of(c, i, part);
+        c->begun[dst] = parts_of(c, i, part);
         c->terms[dst] = (part[0] ? terms_of(c, i, 0) : 1) + (part[1] ? terms_of(c, i, 1) : 1);
         /* its operands' chains go on */
         for (int k = 0; k < 2; k++)
@@ -132,12 +156,11 @@ static enum ad_status find_sums(struct chains *c)
             4 * (int64_t)(alike[c->terms[dst]] - 1) < c->terms[dst])
             c->role[dst] = SUM;
         if (c->role[dst] == NONE)
-            continue;
+            c->role[dst] = STAYS;
         parts_of(c, i, part);
-        if (part[0])
-            c->role[tape->a[i]] = PART;
-        if (part[1])
-            c->role[tape->b[i]] = PART;
+        for (int k = 0; k < 2; k++)
+            if (part[k])
+                c->role[k ? tape->b[i] : tape->a[i]] = c->role[dst] == STAYS ? STAYS : PART;
     }
     free(alike);
     return AD_OK;
@@ -180,7 +203,7 @@ static enum ad_status list_terms(struct chains *c, int32_t i, int32_t *n_listed)
             if (negative)
                 break; /* what is subtracted is one term */
         }
-        if (slot < 0 && tape->value[slot] == 0)
+        if (is_zero(tape, slot))
             continue;
         ad_assert(at > 0);
         ad_tape_here(c->r.to->tape, ad_tape_origin(tape, i));
@@ -236,12 +259,13 @@ enum ad_status ad_pass_sums(const struct ad_program *from, struct ad_program **t
     size_t n = (size_t)tape->n_slots + 1;
     struct chains c = {.uses = calloc(n, 1),
                        .terms = calloc(n, sizeof *c.terms),
+                       .begun = calloc(n, 1),
                        .role = calloc(n, 1),
                        .stack = malloc((n + 1) * sizeof *c.stack),
                        .listed = malloc(n * sizeof *c.listed)};
     enum ad_status status = ad_rewrite_begin(&c.r, from);
 
-    if (!c.uses || !c.terms || !c.role || !c.stack || !c.listed)
+    if (!c.uses || !c.terms || !c.begun || !c.role || !c.stack || !c.listed)
         status = AD_NO_MEMORY;
     if (!status) {
         count_uses(&c);
@@ -250,13 +274,14 @@ enum ad_status ad_pass_sums(const struct ad_program *from, struct ad_program **t
     for (int32_t i = from->n_inputs; i < tape->n && !status; i++) {
         uint8_t role = ad_tape_length(tape, i) == 1 ? c.role[tape->dst[i]] : NONE;
 
-        if (role == NONE)
+        if (role == NONE || role == STAYS)
             status = ad_rewrite_copy(&c.r, i);
         else if (role == SUM)
             status = make_sum(&c, i);
     }
     free(c.uses);
     free(c.terms);
+    free(c.begun);
     free(c.role);
     free(c.stack);
     free(c.listed);
@@ -282,13 +307,13 @@ static uint64_t key_of(const struct ad_tape *to, int32_t slot)
 
 enum { RUN_MIN = 8, RUNS_MAX = 64 };
 
-/* How many keys from the first on are evenly spaced slots of one instruction, all different. */
+/* How many keys from the first on are evenly spaced slots of one instruction, or the same one. */
 static int64_t run_length(const uint64_t *key, int64_t n)
 {
     uint64_t step;
     int64_t j = 1;
 
-    if (key[0] >> 32 == 0 || n < 2 || key[1] == key[0])
+    if (key[0] >> 32 == 0 || n < 2)
         return 1;
     step = key[1] - key[0];
     while (j < n && key[j] >> 32 == key[0] >> 32 && key[j] - key[j - 1] == step)

@@ -1,5 +1,6 @@
 /* test_passes.c -- each pass alone: it keeps the bits of random programs, and does what it says on small
  * ones. */
+#include "ad_common.h"
 #include "ad_optimise.h"
 #include "ad_simplify.h"
 #include "ad_sums.h"
@@ -416,6 +417,192 @@ static void test_turns(void)
     ad_program_free(small);
 }
 
+/* Time steps on a grid between fixed ends, one a variable and one a constant, or on a ring: the neighbours of the
+ * outermost points come from elsewhere, and are put beside the others. */
+static void test_boundaries(void)
+{
+    enum { N = 40, STEPS = 6 };
+
+    for (int ring = 0; ring < 2; ring++) {
+        struct ad_view x, u[N + 2];
+
+        begin();
+        x = input(N + 1);
+        for (int i = 0; i < N; i++)
+            u[i + 1] = at(&x, i);
+        for (int step = 0; step < STEPS; step++) {
+            struct ad_view next[N + 2];
+
+            u[0] = ring ? u[N] : at(&x, N);
+            u[N + 1] = ring ? u[1] : num(0.75);
+            for (int i = 1; i <= N; i++)
+                next[i] =
+                    add(u[i], mul(num(0.1), add(sub(u[i + 1], u[i - 1]), op1(AD_OP_sin, u[i]))));
+            memcpy(u + 1, next + 1, N * sizeof *u);
+        }
+        for (int i = 1; i <= N; i++)
+            output(u[i]);
+        /* five ops and two operands put together in each step; on the ring, where in the first step the inputs
+         * are both ends of one vector, too */
+        check_rolled(7 * STEPS, 0, 0, ring ? "a ring" : "fixed ends");
+    }
+}
+
+/* Terms that are sums of a few: the first is one like the others. */
+static void test_short_sums(void)
+{
+    struct ad_view x;
+
+    for (int zero = 0; zero < 2; zero++) {
+        struct ad_view total = num(0);
+
+        begin();
+        x = input(80);
+        for (int i = 0; i < 40; i++) {
+            struct ad_view e = add(squared(at(&x, 2 * i)), op1(AD_OP_sin, at(&x, 2 * i + 1)));
+
+            total = i || zero ? add(total, e) : e;
+        }
+        output(total);
+        /* square, sin, add, and the sum; two terms are at a level of their own if there is no 0 */
+        check_rolled(4, 0, 0, "short sums");
+    }
+}
+
+/* ---- random loops ---- */
+
+enum { LONGEST = 60, BODY = 7 };
+
+/* An index that a loop might use at i, within n. */
+static int loop_index(int way, int i, int n, struct rng *rng)
+{
+    switch (way) {
+    case 0:
+        return i;
+    case 1:
+        return (i + 1) % n;
+    case 2:
+        return AD_MAX(i - 2, 0);
+    case 3:
+        return n - 1 - i;
+    case 4:
+        return 2 * i % n;
+    case 5:
+        return i / 3;
+    case 6:
+        return i % 4 % n;
+    case 7:
+        return 0;
+    default:
+        return (int)rng_int(rng, 0, n - 1);
+    }
+}
+
+/* A loop, or several, of a few statements; each reads the input, what statements before it have made, or what
+ * it made itself the time before, at some index.  Some numbers are kept, some are added up. */
+static void random_loops(struct rng *rng)
+{
+    static const enum ad_op ops[] = {AD_OP_add, AD_OP_sub, AD_OP_mul,  AD_OP_add,  AD_OP_sin,
+                                     AD_OP_neg, AD_OP_div, AD_OP_powi, AD_OP_where};
+    static struct ad_view made[BODY][LONGEST];
+    struct ad_view x, total = num(0);
+    int n = (int)rng_int(rng, 2, LONGEST), n_body = (int)rng_int(rng, 1, BODY), n_inner;
+
+    begin();
+    x = input(LONGEST);
+    n_inner = rng_int(rng, 0, 2) ? 1 : (int)rng_int(rng, 2, 5);
+    for (int b = 0; b < n_body; b++)
+        for (int i = 0; i < n; i++)
+            made[b][i] = num(0.5 * b);
+    int op[BODY], source[BODY][2], way[BODY][2], kept[BODY], odd[BODY];
+
+    for (int b = 0; b < n_body; b++) {
+        op[b] = (int)rng_int(rng, 0, 8);
+        kept[b] = (int)rng_int(rng, 0, 4);
+        odd[b] = rng_int(rng, 0, 3) ? -1 : (int)rng_int(rng, 0, n - 1);
+        for (int k = 0; k < 2; k++) {
+            source[b][k] = (int)rng_int(rng, -3, b);
+            way[b][k] = rng_int(rng, 0, 1) ? 0 : (int)rng_int(rng, 0, 8);
+        }
+        check_note("%s %d[%d] %d[%d]%s%s\n", ad_ops[ops[op[b]]].name, source[b][0], way[b][0],
+                   source[b][1], way[b][1],
+                   kept[b] == 1   ? " kept"
+                   : kept[b] == 2 ? " added"
+                                  : "",
+                   odd[b] < 0 ? "" : " but once");
+    }
+    for (int inner = 0; inner < n_inner; inner++)
+        for (int i = 0; i < n; i++)
+            for (int b = 0; b < n_body; b++) {
+                struct ad_view args[2], y;
+
+                if (odd[b] == i)
+                    continue;
+                for (int k = 0; k < 2; k++) {
+                    int from = source[b][k], j = loop_index(way[b][k], i, n, rng);
+
+                    args[k] = from == -3   ? num(0.25 * (double)(i % 5))
+                              : from == -2 ? num(3)
+                              : from == -1 ? at(&x, j)
+                                           : made[from][j];
+                }
+                y = op3(ops[op[b]], 2, args[0], args[1], num(1));
+                made[b][i] = y;
+                if (kept[b] == 1 && y.place != AD_NUMBER && small->n_outputs < 300)
+                    output(y);
+                if (kept[b] == 2)
+                    total = add(total, y);
+            }
+    for (int i = 0; i < n; i++)
+        output(made[n_body - 1][i]);
+    output(total);
+}
+
+static void test_random_loops(void)
+{
+    int64_t rolled = 0, lists = 0;
+
+    for (uint64_t seed = 0; seed < 1500; seed++) {
+        struct rng rng = {seed};
+        struct ad_pass_report report;
+        struct ad_program *exact, *all;
+        struct results a, b;
+        int failed;
+
+        random_loops(&rng);
+        check_note("seed %" PRIu64 "\n", seed);
+        CHECK(ad_optimise(small, false, &exact, &report) == AD_OK, "optimise");
+        CHECK(ad_optimise(small, true, &all, NULL) == AD_OK, "optimise");
+        rolled += report.reroll.rolled;
+        lists += report.reroll.lists;
+        a = results_of(small);
+        b = results_of(small);
+        for (int trial = 0; trial < 3; trial++) {
+            double x[LONGEST];
+
+            for (int i = 0; i < LONGEST; i++)
+                x[i] = trial == 0 ? rng_uniform(&rng, 0.5, 1.5) : odd_number(&rng);
+            replay(small, x, &a, &failed);
+            replay(exact, x, &b, &failed);
+            check_same_results(&b, &a, "exactly");
+            if (trial > 0)
+                continue;
+            replay(all, x, &b, &failed);
+            for (int64_t j = 0; j < a.size; j++)
+                CHECK(close_to(b.data[j], a.data[j], 1e3 * fabs(a.data[j])) ||
+                          fabs(a.data[j]) > 1e6,
+                      "result %" PRId64 " is %.17g, not %.17g", j, b.data[j], a.data[j]);
+        }
+        results_free(&a);
+        results_free(&b);
+        ad_program_free(exact);
+        ad_program_free(all);
+        ad_program_free(small);
+    }
+    CHECK(rolled > 10000 && lists > 100, "%" PRId64 " were rolled, with %" PRId64 " lists", rolled,
+          lists);
+}
+
 /* Ops of three arguments are recorded as arrays of one element. */
 static void test_ternary(void)
 {
@@ -714,7 +901,10 @@ int main(void)
     test_double_loops();
     test_chains();
     test_turns();
+    test_boundaries();
+    test_short_sums();
     test_ternary();
+    test_random_loops();
     test_linear();
     test_report();
     for (uint64_t seed = 0; seed < 400; seed++)
