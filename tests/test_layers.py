@@ -41,7 +41,11 @@ C_ORDER = [
     "ad_emit",
     "ad_program",
     "ad_rewrite",
+    "ad_derivation",
     "ad_derive",
+    "ad_color",
+    "ad_depend",
+    "ad_jacobian",
 ]
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
