@@ -59,6 +59,11 @@ C_ORDER = [
     "ad_moves",
     "ad_plan",
     "ad_run",
+    "ad_derivation",
+    "ad_derive",
+    "ad_color",
+    "ad_depend",
+    "ad_jacobian",
 ]
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
