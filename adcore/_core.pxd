@@ -353,3 +353,12 @@ cdef extern from "ad_run.h" nogil:
     ad_status ad_run(const ad_plan *plan, ad_frame *frame, const double *const *inputs,
                      double *const *outputs, int *failed)
     void ad_frame_outcome(const ad_plan *plan, const ad_frame *frame, int guard, double *out)
+
+
+cdef extern from "ad_jacobian.h" nogil:
+    enum:
+        AD_JACOBIAN_AUTO
+    ad_status ad_derive_jacobian(const ad_program *source, int n_wanted, const int *wanted,
+                                 int mode, bint keep, ad_program **to)
+    ad_status ad_derive_hessian(const ad_program *source, int n_wanted, const int *wanted,
+                                bint keep, ad_program **to)

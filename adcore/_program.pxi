@@ -246,6 +246,10 @@ cdef class Program:
         grad                                           an adjoint per wanted input
         vjp                 an adjoint per output      the same
         jvp                 a tangent per wanted one   a tangent per output
+        value_and_jvp       the same                   the program's; a tangent per output
+        jacobian                                       a block per output and wanted input
+        hessian                                        a block per wanted input and wanted input
+        value_grad_and_...                             the value; an adjoint per wanted input; blocks
         ==================  =========================  ==========================================
         """
         found = self.known.get((kind, wanted))
@@ -267,6 +271,10 @@ cdef class Program:
         elif kind in ("grad", "value_and_grad", "vjp"):
             check(ad_derive_reverse(self.program, n, w, kind != "vjp", kind == "value_and_grad",
                                     &raw))
+        elif kind == "jacobian":
+            check(ad_derive_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &raw))
+        elif kind in ("hessian", "value_grad_and_hessian"):
+            check(ad_derive_hessian(self.program, n, w, kind != "hessian", &raw))
         else:
             raise ValueError(f"no derivative is called {kind!r}")
         out.take(raw, self.reassociate)

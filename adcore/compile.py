@@ -459,11 +459,11 @@ class Compiled(_core.Called):
 
     def _hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.hessian(f, argnums)(*args)."""
-        return self._hessian("hessian", argnums, args, kwargs, out)
+        return self._curvature("hessian", argnums, args, kwargs, out)
 
     def _value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.value_grad_and_hessian(f, argnums)(*args); `out` takes the Hessian."""
-        return self._hessian("value_grad_and_hessian", argnums, args, kwargs, out)
+        return self._curvature("value_grad_and_hessian", argnums, args, kwargs, out)
 
     def _gradient(self, transform, argnums, args, kwargs, out):
         arguments = self._arguments(args, kwargs, argnums)
@@ -483,7 +483,7 @@ class Compiled(_core.Called):
         gradient = _filled(out, arguments.tree(argnums, found))
         return gradient if transform == "grad" else (value, gradient)
 
-    def _hessian(self, transform, argnums, args, kwargs, out):
+    def _curvature(self, transform, argnums, args, kwargs, out):
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
             return getattr(transforms, transform)(self, argnums)(*args, **kwargs)

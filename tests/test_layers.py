@@ -52,7 +52,6 @@ C_ORDER = [
     "ad_vector",
     "ad_reroll",
     "ad_optimise",
-    "ad_derive",
     "ad_group",
     "ad_fuse",
     "ad_lower",
