@@ -1,6 +1,6 @@
 /* ad_optimise.c -- which passes run, and in which order.
  *
- * Dead code goes first, so that the others do not look at it.  Copies are seen through before common
+ * Dead code goes first, so that the others do not look at it.  Programs of few elements are left to scalars.  Copies are seen through before common
  * subexpressions are looked for, and so are identities that do not make the iterations of a loop differ; the others,
  * x * 1 and the like, wait until loops are re-rolled.  Chains of additions must be sums before that: each addition
  * waits for the one before.  Re-rolling makes runs of what sums list, and lists of copies that can now be read where
@@ -10,6 +10,7 @@
 #include "ad_common.h"
 #include "ad_simplify.h"
 #include "ad_sums.h"
+#include "ad_unroll.h"
 
 typedef enum ad_status pass(const struct ad_program *from, struct ad_program **to);
 
@@ -23,6 +24,7 @@ static const struct {
     {"dead code", ad_pass_dead, ALWAYS},
     {"constants", ad_pass_constants, ALWAYS},
     {"copies", ad_pass_copies, ALWAYS},
+    {"few elements", ad_pass_unroll, REASSOCIATE},
     {"common subexpressions", ad_pass_common, ALWAYS},
     {"sums", ad_pass_sums, REASSOCIATE},
     {"dead code", ad_pass_dead, ALWAYS},

@@ -51,6 +51,7 @@ C_ORDER = [
     "ad_level",
     "ad_vector",
     "ad_reroll",
+    "ad_unroll",
     "ad_optimise",
     "ad_group",
     "ad_fuse",
