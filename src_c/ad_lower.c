@@ -323,7 +323,8 @@ static bool same_walk(const struct ad_walk *a, const struct ad_walk *b)
     return same;
 }
 
-/* An operand of n elements as a run or one number; gathered into number k of what is gathered, in a run. */
+/* An operand of n elements as a run or one number; gathered into number k of what is gathered, in a
+ * run. */
 static enum ad_status operand(struct ad_lowering *b, const struct ad_view *view, int64_t n, int k,
                               struct ad_ref *ref, bool *single)
 {
@@ -408,7 +409,8 @@ static int short_code(enum ad_op op, unsigned single)
     }
 }
 
-/* An elementwise instruction over a few elements, all in the frame, as one word; false if there is none. */
+/* An elementwise instruction over a few elements, all in the frame, as one word; false if there is
+ * none. */
 static bool short_word(struct ad_lowering *b, enum ad_op op, unsigned single,
                        const struct ad_ref *y, const struct ad_ref *x, enum ad_status *status)
 {
@@ -612,8 +614,8 @@ enum ad_status ad_lower_member(struct ad_lowering *b, const struct ad_member *me
     return lower_op(b, member->instr);
 }
 
-/* The code of two scalar ops in a row, the second being given the first's result as its first (1) or second
- * operand (2) or neither (0); 0 if there is none. */
+/* The code of two scalar ops in a row, the second being given the first's result as its first (1)
+ * or second operand (2) or neither (0); 0 if there is none. */
 static int pair_code(int32_t first, int32_t second, int link)
 {
     switch (first * AD_N_OPS + second) {
@@ -627,7 +629,7 @@ static int pair_code(int32_t first, int32_t second, int link)
     }
 }
 
-/* Scalars two by two, from word 'first' on: one jump less, and a result that stays in a register. */
+/* Scalars two by two, from word 'first' on: one jump less, and a result stays in a register. */
 static void pair_words(struct ad_lowered *code, int64_t first)
 {
     for (int64_t k = first; k + 1 < code->n_words; k++) {

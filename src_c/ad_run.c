@@ -85,8 +85,8 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 
 /* ---- runs ---- */
 
-/* With labels that can be kept in a table each word jumps to the next by itself, so that the processor learns which
- * follows which; other compilers have a switch. */
+/* With labels that can be kept in a table each word jumps to the next by itself, so that the
+ * processor learns which follows which; other compilers have a switch. */
 #if defined(__GNUC__)
 #define AD_THREADED 1
 #pragma GCC diagnostic push
@@ -158,7 +158,8 @@ next:
 #define TERNARY(name, ...)
 #include "ad_ops.def"
 
-    /* two of them; the first result may be an operand of the second in other ways, so it is stored before */
+    /* two of them; the first result may be an operand of the second in other ways, so it is stored
+     * before */
 #define TWO(code, one, two, x, z)                                                                  \
     WORD(code)                                                                                     \
     {                                                                                              \
