@@ -21,8 +21,10 @@ struct ad_rewrite {
     struct ad_program *to;
     int32_t *slot_block;
     struct ad_frozen
-        *frozen;   /* arrays that others might write to, and the copies that took their place */
-    int32_t *slot; /* of each slot of 'from', constants (negative) too: its slot now, or AD_GONE */
+        *frozen;    /* arrays that others might write to, and the copies that took their place */
+    int32_t *slot;  /* of each slot of 'from', constants (negative) too: its slot now, or AD_GONE */
+    int32_t *moved; /* of each old instruction: where its results are now, if they are one run
+                       within one new instruction; or AD_GONE */
     int32_t *through;        /* NULL, or of each old slot an old slot of the same value, which views
                          name instead where they stay views of slots; owned */
     struct ad_array **fixed; /* NULL, or of each old instruction its results, if constants:
