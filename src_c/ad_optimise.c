@@ -1,10 +1,10 @@
 /* ad_optimise.c -- which passes run, and in which order.
  *
- * Dead code goes first, so that the others do not look at it.  Copies are seen through before common
- * subexpressions are looked for, and so are identities that do not make the iterations of a loop differ; the others,
- * x * 1 and the like, wait until loops are re-rolled.  Chains of additions must be sums before that: each addition
- * waits for the one before.  Re-rolling makes runs of what sums list, and lists of copies that can now be read where
- * they came from. */
+ * Dead code goes first, so that the others do not look at it.  Copies are seen through before
+ * common subexpressions are looked for, and so are identities that do not make the iterations of a
+ * loop differ; the others, x * 1 and the like, wait until loops are re-rolled.  Chains of additions
+ * must be sums before that: each addition waits for the one before.  Re-rolling makes runs of what
+ * sums list, and lists of copies that can now be read where they came from. */
 #include "ad_optimise.h"
 
 #include "ad_common.h"

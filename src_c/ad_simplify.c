@@ -469,7 +469,8 @@ static enum ad_status simplify_block(struct identities *s, int32_t i)
     return status;
 }
 
-/* Old instruction i, whose results are those of other slots, each given once: let its readers see them. */
+/* Old instruction i, whose results are those of other slots, each given once: let its readers see
+ * them. */
 static enum ad_status see_through(struct ad_rewrite *r, int32_t i)
 {
     const struct ad_tape *tape = r->from->tape;
