@@ -595,13 +595,22 @@ static enum ad_status lower_pair(struct ad_lowering *b, const struct ad_member *
 static enum ad_status lower_scalar(struct ad_lowering *b, int32_t i)
 {
     const struct ad_tape *tape = b->tape;
+    int code = ad_tape_code(tape, i);
+    struct ad_word_of_run *word;
     int64_t x, z;
 
     if (find_slot(b, tape->a[i], true, &x) < 0 || find_slot(b, tape->b[i], true, &z) < 0 ||
         !ONE_MORE(b, words))
         return AD_NO_MEMORY;
-    b->code.words[b->code.n_words++] = (struct ad_word_of_run){
-        ad_tape_code(tape, i), (int32_t)b->fusion->results[i].place, (int32_t)x, (int32_t)z};
+    word = &b->code.words[b->code.n_words++];
+    *word =
+        (struct ad_word_of_run){code, (int32_t)b->fusion->results[i].place, (int32_t)x, (int32_t)z};
+    if (!ad_simd[code].loop)
+        return AD_OK;
+    word->code = AD_WORD_VALUE;
+    if (!ONE_MORE(b, words))
+        return AD_NO_MEMORY;
+    b->code.words[b->code.n_words++] = (struct ad_word_of_run){.code = code};
     return AD_OK;
 }
 

@@ -29,6 +29,7 @@ enum ad_word_code {
     AD_WORD_ADD = AD_N_OPS, /* v[d] += v[a] */
     AD_WORD_FIRST,          /* v[d] = 0.0 + v[a] */
     AD_WORD_MOVE,           /* move number d */
+    AD_WORD_VALUE,          /* v[d] = ad_op_value() of the op whose code the next word has */
     AD_WORD_END,
 /* v[d...] = op(v[a...], v[b...]), in _1 and _2 the first or second of them one number */
 #define ONE_CODE(name) AD_WORD_SHORT_##name,

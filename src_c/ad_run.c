@@ -135,8 +135,8 @@ static void run_words(const struct ad_plan *plan, const struct ad_word_of_run *w
 #define HIDDEN_BINARY(name, ...) OP_LABEL(name)
 #define TERNARY(name, ...) /* always recorded as an array instruction */
 #include "ad_ops.def"
-        LABEL(AD_WORD_ADD) LABEL(AD_WORD_FIRST) LABEL(AD_WORD_MOVE) LABEL(AD_WORD_END)
-            AD_SHORT_UNARY(SHORT_LABEL) AD_SHORT_BINARY(SHORT_LABELS)
+        LABEL(AD_WORD_ADD) LABEL(AD_WORD_FIRST) LABEL(AD_WORD_MOVE) LABEL(AD_WORD_VALUE)
+            LABEL(AD_WORD_END) AD_SHORT_UNARY(SHORT_LABEL) AD_SHORT_BINARY(SHORT_LABELS)
                 AD_PAIRED_FIRST(ALL_PAIR_LABELS)};
 
     NEXT(0);
@@ -209,6 +209,10 @@ next:
     ad_move_make(&plan->code.moves[word->d], frame->base, frame->sums, 0,
                  plan->code.moves[word->d].n);
     NEXT(1);
+
+    WORD(AD_WORD_VALUE)
+    v[word->d] = ad_op_value((enum ad_op)word[1].code, v[word->b], v[word->a], v[word->b], 0);
+    NEXT(2);
 
     WORD(AD_WORD_END)
     return;
