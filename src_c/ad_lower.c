@@ -536,7 +536,7 @@ static enum ad_status lower_pair(struct ad_lowering *b, const struct ad_member *
     kind = ad_pair_kind(&to);
     if (kind == AD_PAIR_SUM && n == 1)
         kind = AD_PAIR_RANGE;
-    else if (once && to.ndim > 0)
+    if (once)
         move_kind = AD_MOVE_COPY;
     /* what is first in its place is written there, not added */
     if (kind == AD_PAIR_RANGE && move_kind != AD_MOVE_COPY && (first || once))
