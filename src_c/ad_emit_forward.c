@@ -3,7 +3,8 @@
  * The tangent of an instruction's results is a sum of terms c * base.  Along one direction there is one
  * term: base is the number 1, and c the tangent.  Along lanes, c has the shape of the results, and base
  * one more dimension before it.  Partials multiply c, which costs one lane; lanes are multiplied, and
- * terms added up, where an instruction that is not elementwise needs the tangent itself. */
+ * terms added up, where an instruction that is not elementwise needs the tangent itself.  Of seeds that are
+ * unit vectors nothing is multiplied even then: c is put where the ones are. */
 #include "ad_emit_forward.h"
 
 #include <stdlib.h>
@@ -11,11 +12,12 @@
 
 #include "ad_emit_algebra.h"
 
-enum { MAX_TERMS = 4, ROOM = AD_MAX_ARGS * MAX_TERMS, NONE = INT32_MIN };
+enum { MAX_TERMS = 8, FEW_TERMS = 4, ROOM = AD_MAX_ARGS * MAX_TERMS, NONE = INT32_MIN };
 
 struct term {
     struct ad_view c, base; /* each holds a reference */
     bool cuts;              /* a c of 0 cuts off even an infinite base */
+    bool unit;              /* base is constant: of each element one lane at most is 1, others 0 */
 };
 
 /* The terms of elements of this shape. */
@@ -125,6 +127,7 @@ static enum ad_status add_term(struct emitter *e, struct terms *terms, struct te
         if (old->c.place != AD_NUMBER)
             ad_view_broadcast(&old->c, ndim, shape);
         old->cuts |= term->cuts;
+        old->unit &= term->unit;
         ad_view_drop(&args[0]);
         ad_view_drop(&args[1]);
         ad_view_drop(&term->base);
@@ -153,6 +156,209 @@ static enum ad_status scaled(struct emitter *e, const struct term *term, struct 
                       0, args, product);
 }
 
+/* What is added up in an AD_ADDTO, and where. */
+struct sum {
+    struct ad_view *from, *to; /* n of each, of 'capacity'; both hold references */
+    int n, capacity;
+};
+
+static enum ad_status sum_room(struct sum *sum, int n)
+{
+    int capacity = 2 * (sum->n + n);
+    struct ad_view *views;
+
+    if (sum->n + n <= sum->capacity)
+        return AD_OK;
+    views = realloc(sum->from, (size_t)capacity * sizeof *views);
+    if (!views)
+        return AD_NO_MEMORY;
+    sum->from = views;
+    views = realloc(sum->to, (size_t)capacity * sizeof *views);
+    if (!views)
+        return AD_NO_MEMORY;
+    sum->to = views;
+    sum->capacity = capacity;
+    return AD_OK;
+}
+
+/* Where the lanes of a part go, if 'own' is where one lane of 'size' results goes; holds a reference. */
+static enum ad_status lanes_own(const struct emitter *e, const struct ad_view *own, int64_t size,
+                                struct ad_view *to)
+{
+    int64_t lanes = e->lanes, n;
+
+    *to = *own;
+    ad_view_hold(to);
+    if (lanes == 0)
+        return AD_OK;
+    if (own->ndim == AD_MAX_DIMS) {
+        ad_view_drop(to);
+        return AD_TOO_MANY_DIMS;
+    }
+    for (int d = own->ndim - 1; d >= 0; d--) {
+        to->shape[d + 1] = own->shape[d];
+        to->stride[d + 1] = own->stride[d];
+    }
+    to->ndim++;
+    to->shape[0] = lanes;
+    to->stride[0] = size;
+    if (own->place == AD_OWN)
+        return AD_OK;
+    n = own->in.list->n;
+    ad_view_drop(to);
+    to->stride[0] = n;
+    to->in.list = ad_list_new(NULL, lanes * n);
+    if (!to->in.list)
+        return AD_NO_MEMORY;
+    for (int64_t l = 0; l < lanes; l++)
+        for (int64_t j = 0; j < n; j++)
+            to->in.list->slot[l * n + j] = (int32_t)(own->in.list->slot[j] + l * size);
+    return AD_OK;
+}
+
+/* Where c goes, if base is 1 in one lane of each element at most: element r of one lane goes where 'own' says. */
+static enum ad_status add_unit_part(struct emitter *e, struct sum *sum, const struct terms *terms,
+                                    const struct term *term, const struct ad_view *own,
+                                    int64_t size)
+{
+    int64_t n = ad_shape_size(terms->ndim, terms->shape), m = 0, step,
+            *position = malloc(2 * (size_t)AD_MAX(n, 1) * sizeof *position),
+            *element = position + n; /* m of each: where it goes, and which it is */
+    double *base = malloc((size_t)AD_MAX(n * e->lanes, 1) * sizeof *base);
+    struct ad_view *from = &sum->from[sum->n], *to = &sum->to[sum->n], c = term->c;
+    bool even = true;
+    enum ad_status status = AD_OK;
+
+    ad_view_hold(&c);
+    if (!position || !base) {
+        status = AD_NO_MEMORY;
+        goto end;
+    }
+    ad_view_read(&term->base, e->tape->value, base);
+    for (int64_t r = 0; r < n; r++) {
+        int64_t at = own->base, left = r, lane = 0;
+
+        while (lane < e->lanes && base[lane * n + r] == 0)
+            lane++;
+        if (lane == e->lanes)
+            continue;
+        for (int d = own->ndim - 1; d >= 0; d--) {
+            at += left % own->shape[d] * own->stride[d];
+            left /= own->shape[d];
+        }
+        element[m] = r;
+        position[m++] = (own->place == AD_OWN ? at : own->in.list->slot[at]) + lane * size;
+    }
+    if (m == 0)
+        goto end;
+    step = m > 1 ? position[1] - position[0] : 1;
+    for (int64_t j = 1; j < m; j++)
+        even &= position[j] - position[j - 1] == step;
+    if (c.place == AD_ARRAY && m < n) { /* lists are of slots */
+        struct ad_view constant = c;
+
+        c = ad_view_number(0);
+        status = ad_record_copy(e->tape, &constant, &c);
+        ad_view_drop(&constant);
+    }
+    if (!status && m < n && c.place != AD_NUMBER && !ad_view_pick(&c, &e->tape->lists, element, m))
+        status = AD_NO_MEMORY;
+    if (status)
+        goto end;
+    if (m < n || c.place == AD_NUMBER)
+        *to = ad_view_slots(0, 1, &m);
+    else
+        *to = ad_view_slots(0, terms->ndim, terms->shape);
+    if (even) {
+        to->place = AD_OWN;
+        to->base = position[0];
+        for (int d = 0; d < to->ndim; d++)
+            to->stride[d] *= step;
+    } else {
+        to->place = AD_OWN_LIST;
+        to->in.list = ad_list_new(NULL, m);
+        if (!to->in.list) {
+            status = AD_NO_MEMORY;
+            goto end;
+        }
+        for (int64_t j = 0; j < m; j++)
+            to->in.list->slot[j] = (int32_t)position[j];
+    }
+    *from = c;
+    ad_view_hold(from);
+    sum->n++;
+end:
+    ad_view_drop(&c);
+    free(position);
+    free(base);
+    return status;
+}
+
+/* Add terms where 'own' says that one lane of 'size' results goes. */
+static enum ad_status add_parts(struct emitter *e, struct sum *sum, const struct terms *terms,
+                                const struct ad_view *own, int64_t size)
+{
+    enum ad_status status = sum_room(sum, terms->n);
+
+    for (int k = 0; k < terms->n && !status; k++) {
+        if (terms->term[k].unit) {
+            status = add_unit_part(e, sum, terms, &terms->term[k], own, size);
+            continue;
+        }
+        status = lanes_own(e, own, size, &sum->to[sum->n]);
+        if (status)
+            break;
+        status = scaled(e, &terms->term[k], &sum->from[sum->n]);
+        if (status)
+            ad_view_drop(&sum->to[sum->n]);
+        sum->n += !status;
+    }
+    return status;
+}
+
+/* Record what was added: (lanes, size), or a number if it is nothing; the parts are dropped. */
+static enum ad_status sum_end(struct emitter *e, struct sum *sum, enum ad_status status,
+                              int64_t size, struct ad_view *t)
+{
+    int64_t shape[2] = {e->lanes, size}, lanes = AD_MAX(e->lanes, 1);
+
+    *t = ad_view_number(0);
+    if (!status && size > INT32_MAX / lanes)
+        status = AD_NO_SLOTS;
+    if (!status && sum->n)
+        status = ad_record_addto(e->tape, size * lanes, sum->n, sum->from, sum->to, t);
+    if (!status && sum->n && e->lanes)
+        *t = ad_view_slots(t->base, 2, shape);
+    while (sum->n > 0) {
+        sum->n--;
+        ad_view_drop(&sum->from[sum->n]);
+        ad_view_drop(&sum->to[sum->n]);
+    }
+    free(sum->from);
+    free(sum->to);
+    return status;
+}
+
+/* The sum of terms some of which are unit: (lanes, *shape). */
+static enum ad_status sum_of_units(struct emitter *e, const struct terms *terms, struct ad_view *t)
+{
+    struct ad_view own = ad_view_slots(0, terms->ndim, terms->shape);
+    struct sum sum = {NULL, NULL, 0, 0};
+    int64_t size = ad_view_size(&own), shape[AD_MAX_DIMS + 1] = {e->lanes};
+    enum ad_status status;
+
+    if (terms->ndim == AD_MAX_DIMS)
+        return AD_TOO_MANY_DIMS;
+    own.place = AD_OWN;
+    status = add_parts(e, &sum, terms, &own, size);
+    status = sum_end(e, &sum, status, size, t);
+    if (terms->ndim)
+        memcpy(shape + 1, terms->shape, (size_t)terms->ndim * sizeof *shape);
+    if (!status && t->place != AD_NUMBER)
+        *t = ad_view_slots(t->base, terms->ndim + 1, shape);
+    return status;
+}
+
 /* The sum of terms: the tangent itself, of shape (lanes, *shape), or a number. */
 static enum ad_status sum_of(struct emitter *e, const struct terms *terms, struct ad_view *t)
 {
@@ -160,6 +366,9 @@ static enum ad_status sum_of(struct emitter *e, const struct terms *terms, struc
     int start = 0;
 
     *t = ad_view_number(0);
+    for (int k = 0; k < terms->n; k++)
+        if (terms->term[k].unit && !(terms->n == 1 && ad_is_number(&terms->term[k].c, 1)))
+            return sum_of_units(e, terms, t);
     while (start < terms->n - 1 && ad_is_number(&terms->term[start].c, -1))
         start++; /* subtract rather than negate and add */
     for (int j = 0; j < terms->n && !status; j++) {
@@ -188,10 +397,34 @@ static enum ad_status sum_of(struct emitter *e, const struct terms *terms, struc
     return status;
 }
 
+/* Is t, of shape (lanes, ...), 1 in one lane at most for each element, and else 0? */
+static bool is_unit(const struct emitter *e, const struct ad_view *t)
+{
+    int64_t n = e->lanes ? ad_view_size(t) / e->lanes : 0;
+    uint8_t *taken;
+    bool unit = true;
+    double *numbers;
+
+    if (t->place != AD_ARRAY || n == 0)
+        return false;
+    taken = calloc((size_t)n, 1);
+    numbers = malloc((size_t)(n * e->lanes) * sizeof *numbers);
+    unit = taken && numbers; /* or it is not known to be */
+    if (unit)
+        ad_view_read(t, e->tape->value, numbers);
+    for (int64_t j = 0; j < n * e->lanes && unit; j++) {
+        unit = numbers[j] == 0 || (numbers[j] == 1 && !taken[j % n]);
+        taken[j % n] |= numbers[j] != 0;
+    }
+    free(taken);
+    free(numbers);
+    return unit;
+}
+
 /* The one term that is this tangent, whose reference it takes. */
 static struct term whole_term(const struct emitter *e, const struct ad_view *t)
 {
-    struct term term = {ad_view_number(1), *t, false};
+    struct term term = {.c = ad_view_number(1), .base = *t, .unit = is_unit(e, t)};
 
     if (e->lanes == 0) {
         term.c = *t;
@@ -231,7 +464,8 @@ static void load_terms(const struct emitter *e, int32_t i, struct terms *terms)
     for (int k = 0; k < terms->n; k++) {
         struct term *term = &terms->term[k];
 
-        term->cuts = *words++ != 0;
+        term->cuts = *words & 1;
+        term->unit = *words++ >> 1;
         words = ad_view_decode(ad_view_decode(words, &term->c), &term->base);
     }
 }
@@ -272,19 +506,23 @@ static enum ad_status store_terms(struct emitter *e, int32_t i, struct terms *te
         memcpy(words, terms->shape, (size_t)terms->ndim * sizeof *words);
     words += terms->ndim;
     for (int k = 0; k < terms->n; k++) {
-        *words++ = terms->term[k].cuts;
+        *words++ = terms->term[k].cuts | terms->term[k].unit << 1;
         words = ad_view_encode(ad_view_encode(words, &terms->term[k].c), &terms->term[k].base);
     }
     e->n_words = words - e->words;
     return AD_OK;
 }
 
-/* The same, added up if the terms are many, or would be multiplied more than once. */
+/* The same, added up if the terms are many, or their lanes would be multiplied more than once. */
 static enum ad_status set_terms(struct emitter *e, int32_t i, struct terms *terms)
 {
+    bool units = true;
     enum ad_status status = AD_OK;
 
-    if (terms->n > 1 && (terms->n > AD_MIN(MAX_TERMS, e->lanes) || e->uses[i - e->first] > 1))
+    for (int k = 0; k < terms->n; k++)
+        units &= terms->term[k].unit;
+    if (terms->n > 1 && (terms->n > AD_MIN(units ? MAX_TERMS : FEW_TERMS, e->lanes) ||
+                         (e->uses[i - e->first] > 1 && !units)))
         status = add_up(e, terms);
     return status ? status : store_terms(e, i, terms);
 }
@@ -318,12 +556,14 @@ static enum ad_status add_up_of(struct emitter *e, int32_t i)
 
 /* ---- elements of tangents, for operands ---- */
 
-/* The elements of a list whose slots turn out to be evenly spaced are slots again; consumes 'view'. */
-static void list_to_slots(struct ad_view *view)
+/* The elements of a list whose slots turn out to be evenly spaced results of one instruction are slots
+ * again; consumes 'view', of which no dimension is 0. */
+static void list_to_slots(const struct ad_tape *tape, struct ad_view *view)
 {
     const int32_t *slot = view->in.list->slot + view->base;
     struct ad_view run = *view;
     int64_t size = ad_view_size(view), index[AD_MAX_DIMS] = {0}, at = 0, want = slot[0];
+    int32_t low = slot[0], high = slot[0];
 
     run.place = AD_SLOTS;
     run.base = slot[0];
@@ -332,8 +572,10 @@ static void list_to_slots(struct ad_view *view)
         if (view->shape[d] > 1)
             run.stride[d] = (int64_t)slot[view->stride[d]] - slot[0];
     for (int64_t j = 0; j < size; j++) {
-        if (slot[at] != want || slot[at] < 0)
+        if (slot[at] != want)
             return;
+        low = AD_MIN(low, slot[at]);
+        high = AD_MAX(high, slot[at]);
         for (int d = view->ndim - 1; d >= 0; d--) {
             at += view->stride[d];
             want += run.stride[d];
@@ -344,6 +586,8 @@ static void list_to_slots(struct ad_view *view)
             index[d] = 0;
         }
     }
+    if (low < 0 || ad_tape_producer(tape, low) != ad_tape_producer(tape, high))
+        return;
     ad_view_drop(view);
     *view = run;
 }
@@ -446,7 +690,7 @@ static enum ad_status elements_of(struct emitter *e, const struct ad_view *whole
     for (int d = 0; d < operand->ndim; d++)
         result->stride[lead + d] = operand->stride[d] * step;
     if (result->place == AD_LIST)
-        list_to_slots(result);
+        list_to_slots(e->tape, result);
     return AD_OK;
 }
 
@@ -606,7 +850,7 @@ static enum ad_status terms_of(struct emitter *e, const struct ad_view *view, st
     }
     load_terms(e, i, &whole);
     for (int k = 0; k < whole.n && !status; k++) {
-        struct term term = {.cuts = whole.term[k].cuts};
+        struct term term = {.cuts = whole.term[k].cuts, .unit = whole.term[k].unit};
         int64_t size = ad_tape_length(e->tape, i);
         int32_t dst = e->tape->dst[i];
 
@@ -681,6 +925,8 @@ static enum ad_status forward_words(struct emitter *e, int32_t i, enum ad_op op,
                 continue;
             if (moves == &term.c)
                 ad_view_hold(&term.base);
+            else
+                term.unit = false;
             term.cuts |= ad_op_cuts(op) && partial.place != AD_NUMBER;
             status = add_term(e, &terms, &term);
         }
@@ -692,77 +938,6 @@ static enum ad_status forward_words(struct emitter *e, int32_t i, enum ad_op op,
         return status;
     }
     return set_terms(e, i, &terms);
-}
-
-/* What is added up in an AD_ADDTO, and where. */
-struct sum {
-    struct ad_view *from, *to; /* n of each, of 'capacity'; both hold references */
-    int n, capacity;
-};
-
-static enum ad_status sum_room(struct sum *sum, int n)
-{
-    int capacity = 2 * (sum->n + n);
-    struct ad_view *views;
-
-    if (sum->n + n <= sum->capacity)
-        return AD_OK;
-    views = realloc(sum->from, (size_t)capacity * sizeof *views);
-    if (!views)
-        return AD_NO_MEMORY;
-    sum->from = views;
-    views = realloc(sum->to, (size_t)capacity * sizeof *views);
-    if (!views)
-        return AD_NO_MEMORY;
-    sum->to = views;
-    sum->capacity = capacity;
-    return AD_OK;
-}
-
-static void sum_free(struct sum *sum)
-{
-    while (sum->n > 0) {
-        sum->n--;
-        ad_view_drop(&sum->from[sum->n]);
-        ad_view_drop(&sum->to[sum->n]);
-    }
-    free(sum->from);
-    free(sum->to);
-}
-
-/* Where the lanes of a part go, if 'own' is where one lane of 'size' results goes; holds a reference. */
-static enum ad_status lanes_own(const struct emitter *e, const struct ad_view *own, int64_t size,
-                                struct ad_view *to)
-{
-    int64_t lanes = e->lanes, n;
-
-    *to = *own;
-    ad_view_hold(to);
-    if (lanes == 0)
-        return AD_OK;
-    if (own->ndim == AD_MAX_DIMS) {
-        ad_view_drop(to);
-        return AD_TOO_MANY_DIMS;
-    }
-    for (int d = own->ndim - 1; d >= 0; d--) {
-        to->shape[d + 1] = own->shape[d];
-        to->stride[d + 1] = own->stride[d];
-    }
-    to->ndim++;
-    to->shape[0] = lanes;
-    to->stride[0] = size;
-    if (own->place == AD_OWN)
-        return AD_OK;
-    n = own->in.list->n;
-    ad_view_drop(to);
-    to->stride[0] = n;
-    to->in.list = ad_list_new(NULL, lanes * n);
-    if (!to->in.list)
-        return AD_NO_MEMORY;
-    for (int64_t l = 0; l < lanes; l++)
-        for (int64_t j = 0; j < n; j++)
-            to->in.list->slot[l * n + j] = (int32_t)(own->in.list->slot[j] + l * size);
-    return AD_OK;
 }
 
 static bool is_whole(const struct ad_view *to, int64_t size)
@@ -790,29 +965,10 @@ static enum ad_status forward_addto(struct emitter *e, int32_t i)
             break;
         if (n == 1 && is_whole(&own, size)) /* a copy */
             return set_terms(e, i, &terms);
-        status = sum_room(&sum, terms.n);
-        for (int k = 0; k < terms.n && !status; k++) {
-            status = lanes_own(e, &own, size, &sum.to[sum.n]);
-            if (status)
-                break;
-            status = scaled(e, &terms.term[k], &sum.from[sum.n]);
-            if (status)
-                ad_view_drop(&sum.to[sum.n]);
-            sum.n += !status;
-        }
+        status = add_parts(e, &sum, &terms, &own, size);
         drop_terms(&terms);
     }
-    t = ad_view_number(0);
-    if (!status && sum.n) {
-        int64_t shape[2] = {e->lanes, size};
-
-        status = size > INT32_MAX / AD_MAX(e->lanes, 1) ? AD_NO_SLOTS : AD_OK;
-        if (!status)
-            status = ad_record_addto(tape, size * AD_MAX(e->lanes, 1), sum.n, sum.from, sum.to, &t);
-        if (!status && e->lanes)
-            t = ad_view_slots(t.base, 2, shape);
-    }
-    sum_free(&sum);
+    status = sum_end(e, &sum, status, size, &t);
     return status ? status : set_tangent(e, i, &t, 1, &size);
 }
 
@@ -1067,16 +1223,8 @@ static enum ad_status forward_call(struct emitter *e, int32_t i)
         own.base = l * size;
         sum.to[sum.n++] = own;
     }
-    if (!status && sum.n) {
-        int64_t shape[2] = {lanes, size};
-
-        status = size > INT32_MAX / lanes
-                     ? AD_NO_SLOTS
-                     : ad_record_addto(tape, size * lanes, sum.n, sum.from, sum.to, &t);
-        if (!status)
-            t = ad_view_slots(t.base, 2, shape);
-    }
-    sum_free(&sum);
+    if (e->lanes)
+        status = sum_end(e, &sum, status, size, &t);
     while (done-- > 0)
         ad_view_drop(&tangents[done]);
     free(views);
