@@ -145,7 +145,7 @@ static enum ad_status elements_of(struct ad_forward *e, const struct ad_view *wh
 int32_t ad_tangent_source(const struct ad_forward *e, const struct ad_view *view)
 {
     struct ad_tape *tape = e->tape;
-    int32_t low = INT32_MAX, high = AD_NO_TANGENT;
+    int32_t low = INT32_MAX, high = AD_NO_TANGENT, i;
 
     if (ad_view_size(view) == 0)
         return e->end;
@@ -159,9 +159,10 @@ int32_t ad_tangent_source(const struct ad_forward *e, const struct ad_view *view
     }
     if (low == INT32_MAX || high < e->low || low >= e->high)
         return e->end;
-    if (low < e->low || ad_tape_producer(tape, low) != ad_tape_producer(tape, high))
+    if (low < e->low)
         return -1;
-    return ad_tape_producer(tape, low);
+    i = ad_tape_producer(tape, low);
+    return high < tape->dst[i] + ad_tape_length(tape, i) ? i : -1;
 }
 
 enum ad_status ad_tangent_slot(struct ad_forward *e, const struct ad_view *flat, int64_t l,
