@@ -37,6 +37,8 @@ C_ORDER = [
     "ad_sweep",
     "ad_taylor",
     "ad_emit_algebra",
+    "ad_emit_terms",
+    "ad_emit_tangent",
     "ad_emit_forward",
     "ad_emit",
     "ad_program",
