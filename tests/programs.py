@@ -408,6 +408,7 @@ def flat(parts):
     """Arrays as one vector."""
     return np.concatenate([np.ravel(p) for p in parts])
 
+
 # ---- what is true ----
 
 

@@ -106,6 +106,7 @@ def test_nesting_to_fourth_order(program):
             if mixture >> order == 0:  # each mixture of its order once
                 close(h(0.0), want[order], np.max(np.abs(want)), f"order {order}, {mixture:04b}")
 
+
 @examples(900)
 @given(program=array_programs(), seed=st.integers(0, 10**6))
 def test_array_programs(program, seed):
