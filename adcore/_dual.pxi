@@ -191,6 +191,8 @@ cdef class Dual:
         if self.size != 1:
             raise ShapeError(f"the truth of a dual number of shape {self.shape} is ambiguous; use "
                              "(x > 0).any() or (x > 0).all()")
+        if ad_local.program != NULL:
+            return bool(below_duals(self))
         return self.item() != 0
 
     def __repr__(self):

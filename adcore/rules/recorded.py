@@ -120,6 +120,7 @@ class _Observation:
 
     def seen(self, tensor, dtype):
         """A result as Python gets it."""
+        tensor = tensor.detach()
         if dtype == bool:
             return Mask(tensor) if tensor.ndim else np.bool_(_core.guarded_truths(tensor))
         return np.asarray(values(tensor)).astype(dtype)[()]
