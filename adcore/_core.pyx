@@ -292,6 +292,14 @@ cdef int tensor_view(Tensor t, ad_view *view) except -1:
 
 
 cdef int raise_foreign(Tensor t) except -1:
+    if ad_local.program != NULL:
+        raise TapeError(
+            f"a tracked tensor of shape {t.shape} from outside is used in a compiled function, which "
+            "would take it for a constant; make it an argument of that function")
+    if t.h.tape.orphan:
+        raise TapeError(
+            f"a tensor of shape {t.shape} has outlived what it belongs to, the recording of a "
+            "compiled function or a thread; let the function return it, or keep its .detach()")
     raise TapeError(
         f"a tensor of shape {t.shape} belongs to another thread's tape; each thread "
         "differentiates its own: pass numbers between threads with .detach() or .numpy()")
@@ -1139,7 +1147,7 @@ cdef class Tensor:
         """The numbers, which Python may act upon."""
         if self.h.tape == NULL:
             return self.constant
-        if ad_local.program != NULL and self.h.tape == ad_local.tape:
+        if ad_local.program != NULL:
             return guarded(self, AD_GUARD_VALUE)
         return self.peek()
 
