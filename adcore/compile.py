@@ -19,6 +19,7 @@ from . import _calls, _core, transforms
 from ._core import Dual, Tensor
 from ._trees import flatten, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError, TapeError
+from .rules.masks import Mask
 
 
 def compile(f=None, *, reassociate=True, max_paths=64):
@@ -266,8 +267,9 @@ def _last_apart(array):
 class _Path:
     """One way through a function: its program, and the programs of its derivatives."""
 
-    def __init__(self, name, program, where, structure):
+    def __init__(self, name, program, where, structure, masks):
         self.name, self.program, self.where, self.structure = name, program, where, structure
+        self.masks = masks  # the leaves of the result that are truths, 0 and 1 in the program
         self.children = {}  # (guard, the numbers it saw as bytes) -> _Path
         self.parent = self.link = None
         self.varies = any(varies for varies, _ in where)
@@ -281,6 +283,8 @@ class _Path:
             _plain(arrays[v]) if varies else _plain(np.zeros(shape_of(v))) if zero else _own(v)
             for varies, v in self.where
         ]
+        for i in () if zero else self.masks:
+            leaves[i] = leaves[i] != 0
         return unflatten(self.structure, leaves)
 
     def check_scalar(self, transform, instead):
@@ -368,8 +372,9 @@ class Compiled:
 
         def run(tensors):
             leaves, structure = flatten(arguments.call(self.f, tensors))
-            found.append(structure)
-            return leaves
+            masks = {i for i, v in enumerate(leaves) if type(v) is Mask}
+            found.extend([structure, masks])
+            return [v.tensor if type(v) is Mask else v for v in leaves]
 
         marked = [(a, False) for a in arguments.inputs]
         for tree in arguments.trees:
@@ -377,7 +382,7 @@ class Compiled:
                 marked[tree.at] = (arguments.inputs[tree.at], True)
         program, where = _core.record_program(run, marked)
         where = [(varies, v if varies else _constant(self.name, v)) for varies, v in where]
-        return _Path(self.name, program, where, found[0])
+        return _Path(self.name, program, where, *found)
 
     def _grow(self, paths, arguments, parent, link):
         """The path at `link` of its parent, recorded if another thread has not done so by now."""

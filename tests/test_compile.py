@@ -159,6 +159,23 @@ def test_results_that_do_not_vary():
     assert constant.vjp(1.0)[1](1.0) == (0.0,)
 
 
+def test_truths_as_results():
+    def f(x):
+        return x > 0, [x * 2, ~(x > 1) & (x < 2)], x[0] > 0
+
+    compiled = adcore.compile(f)
+    for x in ([1.0, -2.0], [-1.0, 2.0], [0.0, 0.5]):
+        x = np.array(x)
+        got, want = compiled(x), f(x)
+        assert got[0].dtype == bool
+        assert repr(got[:2]) == repr(want[:2])
+        assert got[2] is bool(want[2])
+        value, tangent = compiled.jvp((x,), (x,))
+        assert value[0].tolist() == want[0].tolist()
+        assert tangent[0].tolist() == [0, 0]
+        assert compiled.jacobian(x)[0].tolist() == [[0, 0], [0, 0]]
+
+
 def test_results_belong_to_the_caller():
     table = np.zeros(2)
     compiled = adcore.compile(lambda x: (x * 1.0, table, x))

@@ -245,5 +245,7 @@ def test_spellings(name):
         for (x,) in points(leaves, np.random.default_rng(3)):
             want = recorded(lambda x: f(x) * 1.0, [np.array(x)])
             assert np.array_equal(compiled(x), want, equal_nan=True)
+            if not np.isfinite(want).all():
+                continue
             want = adcore.grad(weighed(f))(x)
             np.testing.assert_allclose(number.grad(x), want, rtol=1e-12, atol=1e-13)
