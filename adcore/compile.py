@@ -405,8 +405,8 @@ class Compiled:
         """(path, arrays of the outputs) of the path's program, or of derive(path).
 
         `more` are the inputs that the derivation adds.  The arrays are None if the result does not
-        vary, so that it has no derivative; the path is None if the function does not settle and must
-        be run by Python.
+        vary, so that it has no derivative; both are None if the function does not settle, so that
+        Python must run it.
         """
         paths = self._paths(arguments)
         if not paths.settled:
@@ -808,9 +808,7 @@ class _Call:
     def push(self, leaves, output, saved, tangents):
         """Tangents of the output."""
         wanted = tuple(i for i, t in enumerate(tangents) if t is not None)
-        found = self._derived(
-            leaves, saved, "jvp", wanted, lambda _: [tangents[i] for i in wanted]
-        )
+        found = self._derived(leaves, saved, "jvp", wanted, lambda _: [tangents[i] for i in wanted])
         if found is None or self.chain:
             return [None] * len(flatten(output)[0]) if found is None else found
         path = saved or self._replay([_values_below(v) for v in leaves])[0]

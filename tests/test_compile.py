@@ -251,7 +251,9 @@ def test_guards_name_file_line_and_function():
 
     compiled = adcore.compile(f)
     compiled(np.array([1.5, 2.0]))
-    found = [(kind, file, line, name.split(".")[-1]) for kind, file, line, name, _ in guards(compiled)]
+    found = [
+        (kind, file, line, name.split(".")[-1]) for kind, file, line, name, _ in guards(compiled)
+    ]
     assert found == [
         ("truth", __file__, line_of(inner, "# truth"), "inner"),
         ("mask", __file__, line_of(f, "# mask"), "f"),
@@ -618,7 +620,7 @@ INSIDE = {
     "custom_vjp": lambda x: (cube(x) * x).sum(),
     "custom_jvp": lambda x: (fourth(x) * x).sum(),
     "primitive": lambda x: (sine(x) * x).sum(),
-    "map": lambda x: adcore.stack(list(map(lambda t: t * t, x))).sum(),
+    "map": lambda x: adcore.stack(list(map(adcore.square, x))).sum(),
 }
 
 
