@@ -154,6 +154,7 @@ cdef extern from "ad_tape.h" nogil:
         int32_t capacity
         double *value
         int32_t n_slots
+        bint orphan
         int32_t slot_capacity
         int32_t n_consts
         int32_t const_capacity

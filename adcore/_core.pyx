@@ -292,6 +292,14 @@ cdef int tensor_view(Tensor t, ad_view *view) except -1:
 
 
 cdef int raise_foreign(Tensor t) except -1:
+    if ad_local.program != NULL:
+        raise TapeError(
+            f"a tracked tensor of shape {t.shape} from outside is used in a compiled function, "
+            "which would take it for a constant; make it an argument of that function")
+    if t.h.tape.orphan:
+        raise TapeError(
+            f"a tensor of shape {t.shape} has outlived what it belongs to, the recording of a "
+            "compiled function or a thread; let the function return it, or keep its .detach()")
     raise TapeError(
         f"a tensor of shape {t.shape} belongs to another thread's tape; each thread "
         "differentiates its own: pass numbers between threads with .detach() or .numpy()")
@@ -897,7 +905,8 @@ cdef object index_of(object numbers):
     """Whole numbers as an index: an int or an array of them."""
     whole = np.asarray(numbers).astype(np.intp)
     if not np.array_equal(whole, numbers):
-        raise IndexError("an index must be of integers or booleans, and these numbers are not whole")
+        raise IndexError(
+            "an index must be of integers or booleans, and these numbers are not whole")
     return whole if whole.ndim else int(whole)
 
 
@@ -1139,7 +1148,7 @@ cdef class Tensor:
         """The numbers, which Python may act upon."""
         if self.h.tape == NULL:
             return self.constant
-        if ad_local.program != NULL and self.h.tape == ad_local.tape:
+        if ad_local.program != NULL:
             return guarded(self, AD_GUARD_VALUE)
         return self.peek()
 

@@ -263,9 +263,9 @@ cdef class Dual:
 
     def __richcmp__(left, right, int how):
         if ad_local.program != NULL:
-            left, right = below_duals(left), below_duals(right)
-            if is_tracked(left) or is_tracked(right):
-                return compare(left, right, how)
+            a, b = below_duals(left), below_duals(right)
+            if is_tracked(a) or is_tracked(b):
+                return compare(a, b, how)
         out = PyObject_RichCompare(numbers_of(left), numbers_of(right), how)
         return bool(out) if isinstance(out, np.bool_) else out
 

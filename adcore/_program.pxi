@@ -70,6 +70,8 @@ def is_compiling():
 
 cdef object guarded(Tensor t, int kind):
     """The numbers of a tensor, which a replay must find again."""
+    if t.h.tape != ad_local.tape:
+        raise_foreign(t)
     cdef ad_view view = ad_handle_get(&t.h)
     cdef _Recording recording = getattr(_thread_state, "recording", None)
     cdef int32_t origin = ad_local.tape.here    # while a derivative is recorded: of what it is of
@@ -139,8 +141,8 @@ cdef object truths(object numbers):
 
 def guarded_truths(Tensor t):
     """The truths in a tensor of 0 and 1, a bool or an array, which a replay must find again."""
-    if t.h.tape == NULL:
-        return truths(t.constant)
+    if t.h.tape == NULL or ad_local.program == NULL:    # a mask may outlive its recording
+        return truths(t.peek())
     return truths(guarded(t, AD_GUARD_MASK if t.ndim else AD_GUARD_TRUTH))
 
 

@@ -6,7 +6,9 @@ finds other numbers at guard k goes on at the path that `children[k, those numbe
 shares all guards before k, or is recorded there.
 """
 
+import contextlib
 import functools
+import sys
 import threading
 import warnings
 from collections import OrderedDict
@@ -17,6 +19,7 @@ from . import _calls, _core, transforms
 from ._core import Dual, Tensor
 from ._trees import flatten, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError, TapeError
+from .rules.masks import Mask
 
 
 def compile(f=None, *, reassociate=True, max_paths=64):
@@ -195,7 +198,12 @@ class Arguments:
                     f"argnums={argnums} asks for argument {i} of {self.name}, which was called "
                     f"with {self.n_args} positional arguments"
                 )
-        return [i % self.n_args for i in picked]
+        chosen = [i % self.n_args for i in picked]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(
+                f"argnums={argnums} names an argument of {self.name} twice; name each once"
+            )
+        return chosen
 
     def tree(self, argnums, found):
         """Results found[i], arrays for input i, in the structure of the chosen arguments."""
@@ -235,6 +243,19 @@ def _plain(array):
     return float(array) if np.ndim(array) == 0 else array
 
 
+def _levels_in_adcore():
+    """How many functions of adcore's are on the stack above the user's, the caller included."""
+    n, frame = 0, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__package__", "") == __package__:
+        n, frame = n + 1, frame.f_back
+    return n
+
+
+def _own(v):
+    """A copy of an array, which the caller may change, and anything else as it is."""
+    return v.copy() if isinstance(v, np.ndarray) else v
+
+
 def _last_apart(array):
     """A list of what is at each place of the last dimension."""
     return array.tolist() if array.ndim == 1 else list(np.moveaxis(array, -1, 0))
@@ -246,8 +267,9 @@ def _last_apart(array):
 class _Path:
     """One way through a function: its program, and the programs of its derivatives."""
 
-    def __init__(self, name, program, where, structure):
+    def __init__(self, name, program, where, structure, masks):
         self.name, self.program, self.where, self.structure = name, program, where, structure
+        self.masks = masks  # the leaves of the result that are truths, 0 and 1 in the program
         self.children = {}  # (guard, the numbers it saw as bytes) -> _Path
         self.parent = self.link = None
         self.varies = any(varies for varies, _ in where)
@@ -258,9 +280,11 @@ class _Path:
         With `zero` what does not vary is zero, as in a tangent.
         """
         leaves = [
-            _plain(arrays[v]) if varies else _plain(np.zeros(shape_of(v))) if zero else v
+            _plain(arrays[v]) if varies else _plain(np.zeros(shape_of(v))) if zero else _own(v)
             for varies, v in self.where
         ]
+        for i in () if zero else self.masks:
+            leaves[i] = leaves[i] != 0
         return unflatten(self.structure, leaves)
 
     def check_scalar(self, transform, instead):
@@ -291,11 +315,7 @@ class _Paths:
         self.settled = True
 
     def add(self, path, parent, link, most):
-        """Take in a path, and beyond `most` let go of the one not used for longest.
-
-        It must leave no more than one child, which takes its place: that has the guards that lead
-        there as well.
-        """
+        """Take in a path, and beyond `most` let go of the one not used for longest."""
         path.parent, path.link = parent, link
         if parent is None:
             self.root = path
@@ -304,16 +324,28 @@ class _Paths:
         self.used[path] = None
         self.credit -= 1.0
         if len(self.used) > most:
-            old = next(p for p in self.used if len(p.children) < 2 and p is not path)
-            del self.used[old]
-            if old.parent is not None:
-                del old.parent.children[old.link]
-            for child in old.children.values():
-                child.parent, child.link = old.parent, old.link
-                if old.parent is None:
-                    self.root = child
-                else:
-                    old.parent.children[old.link] = child
+            self._drop(next(iter(self.used)))
+
+    def _drop(self, old):
+        """Let go of a path.
+
+        The child that leaves it last takes its place, as it has all guards that lead there; the
+        others leave that one as they left the old one.
+        """
+        del self.used[old]
+        heir = max(old.children.values(), key=lambda child: child.link[0], default=None)
+        for link, child in old.children.items():
+            if child is not heir:
+                child.parent = heir
+                heir.children[link] = child
+        if heir is not None:
+            heir.parent, heir.link = old.parent, old.link
+        if old.parent is None:
+            self.root = heir
+        elif heir is not None:
+            old.parent.children[old.link] = heir
+        else:
+            del old.parent.children[old.link]
 
 
 class Compiled(_core.Called):
@@ -346,8 +378,9 @@ class Compiled(_core.Called):
 
         def run(tensors):
             leaves, structure = flatten(arguments.call(self.f, tensors))
-            found.append(structure)
-            return leaves
+            masks = {i for i, v in enumerate(leaves) if type(v) is Mask}
+            found.extend([structure, masks])
+            return [v.tensor if type(v) is Mask else v for v in leaves]
 
         marked = [(a, False) for a in arguments.inputs]
         for tree in arguments.trees:
@@ -355,7 +388,7 @@ class Compiled(_core.Called):
                 marked[tree.at] = (arguments.inputs[tree.at], True)
         program, where = _core.record_program(run, marked, self.reassociate)
         where = [(varies, v if varies else _constant(self.name, v)) for varies, v in where]
-        return _Path(self.name, program, where, found[0])
+        return _Path(self.name, program, where, *found)
 
     def _grow(self, paths, arguments, parent, link):
         """The path at `link` of its parent, recorded if another thread has not done so by now."""
@@ -445,7 +478,7 @@ class Compiled(_core.Called):
             f"compile: {what} at {file}:{line} in {function} {how}.  Write the choice with "
             "adcore.where(), or keep the value in adcore's and NumPy's functions",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=_levels_in_adcore() + 1,
         )
 
     # -- values --
@@ -456,7 +489,10 @@ class Compiled(_core.Called):
             return self.f(*args, **kwargs)  # part of what is being recorded
         arguments = Arguments(self.name, args, kwargs)
         if arguments.traced:
-            return _calls.call(_Call(self, arguments), arguments.inputs)
+            if self._paths(arguments).settled:
+                with contextlib.suppress(_UnsettledError):
+                    return _calls.call(_Call(self, arguments), arguments.inputs)
+            return self.f(*args, **kwargs)
         path, arrays = self._replay(arguments)
         if path is None:
             return self._in_python(arguments)
@@ -707,10 +743,14 @@ def _constant(name, v):
             f"{name} returned a dual number although its arguments were none: it uses one from "
             "outside; make that an argument of its own"
         )
-    return v.copy() if isinstance(v, np.ndarray) else v
+    return _own(v)
 
 
 # ---- under a transform: one instruction, whose rules are compiled too ----
+
+
+class _UnsettledError(TapeError):
+    """A function that does not settle was to be one instruction."""
 
 
 class _Call:
@@ -743,10 +783,10 @@ class _Call:
         path, found = self.compiled._replay(
             self.arguments.replaced(arrays[:n]), self._program if self.chain else None, arrays[n:]
         )
-        if path is None and self.chain:
-            raise TapeError(
-                f"compiled {self.name} does not settle, so that it has no derivative under a "
-                "transform; use adcore's transforms on the function itself"
+        if path is None:
+            raise _UnsettledError(
+                f"compiled {self.name} ceased to settle before it was differentiated; use adcore's "
+                "transforms on the function itself"
             )
         return path, found
 
@@ -759,9 +799,6 @@ class _Call:
         path, arrays = self._replay(leaves)
         if self.chain:
             return [_plain(a) for a in arrays], path
-        if path is None:
-            values = self.arguments.replaced([np.asarray(v, np.float64) for v in leaves])
-            return self.compiled._in_python(values), None
         return path.output(arrays), path
 
     def _derived(self, leaves, path, kind, wanted, moves):
@@ -771,7 +808,7 @@ class _Call:
         """
         if path is None:
             path, _ = self._replay([_values_below(v) for v in leaves])
-        if path is None or not path.varies:
+        if not path.varies:
             return None
         call = _Call(self.compiled, self.arguments, (*self.chain, (kind, wanted)))
         return _calls.call(call, [*leaves, *moves(path)])

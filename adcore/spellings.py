@@ -564,13 +564,17 @@ _core.add_methods({name: _in_place(compute) for name, compute in _IN_PLACE.items
 # ---- types and places, of which there is one ----
 
 
+def _cast(numbers, dtype):
+    return np.asarray(numbers).astype(dtype)
+
+
 def _to(x, *targets, **options):
     """`x` itself if it is asked for in float64 on the CPU."""
     for target in (*targets, *[v for k, v in options.items() if k in ("dtype", "device")]):
         if type(target) is Tensor or str(target) in ("cpu", "float64"):
             continue
         if isinstance(target, np.dtype) and target.kind in "biu":
-            return observed(lambda numbers: np.asarray(numbers).astype(target), x)
+            return observed(_cast, x, target)
         raise TypeError(f"tensors are float64 on the CPU, got to({target!r}); leave it out")
     return x
 

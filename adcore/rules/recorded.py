@@ -1,4 +1,4 @@
-"""What a compiled function finds anew although its derivatives do not see it: orders, indices, truths.
+"""What a compiled function finds anew although no derivative sees it: orders, indices, truths.
 
 While a program is recorded, a result of NumPy's that hangs on values is one instruction of the
 program.  A replay calls NumPy again.  Rearranged elements and truths stay on the tape; of indices,
@@ -79,7 +79,7 @@ class _Rearrangement:
 
 
 def rearranged(name, x, order, axis):
-    """The elements of `x` along `axis`, by the indices order(numbers of x), found at each replay."""
+    """The elements of `x` along `axis` by the indices order(numbers of x), found at each replay."""
     return _calls.call(_Rearrangement(name, order, axis), [below(x), x])
 
 
@@ -121,7 +121,7 @@ class _Observation:
     def seen(self, tensor, dtype):
         """A result as Python gets it."""
         tensor = tensor.detach()
-        if dtype == bool:
+        if dtype.kind == "b":
             return Mask(tensor) if tensor.ndim else np.bool_(_core.guarded_truths(tensor))
         return np.asarray(values(tensor)).astype(dtype)[()]
 
@@ -136,7 +136,8 @@ def observed(function, *args, **kwargs):
     leaves = [below(v) for v in leaves]
     masks = [type(v) is Mask for v in leaves]
     definition = _Observation(function, structure, masks)
-    output = _calls.call(definition, [v.tensor if m else v for v, m in zip(leaves, masks, strict=True)])
+    numbers = [v.tensor if m else v for v, m in zip(leaves, masks, strict=True)]
+    output = _calls.call(definition, numbers)
     parts, structure = flatten(output)
     found = [definition.seen(v, t) for v, t in zip(parts, definition.dtypes, strict=True)]
     return unflatten(structure, found)
