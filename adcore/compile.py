@@ -496,7 +496,7 @@ class Compiled(_core.Called):
         path, arrays = self._replay(arguments)
         if path is None:
             return self._in_python(arguments)
-        if path.where == [(True, 0)] and path.structure.key() is None:
+        if path.where == [(True, 0)] and path.structure.key() is None and not path.masks:
             self._prime(self.entry, arguments, path.program, False)
         return path.output(arrays)
 
