@@ -81,7 +81,7 @@ class _Place:
 
 
 def write(function):
-    """The bytes of a SavedFunction; FormatError, naming what is to blame, if no file can hold it."""
+    """The bytes of a SavedFunction; a FormatError names what no file can hold."""
     out = _Writer(function.name)
     out.function(function)
     body = b"".join(out.parts)
@@ -404,7 +404,7 @@ class _Reader(_Place):
         return tuple(described)
 
     def expect_leaves(self, n):
-        """n leaves of four bytes or more must follow."""
+        """Check that there is room for n leaves, of four bytes or more each."""
         left = (self.end - self.at) // 4
         if n > left:
             self.fail("leaves", self.at, f"at most {left} leaves, by the bytes left", n)

@@ -843,7 +843,7 @@ def _from_bytes(data, f):
 
 
 def _from_pickle(data, reference):
-    """A pickled function; without its Python function where that is not found, or another by now."""
+    """A pickled function; its Python function is None where that is not found, or has changed."""
     f = None
     if reference is not None:
         module, name, fingerprint = reference
