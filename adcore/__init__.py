@@ -11,6 +11,7 @@ from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .compile import compile as compile
+from .compile import load as load
 from .creation import *  # noqa: F403  (constants, ranges, random numbers, as torch names them)
 from .custom import custom_jvp as custom_jvp
 from .custom import custom_vjp as custom_vjp

@@ -304,6 +304,7 @@ cdef extern from "ad_io.h" nogil:
     ad_status ad_io_write(const ad_program *program, unsigned char **data, size_t *nbytes,
                           ad_fault *fault)
     void ad_io_free(unsigned char *data)
+    uint64_t ad_crc64(const unsigned char *data, size_t nbytes)
     ad_status ad_io_read(const unsigned char *data, size_t nbytes, ad_program **program,
                          ad_fault *fault)
 

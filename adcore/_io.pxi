@@ -36,3 +36,18 @@ cdef ad_program *program_from_bytes(bytes data) except NULL:
     check_file(status, &fault)
     program.tape.hooks = &call_hooks
     return program
+
+
+def crc64(bytes data):
+    """CRC-64/XZ, the checksum of adcore's files."""
+    return ad_crc64(data, <size_t>len(data))
+
+
+def read_program(bytes data, bint reassociate):
+    """The Program in a file that Program.to_bytes() gave.
+
+    Raises FormatError, naming the field, where the file is not in order.
+    """
+    cdef Program out = Program.__new__(Program)
+    out.own(program_from_bytes(data), reassociate)
+    return out

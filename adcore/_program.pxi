@@ -217,19 +217,32 @@ cdef class Program:
 
     cdef int take(self, ad_program *raw, bint reassociate) except -1:
         """Own a C program from here on, once it is optimised; frees the other."""
+        cdef ad_program *optimised = NULL
+        try:
+            check(ad_optimise(raw, reassociate, &optimised, &self.report))
+        finally:
+            ad_program_free(raw)
+        return self.own(optimised, reassociate)
+
+    cdef int own(self, ad_program *program, bint reassociate) except -1:
+        """Own a C program that is optimised, or was before it was saved."""
         cdef int k
+        self.program = program
         self.known = {}
         self.lock = __import__("threading").Lock()
         self.reassociate = reassociate
-        try:
-            check(ad_optimise(raw, reassociate, &self.program, &self.report))
-        finally:
-            ad_program_free(raw)
         self.input_shapes = [view_shape(&self.program.inputs[k])
                              for k in range(self.program.n_inputs)]
         self.output_shapes = [view_shape(&self.program.outputs[k])
                               for k in range(self.program.n_outputs)]
         return 0
+
+    def to_bytes(self):
+        """The program as the bytes of a file, for read_program(); see docs/format.md.
+
+        Raises FormatError, naming the line, where a rule in Python is part of it.
+        """
+        return program_bytes(self.program)
 
     def run(self, list inputs, list outputs):
         """Fill the outputs; returns (-1, None), or the first guard that differs and what it saw.

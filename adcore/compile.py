@@ -7,7 +7,9 @@ shares all guards before k, or is recorded there.
 """
 
 import contextlib
+import copy
 import functools
+import importlib
 import sys
 import threading
 import warnings
@@ -15,10 +17,17 @@ from collections import OrderedDict
 
 import numpy as np
 
-from . import _calls, _core, transforms
+from . import _calls, _core, _files, transforms
 from ._core import Dual, Tensor
-from ._trees import flatten, same_leaves, shape_of, unflatten
-from .errors import NotDifferentiableError, ShapeError, TapeError
+from ._trees import Run, flatten, same_leaves, shape_of, unflatten
+from .errors import (
+    FormatError,
+    NotDifferentiableError,
+    NotRecordedError,
+    ShapeError,
+    TapeError,
+)
+from .rules import functions
 from .rules.masks import Mask
 
 
@@ -27,7 +36,8 @@ def compile(f=None, *, reassociate=True, max_paths=64):
 
     It is called like `f`, and has methods for its derivatives: ``grad``, ``value_and_grad``,
     ``hessian``, ``value_grad_and_hessian``, ``hvp``, ``jvp``, ``vjp`` and ``jacobian``, which take
-    and return what the transforms of the same names do.
+    and return what the transforms of the same names do.  ``save`` writes it to a file, from which
+    load() makes it again; pickle and copy take it too.
 
     Arrays and floats among the arguments are inputs.  Integers, booleans, strings and None are
     part of what is recorded, as shapes are: other ones are recorded anew.  So is each way that `f`
@@ -68,6 +78,50 @@ def compile(f=None, *, reassociate=True, max_paths=64):
     if not callable(f):
         raise TypeError(f"compile needs a function, got {f!r}")
     return Compiled(f, reassociate, max_paths)
+
+
+def load(path, f=None):
+    """A compiled function from the file that its ``save`` wrote.
+
+    It replays what was recorded, and is differentiated as before, without the Python function: the
+    file holds no code, and nothing in it is run or imported.  All of it is checked before anything
+    is replayed.
+
+    Parameters
+    ----------
+    path : str or path
+    f : callable, optional
+        The function, to record ways of going that are not in the file.  It must be the function
+        that was saved.
+
+    Returns
+    -------
+    Compiled
+        Without `f`, a call with arguments of another structure or shape than any that was saved, or
+        for which a comparison comes out in a way that was not, is a NotRecordedError, which names
+        the line.
+
+    Raises
+    ------
+    FormatError
+        If the file is truncated, damaged, or not of this format; it names the field.
+
+    Examples
+    --------
+    >>> import adcore, numpy as np, os, tempfile
+    >>> f = adcore.compile(lambda x: (x**3).sum())
+    >>> f(np.array([1.0, 2.0]))     # records what there is to save
+    9.0
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     f.save(os.path.join(folder, "cubes.adcore"))
+    ...     cubes = adcore.load(os.path.join(folder, "cubes.adcore"))
+    >>> cubes.grad(np.array([1.0, 3.0]))
+    array([ 3., 27.])
+    """
+    if f is not None and not callable(f):
+        raise TypeError(f"load needs a function or None for f, got {f!r}")
+    with open(path, "rb") as file:
+        return _from_bytes(file.read(), f)
 
 
 # ---- arguments ----
@@ -142,9 +196,15 @@ class Arguments:
         if kind is np.ndarray and tree.dtype == np.float64 and tree.flags.c_contiguous:
             return _Leaf(self._input(tree)), tree.shape
         leaves, structure = flatten(tree)
-        if kind in (list, tuple) and leaves and {float}.issuperset(map(type, leaves)):
-            return _Floats(kind, self._input(np.array(leaves))), (kind, len(leaves))
+        if type(structure) is Run and leaves:
+            if {float}.issuperset(map(type, leaves)):
+                return _Floats(kind, self._input(np.array(leaves))), (kind, len(leaves))
+            if all(type(v) is float or (_traced([v]) and v.shape == ()) for v in leaves):
+                self.traced = True
+                return _Floats(kind, self._input(functions["stack"](leaves))), (kind, len(leaves))
         pairs = [self._leaf(v, numeric) for v in leaves]
+        if structure.key() is None and type(pairs[0][0]) is int:
+            return _Leaf(pairs[0][0]), pairs[0][1]
         described = (structure.key(), *[key for _, key in pairs])
         return _Tree(structure, [place for place, _ in pairs]), described
 
@@ -347,14 +407,34 @@ class _Paths:
         else:
             del old.parent.children[old.link]
 
+    def listed(self):
+        """All paths as SavedPath, parents before their children."""
+        found, at = [], {}
+        waiting = [self.root]
+        while waiting:
+            p = waiting.pop()
+            at[p] = len(found)
+            parent = None if p.parent is None else at[p.parent]
+            found.append(_files.SavedPath(parent, p.link, p.structure, p.where, p.program))
+            waiting.extend(reversed(p.children.values()))
+            if p.masks:
+                raise FormatError(
+                    f"{p.name} returns the truths of a comparison of arrays, which a file cannot "
+                    "hold; return numbers: adcore.where(x > 0, 1.0, 0.0)"
+                )
+        return found
+
 
 class Compiled(_core.Called):
     """A function that is replayed in C: see compile()."""
 
-    def __init__(self, f, reassociate, max_paths):
+    def __init__(self, f, reassociate, max_paths, name=""):
         self.f, self.reassociate, self.max_paths = f, reassociate, max_paths
-        self.name = getattr(f, "__name__", type(f).__name__)
-        functools.update_wrapper(self, f, updated=())
+        if f is None:  # loaded, to be replayed alone
+            self.name = self.__name__ = self.__qualname__ = name
+        else:
+            self.name = getattr(f, "__name__", type(f).__name__)
+            functools.update_wrapper(self, f, updated=())
         self._by_key = {}
         self._lock = threading.RLock()
         self.entry = _core.Entry(self._call)
@@ -396,9 +476,39 @@ class Compiled(_core.Called):
             known = paths.root if parent is None else parent.children.get(link)
             if known is not None:
                 return known, False
+            if self.f is None:
+                raise self._not_recorded(arguments, parent, link)
             path = self._record(arguments)
             paths.add(path, parent, link, max(self.max_paths, 2))
             return path, True
+
+    def _not_recorded(self, arguments, parent, link):
+        """The error for a way to go that is not in the file."""
+        remedy = (
+            f"call {self.name} so before it is saved, or give the function to record it with: "
+            "adcore.load(path, f)"
+        )
+        if parent is None:
+            known = [_files.describe(k) for k, paths in self._by_key.items() if paths.root]
+            known = known[:5] + ["..."] * (len(known) > 5)
+            return NotRecordedError(
+                f"{self.name} was loaded without its function, and saved for arguments "
+                f"{' or '.join(known) or 'of no kind'}, not for "
+                f"{_files.describe(arguments.key)}; {remedy}"
+            )
+        kind, file, line, function, expected = parent.program.guards[link[0]]
+        now = np.frombuffer(link[1])
+        at = int(np.flatnonzero(expected.view(np.int64) != now.view(np.int64))[0])
+        before, after = expected[at].item(), now[at].item()
+        if kind != "value":
+            before, after = bool(before), bool(after)
+        what = {"truth": "the comparison", "mask": "the mask", "value": "the value taken out"}[kind]
+        where = f"at {file}:{line} in {function}" if file else "at a line that is not known"
+        which = f"element {at} of " if expected.size > 1 else ""
+        return NotRecordedError(
+            f"{self.name} was loaded without its function, and goes a way that was not saved: "
+            f"{which}{what} {where} was {before} when it was recorded and is {after} now; {remedy}"
+        )
 
     def _paths(self, arguments):
         paths = self._by_key.get(arguments.key)
@@ -485,7 +595,7 @@ class Compiled(_core.Called):
 
     def _call(self, *args, **kwargs):
         """The value, as f gives it."""
-        if _core.is_compiling():
+        if _core.is_compiling() and self.f is not None:
             return self.f(*args, **kwargs)  # part of what is being recorded
         arguments = Arguments(self.name, args, kwargs)
         if arguments.traced:
@@ -690,6 +800,72 @@ class Compiled(_core.Called):
             leaves.append(arguments.tree(argnums, found))
         return _filled(out, unflatten(path.structure, leaves))
 
+    # -- files, pickles and copies --
+
+    def save(self, path):
+        """Write all that is recorded to a file, for adcore.load().
+
+        What is kept is every kind of arguments the function was called with, and every way it
+        went; derivatives are made anew from these.  Integers, truths, text, bytes and None among
+        arguments and constant results are kept with lists, tuples and dicts of them; named tuples,
+        dataclasses and other objects are not.
+
+        Raises
+        ------
+        FormatError
+            If no file can hold it, as where a rule written in Python is part of it (custom_vjp and
+            the like), or an object that is not data; it names the line or the argument.  Or if
+            nothing has been recorded.
+        """
+        kinds = self._kinds()
+        if not kinds:
+            raise FormatError(f"{self.name} has not been called, so that there is nothing to save")
+        data = _files.write(self._saved(kinds))
+        with open(path, "wb") as file:
+            file.write(data)
+
+    def _saved(self, kinds):
+        most = min(max(self.max_paths, 2), _files.MOST)
+        return _files.SavedFunction(self.name, self.reassociate, most, kinds)
+
+    def _kinds(self):
+        """All that is recorded: pairs (key, SavedPath list)."""
+        with self._lock:
+            return [(k, paths.listed()) for k, paths in self._by_key.items() if paths.root]
+
+    def _take(self, kinds):
+        """Begin with these paths, as _kinds() gives them; returns itself."""
+        for key, saved in kinds:
+            paths = self._by_key[key] = _Paths()
+            nodes = []
+            for p in saved:
+                nodes.append(_Path(self.name, p.program, p.where, p.structure))
+                parent = None if p.parent is None else nodes[p.parent]
+                paths.add(nodes[-1], parent, p.link, len(saved))
+            paths.credit = paths.CREDIT
+        return self
+
+    def __reduce__(self):
+        """All that is recorded, and where the function is to be found."""
+        reference = _reference(self.f)
+        try:
+            data = _files.write(self._saved(self._kinds()))
+        except FormatError:
+            if reference is None:
+                raise
+            data = _files.write(self._saved([]))  # to be recorded again
+        return _from_pickle, (data, reference)
+
+    def __deepcopy__(self, memo):
+        """A function with the same programs, which never change, and paths of its own."""
+        other = memo[id(self)] = type(self).__new__(type(self))
+        f = copy.deepcopy(self.f, memo)
+        other.__init__(f, self.reassociate, self.max_paths, self.name)
+        return other._take(self._kinds())
+
+    def __copy__(self):
+        return self.__deepcopy__({id(self.f): self.f})
+
     def _arguments(self, args, kwargs, argnums):
         """The arguments, or None if the derivative is to be left to the transforms."""
         if _core.is_compiling():
@@ -698,6 +874,56 @@ class Compiled(_core.Called):
         numeric = {i % len(args) for i in picked} if args else ()
         arguments = Arguments(self.name, args, kwargs, numeric)
         return None if arguments.traced else arguments
+
+
+def _from_bytes(data, f):
+    saved = _files.read(data)
+    return Compiled(f, saved.reassociate, saved.max_paths, saved.name)._take(saved.kinds)
+
+
+def _from_pickle(data, reference):
+    """A pickled function; its Python function is None where that is not found, or has changed."""
+    f = None
+    if reference is not None:
+        module, name, fingerprint = reference
+        f = _found(module, name)
+        if f is not None and _fingerprint(f) != fingerprint:
+            f = None
+    return _from_bytes(data, f)
+
+
+def _reference(f):
+    """(module, qualified name, fingerprint) of a function that importing finds; else None."""
+    module, name = getattr(f, "__module__", None), getattr(f, "__qualname__", None)
+    if module is None or name is None or _found(module, name) is not f:
+        return None
+    return module, name, _fingerprint(f)
+
+
+def _found(module, name):
+    """What stands under a name in a module, compiled or not; None if there is no such thing."""
+    try:
+        found = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        return None
+    return found.f if isinstance(found, Compiled) else found
+
+
+def _fingerprint(f):
+    """A number that tells a function's code from other code; of whatever has none, 0."""
+
+    def parts(code):
+        return code.co_code, code.co_names, code.co_varnames, [*map(constant, code.co_consts)]
+
+    def constant(c):
+        if isinstance(c, frozenset):
+            return sorted(map(repr, c))  # which has no order that outlives a process
+        return parts(c) if hasattr(c, "co_code") else repr(c)
+
+    code = getattr(f, "__code__", None)
+    return 0 if code is None else _core.crc64(repr(parts(code)).encode())
 
 
 def _filled(out, found):

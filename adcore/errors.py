@@ -23,3 +23,7 @@ class NotDifferentiableError(ADError, TypeError):
 
 class FormatError(ADError, ValueError):
     """A file of a program that is not in order, or a program that no file can hold."""
+
+
+class NotRecordedError(ADError, LookupError):
+    """A function loaded without its Python code, called in a way that it was not saved for."""

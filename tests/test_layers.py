@@ -90,7 +90,8 @@ PYTHON_MAY_IMPORT = {
     "spellings": BASE | {"creation"},
     "taylor": BASE | {"transforms"},
     "custom": BASE | {"transforms", "_calls"},
-    "compile": BASE | {"transforms", "_calls"},
+    "_files": {"_core", "_trees", "errors"},
+    "compile": BASE | {"transforms", "_calls", "_files"},
     "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
 }
