@@ -2104,5 +2104,6 @@ include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
 include "_program.pxi"
+include "_look.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}
