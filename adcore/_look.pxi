@@ -54,7 +54,7 @@ def program_facts(Program p):
         "lists": p.report.reroll.lists,
         "runs": steps.runs, "words": steps.words, "groups": steps.groups, "moves": steps.moves,
         "elements": steps.elements, "singles": steps.singles,
-        "constant_bytes": steps.constant_bytes, "plan_bytes": ad_plan_bytes(p.plan),
+        "constants_bytes": steps.constant_bytes, "plan_bytes": ad_plan_bytes(p.plan),
         "frame_bytes": ad_plan_frame_bytes(p.plan),
     }
 

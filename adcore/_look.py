@@ -60,11 +60,18 @@ def source_of(file, line):
 def origins_of(program):
     """(file, line, function) of each instruction, as a list of these and an index per instruction.
 
-    The last of the list stands for what is not known.
+    What has no line of its own, as adjoints that are added up where an input is reached, has that
+    of the last instruction it reads.  The last of the list stands for what is not known.
     """
-    origin = _core.program_instrs(program)[2]
     known = _core.program_origins(program)
-    return [*known, ("", 0, "")], np.where(origin < 0, len(known), origin)
+    index = _core.program_instrs(program)[2].astype(np.int64)
+    missing = np.flatnonzero(index < 0)
+    start, source = _core.program_graph(program) if missing.size else (None, None)
+    for i in missing.tolist():
+        read = source[start[i] : start[i + 1]]
+        index[i] = index[read.max()] if read.size else -1
+    index[index < 0] = len(known)
+    return [*known, ("", 0, "")], index
 
 
 def guard_text(kind, expected):

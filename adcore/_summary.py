@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _core
-from ._look import aligned, guard_text, place
+from ._look import aligned, guard_text, origins_of, place
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class ProgramSummary:
     rolled: int  # scalar instructions that became vectors
     vectors: int  # how many vectors these became
     lists: int  # operands of the vectors that are lists of slots
+    scalars_at: dict  # (file, line) -> scalar instructions after the passes, most first
     steps: dict  # of the plan: runs, words, groups, moves, elements, singles
     nbytes: dict  # plan, frame (of each thread), constants
 
@@ -58,13 +59,7 @@ class ProgramSummary:
     def lines(self):
         """The text, line by line."""
         yield f"{self.name}: {_shapes(self.input_shapes)} -> {_shapes(self.output_shapes)}"
-        if self.passes:
-            rows = [("pass", "instructions", "after", "slots", "after")]
-            rows += [
-                (p.name, *map(_count, (p.before[0], p.after[0], p.before[1], p.after[1])))
-                for p in self.passes
-            ]
-            yield from ("  " + text for text in aligned(rows, left={0}))
+        yield from ("  " + text for text in self._pass_lines())
         ops = sorted(self.ops.items(), key=lambda item: (-item[1][2], item[0]))
         rows = [("op", "scalar", "array", "results")]
         rows += [(name, *map(_count, counts)) for name, counts in ops]
@@ -76,6 +71,11 @@ class ProgramSummary:
             )
         for reason, n in self.left.items():
             yield f"  not re-rolled: {_many(n, 'scalar')}: {reason}"
+        if self.scalars_at:
+            shown = [f"{place(*at)} ({_count(n)})" for at, n in list(self.scalars_at.items())[:5]]
+            more = len(self.scalars_at) - len(shown)
+            shown += [f"{_many(more, 'more line')}"] if more else []
+            yield f"  scalars at: {', '.join(shown)}"
         s = self.steps
         yield (
             f"  plan: {_many(s['runs'], 'run')} of {_many(s['words'], 'word')}, "
@@ -83,6 +83,22 @@ class ProgramSummary:
             f"{_many(s['elements'], 'element')}, {_many(s['singles'], 'single')}"
         )
         yield "  memory: " + ", ".join(f"{k} {_bytes(v)}" for k, v in self.nbytes.items())
+
+    def _pass_lines(self):
+        if not self.passes:
+            return
+        first, last = self.passes[0].before, self.passes[-1].after
+        rows = [("pass", "instructions", "", "", "slots", "", "")]
+        rows += [
+            (p.name, *_from_to(p.before[0], p.after[0]), *_from_to(p.before[1], p.after[1]))
+            for p in self.passes
+            if p.before != p.after
+        ]
+        rows.append(("all passes", *_from_to(first[0], last[0]), *_from_to(first[1], last[1])))
+        yield from aligned(rows, left={0})
+        idle = dict.fromkeys(p.name for p in self.passes if p.before == p.after)
+        if idle:
+            yield f"no change by: {', '.join(idle)}"
 
 
 @dataclass(frozen=True)
@@ -178,6 +194,8 @@ def _programs(name, program):
 def _program(name, program):
     facts = _core.program_facts(program)
     code, length, _, array = _core.program_instrs(program)
+    origins, index = origins_of(program)
+    scalar = (array == 0) & (np.arange(len(code)) >= len(program.input_shapes))
     scalars, arrays, results = Counter(), Counter(), Counter()
     for op, of_op in ((int(c), code == c) for c in np.unique(code)):
         text = _core.op_text(op)
@@ -194,8 +212,9 @@ def _program(name, program):
         facts["rolled"],
         facts["vectors"],
         facts["lists"],
+        dict(Counter(origins[j][:2] for j in index[scalar].tolist()).most_common()),
         {k: facts[k] for k in ("runs", "words", "groups", "moves", "elements", "singles")},
-        {k: facts[f"{k}_bytes"] for k in ("plan", "frame", "constant")},
+        {k: facts[f"{k}_bytes"] for k in ("plan", "frame", "constants")},
     )
 
 
@@ -231,6 +250,10 @@ def _leaf(leaf):
 
 def _count(n):
     return f"{n:,}".replace(",", " ")
+
+
+def _from_to(before, after):
+    return _count(before), "->", _count(after)
 
 
 def _many(n, thing):

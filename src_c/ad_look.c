@@ -73,22 +73,23 @@ static bool holds(const struct ad_tape *tape, int32_t i, int64_t slot)
     return tape->dst[i] <= slot && slot < tape->dst[i] + (int64_t)ad_tape_length(tape, i);
 }
 
-static enum ad_status add_slots(struct graphing *g, int64_t n, const int32_t *list,
-                                const struct ad_view *view)
+static enum ad_status add_slot(struct graphing *g, int64_t slot, int32_t *last)
 {
-    int64_t index[AD_MAX_DIMS] = {0}, at = view ? view->base : 0;
-    int32_t i = -1;
+    if (slot < 0 || (*last >= 0 && holds(g->tape, *last, slot)))
+        return AD_OK;
+    *last = ad_tape_producer(g->tape, (int32_t)slot);
+    return add(g, *last);
+}
+
+/* Element by element. */
+static enum ad_status add_elements(struct graphing *g, const struct ad_view *view, int64_t n)
+{
+    int64_t index[AD_MAX_DIMS] = {0}, at = view->base;
+    int32_t last = -1;
     enum ad_status status = AD_OK;
 
     for (int64_t j = 0; j < n && !status; j++) {
-        int32_t slot = list ? list[j] : (int32_t)at;
-
-        if (slot >= 0 && (i < 0 || !holds(g->tape, i, slot))) {
-            i = ad_tape_producer(g->tape, slot);
-            status = add(g, i);
-        }
-        if (list)
-            continue;
+        status = add_slot(g, view->place == AD_LIST ? view->in.list->slot[at] : at, &last);
         for (int d = view->ndim - 1; d >= 0; d--) {
             at += view->stride[d];
             if (++index[d] < view->shape[d])
@@ -103,25 +104,24 @@ static enum ad_status add_slots(struct graphing *g, int64_t n, const int32_t *li
 /* The producers of the elements of a view. */
 static enum ad_status add_view(struct graphing *g, const struct ad_view *view)
 {
-    int64_t n = ad_view_size(view), high = view->base;
-    int32_t low;
+    int64_t n = ad_view_size(view);
 
-    if (n == 0)
+    if (n == 0 || (view->place != AD_SLOTS && view->place != AD_LIST))
         return AD_OK;
-    if (view->place == AD_LIST)
-        return add_slots(g, view->in.list->n, view->in.list->slot, NULL);
-    if (view->place != AD_SLOTS)
-        return AD_OK;
-    low = ad_view_lowest(view);
-    for (int d = 0; d < view->ndim; d++)
-        high += AD_MAX(view->stride[d], 0) * (view->shape[d] - 1);
-    if (low != INT32_MAX) {
-        int32_t i = ad_tape_producer(g->tape, low);
+    if (view->place == AD_SLOTS) {
+        int32_t low = ad_view_lowest(view);
+        int64_t high = view->base;
 
-        if (holds(g->tape, i, high))
-            return add(g, i);
+        for (int d = 0; d < view->ndim; d++)
+            high += AD_MAX(view->stride[d], 0) * (view->shape[d] - 1);
+        if (low != INT32_MAX) {
+            int32_t i = ad_tape_producer(g->tape, low);
+
+            if (holds(g->tape, i, high))
+                return add(g, i);
+        }
     }
-    return add_slots(g, n, NULL, view);
+    return add_elements(g, view, n);
 }
 
 static enum ad_status add_operands(struct graphing *g, int32_t i)
@@ -132,9 +132,10 @@ static enum ad_status add_operands(struct graphing *g, int32_t i)
     if (ad_tape_code(tape, i) == AD_INPUT)
         return AD_OK;
     if (!ad_tape_is_array(tape, i)) {
-        const int32_t operands[2] = {tape->a[i], tape->b[i]};
+        int32_t last = -1;
 
-        return add_slots(g, 2, operands, NULL);
+        status = add_slot(g, tape->a[i], &last);
+        return status ? status : add_slot(g, tape->b[i], &last);
     }
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
 

@@ -183,6 +183,8 @@ static enum ad_status by_pieces(struct profiling *p)
         else
             status = ad_run_step(p->plan, p->frame, k);
     }
+    if (!status)
+        p->failed = ad_run_end(p->plan, p->frame, p->outputs);
     return status;
 }
 

@@ -23,7 +23,8 @@ struct ad_profile {
  * all are scaled, so that seconds[i], one for each instruction of the program, and 'ends' add up to 'total'.
  *
  * Rounds are made for about 'budget' seconds, at least three and at most 'most'; if that is less than three, as many
- * as that.  inputs and outputs are those of ad_run().  AD_NO_MEMORY, or fails as a rule of the user's does.
+ * as that.  inputs and outputs are those of ad_run(), and afterwards what it leaves.  AD_NO_MEMORY, or fails as a rule
+ * of the user's does.
  */
 enum ad_status ad_profile_run(const struct ad_plan *plan, struct ad_frame *frame,
                               const double *const *inputs, double *const *outputs, double budget,
