@@ -42,7 +42,7 @@ def derivation(path, derivative, wanted, inputs):
 
 
 def place(file, line):
-    """ "file:line", the file relative to the working directory where that is shorter."""
+    """The text file:line, the file relative to the working directory where that is shorter."""
     if not file:
         return "(line not known)"
     try:

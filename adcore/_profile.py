@@ -48,8 +48,10 @@ class Profile:
     def __str__(self):
         heads = [text for t in self.timings for text in (t.name, "")]
         rows = [(*heads, "line", "")]
-        for line in self.lines:
-            rows.append((*self._times(line.seconds), place(line.file, line.line), line.source))
+        rows += [
+            (*self._times(line.seconds), place(line.file, line.line), line.source)
+            for line in self.lines
+        ]
         rows.append((*self._times([t.ends for t in self.timings]), ENDS, ""))
         rows.append((*self._times([t.seconds for t in self.timings]), "all", ""))
         n = len(heads)
@@ -103,7 +105,7 @@ def profile(path, arguments, derivative, argnums, repeat):
 
 
 def _measure(name, program, inputs, repeat):
-    """(Timing, {(file, line, function): seconds})"""
+    """The Timing of a program, and {(file, line, function): seconds}."""
     budget, most = (BUDGET, 10_000) if repeat is None else (np.inf, repeat)
     seconds, total, parts, ends, rounds, failed = _core.program_profile(
         program, inputs, budget, most

@@ -167,10 +167,11 @@ def summary(compiled):
 
 def _tree(path):
     """The paths, each before those that part from it."""
-    if path is not None:
+    waiting = [path] if path is not None else []
+    while waiting:  # chains of paths are long, too long to recurse
+        path = waiting.pop()
         yield path
-        for child in list(path.children.values()):
-            yield from _tree(child)
+        waiting += reversed(list(path.children.values()))
 
 
 def _path(path):

@@ -1,4 +1,4 @@
-/* ad_frame.h -- the inside of a frame: for ad_run.c, and for ad_profile.c, which reads the clock in between. */
+/* ad_frame.h -- the inside of a frame: for ad_run.c, and for ad_profile.c, which reads the clock. */
 #ifndef AD_FRAME_H
 #define AD_FRAME_H
 

@@ -35,7 +35,7 @@ enum ad_word_code {
 #define ONE_CODE(name) AD_WORD_SHORT_##name,
 #define THREE_CODES(name) AD_WORD_SHORT_##name, AD_WORD_SHORT_##name##_1, AD_WORD_SHORT_##name##_2,
     AD_SHORT_UNARY(ONE_CODE) AD_SHORT_BINARY(THREE_CODES)
-    AD_WORD_PAIRS, /* the first of those that do two words */
+        AD_WORD_PAIRS, /* the first of those that do two words */
     AD_WORD_BEFORE_PAIRS = AD_WORD_PAIRS - 1,
 #undef ONE_CODE
 #undef THREE_CODES
@@ -43,10 +43,10 @@ enum ad_word_code {
 #define PAIR_CODES(first, second)                                                                  \
     AD_WORD_##first##_##second, AD_WORD_##first##_##second##_1, AD_WORD_##first##_##second##_2,
 #define PAIRS(first) AD_PAIRED_SECOND(PAIR_CODES, first)
-        AD_PAIRED_FIRST(PAIRS)
+    AD_PAIRED_FIRST(PAIRS)
 #undef PAIRS
 #undef PAIR_CODES
-            AD_N_WORDS
+        AD_N_WORDS
 };
 
 struct ad_word_of_run {

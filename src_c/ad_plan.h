@@ -59,7 +59,8 @@ struct ad_plan {
 
 /* The plan of a program, which may be freed then; its rules and constant arrays are held. */
 enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **plan);
-/* The same plan, which knows in code.word_instr what its words are part of: to find out where the time goes. */
+/* The same plan, which knows in code.word_instr what its words are part of: to find out where the
+ * time goes. */
 enum ad_status ad_plan_new_traced(const struct ad_program *program, struct ad_plan **plan);
 /* Accepts NULL. */
 void ad_plan_free(struct ad_plan *plan);

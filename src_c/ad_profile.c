@@ -107,8 +107,9 @@ static int64_t words_of(const struct ad_word_of_run *word)
     return word->code >= AD_WORD_PAIRS ? 2 : 1;
 }
 
-/* One word, or two that are done at once.  A word takes less time than the clock: it is timed COPIES times over, its
- * results going to the spare numbers at the end of the frame.  A move may add to what is there, and is timed once. */
+/* One word, or two that are done at once.  A word takes less time than the clock: it is timed COPIES
+ * times over, its results going to the spare numbers at the end of the frame.  A move may add to what
+ * is there, and is timed once. */
 static void run_word(struct profiling *p, int64_t k)
 {
     const struct ad_word_of_run *word = p->plan->code.words + k;
@@ -214,7 +215,7 @@ static void sum_up_classes(struct profiling *p)
     }
 }
 
-/* Add to seconds[], of each instruction, 'scale' times its weight; 'scale' 0: return the sum of the weights. */
+/* Add 'scale' times its weight to the seconds of each instruction; returns the sum of the weights. */
 static double share_run(const struct profiling *p, const struct ad_plan_step *step, double scale,
                         double *seconds)
 {

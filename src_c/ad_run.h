@@ -29,8 +29,8 @@ enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
                       const double *const *inputs, double *const *outputs, int *failed);
 
 /*
- * A run in parts, to find out where the time goes: the beginning, each step in order, and the end, which
- * returns the first guard that differs, or -1.
+ * A run in parts, to find out where the time goes: the beginning, each step in order, and the end,
+ * which returns the first guard that differs, or -1.
  */
 void ad_run_begin(const struct ad_plan *plan, struct ad_frame *frame, const double *const *inputs,
                   double *const *outputs);

@@ -1,5 +1,5 @@
-/* test_profile.c -- profiled runs find what runs find, and their times add up; what is seen of a program is what is in
- * it. */
+/* test_profile.c -- profiled runs find what runs find, and their times add up; what is seen of a
+ * program is what is in it. */
 #include <math.h>
 
 #include "ad_look.h"
@@ -96,8 +96,8 @@ static void check_profile(struct program *from, int64_t rounds)
     check_traced(p, plan);
     CHECK(!ad_run(plan, frame, &input, a.output, &failed), "run");
     for (int again = 0; again < 2; again++) {
-        status = ad_profile_run(plan, frame, &input, b.output, 0, rounds, p->tape->n, seconds,
-                                &profile);
+        status =
+            ad_profile_run(plan, frame, &input, b.output, 0, rounds, p->tape->n, seconds, &profile);
         if (status == AD_NO_MEMORY) /* the allocation that was to fail */
             status = ad_profile_run(plan, frame, &input, b.output, 0, rounds, p->tape->n, seconds,
                                     &profile);
@@ -240,8 +240,8 @@ static void test_chain(void)
     check_traced(p, plan);
     CHECK(!ad_profile_run(plan, frame, &input, &output, 0, 20, p->tape->n, seconds, &profile),
           "profile");
-    CHECK(same_number(y, expected) && profile.n_rounds == 3 && profile.failed < 0, "%.17g, not %.17g",
-          y, expected);
+    CHECK(same_number(y, expected) && profile.n_rounds == 3 && profile.failed < 0,
+          "%.17g, not %.17g", y, expected);
     check_seconds(p, &profile, seconds, plan);
     check_graph(p);
     ad_frame_free(frame);
