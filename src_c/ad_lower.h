@@ -54,6 +54,12 @@ struct ad_word_of_run {
     int32_t d, a, b; /* places in the frame */
 };
 
+/* How many words are done at once. */
+AD_INLINE int ad_words_at_once(const struct ad_word_of_run *word)
+{
+    return word->code >= AD_WORD_PAIRS || word->code == AD_WORD_VALUE ? 2 : 1;
+}
+
 /* ---- moves ---- */
 
 /* Where the elements of a tile begin: 'at' in the space, and if they step, further on with each

@@ -14,7 +14,14 @@
 /* What takes no longer than the clock still takes some time. */
 #define LEAST 2e-10
 
-enum { AT_LEAST = 3, COPIES = 16, N_CLASSES = AD_N_WORDS + (AD_MOVE_FILL + 1) * AD_N_OPS };
+/* Classes of words that do the same: codes, then moves by their kinds and ops, then ops that are called. */
+enum {
+    AT_LEAST = 3,
+    COPIES = 16,
+    MOVE_CLASSES = AD_N_WORDS,
+    VALUE_CLASSES = MOVE_CLASSES + (AD_MOVE_FILL + 1) * AD_N_OPS,
+    N_CLASSES = VALUE_CLASSES + AD_N_OPS
+};
 
 struct profiling {
     const struct ad_plan *plan;
@@ -101,19 +108,13 @@ static enum ad_status by_steps(struct profiling *p)
     return AD_OK;
 }
 
-/* How many words a word does. */
-static int64_t words_of(const struct ad_word_of_run *word)
-{
-    return word->code >= AD_WORD_PAIRS ? 2 : 1;
-}
-
 /* One word, or two that are done at once.  A word takes less time than the clock: it is timed COPIES
  * times over, its results going to the spare numbers at the end of the frame.  A move may add to what
  * is there, and is timed once. */
 static void run_word(struct profiling *p, int64_t k)
 {
     const struct ad_word_of_run *word = p->plan->code.words + k;
-    int64_t n = words_of(word), spare = p->plan->n_frame - AD_SHORT;
+    int64_t n = ad_words_at_once(word), spare = p->plan->n_frame - AD_SHORT;
     struct ad_word_of_run copies[2 * COPIES + 1], once[3] = {word[0], word[1]};
     double start;
 
@@ -140,7 +141,7 @@ static void run_by_words(struct profiling *p, const struct ad_plan_step *step)
 {
     const struct ad_word_of_run *words = p->plan->code.words;
 
-    for (int64_t k = step->first; words[k].code != AD_WORD_END; k += words_of(&words[k]))
+    for (int64_t k = step->first; words[k].code != AD_WORD_END; k += ad_words_at_once(&words[k]))
         run_word(p, k);
 }
 
@@ -195,17 +196,19 @@ static int class_of(const struct ad_plan *plan, const struct ad_word_of_run *wor
 {
     const struct ad_move *move;
 
+    if (word->code == AD_WORD_VALUE)
+        return VALUE_CLASSES + word[1].code;
     if (word->code != AD_WORD_MOVE)
         return word->code;
     move = &plan->code.moves[word->d];
-    return AD_N_WORDS + move->kind * AD_N_OPS + move->op;
+    return MOVE_CLASSES + move->kind * AD_N_OPS + move->op;
 }
 
 static void sum_up_classes(struct profiling *p)
 {
     const struct ad_plan *plan = p->plan;
 
-    for (int64_t k = 0; k < plan->code.n_words; k += words_of(&plan->code.words[k])) {
+    for (int64_t k = 0; k < plan->code.n_words; k += ad_words_at_once(&plan->code.words[k])) {
         int c = class_of(plan, &plan->code.words[k]);
 
         if (plan->code.words[k].code == AD_WORD_END)
@@ -226,7 +229,7 @@ static double share_run(const struct profiling *p, const struct ad_plan_step *st
         int c = class_of(p->plan, &words[k]);
         double weight = p->class_time[c] / p->class_n[c];
 
-        n = words_of(&words[k]);
+        n = ad_words_at_once(&words[k]);
         for (int64_t j = k; j < k + n && scale > 0; j++)
             seconds[p->plan->code.word_instr[j]] += scale * weight / (double)n;
         sum += weight;

@@ -90,7 +90,13 @@ def test_summary_of_a_loop():
     assert value.steps["elements"] >= 199
     assert all(n > 0 for n in value.nbytes.values())
     text = str(f.summary())
-    for part in ("re-rolling", "re-rolled: 1 ", "plan: ", "memory: plan ", "grad by input 0: (200,)"):
+    for part in (
+        "re-rolling",
+        "re-rolled: 1 ",
+        "plan: ",
+        "memory: plan ",
+        "grad by input 0: (200,)",
+    ):
         assert part in text
 
 
@@ -103,7 +109,8 @@ def test_summary_tells_why_and_where_scalars_are_left():
     assert sum(program.scalars_at.values()) == sum(program.left.values())
     assert program.scalars_at[line_of(orbit, "# costly")] >= 300
     [reason] = program.left
-    assert f"not re-rolled: {sum(program.left.values())} scalars: {reason}" in str(f.summary())
+    n = f"{program.left[reason]:,}".replace(",", " ")
+    assert f"not re-rolled: {n} scalars: {reason}" in str(f.summary())
     assert "scalars at: " in str(f.summary())
 
 
@@ -112,7 +119,7 @@ def test_summary_shows_guards_and_paths():
     f(X, 2.0)
     f(X, 3.0)
     f(X, -1.0)
-    f(X[::-1], -1.0)
+    f(X[::-1].copy(), -1.0)
     f(X[:10], 1.0)
     by_shape = {kind.arguments: kind for kind in f.summary().kinds}
     assert set(by_shape) == {"array (200,), float", "array (10,), float"}
@@ -127,7 +134,9 @@ def test_summary_shows_guards_and_paths():
     assert [len(p.guards) for p in kind.paths] == [1, 2, 2]
     assert kind.paths[0].where == "the first that was taken"
     assert re.fullmatch(rf"where \S*test_look.py:{line} sees truth, False", kind.paths[1].where)
-    assert re.search(rf"guard 0: \S*test_look.py:{line} in branching: truth, True", str(f.summary()))
+    assert re.search(
+        rf"guard 0: \S*test_look.py:{line} in branching: truth, True", str(f.summary())
+    )
 
 
 def test_summary_counts_recordings_of_paths_that_were_dropped():
@@ -141,20 +150,17 @@ def test_summary_counts_recordings_of_paths_that_were_dropped():
 
 
 def test_summary_of_a_function_that_does_not_settle():
-    count = iter(range(1000))
-    f = adcore.compile(lambda x: x * x if x > next(count) - 1e9 else x)
-    rng = np.random.default_rng(3)
-    g = adcore.compile(lambda x: x * x if x > rng.standard_normal() else x)
-    with pytest.warns(RuntimeWarning, match="recorded anew"):
-        for x in np.linspace(-1, 1, 2000):
-            g(x)
-    [kind] = g.summary().kinds
-    assert not kind.settled
-    assert "run by Python at every call" in str(g.summary())
-    with pytest.raises(TapeError, match="does not settle"):
-        g.profile(0.5)
+    f = adcore.compile(lambda x: x * x.item())
     f(1.0)
     assert f.summary().kinds[0].settled
+    with pytest.warns(RuntimeWarning, match="recorded anew"):
+        for x in np.linspace(-1.0, 1.0, 200):
+            f(float(x))
+    [kind] = f.summary().kinds
+    assert not kind.settled
+    assert "run by Python at every call" in str(f.summary())
+    with pytest.raises(TapeError, match="does not settle"):
+        f.profile(0.5)
 
 
 def test_summary_names_arguments_of_every_kind():
@@ -196,7 +202,9 @@ def test_profile_adds_up_and_names_the_lines():
     assert first.source == "total += 100.0 * (x[i + 1] - x[i] ** 2) ** 2 + (1.0 - x[i]) ** 2"
     assert first.function.endswith("rosenbrock")
     # all that it computes is on that line, adjoints that are added up included
-    assert all(t > 0.5 * timing.seconds for t, timing in zip(first.seconds, found.timings))
+    assert all(
+        t > 0.5 * timing.seconds for t, timing in zip(first.seconds, found.timings, strict=True)
+    )
     assert all(found.lines[0].file == file for line in found.lines)
     text = str(found)
     assert first.source in text
@@ -262,7 +270,16 @@ def test_profile_is_near_the_time_of_a_call():
 
 @pytest.mark.parametrize(
     "derivative",
-    ["grad", "value_and_grad", "hessian", "value_grad_and_hessian", "jacobian", "jvp", "vjp", "hvp"],
+    [
+        "grad",
+        "value_and_grad",
+        "hessian",
+        "value_grad_and_hessian",
+        "jacobian",
+        "jvp",
+        "vjp",
+        "hvp",
+    ],
 )
 def test_profile_and_plot_of_every_derivative(derivative):
     f = adcore.compile(rosenbrock)
