@@ -13,7 +13,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from . import _calls, _core, _look, _plot, _profile, _summary, transforms
+from . import _calls, _core, transforms
 from ._core import Dual, Tensor
 from ._trees import flatten, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError, TapeError
@@ -665,6 +665,8 @@ class Compiled(_core.Called):
         each derivative that was asked for, instructions and slots before and after each pass, what
         was re-rolled and what was not and why, the steps of the plan, and its memory.
         """
+        from . import _summary  # when first needed: imports that a start can do without
+
         return _summary.summary(self)
 
     def profile(self, *args, derivative=None, argnums=0, repeat=None, **kwargs):
@@ -686,6 +688,8 @@ class Compiled(_core.Called):
             How many rounds are measured, of which the shortest times count; left out, as many as
             go into a fifth of a second.
         """
+        from . import _profile
+
         arguments, path = self._followed(args, kwargs, argnums if derivative != () else ())
         return _profile.profile(path, arguments, derivative, argnums, repeat)
 
@@ -708,6 +712,8 @@ class Compiled(_core.Called):
         argnums : int or sequence of int
             Which positional arguments the derivative is with respect to.
         """
+        from . import _look, _plot
+
         if args is None and derivative is None:
             taken = self._last_path()
             program = taken.program
