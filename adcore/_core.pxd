@@ -364,3 +364,28 @@ cdef extern from "ad_jacobian.h" nogil:
                                  int mode, bint keep, ad_program **to)
     ad_status ad_derive_hessian(const ad_program *source, int n_wanted, const int *wanted,
                                 bint keep, ad_program **to)
+
+
+cdef extern from "ad_look.h" nogil:
+    struct ad_look_steps_counts "ad_look_steps":
+        int64_t runs, words, groups, moves, elements, singles, constant_bytes
+    struct ad_graph:
+        int64_t *start
+        int32_t *source "from"
+        int64_t n_readers
+    void ad_look_instrs(const ad_program *program, int32_t *code, int32_t *length,
+                        int32_t *origin, uint8_t *array)
+    void ad_look_steps(const ad_plan *plan, ad_look_steps_counts *steps)
+    ad_status ad_graph_new(const ad_program *program, ad_graph *graph)
+    void ad_graph_free(ad_graph *graph)
+
+
+cdef extern from "ad_profile.h" nogil:
+    struct ad_profile:
+        double total, parts, ends
+        int64_t n_rounds
+        int failed
+    ad_status ad_plan_new_traced(const ad_program *program, ad_plan **plan)
+    ad_status ad_profile_run(const ad_plan *plan, ad_frame *frame, const double *const *inputs,
+                             double *const *outputs, double budget, int64_t most,
+                             int64_t n_instrs, double *seconds, ad_profile *profile)

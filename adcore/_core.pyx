@@ -2114,5 +2114,6 @@ include "_derive.pxi"
 include "_calls.pxi"
 include "_program.pxi"
 include "_io.pxi"
+include "_look.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}

@@ -371,6 +371,7 @@ class _Paths:
     def __init__(self):
         self.root = None
         self.used = OrderedDict()  # path -> None, the one not used for longest first
+        self.recorded = 0  # so many paths, those that were let go of included
         self.credit = self.CREDIT
         self.settled = True
 
@@ -382,6 +383,7 @@ class _Paths:
         else:
             parent.children[link] = path
         self.used[path] = None
+        self.recorded += 1
         self.credit -= 1.0
         if len(self.used) > most:
             self._drop(next(iter(self.used)))
@@ -865,6 +867,101 @@ class Compiled(_core.Called):
 
     def __copy__(self):
         return self.__deepcopy__({id(self.f): self.f})
+
+    # -- what there is to see --
+
+    def summary(self):
+        """What was recorded, and what became of it: an object whose text is a table.
+
+        For each kind of arguments and each path: the guards with their lines; for the value and
+        each derivative that was asked for, instructions and slots before and after each pass, what
+        was re-rolled and what was not and why, the steps of the plan, and its memory.
+        """
+        from . import _summary  # when first needed: imports that a start can do without
+
+        return _summary.summary(self)
+
+    def profile(self, *args, derivative=None, argnums=0, repeat=None, **kwargs):
+        """The time that each line of the source takes, of the value and of derivatives.
+
+        Measured in C, without the conversion of arguments; str() of the result is a table.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Of a call; the path that it takes is profiled.
+        derivative : str or sequence of str, optional
+            Names of methods: "grad", "value_and_grad", "hessian", "value_grad_and_hessian",
+            "jacobian", "jvp", "vjp", "hvp"; () for the value alone.  Left out, it is
+            value_and_grad if the result is a number, and vjp if it is not.
+        argnums : int or sequence of int
+            Which positional arguments the derivatives are with respect to.
+        repeat : int, optional
+            How many rounds are measured, of which the shortest times count; left out, as many as
+            go into a fifth of a second.
+        """
+        from . import _profile
+
+        arguments, path = self._followed(args, kwargs, argnums if derivative != () else ())
+        return _profile.profile(path, arguments, derivative, argnums, repeat)
+
+    def plot(self, path=None, *, args=None, derivative=None, argnums=0):
+        """The program as a graph, in the language of Graphviz; notebooks show it drawn.
+
+        Nodes are instructions, with the number of their results and their line; those of a program
+        of more than 300 are folded by line, or by function.  Derivatives include what of the value
+        they need.
+
+        Parameters
+        ----------
+        path : str or os.PathLike, optional
+            Where to write it: .dot as text, .svg, .png and .pdf drawn, for which Graphviz's
+            program dot must be installed.
+        args : tuple, optional
+            The arguments of a call whose path is meant; left out, it is the path used last.
+        derivative : str, optional
+            As in profile(); left out, the value.
+        argnums : int or sequence of int
+            Which positional arguments the derivative is with respect to.
+        """
+        from . import _look, _plot
+
+        if args is None and derivative is None:
+            taken = self._last_path()
+            program = taken.program
+        elif args is None:
+            raise TypeError("the plot of a derivative needs args, the arguments of a call")
+        else:
+            arguments, taken = self._followed(args, {}, argnums if derivative else ())
+            wanted = arguments.wanted(argnums) if derivative else ()
+            program, _ = _look.derivation(taken, derivative, wanted, arguments.inputs)
+        of = f"{derivative} of {self.name}" if derivative else self.name
+        picture = _plot.plot(of, program)
+        if path is not None:
+            picture.save(path)
+        return picture
+
+    def _followed(self, args, kwargs, argnums):
+        """(arguments, the path that they take), recorded if it is new."""
+        arguments = self._arguments(args, kwargs, argnums)
+        if arguments is None:
+            raise TypeError(
+                f"{self.name} can be looked at with plain numbers and arrays as its arguments, not "
+                "with tensors of a transform, nor while another function is recorded"
+            )
+        path, _ = self._replay(arguments)
+        if path is None:
+            raise TapeError(
+                f"{self.name} does not settle, so that Python runs it at every call: there is no "
+                "program to look at; see summary()"
+            )
+        return arguments, path
+
+    def _last_path(self):
+        for paths in reversed(list(self._by_key.values())):
+            if paths.used:
+                return next(reversed(paths.used))
+        raise TapeError(f"{self.name} is not recorded yet: call it, or give args")
 
     def _arguments(self, args, kwargs, argnums):
         """The arguments, or None if the derivative is to be left to the transforms."""

@@ -309,7 +309,7 @@ static struct ad_move *add_move(struct ad_lowering *b, enum ad_move_kind kind, i
             (struct ad_word_of_run){AD_WORD_MOVE, (int32_t)code->n_moves, 0, 0};
     }
     move = &code->moves[code->n_moves++];
-    *move = (struct ad_move){.kind = (uint8_t)kind, .n = n};
+    *move = (struct ad_move){.kind = (uint8_t)kind, .instr = b->instr, .n = n};
     return move;
 }
 
@@ -614,13 +614,37 @@ static enum ad_status lower_scalar(struct ad_lowering *b, int32_t i)
     return AD_OK;
 }
 
-enum ad_status ad_lower_member(struct ad_lowering *b, const struct ad_member *member)
+static enum ad_status lower(struct ad_lowering *b, const struct ad_member *member)
 {
     if (!ad_tape_is_array(b->tape, member->instr))
         return lower_scalar(b, member->instr);
     if (ad_tape_code(b->tape, member->instr) == AD_ADDTO)
         return lower_pair(b, member);
     return lower_op(b, member->instr);
+}
+
+/* Words from 'first' on are part of the instruction under way. */
+static enum ad_status trace(struct ad_lowering *b, int64_t first)
+{
+    if (!b->traced)
+        return AD_OK;
+    for (int64_t k = first; k < b->code.n_words; k++) {
+        if (!ad_one_more((void **)&b->code.word_instr, k, &b->word_instr_capacity,
+                         sizeof *b->code.word_instr))
+            return AD_NO_MEMORY;
+        b->code.word_instr[k] = b->instr;
+    }
+    return AD_OK;
+}
+
+enum ad_status ad_lower_member(struct ad_lowering *b, const struct ad_member *member)
+{
+    int64_t first = b->code.n_words;
+    enum ad_status status;
+
+    b->instr = member->instr;
+    status = lower(b, member);
+    return status ? status : trace(b, first);
 }
 
 /* The code of two scalar ops in a row, the second being given the first's result as its first (1)
@@ -659,8 +683,9 @@ enum ad_status ad_lower_end_run(struct ad_lowering *b, int64_t first)
     if (!ONE_MORE(b, words))
         return AD_NO_MEMORY;
     b->code.words[b->code.n_words++] = (struct ad_word_of_run){.code = AD_WORD_END};
+    b->instr = -1;
     pair_words(&b->code, first);
-    return AD_OK;
+    return trace(b, b->code.n_words - 1);
 }
 
 /* ---- all of it ---- */
@@ -692,6 +717,7 @@ void ad_lowered_free(struct ad_lowered *code)
         code->pool = next;
     }
     free(code->words);
+    free(code->word_instr);
     free(code->moves);
     free(code->numbers);
     free((void *)code->arrays);

@@ -35,22 +35,30 @@ enum ad_word_code {
 #define ONE_CODE(name) AD_WORD_SHORT_##name,
 #define THREE_CODES(name) AD_WORD_SHORT_##name, AD_WORD_SHORT_##name##_1, AD_WORD_SHORT_##name##_2,
     AD_SHORT_UNARY(ONE_CODE) AD_SHORT_BINARY(THREE_CODES)
+        AD_WORD_PAIRS, /* the first of those that do two words */
+    AD_WORD_BEFORE_PAIRS = AD_WORD_PAIRS - 1,
 #undef ONE_CODE
 #undef THREE_CODES
 /* this word and the next, which in _1 and _2 has the result of this one as its a or b */
 #define PAIR_CODES(first, second)                                                                  \
     AD_WORD_##first##_##second, AD_WORD_##first##_##second##_1, AD_WORD_##first##_##second##_2,
 #define PAIRS(first) AD_PAIRED_SECOND(PAIR_CODES, first)
-        AD_PAIRED_FIRST(PAIRS)
+    AD_PAIRED_FIRST(PAIRS)
 #undef PAIRS
 #undef PAIR_CODES
-            AD_N_WORDS
+        AD_N_WORDS
 };
 
 struct ad_word_of_run {
     int32_t code;
     int32_t d, a, b; /* places in the frame */
 };
+
+/* How many words are done at once. */
+AD_INLINE int ad_words_at_once(const struct ad_word_of_run *word)
+{
+    return word->code >= AD_WORD_PAIRS || word->code == AD_WORD_VALUE ? 2 : 1;
+}
 
 /* ---- moves ---- */
 
@@ -93,6 +101,7 @@ struct ad_move {
     uint8_t single; /* bit i: operand i is one number */
     uint16_t op;
     int32_t sum;          /* AD_MOVE_SUM: its number */
+    int32_t instr;        /* what it is part of */
     ad_vector_loop *loop; /* AD_MOVE_LOOP */
     int64_t n; /* AD_MOVE_SUM: elements of a row; AD_MOVE_FILL: numbers; in runs: elements */
     double p;
@@ -106,6 +115,7 @@ struct ad_lowered {
     int n_inputs, n_outputs;
     int64_t n_words, n_moves, n_numbers, n_arrays;
     struct ad_word_of_run *words;
+    int32_t *word_instr; /* traced: what each word is part of, -1 for the last of a run; or NULL */
     struct ad_move *moves;
     double *numbers;          /* constants, each once, to be found in the frame */
     struct ad_array **arrays; /* constant arrays, held */
@@ -121,6 +131,8 @@ struct ad_lowering {
     struct ad_lowered code;
     uint8_t *begun;                /* of each AD_ADDTO: has it zeros? */
     bool in_frame, lists_in_frame; /* where inputs are read, as slots and as lists */
+    bool traced;                   /* word_instr is wanted */
+    int32_t instr;                 /* under way, -1: none */
 
     /* the step under way, or NULL */
     const struct ad_step *step;
@@ -131,7 +143,7 @@ struct ad_lowering {
 
     int32_t *number_table; /* indices of numbers + 1, hashed into 2**number_bits entries */
     int number_bits;
-    int64_t words_capacity, moves_capacity, numbers_capacity, arrays_capacity;
+    int64_t words_capacity, word_instr_capacity, moves_capacity, numbers_capacity, arrays_capacity;
 };
 
 enum ad_status ad_lowering_begin(struct ad_lowering *b, const struct ad_program *program,

@@ -39,6 +39,7 @@ static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_
     if (status)
         return status;
     step->kind = kinds[ad_tape_code(b->tape, i) - AD_INPUT];
+    step->instr = i;
     step->flag = block[4] != 0;
     step->n = block[2];
     step->views = walks;
@@ -94,6 +95,7 @@ static enum ad_status plan_step(struct planning *p, const struct ad_step *from)
     bool group = from->kind == AD_STEP_GROUP;
     struct ad_plan_step step = {.kind = group ? AD_PLAN_GROUP : AD_PLAN_RUN,
                                 .first = group ? b->code.n_moves : b->code.n_words,
+                                .instr = -1,
                                 .n = from->n,
                                 .row = from->row,
                                 .tile = group ? tile_of(from) : 0};
@@ -238,7 +240,7 @@ static enum ad_status build(struct planning *p)
     return status;
 }
 
-enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **plan)
+static enum ad_status make(const struct ad_program *program, bool traced, struct ad_plan **plan)
 {
     struct planning p = {.plan = NULL};
     enum ad_status status = ad_fusion_new(program, &p.fusion);
@@ -248,6 +250,7 @@ enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **pl
         return status;
     p.plan = calloc(1, sizeof *p.plan);
     status = ad_lowering_begin(&p.lower, program, &p.fusion);
+    p.lower.traced = traced;
     if (!p.plan)
         status = AD_NO_MEMORY;
     if (!status)
@@ -263,6 +266,16 @@ enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **pl
     number_spaces(p.plan);
     *plan = p.plan;
     return AD_OK;
+}
+
+enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **plan)
+{
+    return make(program, false, plan);
+}
+
+enum ad_status ad_plan_new_traced(const struct ad_program *program, struct ad_plan **plan)
+{
+    return make(program, true, plan);
 }
 
 void ad_plan_free(struct ad_plan *plan)

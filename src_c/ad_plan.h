@@ -19,7 +19,8 @@ enum ad_plan_step_kind {
 
 struct ad_plan_step {
     enum ad_plan_step_kind kind;
-    bool flag; /* the instruction's 'extra' */
+    bool flag;     /* the instruction's 'extra' */
+    int32_t instr; /* of a single, -1 of others */
     int64_t first, before,
         end; /* words of a run; moves of a group: [first, before) are made once */
     int64_t n, row,
@@ -58,6 +59,9 @@ struct ad_plan {
 
 /* The plan of a program, which may be freed then; its rules and constant arrays are held. */
 enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **plan);
+/* The same plan, which knows in code.word_instr what its words are part of: to find out where the
+ * time goes. */
+enum ad_status ad_plan_new_traced(const struct ad_program *program, struct ad_plan **plan);
 /* Accepts NULL. */
 void ad_plan_free(struct ad_plan *plan);
 

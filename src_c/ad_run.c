@@ -4,19 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_frame.h"
 #include "ad_linalg.h"
 #include "ad_moves.h"
 #include "ad_point.h"
 #include "ad_point_value.h"
-
-struct ad_frame {
-    double *value;
-    double **base; /* of each space */
-    double *room;
-    struct ad_sum *sums;
-    const double **args; /* of a rule */
-    void *block;         /* value, tiles, room */
-};
 
 enum { CACHE_LINE = 64 };
 
@@ -75,9 +67,7 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
     for (int64_t m = step->first; m < step->before; m++)
         ad_move_make(&moves[m], frame->base, frame->sums, 0, 0);
     for (int64_t start = 0, n; start < step->n; start += n) {
-        n = AD_MIN(step->tile, step->n - start);
-        if (step->row)
-            n = AD_MIN(n, step->row - start % step->row);
+        n = ad_step_tile(step, start);
         for (int64_t m = step->before; m < step->end; m++)
             ad_move_make(&moves[m], frame->base, frame->sums, start, n);
     }
@@ -111,8 +101,8 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
     } while (0)
 #endif
 
-static void run_words(const struct ad_plan *plan, const struct ad_word_of_run *word,
-                      struct ad_frame *frame)
+void ad_run_words(const struct ad_plan *plan, const struct ad_word_of_run *word,
+                  struct ad_frame *frame)
 {
     double *v = frame->value;
 
@@ -390,7 +380,7 @@ enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, i
 
     switch (step->kind) {
     case AD_PLAN_RUN:
-        run_words(plan, plan->code.words + step->first, frame);
+        ad_run_words(plan, plan->code.words + step->first, frame);
         return AD_OK;
     case AD_PLAN_GROUP:
         run_group(plan, step, frame);
@@ -414,13 +404,11 @@ enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, i
     return AD_OK;
 }
 
-enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
-                      const double *const *inputs, double *const *outputs, int *failed)
+void ad_run_begin(const struct ad_plan *plan, struct ad_frame *frame, const double *const *inputs,
+                  double *const *outputs)
 {
-    enum ad_status status = AD_OK;
     double **base = frame->base + AD_SPACE_INPUTS;
 
-    *failed = -1;
     for (int k = 0; k < plan->code.n_inputs; k++)
         base[k] = (double *)(uintptr_t)inputs[k];
     for (int k = 0; k < plan->code.n_outputs; k++)
@@ -431,13 +419,31 @@ enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
         memcpy(frame->value + load->to, inputs[load->input] + load->at,
                (size_t)load->n * sizeof *frame->value);
     }
-    for (int64_t k = 0; k < plan->n_steps && !status; k++)
-        status = ad_run_step(plan, frame, k);
-    for (int g = 0; g < plan->n_guards && !status && *failed < 0; g++)
+}
+
+int ad_run_end(const struct ad_plan *plan, struct ad_frame *frame, double *const *outputs)
+{
+    int failed = -1;
+
+    for (int g = 0; g < plan->n_guards && failed < 0; g++)
         if (!guard_holds(plan, frame, g))
-            *failed = g;
-    for (int k = 0; k < plan->code.n_outputs && !status; k++)
+            failed = g;
+    for (int k = 0; k < plan->code.n_outputs; k++)
         if (plan->outputs[k].n)
             read_out(frame, &plan->outputs[k], outputs[k]);
+    return failed;
+}
+
+enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
+                      const double *const *inputs, double *const *outputs, int *failed)
+{
+    enum ad_status status = AD_OK;
+
+    *failed = -1;
+    ad_run_begin(plan, frame, inputs, outputs);
+    for (int64_t k = 0; k < plan->n_steps && !status; k++)
+        status = ad_run_step(plan, frame, k);
+    if (!status)
+        *failed = ad_run_end(plan, frame, outputs);
     return status;
 }

@@ -28,8 +28,18 @@ void ad_frame_free(struct ad_frame *frame);
 enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
                       const double *const *inputs, double *const *outputs, int *failed);
 
-/* Step k again, in a frame in which ad_run() has been: to find out where the time goes. */
+/*
+ * A run in parts, to find out where the time goes: the beginning, each step in order, and the end,
+ * which returns the first guard that differs, or -1.
+ */
+void ad_run_begin(const struct ad_plan *plan, struct ad_frame *frame, const double *const *inputs,
+                  double *const *outputs);
 enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, int64_t k);
+int ad_run_end(const struct ad_plan *plan, struct ad_frame *frame, double *const *outputs);
+
+/* A part of a run of words, as far as an AD_WORD_END. */
+void ad_run_words(const struct ad_plan *plan, const struct ad_word_of_run *word,
+                  struct ad_frame *frame);
 
 /* After a run: the numbers that guard 'guard' saw, as many as it has. */
 void ad_frame_outcome(const struct ad_plan *plan, const struct ad_frame *frame, int guard,

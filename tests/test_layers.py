@@ -60,7 +60,10 @@ C_ORDER = [
     "ad_lower",
     "ad_moves",
     "ad_plan",
+    "ad_frame",
     "ad_run",
+    "ad_profile",
+    "ad_look",
     "ad_derivation",
     "ad_derive",
     "ad_color",
@@ -70,7 +73,7 @@ C_ORDER = [
 C_STANDARD = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h"),
     *("stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h"),
-    *("string.h", "tgmath.h", "threads.h"),
+    *("string.h", "tgmath.h", "threads.h", "time.h"),
 }
 
 EVERYTHING = "every module below adcore"
@@ -91,7 +94,11 @@ PYTHON_MAY_IMPORT = {
     "taylor": BASE | {"transforms"},
     "custom": BASE | {"transforms", "_calls"},
     "_files": {"_core", "_trees", "errors"},
-    "compile": BASE | {"transforms", "_calls", "_files"},
+    "_look": BASE,
+    "_summary": BASE | {"_look"},
+    "_profile": BASE | {"_look"},
+    "_plot": BASE | {"_look"},
+    "compile": BASE | {"transforms", "_calls", "_files", "_look", "_summary", "_profile", "_plot"},
     "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
 }
