@@ -1,4 +1,4 @@
-# make demo | test | test-c | bench | lint | format | stubs | build | dist | clean
+# make demo | test | test-c | bench | bench-peers | lint | format | stubs | build | dist | clean
 #
 # Each target sets itself up: a virtual environment in .venv, the packages named in pyproject.toml, and the
 # extension, built again only if one of its sources changed.  Needed: Python 3.11 or newer, a C compiler, make.
@@ -7,8 +7,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard src_c/*.[ch] src_c/*.def adcore/*.pyx adcore/*.pxd adcore/*.pxi)
 C_TESTS := $(wildcard tests/c/*.c)
-C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch])
+C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch] bench/by_hand/*.c)
 BENCHES := $(wildcard bench/bench_*.py)
+PEERS := casadi heyoka jax torch autograd xad hyperjet numba
+PEER_BENCHES := $(wildcard bench/bench_replay*.py) bench/bench_map.py bench/bench_gmm.py
 
 C_WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wswitch-enum \
               -Wstrict-prototypes -Werror
@@ -27,9 +29,9 @@ groups = {
 print(*(line for name in sys.argv[1:] for line in groups[name]), sep="\n")
 endef
 export REQUIREMENTS
-# $(call install,groups): the requirements of these groups, in .venv.
-install = $(BIN)/python -c "$$REQUIREMENTS" $(1) > .venv/requirements.txt \
-          && $(BIN)/python -m pip install --quiet -r .venv/requirements.txt
+# $(call install,groups): the requirements of these groups, in .venv or in the environment $(2).
+install = $(or $(2),.venv)/bin/python -c "$$REQUIREMENTS" $(1) > $(or $(2),.venv)/requirements.txt \
+          && $(or $(2),.venv)/bin/python -m pip install --quiet -r $(or $(2),.venv)/requirements.txt
 
 # Run by `make dist` against the installed wheel, outside the source tree.
 define TRY_WHEEL
@@ -40,7 +42,7 @@ print(adcore.__file__, got.tolist())
 endef
 export TRY_WHEEL
 
-.PHONY: build demo test test-c bench lint format stubs dist clean
+.PHONY: build demo test test-c bench bench-peers lint format stubs dist clean
 .DELETE_ON_ERROR:
 
 build: .venv/built
@@ -93,12 +95,28 @@ build/c/%: tests/c/%.c tests/c/support/allocations.c $(wildcard tests/c/*.h) \
 bench: build
 	@set -e; for script in $(BENCHES); do echo "$$script"; $(BIN)/python $$script $(BENCH_ARGS); done
 
+# The benchmarks of compiled programs beside other packages, in an environment of their own: those that
+# cannot be installed are named and left out.  PEERS picks some, PIP_ARGS is passed to pip.
+bench-peers: .venv-peers/built
+	@set -e; for script in $(PEER_BENCHES); do echo "$$script"; .venv-peers/bin/python $$script $(BENCH_ARGS); done
+
+.venv-peers/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	$(call install,build package,.venv-peers)
+	@for name in $(PEERS); do .venv-peers/bin/python -m pip install --quiet $(PIP_ARGS) $$name \
+	    || echo "left out: $$name cannot be installed here"; done
+	touch $@
+
+.venv-peers/built: .venv-peers/installed setup.py $(SOURCES) $(wildcard adcore/*.py adcore/*/*.py)
+	.venv-peers/bin/python -m pip install --quiet --no-build-isolation --no-deps .
+	touch $@
+
 lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint adcore
-	@set -e; for file in $(wildcard src_c/*.c tests/c/*.c tests/c/support/*.c); do \
+	@set -e; for file in $(filter %.c,$(C_FILES)); do \
 	    echo "$(CC) -fsyntax-only $$file"; $(CC) $(C_WARNINGS) -fsyntax-only -Isrc_c $$file; done
 
 format: .venv/linters
@@ -121,4 +139,4 @@ dist: .venv/installed
 	@ls -l dist
 
 clean:
-	rm -rf build dist .venv adcore/_core.c adcore/*.so *.egg-info
+	rm -rf build dist .venv .venv-peers adcore/_core.c adcore/*.so *.egg-info

@@ -10,11 +10,15 @@ from .autograd import enable_grad as enable_grad
 from .autograd import is_grad_enabled as is_grad_enabled
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
+from .compile import compile as compile
+from .creation import *  # noqa: F403  (constants, ranges, random numbers, as torch names them)
 from .custom import custom_jvp as custom_jvp
 from .custom import custom_vjp as custom_vjp
 from .custom import primitive as primitive
 from .ops import *  # noqa: F403  (one function per row of the op table)
 from .rules import *  # noqa: F403  (the array functions, under NumPy's names)
+from .spellings import *  # noqa: F403  (the same as torch spells them)
+from .spellings import missing as __getattr__  # noqa: F401  (what to write instead)
 from .taylor import derivative as derivative
 from .taylor import taylor as taylor
 from .taylor import third as third

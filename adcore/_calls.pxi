@@ -63,6 +63,15 @@ cdef class Aside:
         self.tape.work = self.work
 
 
+cdef void record_on(ad_tape *tape) noexcept:
+    """Let this thread record on a tape, its own or that of a program that is being derived."""
+    ad_local.tape, ad_local.off, ad_local.program = tape, 0, tape.program
+
+
+cdef void restore(ad_local_state outside) noexcept:
+    ad_local.tape, ad_local.off, ad_local.program = outside.tape, outside.off, outside.program
+
+
 cdef object view_shape(const ad_view *view):
     return tuple([view.shape[d] for d in range(view.ndim)])
 
@@ -177,8 +186,8 @@ cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
                                  ad_view *adjoints) noexcept with gil:
     cdef ad_view *views = NULL
     cdef int n = 0, i, done = 0
-    cdef int off = ad_local.off
-    ad_local.off = 0        # what a rule does here is what gets recorded
+    cdef ad_local_state outside = ad_local
+    record_on(tape)         # what a rule does here is what gets recorded
     try:
         views = call_views(tape, instr, &n)
         rule = rule_of(tape, instr)
@@ -194,7 +203,7 @@ cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
         keep_call_error(error)
         return AD_CALL_FAILED
     finally:
-        ad_local.off = off
+        restore(outside)
         PyMem_Free(views)
 
 
@@ -203,8 +212,8 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
     cdef ad_view *views = NULL
     cdef int n = 0, i
     cdef ad_view like
-    cdef int off = ad_local.off
-    ad_local.off = 0        # what a rule does here is what gets recorded
+    cdef ad_local_state outside = ad_local
+    record_on(tape)         # what a rule does here is what gets recorded
     try:
         views = call_views(tape, instr, &n)
         given = [None if tangents[i].place == AD_NUMBER and tangents[i].in_.number == 0
@@ -219,7 +228,7 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
         keep_call_error(error)
         return AD_CALL_FAILED
     finally:
-        ad_local.off = off
+        restore(outside)
         PyMem_Free(views)
 
 
@@ -300,8 +309,8 @@ cdef ad_status call_emit_note(ad_tape *tape, const ad_note *at, const ad_view *g
                               ad_view *result) noexcept with gil:
     cdef Note note
     cdef ad_view flat = g[0]
-    cdef int off = ad_local.off
-    ad_local.off = 0        # what a rule does here is what gets recorded
+    cdef ad_local_state outside = ad_local
+    record_on(tape)         # what a rule does here is what gets recorded
     try:
         note = <Note>at.hook
         found = note.run(reshape(borrowed_tensor(tape, g), note.shape))
@@ -311,7 +320,7 @@ cdef ad_status call_emit_note(ad_tape *tape, const ad_note *at, const ad_view *g
         keep_call_error(error)
         return AD_CALL_FAILED
     finally:
-        ad_local.off = off
+        restore(outside)
 
 
 cdef int note_hooks(Tensor t) except -1:
@@ -355,7 +364,7 @@ cdef int own_instruction(Tensor t) except -1:
             raise TapeError(
                 "a hook on part of another tensor must be registered before the part is used; or "
                 "make it a tensor of its own: y = x[i] + 0.0")
-    check(ad_tape_room(tape, t.size))
+    check(ad_tape_room(tape, t.numel()))
     view = ad_handle_get(&t.h)
     check(ad_record_copy(tape, &view, &copied))
     return rebind(t, new_result(tape, &copied, True))

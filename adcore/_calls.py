@@ -37,7 +37,7 @@ def call(definition, leaves):
         return _call_on_duals(definition, leaves, max(tags))
     tracked = [i for i, v in enumerate(leaves) if type(v) is Tensor and v.requires_grad]
     numbers = [plain(v) for v in leaves]
-    if not tracked or not _core.is_recording():
+    if not tracked or not (_core.is_recording() or _core.is_compiling()):
         output = definition.value(numbers)
         return _constants(output) if any(type(v) is Tensor for v in leaves) else output
     output, saved = definition.run(numbers)
@@ -53,8 +53,7 @@ def plain(leaf):
     """The numbers of a leaf: a float or an array if it is a tensor, else itself."""
     if type(leaf) is not Tensor:
         return leaf
-    leaf = leaf.detach()
-    return leaf.item() if leaf.ndim == 0 else leaf.numpy()
+    return np.array(_core.peek(leaf)) if leaf.ndim else _core.peek(leaf)
 
 
 def _constants(output):
@@ -65,7 +64,7 @@ def _constants(output):
 
 
 def _is_numeric(v):
-    return type(v) is Tensor or np.asarray(v).dtype.kind in "fiu"
+    return type(v) in (Tensor, Dual) or np.asarray(v).dtype.kind in "fiu"
 
 
 def _output(definition, v):
@@ -327,8 +326,15 @@ def _recording():
         _core.set_recording(was)
 
 
+def missing(text):
+    """The error for a rule that is not there, or not differentiable: it names the function."""
+    error = NotDifferentiableError(text)
+    error.named = True
+    return error
+
+
 def _missing(definition):
-    return NotDifferentiableError(f"{definition.name} has no derivative rule; {definition.remedy}")
+    return missing(f"{definition.name} has no derivative rule; {definition.remedy}")
 
 
 def _checked(definition, mode, what, found, shapes):
@@ -339,6 +345,11 @@ def _checked(definition, mode, what, found, shapes):
             f"{len(shapes)} are expected"
         )
     for x, shape in zip(found, shapes, strict=True):
+        if x is not None and not _is_numeric(x):
+            raise NotDifferentiableError(
+                f"{definition.rule(mode)} returned a {type(x).__name__} for {what}, expected "
+                f"numbers of shape {shape}, or None for zero"
+            )
         if x is not None and shape_of(x) != shape:
             raise ShapeError(
                 f"{definition.rule(mode)} returned {what} of shape {shape_of(x)} "
@@ -353,13 +364,9 @@ def blame(definition, mode):
     try:
         yield
     except NotDifferentiableError as error:
-        if isinstance(error, _RuleNotDifferentiable):
+        if getattr(error, "named", False):
             raise
-        raise _RuleNotDifferentiable(
+        raise missing(
             f"{definition.rule(mode)} cannot be differentiated: {error}.  A rule written with "
             "adcore's or NumPy's functions, and nothing outside of them, holds at every order"
         ) from error
-
-
-class _RuleNotDifferentiable(NotDifferentiableError):
-    """A NotDifferentiableError that has been told which rule it comes from."""

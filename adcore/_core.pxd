@@ -10,6 +10,8 @@ cdef extern from "ad_status.h" nogil:
         AD_SHAPES_DIFFER
         AD_NO_SERIES
         AD_CALL_FAILED
+        AD_BAD_PROGRAM
+        AD_NOT_SAVED
     const char *ad_status_text(ad_status status)
     const char *ad_status_exception(ad_status status)
 
@@ -17,10 +19,11 @@ cdef extern from "ad_status.h" nogil:
 cdef extern from "ad_ops.h" nogil:
     enum:
         AD_N_OPS
-        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal, AD_OP_floor
+        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_reciprocal
         AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
+        AD_OP_floor_divide
         AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_mul0, AD_OP_mul00
-        AD_OP_flow
+        AD_OP_flow, AD_OP_stop, AD_OP_equal, AD_OP_not_equal, AD_OP_less, AD_OP_less_equal
         AD_W_X, AD_W_Z, AD_W_W, AD_W_Y, AD_W_P, AD_W_CONST, AD_W_END
         AD_LINEAR, AD_SELECT, AD_CURVED, AD_POLE
         AD_MAX_ARGS
@@ -111,6 +114,7 @@ cdef extern from "ad_view.h" nogil:
     bint ad_view_reshape(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_broadcast(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_pick(ad_view *view, ad_list **head, const int64_t *positions, int64_t n)
+    void ad_view_positions(const ad_view *view, int64_t *at)
     void ad_view_read(const ad_view *view, const double *value, double *out)
     int32_t ad_view_lowest(const ad_view *view)
 
@@ -162,6 +166,10 @@ cdef extern from "ad_tape.h" nogil:
         int64_t n_handles
         ad_work *work
         const ad_call_hooks *hooks
+        ad_program *program
+        int32_t here
+        bint symbolic
+    void ad_tape_here(ad_tape *tape, int32_t origin)
     ad_tape *ad_tape_new()
     void ad_tape_free(ad_tape *tape)
     ad_status ad_tape_room(ad_tape *tape, int64_t slots)
@@ -193,12 +201,17 @@ cdef extern from "ad_tape.h" nogil:
     bint ad_handle_view(ad_handle *handle, ad_tape *tape, const ad_view *view)
     void ad_handle_drop(ad_handle *handle)
     ad_view ad_handle_get(const ad_handle *handle)
+    bint ad_tape_narrow(ad_tape *tape, ad_view *view)
     ad_status ad_handle_own(ad_handle *handle)
     ad_status ad_handle_assign(ad_handle *handle, const int64_t *positions, const ad_view *value)
     void ad_handle_need(ad_handle *handle, int32_t instr)
     void ad_tape_pop(ad_tape *tape)
     int32_t ad_tape_enter(ad_tape *tape, int32_t floor)
     void ad_tape_leave(ad_tape *tape, int32_t was)
+
+
+cdef extern from "ad_tape.h":
+    void ad_tape_watch(ad_tape *tape, void (*watch)(ad_tape *tape) noexcept)
 
 
 cdef extern from "ad_lanes.h" nogil:
@@ -242,3 +255,63 @@ cdef extern from "ad_emit.h" nogil:
     ad_status ad_emit_forward(ad_tape *tape, int n_inputs, const ad_view *inputs,
                               const ad_view *seeds, int n_outputs, const ad_view *outputs,
                               ad_view *tangents)
+
+
+cdef extern from "ad_program.h" nogil:
+    enum:
+        AD_GUARD_TRUTH, AD_GUARD_MASK, AD_GUARD_VALUE
+    struct ad_origin:
+        char *file
+        char *function
+        int32_t line
+    struct ad_guard:
+        int kind
+        int32_t origin
+        ad_view view
+        int64_t n
+        double *expected
+    struct ad_program:
+        ad_tape *tape
+        ad_view *inputs
+        ad_view *outputs
+        ad_guard *guards
+        ad_origin *origins
+        int n_inputs, n_outputs, n_guards, n_origins
+    ad_program *ad_program_new()
+    void ad_program_free(ad_program *program)
+    ad_status ad_program_add_input(ad_program *program, int ndim, const int64_t *shape,
+                                   const double *values)
+    ad_status ad_program_add_output(ad_program *program, const ad_view *view)
+    ad_status ad_program_add_guard(ad_program *program, int kind, int32_t origin,
+                                   const ad_view *view, const double *expected)
+    int32_t ad_program_origin(ad_program *program, const char *file, const char *function,
+                              int32_t line)
+    ad_status ad_program_replay(ad_program *program, const double *const *inputs,
+                                double *const *outputs, int *failed)
+
+
+cdef extern from "ad_check.h" nogil:
+    struct ad_fault:
+        char field[160]
+        char expected[200]
+        char found[200]
+        int64_t offset
+
+
+cdef extern from "ad_io.h" nogil:
+    ad_status ad_io_write(const ad_program *program, unsigned char **data, size_t *nbytes,
+                          ad_fault *fault)
+    void ad_io_free(unsigned char *data)
+    ad_status ad_io_read(const unsigned char *data, size_t nbytes, ad_program **program,
+                         ad_fault *fault)
+
+
+cdef extern from "ad_rewrite.h" nogil:
+    ad_status ad_pass_dead(const ad_program *source, ad_program **to)
+
+
+cdef extern from "ad_derive.h" nogil:
+    ad_status ad_derive_reverse(const ad_program *source, int n_wanted, const int *wanted, bint ones,
+                                bint keep, ad_program **to)
+    ad_status ad_derive_forward(const ad_program *source, int n_wanted, const int *wanted, bint keep,
+                                ad_program **to)

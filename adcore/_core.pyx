@@ -28,20 +28,22 @@ cnp.import_array()
 
 cdef extern from *:
     """
-    #include "ad_tape.h"
-    /* Each thread has a tape of its own, and may have turned recording off. */
+    #include "ad_program.h"
+    /* Each thread has a tape of its own, and may have turned recording off.  While a program is being
+     * recorded the tape is the program's. */
+    struct ad_local_state { struct ad_tape *tape; int off; struct ad_program *program; };
     #if defined(_MSC_VER)
-    static __declspec(thread) struct { struct ad_tape *tape; int off; } ad_local;
+    static __declspec(thread) struct ad_local_state ad_local;
     #elif defined(__linux__)
-    static __thread struct { struct ad_tape *tape; int off; } ad_local
-        __attribute__((tls_model("initial-exec")));
+    static __thread struct ad_local_state ad_local __attribute__((tls_model("initial-exec")));
     #else
-    static _Thread_local struct { struct ad_tape *tape; int off; } ad_local;
+    static _Thread_local struct ad_local_state ad_local;
     #endif
     """
     struct ad_local_state:
         ad_tape *tape
         int off
+        ad_program *program
     ad_local_state ad_local
 
 
@@ -431,6 +433,23 @@ cdef Tensor new_result(ad_tape *tape, ad_view *view, bint tracked):
     return constant_tensor(value)
 
 
+cdef Tensor settle(ad_tape *tape, ad_view *view, bint tracked):
+    """The Tensor of a result of operands that were tracked, or not, as recording is on or off.
+
+    Consumes the view's reference.
+    """
+    cdef ad_view stopped
+    cdef const ad_view *args[1]
+    cdef ad_status status
+    if tracked and ad_local.off and ad_local.program != NULL:
+        args[0] = view
+        status = ad_record_op(tape, AD_OP_stop, 0, args, &stopped)
+        ad_view_drop(view)
+        check(status)
+        return new_result(tape, &stopped, True)
+    return new_result(tape, view, tracked and ad_local.off == 0)
+
+
 cdef inline bint is_tracked(object o):
     return type(o) is Tensor and (<Tensor>o).h.tape != NULL
 
@@ -478,7 +497,7 @@ cdef object record_elementwise(ad_op op, double p, PyObject **args):
             f"{', '.join([str(shape_of(<object>args[i])) for i in range(n)])} do not broadcast "
             "together")
     check(status)
-    return new_result(tape, &result, tracked and ad_local.off == 0)
+    return settle(tape, &result, tracked)
 
 
 cdef object apply_op(ad_op op, double p, tuple args):
@@ -606,6 +625,11 @@ cdef object integer_power(Tensor base, double p):
         return constant_tensor(1.0 if base.ndim == 0 else np.ones(base.shape))
     if p == -1:
         return unary(AD_OP_reciprocal, base)
+    if p > 2 and p % 2 == 0 and base.h.tape != NULL \
+            and ad_tape_code(base.h.tape, base.h.instr) == AD_NORM:
+        found = sum_of_squares(base)    # even powers of a norm have no kink either
+        if found is not None:
+            return integer_power(found, p / 2)
     return apply_op(AD_OP_powi, p, (base,))
 
 
@@ -820,6 +844,9 @@ cdef int positions(tuple shape, object key, list out) except -1:
     cdef int64_t size = 1
     for n in shape:
         size *= n
+    if is_basic(key):
+        out.extend(positions_basic(shape, key))
+        return 0
     if len(shape) == 1 and isinstance(key, cnp.ndarray) and key.dtype.kind in "iu":
         picked = np.where(key < 0, key + shape[0], key)
         if picked.size and (picked.min() < 0 or picked.max() >= shape[0]):
@@ -832,14 +859,31 @@ cdef int positions(tuple shape, object key, list out) except -1:
     return 0
 
 
+cdef tuple positions_basic(tuple shape, object key):
+    """The same for integers, slices, newaxis and ellipsis: costs what is picked, not the whole."""
+    cdef ad_view view
+    cdef int64_t lengths[16]
+    cdef int d
+    for d in range(len(shape)):
+        lengths[d] = shape[d]
+    ad_view_set_slots(&view, 0, len(shape), lengths)
+    apply_basic(&view, key)
+    at = np.empty(ad_view_size(&view), dtype=np.int64)
+    ad_view_positions(&view, <int64_t *>cnp.PyArray_DATA(at))
+    return at, tuple([view.shape[d] for d in range(view.ndim)])
+
+
 cdef object plain_key(object key):
-    """An index as NumPy takes it: constant tensors and lists become arrays."""
+    """An index as NumPy takes it: lists become arrays, and tensors are refused."""
     if type(key) is Tensor:
         if (<Tensor>key).h.tape != NULL:
             raise NotDifferentiableError(
                 "an index cannot be a tracked tensor, because the result does not vary smoothly "
                 "with it; write x[i.detach().numpy().astype(int)]")
-        return np.asarray((<Tensor>key).constant)
+        raise IndexError("an index must be of integers or booleans, and a tensor is of float64; "
+                         "make it by tensor(data, dtype=adcore.int64), or as a NumPy array")
+    if type(key) is METHODS["_mask"]:
+        return np.asarray(key)
     if isinstance(key, tuple):
         return tuple([plain_key(k) for k in key])
     if isinstance(key, list):
@@ -925,6 +969,7 @@ cdef class Meta:
     cdef public bint retain
     cdef public object grad
     cdef public list hooks
+    cdef Tensor owner  # whose values these are: changing them in place changes it
 
 
 @cython.final
@@ -988,14 +1033,16 @@ cdef class Tensor:
 
     @property
     def size(self):
-        """How many elements there are."""
-        if self.h.tape == NULL:
-            return np.size(self.constant)
-        return 1 if self.h.view == NULL else ad_view_size(self.h.view)
+        """How many elements there are; called, as torch does, the shape, or one length of it."""
+        size = Size(self.numel())
+        size.shape = self.shape
+        return size
 
     def numel(self):
         """How many elements there are, as torch spells it."""
-        return self.size
+        if self.h.tape == NULL:
+            return np.size(self.constant)
+        return 1 if self.h.view == NULL else ad_view_size(self.h.view)
 
     @property
     def dtype(self):
@@ -1064,12 +1111,14 @@ cdef class Tensor:
         Raises NotDifferentiableError for a tracked one: write ``x.detach().numpy()``.
         """
         if self.h.tape != NULL:
-            raise_lost("numpy()", self)
+            if not is_stopped(self):
+                raise_lost("numpy()", self)
+            return np.array(self.value())
         return np.array(self.constant)
 
     def item(self):
         """The value of a one-element tensor as a float, a constant from here on."""
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(f"item() needs one element, the tensor has shape {self.shape}")
         value = self.value()
         return float(value if isinstance(value, float) else value.reshape(-1)[0])
@@ -1079,6 +1128,15 @@ cdef class Tensor:
         return np.asarray(self.value()).tolist()
 
     cdef object value(self):
+        """The numbers, which Python may act upon."""
+        if self.h.tape == NULL:
+            return self.constant
+        if ad_local.program != NULL and self.h.tape == ad_local.tape:
+            return guarded(self, AD_GUARD_VALUE)
+        return self.peek()
+
+    cdef object peek(self):
+        """The numbers, for a purpose that a replay with others serves again."""
         if self.h.tape == NULL:
             return self.constant
         if self.h.view == NULL:
@@ -1087,8 +1145,10 @@ cdef class Tensor:
 
     @property
     def data(self):
-        """The values as a constant tensor, as detach() gives; assigning changes them in place."""
-        return self.detach()
+        """The values as a constant tensor; changing or assigning it changes this one in place."""
+        cdef Tensor values = self.detach()
+        get_meta(values).owner = self
+        return values
 
     @data.setter
     def data(self, value):
@@ -1101,6 +1161,8 @@ cdef class Tensor:
 
     def detach(self):
         """The values as a constant tensor: derivatives do not flow through it."""
+        if ad_local.program != NULL and self.h.tape != NULL and self.h.tape == ad_local.tape:
+            return apply_op(AD_OP_stop, 0, (self,))
         value = self.value()
         return constant_tensor(value if self.h.tape != NULL or isinstance(value, float)
                                else value.copy())
@@ -1123,7 +1185,8 @@ cdef class Tensor:
 
     def __float__(self):
         if self.h.tape != NULL:
-            raise_lost("float()", self)
+            raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), "
+                       "or stack its elements),", self)
         return float(self.item())
 
     def __int__(self):
@@ -1144,7 +1207,7 @@ cdef class Tensor:
         return np.array(self.constant, dtype=dtype)
 
     def __bool__(self):
-        if self.size != 1:
+        if self.numel() != 1:
             raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use "
                              "(x > 0).any() or (x > 0).all()")
         return self.item() != 0
@@ -1177,8 +1240,7 @@ cdef class Tensor:
         return binary(AD_OP_remainder, left, right)
 
     def __floordiv__(left, right):
-        quotient = binary(AD_OP_div, left, right)
-        return quotient if quotient is NotImplemented else unary(AD_OP_floor, quotient)
+        return binary(AD_OP_floor_divide, left, right)
 
     def __divmod__(left, right):
         return left // right, left % right
@@ -1217,12 +1279,11 @@ cdef class Tensor:
         return METHODS["matmul"](left, right)
 
     def __richcmp__(left, right, int how):
-        if type(right) is Tensor:
-            other = (<Tensor>right).value()
-        elif type(right) is Dual:
+        if type(right) is Dual:
             return NotImplemented
-        else:
-            other = right
+        if ad_local.program != NULL and (is_tracked(left) or is_tracked(right)):
+            return compare(left, right, how)
+        other = (<Tensor>right).value() if type(right) is Tensor else right
         out = PyObject_RichCompare((<Tensor>left).value(), other, how)
         return bool(out) if isinstance(out, np.bool_) else out
 
@@ -1264,6 +1325,8 @@ cdef class Tensor:
         set_item(self, plain_key(key), value)
 
     def __contains__(self, x):
+        if ad_local.program != NULL and is_tracked(self):
+            return bool((self == x).any()) if self.ndim else self == x
         return bool(np.any(np.asarray(self.value()) == x))
 
     # -- NumPy --
@@ -1304,21 +1367,18 @@ cdef class Tensor:
         """The tensor with its dimensions reversed."""
         return transpose(self, tuple(range(self.ndim))[::-1])
 
-    def reshape(self, *shape):
+    def reshape(self, *shape, order="C"):
         """The same elements in another shape; one length may be -1."""
         if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)):
             shape = tuple(shape[0])
-        return reshape(self, shape)
+        return reshape(self, shape) if order == "C" \
+            else ARRAY_FUNCTIONS[np.reshape](self, shape, order)
 
     view = reshape
 
     def transpose(self, *axes):
-        """The dimensions in another order, reversed if none is given."""
-        if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)):
-            axes = axes[0]
-        if not axes:
-            axes = tuple(range(self.ndim))[::-1]
-        return transpose(self, tuple(axes))
+        """The dimensions in another order, reversed if none is given; see Dual.transpose()."""
+        return METHODS["transpose"](self, *axes)
 
 
 dealloc_by_cython = (<PyTypeObject *><PyObject *>Tensor).tp_dealloc
@@ -1327,6 +1387,13 @@ cdef Meta get_meta(Tensor t):
     if t.meta is None:
         t.meta = Meta.__new__(Meta)
     return t.meta
+
+
+class Size(int):
+    """The number of elements, x.size as NumPy has it; called, x.size() and x.size(dim) of torch."""
+
+    def __call__(self, dim=None):
+        return self.shape if dim is None else self.shape[dim]
 
 
 class HookHandle:
@@ -1422,9 +1489,11 @@ def replace(Tensor t, value):
         else:
             source = constant(np.array(np.broadcast_to(source.value(), shape)))
     if t.meta is None or not t.meta.leaf:
-        if source.h.tape != NULL and ad_local.off:
+        if source.h.tape != NULL and (ad_local.off or
+                                      (t.meta is not None and t.meta.owner is not None)):
             source = source.detach()
         rebind(t, source)
+        pass_on(t)
         return t
     if ad_local.off == 0:
         raise TapeError("changing a leaf in place would lose its gradient; do it in a "
@@ -1435,6 +1504,19 @@ def replace(Tensor t, value):
     t.constant = numbers
     make_leaf(t, numbers)
     return t
+
+
+cdef int pass_on(Tensor t) except -1:
+    """Give the values of x.data, which changed, to x."""
+    cdef bint was = ad_local.off
+    if t.meta is None or t.meta.owner is None:
+        return 0
+    ad_local.off = 1
+    try:
+        replace(t.meta.owner, t)
+    finally:
+        ad_local.off = was
+    return 0
 
 
 cdef object in_place(object left, object out):
@@ -1455,15 +1537,18 @@ cdef object in_place(object left, object out):
     return replace(t, out)
 
 
-def tensor(data, dtype=None, requires_grad=False):
+def tensor(data, dtype=None, device=None, requires_grad=False):
     """A tensor with the numbers of `data`.
 
     Parameters
     ----------
     data : number, array_like or nested lists, also with tensors in them
         Copied.  Tensors in nested lists stay differentiable.
-    dtype : ignored but for complex numbers, which are refused
-        Tensors are float64.
+    dtype : dtype, optional
+        float64, which is what tensors are, also if it is left out.  With an integer or boolean
+        dtype the result is a NumPy array: integers and booleans are constants.
+    device : optional
+        "cpu".
     requires_grad : bool
         Put it on the tape as an independent variable.
 
@@ -1479,6 +1564,10 @@ def tensor(data, dtype=None, requires_grad=False):
             [3., 4.]])
     """
     cdef Tensor t
+    if device is not None and str(device) != "cpu":
+        raise ValueError(f"tensors live on the CPU; leave device out or pass 'cpu', got {device!r}")
+    if dtype is not None and np.dtype(dtype) != np.float64:
+        return _integers(data, np.dtype(dtype), requires_grad)
     if type(data) is Tensor:
         value = (<Tensor>data).value()
     elif isinstance(data, (list, tuple)) and _has_tensor(data):
@@ -1497,6 +1586,15 @@ def tensor(data, dtype=None, requires_grad=False):
     if requires_grad:
         make_leaf(t, value)
     return t
+
+
+cdef object _integers(object data, object dtype, bint requires_grad):
+    if dtype.kind not in "biu":
+        raise TypeError(f"tensors are float64; leave dtype out or pass float64, got {dtype}")
+    if requires_grad:
+        raise TypeError(f"{dtype} values are constants; leave dtype out to differentiate")
+    values = (<Tensor>data).value() if type(data) is Tensor else data
+    return np.array(values).astype(dtype)
 
 
 def constant(value):
@@ -1528,10 +1626,12 @@ cdef object get_item(Tensor t, object key):
     if is_basic(key):
         try:
             apply_basic(&view, key)
+            if not ad_tape_narrow(t.h.tape, &view):
+                raise MemoryError("no memory for an index list")
         except BaseException:
             ad_view_drop(&view)
             raise
-        return new_result(t.h.tape, &view, ad_local.off == 0)
+        return settle(t.h.tape, &view, True)
     picked = []
     try:
         positions(t.shape, key, picked)
@@ -1539,7 +1639,7 @@ cdef object get_item(Tensor t, object key):
     except BaseException:
         ad_view_drop(&view)
         raise
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 cdef int pick(ad_tape *tape, ad_view *view, cnp.ndarray at, tuple shape) except -1:
@@ -1569,20 +1669,21 @@ cdef int set_item(Tensor t, object key, object value) except -1:
                         "y = x.clone() and assign to y")
     if type(value) is Dual:
         raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
-                        "adcore.numpy.stack or array instead")
-    if t.h.tape == NULL and (ad_local.off or not (is_tracked(value) or _contains_tracked(value))):
+                        "adcore.stack instead")
+    if t.h.tape == NULL and (ad_local.off or (t.meta is not None and t.meta.owner is not None)
+                             or not (is_tracked(value) or _contains_tracked(value))):
         if isinstance(t.constant, float):
             t.constant = np.array(t.constant)
-        t.constant[key] = value.value() if type(value) is Tensor else value
+        t.constant[key] = (<Tensor>value).value() if type(value) is Tensor else value
         if t.constant.ndim == 0:
             t.constant = float(t.constant)
-        return 0
+        return pass_on(t)
     if isinstance(value, (list, tuple)):
         value = METHODS["stack_nested"](value) if _contains_tracked(value) \
             else np.asarray(value, dtype=np.float64)
     old_shape = t.shape
     if old_shape == ():
-        raise IndexError("a scalar tensor has no elements to assign to; bind the name anew")
+        return set_scalar(t, key, value)
     check(ad_tape_room(tape, 8))
     if PyLong_CheckExact(key) and len(old_shape) == 1:
         index = key
@@ -1617,6 +1718,20 @@ cdef int set_item(Tensor t, object key, object value) except -1:
         check(ad_handle_assign(&t.h, <const int64_t *>cnp.PyArray_DATA(at), &view))
     finally:
         ad_view_drop(&view)
+    return 0
+
+
+cdef int set_scalar(Tensor t, object key, object value) except -1:
+    """The assignments that an array without dimensions takes: x[()], x[...], x[None], x[mask]."""
+    cdef list picked = []
+    positions((), key, picked)
+    if not is_tracked(value):
+        value = constant_tensor(np.asarray(values(value), dtype=np.float64))
+    if np.prod(value.shape) != 1:
+        raise ShapeError(f"cannot assign a value of shape {value.shape} to elements of "
+                         f"shape {picked[1]}")
+    if picked[0].size:
+        replace(t, value.reshape(()))
     return 0
 
 
@@ -1679,8 +1794,8 @@ def reshape(x, shape):
         shape = (shape,)
     if t.h.tape == NULL:
         return constant_tensor(_value(np.reshape(t.constant, shape)))
-    shape = _full_shape(t.size, tuple(shape), t.shape)
-    check(ad_tape_room(t.h.tape, t.size))
+    shape = _full_shape(t.numel(), tuple(shape), t.shape)
+    check(ad_tape_room(t.h.tape, t.numel()))
     tensor_view(t, &view)
     set_shape(&target, shape)
     if not ad_view_reshape(&view, target.ndim, target.shape):
@@ -1689,7 +1804,7 @@ def reshape(x, shape):
         check(status)
         view = copy
         ad_view_reshape(&view, target.ndim, target.shape)
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 def _value(array):
@@ -1737,7 +1852,7 @@ def transpose(x, axes):
     for d in range(ndim):
         view.shape[d] = shape[d]
         view.stride[d] = stride[d]
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 def broadcast_to(x, shape):
@@ -1758,7 +1873,7 @@ def broadcast_to(x, shape):
     if not ad_view_broadcast(&view, target.ndim, target.shape):
         ad_view_drop(&view)
         raise ShapeError(f"cannot broadcast a tensor of shape {t.shape} to {shape}")
-    return new_result(t.h.tape, &view, ad_local.off == 0)
+    return settle(t.h.tape, &view, True)
 
 
 # ---- structural instructions ----
@@ -1770,7 +1885,7 @@ cdef object record_one(Tensor t, int code, int64_t extra, bint keepdims=True):
     cdef ad_view view, result
     cdef ad_status status
     cdef int d, kept = 0
-    check(ad_tape_room(tape, t.size))
+    check(ad_tape_room(tape, t.numel()))
     tensor_view(t, &view)
     if view.place == AD_NUMBER:
         ad_view_broadcast(&view, 0, NULL)
@@ -1787,7 +1902,7 @@ cdef object record_one(Tensor t, int code, int64_t extra, bint keepdims=True):
                 result.stride[kept] = result.stride[d]
                 kept += 1
         result.ndim = kept
-    return new_result(tape, &result, t.h.tape != NULL and ad_local.off == 0)
+    return settle(tape, &result, t.h.tape != NULL)
 
 
 def sum_axes(x, tuple axes=None, bint keepdims=False):
@@ -1851,7 +1966,7 @@ def matmul(a, b):
         if not column:
             result.shape[result.ndim - 1] = result.shape[result.ndim]
             result.stride[result.ndim - 1] = result.stride[result.ndim]
-    return new_result(tape, &result, (is_tracked(a) or is_tracked(b)) and ad_local.off == 0)
+    return settle(tape, &result, is_tracked(a) or is_tracked(b))
 
 
 cdef void insert_dim(ad_view *vector, int at) noexcept:
@@ -1909,7 +2024,7 @@ def concatenate(parts, int axis):
         status = ad_record_addto(tape, size, n, views, views + n, &result)
         check(status)
         result = ad_view_slots(result.base, ndim, shape)
-        return new_result(tape, &result, tracked and ad_local.off == 0)
+        return settle(tape, &result, tracked)
     finally:
         for i in range(held):
             ad_view_drop(&views[i])
@@ -1956,8 +2071,8 @@ def gather(items, shape=None):
     except BaseException:
         ad_view_drop(&view)
         raise
-    if tracked and ad_local.off == 0:
-        return new_result(tape, &view, True)
+    if tracked:
+        return settle(tape, &view, True)
     value = view_values(tape, &view)
     ad_view_drop(&view)
     return constant_tensor(value)
@@ -1968,8 +2083,14 @@ def values(x):
     return numbers_of(x)
 
 
+def peek(x):
+    """The numbers of a tensor for a rule, which a replay calls again; anything else as it is."""
+    return (<Tensor>x).peek() if type(x) is Tensor else x
+
+
 include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
+include "_program.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}

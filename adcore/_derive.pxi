@@ -135,7 +135,7 @@ cdef int seed(Tensor t, double *buffer, int lanes, object data) except -1:
         a = np.ones(t.shape + (lanes,))
     else:
         a = np.ascontiguousarray(data, dtype=np.float64)
-        if a.size != t.size * lanes:
+        if a.size != t.numel() * lanes:
             raise ShapeError(f"expected {t.shape + (lanes,)} numbers, got {shape_of(data)}")
     ad_work_add(t.h.tape, buffer, lanes, &view, <const double *>cnp.PyArray_DATA(a))
     return 0

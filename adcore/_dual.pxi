@@ -169,7 +169,8 @@ cdef class Dual:
         raise_lost("numpy()", self)
 
     def __float__(self):
-        raise_lost("float()", self)
+        raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), or "
+                   "stack its elements),", self)
 
     def __int__(self):
         raise_lost("int()", self)
@@ -218,8 +219,7 @@ cdef class Dual:
         return dual_binary(AD_OP_remainder, left, right)
 
     def __floordiv__(left, right):
-        quotient = dual_binary(AD_OP_div, left, right)
-        return quotient if quotient is NotImplemented else dual_unary(AD_OP_floor, <Dual>quotient)
+        return dual_binary(AD_OP_floor_divide, left, right)
 
     def __divmod__(left, right):
         return left // right, left % right
@@ -317,11 +317,12 @@ cdef class Dual:
         """The array with its dimensions reversed."""
         return transpose(self, tuple(range(self.ndim))[::-1])
 
-    def reshape(self, *shape):
+    def reshape(self, *shape, order="C"):
         """The same elements in another shape; one length may be -1."""
         if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)):
             shape = tuple(shape[0])
-        return reshape(self, shape)
+        return reshape(self, shape) if order == "C" \
+            else ARRAY_FUNCTIONS[np.reshape](self, shape, order)
 
     view = reshape
 
@@ -685,6 +686,8 @@ cdef object dual_power(object base, object exponent):
                 return dual_unary(AD_OP_square, <Dual>base)
             if p == -1:
                 return dual_unary(AD_OP_reciprocal, <Dual>base)
+            if p > 2 and p % 2 == 0 and (<Dual>base).radicand is not None:
+                return (<Dual>base).radicand ** (p / 2)     # no kink, as of the square
             return of_one(AD_OP_powi, p, <Dual>base)
     return dual_binary(AD_OP_pow, base, exponent)
 

@@ -1,5 +1,6 @@
 """Nested containers: lists, tuples, dicts, named tuples and dataclasses, to leaves and back."""
 
+import collections
 import itertools
 import numbers
 
@@ -16,6 +17,10 @@ class Leaf:
         """The next leaf."""
         return next(leaves)
 
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        return None
+
 
 class Node:
     """The structure of one container: what its parts are, and how to put them together."""
@@ -28,6 +33,8 @@ class Node:
         values = [part.build(leaves) for part in self.parts]
         if self.kind is list or self.kind is tuple:
             return self.kind(values)
+        if issubclass(self.kind, collections.defaultdict):
+            return self.kind(self.default_factory, zip(self.keys, values, strict=True))
         if issubclass(self.kind, dict):
             return self.kind(zip(self.keys, values, strict=True))
         if hasattr(self.kind, "_fields"):
@@ -36,6 +43,18 @@ class Node:
         for key, value in zip(self.keys, values, strict=True):
             object.__setattr__(out, key, value)
         return out
+
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        keys = None if self.keys is None else tuple(self.keys)
+        return (self.kind, keys, *[part.key() for part in self.parts])
+
+
+class Nothing:
+    """The structure of None where it counts as a container without leaves."""
+
+    def build(self, leaves):
+        """None, and no leaf taken."""
 
 
 class Floats:
@@ -52,21 +71,34 @@ class Run:
         """The container with the next leaves in it."""
         return self.kind(itertools.islice(leaves, self.n))
 
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        return (self.kind, self.n)
+
 
 # The commonest leaves, told by their type alone.
 LEAF_TYPES = frozenset((float, int, np.float64, np.ndarray, Tensor, Dual))
 _LEAF = Leaf()
+_NOTHING = Nothing()
 FLOATS = Floats()
 
 
-def flatten(tree):
-    """(leaves, structure); ``structure.build(iter(leaves))`` is the tree again."""
+def flatten(tree, none=_LEAF):
+    """(leaves, structure); ``structure.build(iter(leaves))`` is the tree again.
+
+    None is a leaf, as it is among derivatives, where it stands for zero.
+    """
     leaves = []
-    structure = _walk(tree, leaves)
+    structure = _walk(tree, leaves, none)
     return leaves, structure
 
 
-def _walk(tree, leaves):
+def flatten_values(tree):
+    """The same of arguments and results, in which None is a container without leaves."""
+    return flatten(tree, _NOTHING)
+
+
+def _walk(tree, leaves, none):
     kind = type(tree)
     keys = None
     if kind in LEAF_TYPES:
@@ -84,10 +116,15 @@ def _walk(tree, leaves):
     elif hasattr(kind, "__dataclass_fields__"):
         keys = list(kind.__dataclass_fields__)
         values = [getattr(tree, key) for key in keys]
+    elif tree is None and none is _NOTHING:
+        return _NOTHING
     else:
         leaves.append(tree)
         return _LEAF
-    return Node(kind, keys, [_walk(v, leaves) for v in values])
+    node = Node(kind, keys, [_walk(v, leaves, none) for v in values])
+    if isinstance(tree, collections.defaultdict):
+        node.default_factory = tree.default_factory
+    return node
 
 
 def unflatten(structure, leaves):
@@ -99,7 +136,7 @@ def unflatten(structure, leaves):
 
 def same_leaves(what, tree, count, shapes):
     """The leaves of `tree`, checked to be as many, and of the shapes, as those it goes with."""
-    leaves, _ = flatten(tree)
+    leaves, _ = flatten_values(tree)
     if len(leaves) != count:
         raise ShapeError(
             f"{what} has {len(leaves)} leaves where {count} are expected; give it the "

@@ -6,10 +6,12 @@ and at every order.  One rule is enough, the other mode is its transpose.
 
 import functools
 import inspect
+import operator
 
 import numpy as np
 
-from ._calls import call, transposed_pull, transposed_push
+from ._calls import call, missing, transposed_pull, transposed_push
+from ._core import Dual, Tensor
 from ._trees import flatten, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
@@ -32,12 +34,37 @@ def _positional(f, args, kwargs):
     return bound.args
 
 
+def _integers(argnums):
+    """nondiff_argnums as a tuple: an integer or a sequence of them."""
+    try:
+        given = argnums if isinstance(argnums, (tuple, list, range)) else (argnums,)
+        return tuple([operator.index(i) for i in given])
+    except TypeError:
+        raise TypeError(f"nondiff_argnums must be integers, got {argnums!r}") from None
+
+
+def _is_tracked(x):
+    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
+
+
+def _check_rule(rule, what, f, none=False):
+    """A rule must be a function, or where `none`, None for a zero derivative."""
+    if not (callable(rule) or (none and rule is None)):
+        raise TypeError(
+            f"{what} of {_name(f)} must be a function{', or None for zero' if none else ''}, got a "
+            f"{type(rule).__name__}"
+        )
+    return rule
+
+
 class _Custom:
     """What custom_vjp and custom_jvp share: a function, and which arguments have no derivative."""
 
     def __init__(self, f, nondiff_argnums=()):
+        if not callable(f):
+            raise TypeError(f"{type(self).__name__} takes a function, got a {type(f).__name__}")
         self.f = f
-        self.nondiff_argnums = tuple(nondiff_argnums)
+        self.nondiff_argnums = _integers(nondiff_argnums)
         functools.update_wrapper(self, f, updated=())
 
     def __get__(self, instance, owner=None):
@@ -45,7 +72,20 @@ class _Custom:
 
     def __call__(self, *args, **kwargs):
         args = _positional(self.f, args, kwargs)
+        for i in self.nondiff_argnums:
+            if not -len(args) <= i < len(args):
+                raise TypeError(
+                    f"nondiff_argnums of {_name(self.f)} names argument {i}, but it was called "
+                    f"with {len(args)} arguments"
+                )
         static = {i % len(args) for i in self.nondiff_argnums}
+        for i in static:
+            if any(_is_tracked(leaf) for leaf in flatten(args[i])[0]):
+                raise NotDifferentiableError(
+                    f"argument {i} of {_name(self.f)} is among its nondiff_argnums, but is being "
+                    "differentiated here; take it out of nondiff_argnums and give it a rule, or "
+                    "pass x.detach() or adcore.stop_gradient(x)"
+                )
         leaves, structure = flatten(tuple(a for i, a in enumerate(args) if i not in static))
         fixed = [(i, args[i]) for i in sorted(static)]
         return call(self.definition(self, fixed, structure), leaves)
@@ -92,7 +132,7 @@ class _VJPDefinition(_Definition):
     def forward(self, leaves):
         """What fwd returns: (output, residuals)."""
         if self.custom.fwd is None:
-            raise NotDifferentiableError(f"{self.name} has no derivative rule; {self.remedy}")
+            raise missing(f"{self.name} has no derivative rule; {self.remedy}")
         pair = self.custom.fwd(*self.all_arguments(leaves))
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(
@@ -138,7 +178,7 @@ class custom_vjp(_Custom):
     ----------
     f : callable
         Of positional arguments: numbers, arrays, or containers of them; so its results.
-    nondiff_argnums : sequence of int
+    nondiff_argnums : int or sequence of int
         Arguments without a derivative, of any type.
 
     Then ``f.defvjp(fwd, bwd)``: ``fwd`` is called as f and returns (output, residuals);
@@ -163,7 +203,8 @@ class custom_vjp(_Custom):
 
     def defvjp(self, fwd, bwd):
         """Set the rule: fwd(*args) -> (output, residuals), bwd(residuals, ct) -> adjoints."""
-        self.fwd, self.bwd = fwd, bwd
+        self.fwd = _check_rule(fwd, "fwd", self.f)
+        self.bwd = _check_rule(bwd, "bwd", self.f)
 
 
 class _JVPDefinition(_Definition):
@@ -184,7 +225,7 @@ class _JVPDefinition(_Definition):
     def push(self, leaves, output, saved, tangents):
         del saved
         if self.custom.jvp is None:
-            raise NotDifferentiableError(f"{self.name} has no derivative rule; {self.remedy}")
+            raise missing(f"{self.name} has no derivative rule; {self.remedy}")
         tangents = [
             np.zeros(shape_of(v)) if t is None else t for v, t in zip(leaves, tangents, strict=True)
         ]
@@ -218,7 +259,7 @@ class custom_jvp(_Custom):
     ----------
     f : callable
         Of positional arguments: numbers, arrays, or containers of them; so its results.
-    nondiff_argnums : sequence of int
+    nondiff_argnums : int or sequence of int
         Arguments without a derivative, of any type.
 
     Then ``f.defjvp(rule)``: ``rule(primals, tangents)``, each a tuple with one entry per argument,
@@ -243,7 +284,7 @@ class custom_jvp(_Custom):
 
     def defjvp(self, rule):
         """Set the rule: rule(primals, tangents) -> (output, tangent); a decorator."""
-        self.jvp = rule
+        self.jvp = _check_rule(rule, "the rule jvp", self.f)
         return rule
 
     def defjvps(self, *rules):
@@ -282,7 +323,7 @@ class _PrimitiveDefinition:
         return self.value(leaves), None
 
     def missing(self, i):
-        return NotDifferentiableError(
+        return missing(
             f"{self.name} has no derivative rule for argument {i}; write "
             f"{self.name}.defvjp(rule, argnums=[{i}]), rule(output, *args) returning a function "
             f"from ct to the adjoint, or {self.name}.defjvp(rule, argnums=[{i}]), "
@@ -296,6 +337,11 @@ class _PrimitiveDefinition:
             if i in self.primitive.vjps:
                 maker = self.primitive.vjps[i]
                 back = maker and maker(output, *leaves, **self.kwargs)
+                if maker and not callable(back):
+                    raise TypeError(
+                        f"the vjp of {self.name} for argument {i} must return a function from ct "
+                        f"to the adjoint, got a {type(back).__name__}"
+                    )
                 found.append(back and back(unflatten(structure, ct)))
             elif i in self.primitive.jvps:
                 found += transposed_push(self, leaves, output, saved, ct, [i])
@@ -326,6 +372,8 @@ class _Primitive:
     """What primitive() returns."""
 
     def __init__(self, f, vjp, jvp):
+        if not callable(f):
+            raise TypeError(f"primitive takes a function, got a {type(f).__name__}")
         self.f = f
         self.vjps, self.jvps = {}, {}
         functools.update_wrapper(self, f, updated=())
@@ -337,11 +385,13 @@ class _Primitive:
     def defvjp(self, *rules, argnums=None):
         """Set reverse rules, one per argument: (output, *args) -> (ct -> adjoint)."""
         argnums = range(len(rules)) if argnums is None else argnums
+        rules = [_check_rule(rule, "a vjp", self.f, none=True) for rule in rules]
         self.vjps.update(zip(argnums, rules, strict=True))
 
     def defjvp(self, *rules, argnums=None):
         """Set forward rules, one per argument: (tangent, output, *args) -> tangent."""
         argnums = range(len(rules)) if argnums is None else argnums
+        rules = [_check_rule(rule, "a jvp", self.f, none=True) for rule in rules]
         self.jvps.update(zip(argnums, rules, strict=True))
 
     def __get__(self, instance, owner=None):

@@ -19,3 +19,7 @@ class TapeError(ADError, RuntimeError):
 
 class NotDifferentiableError(ADError, TypeError):
     """A tracked value used where its dependence would be lost."""
+
+
+class FormatError(ADError, ValueError):
+    """A file of a program that is not in order, or a program that no file can hold."""

@@ -75,6 +75,7 @@ digamma: _Unary
 logistic: _Unary
 softplus: _Unary
 log_ndtr: _Unary
+entr: _Unary
 powi: _Family
 polygamma: _Family
 sinc: _Family
@@ -93,6 +94,7 @@ fmax: _Binary
 fmin: _Binary
 fmod: _Binary
 remainder: _Binary
+floor_divide: _Binary
 copysign: _Binary
 logaddexp: _Binary
 logaddexp2: _Binary
@@ -104,4 +106,4 @@ fma: _Ternary
 
 functions: dict[str, Any]
 
-__all__ = ['neg', 'abs', 'sign', 'floor', 'ceil', 'trunc', 'rint', 'square', 'reciprocal', 'sqrt', 'cbrt', 'exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'deg2rad', 'rad2deg', 'erf', 'erfc', 'erfinv', 'lgamma', 'digamma', 'logistic', 'softplus', 'log_ndtr', 'powi', 'polygamma', 'sinc', 'mills', 'erfcx', 'add', 'sub', 'mul', 'div', 'pow', 'atan2', 'hypot', 'maximum', 'minimum', 'fmax', 'fmin', 'fmod', 'remainder', 'copysign', 'logaddexp', 'logaddexp2', 'xlogy', 'xlog1py', 'where', 'clip', 'fma']
+__all__ = ['neg', 'abs', 'sign', 'floor', 'ceil', 'trunc', 'rint', 'square', 'reciprocal', 'sqrt', 'cbrt', 'exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'deg2rad', 'rad2deg', 'erf', 'erfc', 'erfinv', 'lgamma', 'digamma', 'logistic', 'softplus', 'log_ndtr', 'entr', 'powi', 'polygamma', 'sinc', 'mills', 'erfcx', 'add', 'sub', 'mul', 'div', 'pow', 'atan2', 'hypot', 'maximum', 'minimum', 'fmax', 'fmin', 'fmod', 'remainder', 'floor_divide', 'copysign', 'logaddexp', 'logaddexp2', 'xlogy', 'xlog1py', 'where', 'clip', 'fma']

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _core
 from ._core import Dual, Tensor, tensor
-from ._trees import shape_of
+from ._trees import LEAF_TYPES, Node, Run, flatten_values, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 from .transforms import hvp, jvp
 
@@ -22,6 +22,7 @@ def derivative(f, order=1):
     Parameters
     ----------
     f : callable, float -> float
+        Further arguments are passed on, and not differentiated.
     order : int, >= 0
 
     Returns
@@ -47,7 +48,9 @@ def derivative(f, order=1):
         f, inner = f.derivative_of
         return derivative(f, inner + order)
 
-    def derived(x):
+    def derived(x, *args, **kwargs):
+        if args or kwargs:
+            return derivative(lambda x: f(x, *args, **kwargs), order)(x)
         if not _is_tracked(x):
             x = _point(x, "derivative")
         if shape_of(x) != ():
@@ -125,14 +128,16 @@ def taylor(f, x, v, order):
     Parameters
     ----------
     f : callable, array -> array or scalar
+        Containers of them do as well.
     x, v : array or scalar of the same shape
-        Point and direction.  v is not normalised.
+        Point and direction.  v is not normalised.  A list or a tuple of numbers is an array.
     order : int, >= 0
 
     Returns
     -------
     array, shape (order + 1, *f(x).shape)
         Row k is the k-th derivative divided by k!  (multiply by factorial(k) to get derivatives).
+        For each leaf, if f returns a container.
 
     Raises
     ------
@@ -150,6 +155,67 @@ def taylor(f, x, v, order):
     Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 13.
     """
     order = _order(order, "taylor")
+    f, x, v = _joined_arguments(f, x, v)
+    g = _JoinedOutputs(f)
+    series = _taylor(g, x, v, order)
+    return g.apart(series)
+
+
+def _joined_arguments(f, x, v):
+    """The same function of one vector, if x is a container of more than numbers."""
+    leaves, structure = flatten_values(x)
+    if not isinstance(structure, Node) and not (
+        isinstance(structure, Run) and any(shape_of(leaf) for leaf in leaves)
+    ):
+        return f, x, v
+    shapes = [shape_of(leaf) for leaf in leaves]
+    ends = np.cumsum([math.prod(s) for s in shapes]).tolist()
+
+    def of_vector(t):
+        parts = [
+            t[end - math.prod(s) : end].reshape(s) for s, end in zip(shapes, ends, strict=True)
+        ]
+        return f(unflatten(structure, parts))
+
+    directions = same_leaves("the direction", v, len(leaves), shapes)
+    return of_vector, _vector(leaves), _vector(directions)
+
+
+def _vector(leaves):
+    """All numbers of the leaves as one vector."""
+    return np.concatenate([np.ravel(v) for v in leaves]) if leaves else np.zeros(0)
+
+
+class _JoinedOutputs:
+    """A function whose outputs, if it returns a container, are one vector."""
+
+    def __init__(self, f):
+        self.f, self.structure = f, None
+
+    def __call__(self, x):
+        output = self.f(x)
+        if type(output) in LEAF_TYPES:
+            return output
+        leaves, structure = flatten_values(output)
+        if len(leaves) == 1 and leaves[0] is output:
+            return output
+        self.structure, self.shapes = structure, [shape_of(leaf) for leaf in leaves]
+        return _vector(leaves)
+
+    def apart(self, series):
+        """The coefficients of the vector as those of each output."""
+        if self.structure is None:
+            return series
+        ends = np.cumsum([math.prod(s) for s in self.shapes]).tolist()
+        parts = [
+            series[:, end - math.prod(s) : end].reshape((series.shape[0], *s))
+            for s, end in zip(self.shapes, ends, strict=True)
+        ]
+        return unflatten(self.structure, parts)
+
+
+def _taylor(f, x, v, order):
+    """The coefficients of a function of one array that returns one."""
     tracked = _is_tracked(x) or _is_tracked(v)
     x, v = (a if _is_tracked(a) else _point(a, "taylor") for a in (x, v))
     if shape_of(x) != shape_of(v):
@@ -228,7 +294,13 @@ def third(f, x, u, v):
         u, v = (d if _is_tracked(d) else np.asarray(d, dtype=np.float64) for d in (u, v))
 
     def along_u(x):
-        return jvp(f, (x,), (u,))[1]
+        value, slope = jvp(f, (x,), (u,))
+        if shape_of(value) != ():
+            raise ShapeError(
+                "third needs a function with one real output, but it returned shape "
+                f"{shape_of(value)}. Return a scalar such as y.sum(), or use taylor(f, x, v, 3)."
+            )
+        return slope
 
     return hvp(along_u, (x,), (v,))[1]
 

@@ -9,12 +9,13 @@ dataclasses of them.
 
 import functools
 import math
+import operator
 
 import numpy as np
 
 from . import _core
 from ._core import Dual, Tensor
-from ._trees import FLOATS, flatten, is_number, same_leaves, shape_of, unflatten
+from ._trees import FLOATS, flatten_values, is_number, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
 # ---- recording ----
@@ -62,6 +63,28 @@ def _plain_base(base):
     return base
 
 
+def _argnums(argnums):
+    """`argnums` as an int or a tuple of them."""
+    if type(argnums) is int:
+        return argnums
+    try:
+        if isinstance(argnums, (tuple, list)):
+            return tuple([operator.index(i) for i in argnums])
+        return operator.index(argnums)
+    except TypeError:
+        raise TypeError(
+            f"argnums must be an integer or a tuple of integers, got {argnums!r}"
+        ) from None
+
+
+def _pair(output, f):
+    """What a function returned, checked to be a value and something beside."""
+    if type(output) is not tuple or len(output) != 2:
+        got = f"a tuple of {len(output)}" if type(output) is tuple else type(output).__name__
+        raise TypeError(f"has_aux=True needs {_name(f)} to return a pair (value, aux), got {got}")
+    return output
+
+
 def _rebased(leaf, base):
     """The leaf with another bottom: its duals stay on top."""
     if type(leaf) is Dual:
@@ -77,15 +100,20 @@ class _Recording:
     """
 
     def __init__(self, f, args, kwargs, argnums, has_aux=False):
-        self.f = f
-        chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        self.f, self.has_aux = f, has_aux
+        chosen = (argnums,) if isinstance(argnums, int) else argnums
         for i in chosen:
             if not -len(args) <= i < len(args):
                 raise TypeError(
-                    f"argnums={argnums} asks for argument {i} of {_name(f)}, which was "
-                    f"called with {len(args)} positional arguments"
+                    f"argnums={argnums} asks for argument {i} of {_name(f)}, which was called with "
+                    f"{len(args)} positional arguments; pass what is differentiated by position"
                 )
-        chosen = tuple(i % len(args) for i in chosen)
+        chosen = tuple([i % len(args) for i in chosen])
+        if len(chosen) > 1 and len(set(chosen)) < len(chosen):
+            raise ValueError(
+                f"argnums={argnums} names an argument of {_name(f)} twice, which was called with "
+                f"{len(args)} positional arguments; name each once"
+            )
         self.recording = _core.is_recording()  # if off, outside: what is around is constant
         picked = args[chosen[0]] if isinstance(argnums, int) else tuple(args[i] for i in chosen)
         lifted = _core.lift_floats(picked) if type(picked) is list and picked else None
@@ -96,7 +124,7 @@ class _Recording:
             self.flat, self.variables = lifted
             given = self.variables
         else:
-            leaves, self.structure = flatten(picked)
+            leaves, self.structure = flatten_values(picked)
             if not leaves:
                 raise ShapeError(
                     f"the arguments {argnums} of {_name(f)} hold no numbers to "
@@ -117,12 +145,7 @@ class _Recording:
                 _core.set_recording(False)
         self.aux = None
         if has_aux:
-            if not isinstance(self.output, tuple) or len(self.output) != 2:
-                raise TypeError(
-                    f"has_aux=True needs {_name(f)} to return a pair (value, aux), got "
-                    f"{type(self.output).__name__}"
-                )
-            self.output, self.aux = self.output
+            self.output, self.aux = _pair(self.output, f)
         self.nested = self.recording and (self.tracked or _core.reads_outside(self.flat))
 
     def lift(self, leaves):
@@ -153,15 +176,26 @@ class _Recording:
         `directions` are seeds it was computed from, which may be tracked although nothing else is.
         """
         nested = self.nested or any(map(_tracked, directions))
+        if type(x) is Dual:
+            return Dual(x.tag, *self._plain_parts(x, directions))
         if type(x) is Tensor and not (nested and x.requires_grad):
             x = x.detach()
             return x.item() if x.ndim == 0 else x.numpy()
         return x
 
+    def _plain_parts(self, x, directions):
+        return self.plain(x.value, directions), tuple(
+            [None if t is None else self.plain(t, directions) for t in x.tangents]
+        )
+
     def plain_tree(self, tree):
         """The same for all leaves of a tree."""
-        leaves, structure = flatten(tree)
+        leaves, structure = flatten_values(tree)
         return unflatten(structure, [self.plain(v) for v in leaves])
+
+    def with_aux(self, result):
+        """The result, or the pair of it and what the function returned beside its value."""
+        return (result, self.plain_tree(self.aux)) if self.has_aux else result
 
     def tree(self, per_leaf):
         """One result per variable, in the structure of the arguments."""
@@ -183,7 +217,8 @@ class _Recording:
     def scalar(self, transform, instead):
         """The output, checked to be one real number."""
         y = self.output
-        if shape_of(y) != () or not (type(y) in (Tensor, Dual) or _real(y)):
+        known = type(y) in (Tensor, Dual) or _real(y)
+        if not known or shape_of(y) != ():
             shape = (
                 f"shape {shape_of(y)}"
                 if type(y) in (Tensor, Dual, np.ndarray)
@@ -408,14 +443,24 @@ def stop_gradient(x):
     >>> adcore.grad(lambda x: x * adcore.stop_gradient(x))(3.0)
     3.0
     """
-    leaves, structure = flatten(x)
+    leaves, structure = flatten_values(x)
     bases = [_base(v) for v in leaves]
     return unflatten(
         structure, [_plain_base(b.detach()) if type(b) is Tensor else b for b in bases]
     )
 
 
+def _check_callable(f, name):
+    if not callable(f):
+        raise TypeError(
+            f"{name} takes a function, got a {type(f).__name__}; write {name}(f)(x), or "
+            "adcore.autograd.grad(y, x) for derivatives of tensors"
+        )
+
+
 def _wraps(f, name):
+    _check_callable(f, name)
+
     def decorate(g):
         g = functools.wraps(f, updated=())(g) if hasattr(f, "__name__") else g
         g.__name__ = f"{name}({_name(f)})"
@@ -458,6 +503,7 @@ def value_and_grad(f, argnums=0, has_aux=False):
     ----------
     Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 3.
     """
+    argnums = _argnums(argnums)
 
     @_wraps(f, "value_and_grad")
     def value_and_grad_f(*args, **kwargs):
@@ -481,6 +527,7 @@ def grad(f, argnums=0, has_aux=False):
     >>> adcore.grad(adcore.grad(lambda x: x**3))(2.0)
     12.0
     """
+    _check_callable(f, "grad")
     both = value_and_grad(f, argnums, has_aux)
 
     @_wraps(f, "grad")
@@ -491,7 +538,7 @@ def grad(f, argnums=0, has_aux=False):
     return grad_f
 
 
-def elementwise_grad(f, argnums=0):
+def elementwise_grad(f, argnums=0, has_aux=False):
     """The derivative of a function that acts on each element alone, for all elements at once.
 
     It is the gradient of the sum of f's results: each element's own derivative, if each result
@@ -503,11 +550,17 @@ def elementwise_grad(f, argnums=0):
     >>> adcore.elementwise_grad(np.sin)(np.array([0.0, np.pi]))
     array([ 1., -1.])
     """
+    argnums = _argnums(argnums)
 
     @_wraps(f, "elementwise_grad")
     def elementwise_grad_f(*args, **kwargs):
-        r = _Recording(f, args, kwargs, argnums)
-        return r.tree(r.each(r.output, lambda y: r.pull(y, np.ones(y.shape))))
+        r = _Recording(f, args, kwargs, argnums, has_aux)
+        if not (type(r.output) in (Tensor, Dual) or _real(r.output)):
+            raise NotDifferentiableError(
+                f"elementwise_grad needs a number or an array from {_name(f)}, got a "
+                f"{type(r.output).__name__}; use jacobian({_name(f)})"
+            )
+        return r.with_aux(r.tree(r.each(r.output, lambda y: r.pull(y, np.ones(y.shape)))))
 
     return elementwise_grad_f
 
@@ -536,7 +589,7 @@ def vjp(f, *primals, has_aux=False):
     (2.0,)
     """
     r = _Recording(f, primals, {}, tuple(range(len(primals))), has_aux)
-    outputs, structure = flatten(r.output)
+    outputs, structure = flatten_values(r.output)
 
     def pullback(ct):
         seeds = same_leaves("the cotangent", ct, len(outputs), [shape_of(y) for y in outputs])
@@ -557,13 +610,14 @@ def vjp(f, *primals, has_aux=False):
 # ---- forward mode ----
 
 
-def _tangents_of(primals, tangents, transform):
+def tangents_of(primals, tangents, transform):
+    """(leaves, directions, structure) of primals and of tangents that go with them."""
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         raise TypeError(
             f"{transform} takes tuples: {transform}(f, (x,), (v,)), got "
             f"{type(primals).__name__} and {type(tangents).__name__}"
         )
-    leaves, structure = flatten(tuple(primals))
+    leaves, structure = flatten_values(tuple(primals))
     leaves = [_as_number(v, "a primal") for v in leaves]
     directions = same_leaves(
         "the tangent", tuple(tangents), len(leaves), [shape_of(v) for v in leaves]
@@ -597,16 +651,16 @@ def jvp(f, primals, tangents, has_aux=False):
     ----------
     Griewank and Walther, Evaluating Derivatives, 2nd ed., sec. 3.1.
     """
-    leaves, directions, structure = _tangents_of(primals, tangents, "jvp")
+    leaves, directions, structure = tangents_of(primals, tangents, "jvp")
     tag = _core.new_tag()
     duals = [Dual(tag, x, (v,)) for x, v in zip(leaves, directions, strict=True)]
     out = f(*unflatten(structure, duals))
     aux = None
     if has_aux:
-        out, aux = out
-        aux_leaves, aux_structure = flatten(aux)
+        out, aux = _pair(out, f)
+        aux_leaves, aux_structure = flatten_values(aux)
         aux = unflatten(aux_structure, [_split_dual(v, tag)[0] for v in aux_leaves])
-    outputs, out_structure = flatten(out)
+    outputs, out_structure = flatten_values(out)
     pairs = [_split_dual(y, tag) for y in outputs]
     value = unflatten(out_structure, [p[0] for p in pairs])
     tangent = unflatten(out_structure, [p[1] for p in pairs])
@@ -623,10 +677,11 @@ def _split_dual(y, tag):
     return y, _zeros(shape_of(y))
 
 
-def linearize(f, *primals):
+def linearize(f, *primals, has_aux=False):
     """The value of f and the function that maps a tangent of the arguments to the value's.
 
-    f runs once; the linear map may then be applied any number of times.
+    f runs once; the linear map may then be applied any number of times.  With `has_aux`, f returns
+    a pair (value, aux), and so does linearize: (value, function, aux).
 
     Examples
     --------
@@ -635,8 +690,8 @@ def linearize(f, *primals):
     >>> push(1.0), push(2.0)
     (6.0, 12.0)
     """
-    r = _Recording(f, primals, {}, tuple(range(len(primals))))
-    outputs, structure = flatten(r.output)
+    r = _Recording(f, primals, {}, tuple(range(len(primals))), has_aux)
+    outputs, structure = flatten_values(r.output)
 
     def pushforward(*tangents):
         seeds = same_leaves("the tangent", tuple(tangents), len(r.variables), r.shapes)
@@ -656,17 +711,20 @@ def linearize(f, *primals):
             ],
         )
 
-    return unflatten(structure, [r.plain(y) for y in outputs]), pushforward
+    value = unflatten(structure, [r.plain(y) for y in outputs])
+    return (value, pushforward, r.plain_tree(r.aux)) if has_aux else (value, pushforward)
 
 
 # ---- Jacobians ----
 
 
-def _jacobian(f, argnums, choose, name):
+def _jacobian(f, argnums, has_aux, choose, name):
+    argnums = _argnums(argnums)
+
     @_wraps(f, name)
     def jacobian_f(*args, **kwargs):
-        r = _Recording(f, args, kwargs, argnums)
-        outputs, structure = flatten(r.output)
+        r = _Recording(f, args, kwargs, argnums, has_aux)
+        outputs, structure = flatten_values(r.output)
         blocks = []
         for y in outputs:
             if not (type(y) in (Tensor, Dual) or _real(y)):
@@ -674,12 +732,12 @@ def _jacobian(f, argnums, choose, name):
                     f"{name} needs real numbers or arrays from {_name(f)}, got a {type(y).__name__}"
                 )
             blocks.append(r.tree(r.each(y, lambda t: choose(r, t)(t), rows=True)))
-        return unflatten(structure, blocks)
+        return r.with_aux(unflatten(structure, blocks))
 
     return jacobian_f
 
 
-def jacrev(f, argnums=0):
+def jacrev(f, argnums=0, has_aux=False):
     """The Jacobian by reverse mode: one sweep for every eight outputs; see jacobian().
 
     Examples
@@ -689,10 +747,10 @@ def jacrev(f, argnums=0):
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, lambda r, _: r.rows, "jacrev")
+    return _jacobian(f, argnums, has_aux, lambda r, _: r.rows, "jacrev")
 
 
-def jacfwd(f, argnums=0):
+def jacfwd(f, argnums=0, has_aux=False):
     """The Jacobian by forward mode: one sweep for every eight inputs; see jacobian().
 
     Examples
@@ -702,10 +760,10 @@ def jacfwd(f, argnums=0):
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, lambda r, _: r.columns, "jacfwd")
+    return _jacobian(f, argnums, has_aux, lambda r, _: r.columns, "jacfwd")
 
 
-def jacobian(f, argnums=0, mode="auto"):
+def jacobian(f, argnums=0, mode="auto", has_aux=False):
     """A function that returns the Jacobian of f.
 
     Parameters
@@ -716,6 +774,8 @@ def jacobian(f, argnums=0, mode="auto"):
     mode : "auto", "fwd" or "rev"
         Forward mode costs by the number of inputs, reverse by that of outputs; "auto" takes the
         smaller, forward at equal shapes.
+    has_aux : bool
+        f returns a pair (value, aux), and so does the result: (Jacobian, aux).
 
     Returns
     -------
@@ -737,16 +797,17 @@ def jacobian(f, argnums=0, mode="auto"):
         forward = mode == "fwd" or (mode == "auto" and sum(v.size for v in r.variables) <= y.size)
         return r.columns if forward else r.rows
 
-    return _jacobian(f, argnums, choose, "jacobian")
+    return _jacobian(f, argnums, has_aux, choose, "jacobian")
 
 
 # ---- Hessians ----
 
 
-def value_grad_and_hessian(f, argnums=0, memory=None):
+def value_grad_and_hessian(f, argnums=0, memory=None, has_aux=False):
     """A function that returns value, gradient and Hessian of f from one recording.
 
-    See hessian() for the parameters and the shape.
+    See hessian() for the parameters and the shape.  With `has_aux`: ((value, aux), gradient,
+    Hessian).
 
     Examples
     --------
@@ -755,16 +816,19 @@ def value_grad_and_hessian(f, argnums=0, memory=None):
     (2.0, array([4., 1.]), array([[4., 2.],
            [2., 0.]]))
     """
+    argnums = _argnums(argnums)
+    if memory is not None and not (is_number(memory) and memory >= 0):
+        raise ValueError(f"memory is a number of bytes, or None for no limit, got {memory!r}")
 
     @_wraps(f, "value_grad_and_hessian")
     def value_grad_and_hessian_f(*args, **kwargs):
-        r = _Recording(f, args, kwargs, argnums)
+        r = _Recording(f, args, kwargs, argnums, has_aux)
         y = r.scalar("hessian", f"jacobian(jacobian({_name(f)}))")
         pairs = _curvature_under_duals(r, y, memory)
         gradients = r.tree([p[0] for p in pairs])
         blocks = r.tree([r.tree(p[1]) for p in pairs])
         value = r.plain(y) if type(y) in (Tensor, Dual) else float(y)
-        return value, gradients, blocks
+        return r.with_aux(value), gradients, blocks
 
     return value_grad_and_hessian_f
 
@@ -791,7 +855,7 @@ def _curvature_under_duals(r, y, memory):
     return [(_zeros(s), [_zeros(s + t) for t in r.shapes]) for s in r.shapes]
 
 
-def hessian(f, argnums=0, memory=None):
+def hessian(f, argnums=0, memory=None, has_aux=False):
     """A function that returns the Hessian of f.
 
     f is recorded once; forward-over-reverse sweeps then give eight columns at a time.
@@ -803,6 +867,8 @@ def hessian(f, argnums=0, memory=None):
     argnums : int or tuple of int
     memory : int, optional
         Bytes that the sweeps may take beside the tape; fewer columns at a time are then done.
+    has_aux : bool
+        f returns a pair (number, aux), and so does the result: (Hessian, aux).
 
     Returns
     -------
@@ -826,16 +892,18 @@ def hessian(f, argnums=0, memory=None):
     ----------
     Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 5.
     """
-    everything = value_grad_and_hessian(f, argnums, memory)
+    _check_callable(f, "hessian")
+    everything = value_grad_and_hessian(f, argnums, memory, has_aux)
 
     @_wraps(f, "hessian")
     def hessian_f(*args, **kwargs):
-        return everything(*args, **kwargs)[2]
+        value, _, blocks = everything(*args, **kwargs)
+        return (blocks, value[1]) if has_aux else blocks
 
     return hessian_f
 
 
-def hvp(f, primals, tangents):
+def hvp(f, primals, tangents, has_aux=False):
     """The gradient of f and its Hessian times a direction, without the Hessian.
 
     Parameters
@@ -848,7 +916,8 @@ def hvp(f, primals, tangents):
     Returns
     -------
     (gradient, product)
-        Each in the structure of the only argument, or a tuple for several.
+        Each in the structure of the only argument, or a tuple for several.  With `has_aux`:
+        (gradient, product, aux).
 
     Examples
     --------
@@ -856,8 +925,8 @@ def hvp(f, primals, tangents):
     >>> adcore.hvp(lambda x: x[0] ** 2 * x[1], (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
     (array([4., 1.]), array([4., 2.]))
     """
-    _, directions, _ = _tangents_of(primals, tangents, "hvp")
-    r = _Recording(f, tuple(primals), {}, tuple(range(len(primals))))
+    _, directions, _ = tangents_of(primals, tangents, "hvp")
+    r = _Recording(f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
     y = r.scalar("hvp", f"jvp(jacobian({_name(f)}), ...)")
 
     if type(y) is Tensor and y.requires_grad and not any(type(d) is Dual for d in directions):
@@ -866,4 +935,5 @@ def hvp(f, primals, tangents):
         product = r.each_with(y, directions, lambda t, seeds: r.product(t, seeds)[1])
         found = r.each(y, r.gradient), product or [_zeros(shape) for shape in r.shapes]
     results = [r.tree(part) for part in found]
-    return tuple(t[0] if len(primals) == 1 else t for t in results)
+    found = tuple(t[0] if len(primals) == 1 else t for t in results)
+    return (*found, r.plain_tree(r.aux)) if has_aux else found

@@ -16,38 +16,9 @@ import adcore
 import common
 import compare
 import pure_python
+from problems import LOOP_OPS, rosenbrock, rosenbrock_gradient, rosenbrock_hessian
 
 RTOL = 1e-10
-LOOP_OPS = 8  # arithmetic operations per turn of the loop in rosenbrock()
-
-
-def rosenbrock(x):
-    """Chained Rosenbrock function as a scalar loop, for whatever can be indexed."""
-    total = 0.0
-    for i in range(len(x) - 1):
-        t = x[i + 1] - x[i] * x[i]
-        u = 1.0 - x[i]
-        total = total + 100.0 * t * t + u * u
-    return total
-
-
-def rosenbrock_gradient(x):
-    """Closed form of its gradient."""
-    t = x[1:] - x[:-1] ** 2
-    gradient = np.zeros_like(x)
-    gradient[:-1] = -400.0 * t * x[:-1] - 2.0 * (1.0 - x[:-1])
-    gradient[1:] += 200.0 * t
-    return gradient
-
-
-def rosenbrock_hessian(x):
-    """Closed form of its Hessian."""
-    hessian = np.zeros((len(x), len(x)))
-    i = np.arange(len(x) - 1)
-    hessian[i, i] = 1200.0 * x[:-1] ** 2 - 400.0 * x[1:] + 2.0
-    hessian[i + 1, i + 1] += 200.0
-    hessian[i, i + 1] = hessian[i + 1, i] = -400.0 * x[:-1]
-    return hessian
 
 
 def scalar_loop(report, turns):
@@ -312,12 +283,7 @@ WORKS = [
 
 def main():
     """Print the report."""
-    options = common.arguments(__doc__)
-    report = common.Report("core")
-    for work in WORKS:
-        if options.only in work.__name__ or options.only in work.__doc__:
-            work(report, turns=5 if options.quick else 21)
-    return report.finish(options.check)
+    return common.run("core", WORKS, __doc__)
 
 
 if __name__ == "__main__":

@@ -179,12 +179,7 @@ WORKS = (by_order, by_row, on_arrays, third_derivatives)
 
 def main():
     """Print the report."""
-    options = common.arguments(__doc__)
-    report = common.Report("taylor")
-    for work in WORKS:
-        if options.only in work.__name__ or options.only in work.__doc__:
-            work(report, turns=5 if options.quick else 21)
-    return report.finish(options.check)
+    return common.run("taylor", WORKS, __doc__)
 
 
 if __name__ == "__main__":

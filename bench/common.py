@@ -87,6 +87,36 @@ def agree(got, expected, rtol, what):
         raise AssertionError(f"{what}: off by {error:.3g} where the largest entry is {scale:.3g}")
 
 
+def result_of(call):
+    """What a candidate computes: what it returns, or the arrays that it writes to.
+
+    The latter stand in its attribute `result`, for calls too short to make a result at each.
+    """
+    got = call()
+    return getattr(call, "result", got)
+
+
+def agree_all(got, expected, rtol, what):
+    """agree() on each entry of two tuples or lists, or on two arrays."""
+    if not isinstance(expected, tuple | list):
+        return agree(got, expected, rtol, what)
+    for i, (a, b) in enumerate(zip(got, expected, strict=True)):
+        agree(a, b, rtol, f"{what}, result {i}")
+    return None
+
+
+def built(report, work, builders):
+    """Build the candidates of other packages, and add the time of each that took any."""
+    calls = {}
+    for name, build in builders.items():
+        start = time.perf_counter()
+        calls[name] = build()
+        seconds = time.perf_counter() - start
+        if seconds > 1e-3:
+            report.add(work, f"{name}, built in", seconds, "s")
+    return calls
+
+
 @dataclass
 class Spread:
     """Median of some samples, with the smallest and the largest."""
@@ -107,6 +137,7 @@ def interleaved(candidates, turns=21, sample_seconds=0.005):
     Parameters
     ----------
     candidates : dict of str to callable without arguments
+        One with an attribute `times` does its work so many times per call.
     turns : int
         How many times each is sampled.
     sample_seconds : float
@@ -115,7 +146,7 @@ def interleaved(candidates, turns=21, sample_seconds=0.005):
     Returns
     -------
     dict of str to list of float
-        Seconds per call, the same turn at the same index.  A call of half a second or more is
+        Seconds per work, the same turn at the same index.  A call of half a second or more is
         sampled in fewer turns, at least one.
     """
     repeats, n_turns = {}, {}
@@ -131,7 +162,8 @@ def interleaved(candidates, turns=21, sample_seconds=0.005):
             # Start each turn with another candidate: none always runs in the wake of the same one.
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
                 if turn < n_turns[name]:
-                    seconds[name].append(_seconds(candidates[name], repeats[name]))
+                    spent = _seconds(candidates[name], repeats[name])
+                    seconds[name].append(spent / getattr(candidates[name], "times", 1))
             gc.collect()
     finally:
         if collecting:
@@ -216,6 +248,17 @@ class Report:
                 self.add(work, f"{name} / {reference}", figure, "x", limits.get(name))
         return seconds
 
+    def check_and_compare(self, work, candidates, expected, reference, limits=None, **settings):
+        """compare(), once the results are found to be `expected`, to 1e-10.
+
+        A candidate that is there for scale says in its name that it computes the value only, and
+        has nothing to be compared with.
+        """
+        for name, call in candidates.items():
+            if not name.endswith("value only"):
+                agree_all(result_of(call), expected, 1e-10, f"{work}, {name}")
+        return self.compare(work, candidates, reference, limits, **settings)
+
     def finish(self, check=False):
         """Print the verdict, write build/bench/<name>.json, and return the exit status.
 
@@ -255,3 +298,16 @@ def arguments(description):
     if not pin():
         print("not pinned to a core: this system cannot", file=sys.stderr)
     return options
+
+
+def run(name, works, description):
+    """The main program of a script: each work that is asked for; returns the exit status.
+
+    A work is a function of a report and a number of turns, found by its name and docstring.
+    """
+    options = arguments(description)
+    report = Report(name)
+    for work in works:
+        if options.only in work.__name__ or options.only in work.__doc__:
+            work(report, turns=5 if options.quick else 21)
+    return report.finish(options.check)

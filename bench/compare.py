@@ -1,22 +1,26 @@
-"""The same works by other packages, where they are installed: torch, jax, HIPS autograd.
+"""The same works by other packages, where they are installed.
 
 Each function returns a dict from package name to a callable without arguments that does the whole
 work, conversion of the NumPy input included, in float64 on the CPU.  Nothing is compiled ahead: the
-question is what an ordinary call costs.  jax is left out of the scalar loops, which its eager mode
-takes minutes for, and HIPS autograd out of derivatives above order 4.
+question is what an ordinary call costs.  compare_compiled.py asks the other one.  jax is left out
+of the scalar loops, which its eager mode takes minutes for, and HIPS autograd out of derivatives
+above order 4.
 """
 
 from importlib.util import find_spec
 
 import numpy as np
 
+PACKAGES = ("torch", "jax", "autograd", "xad", "hyperjet", "casadi", "heyoka", "numba")
+
 
 def installed():
     """Names of the packages that can be compared."""
-    return [name for name in ("torch", "jax", "autograd") if find_spec(name) is not None]
+    return [name for name in PACKAGES if find_spec(name) is not None]
 
 
-def _torch():
+def load_torch():
+    """The module, set to float64 and one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -24,7 +28,8 @@ def _torch():
     return torch
 
 
-def _jax():
+def load_jax():
+    """The module, set to float64."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -42,7 +47,7 @@ def gradient(f, x):
     """Value and gradient of `f(x)`, a scalar loop that needs only arithmetic and indexing."""
     calls = {}
     if "torch" in installed():
-        torch = _torch()
+        torch = load_torch()
 
         def by_torch():
             leaf = torch.tensor(x, requires_grad=True)
@@ -53,6 +58,21 @@ def gradient(f, x):
         calls["torch"] = by_torch
     if "autograd" in installed():
         calls["autograd"] = lambda: _autograd().value_and_grad(f)(np.array(x))
+    if "xad" in installed():
+        from xad import adj_1st
+
+        def by_xad():
+            with adj_1st.Tape() as tape:
+                leaves = [adj_1st.Real(value) for value in x.tolist()]
+                tape.registerInputs(leaves)
+                tape.newRecording()
+                y = f(leaves)
+                tape.registerOutput(y)
+                y.derivative = 1.0
+                tape.computeAdjoints()
+                return y.value, np.array([leaf.derivative for leaf in leaves])
+
+        calls["XAD"] = by_xad
     return calls
 
 
@@ -60,7 +80,7 @@ def array_gradient(f, x):
     """Value and gradient of `f(np, x)`, `np` being the NumPy-like module of the package."""
     calls = {}
     if "torch" in installed():
-        torch = _torch()
+        torch = load_torch()
 
         def by_torch():
             leaf = torch.tensor(x, requires_grad=True)
@@ -70,7 +90,7 @@ def array_gradient(f, x):
 
         calls["torch"] = by_torch
     if "jax" in installed():
-        jax = _jax()
+        jax = load_jax()
 
         def by_jax():
             y, g = jax.value_and_grad(lambda v: f(jax.numpy, v))(x)
@@ -87,10 +107,14 @@ def hessian(f, x):
     """Dense Hessian of `f(x)`, a scalar loop that needs only arithmetic and indexing."""
     calls = {}
     if "torch" in installed():
-        torch = _torch()
+        torch = load_torch()
         calls["torch"] = lambda: torch.autograd.functional.hessian(f, torch.tensor(x)).numpy()
     if "autograd" in installed():
         calls["autograd"] = lambda: _autograd().hessian(f)(np.array(x))
+    if "hyperjet" in installed():
+        import hyperjet
+
+        calls["hyperjet"] = lambda: f(hyperjet.DDScalar.variables(x.tolist())).hm()
     return calls
 
 
@@ -98,7 +122,7 @@ def derivative(f, x, order):
     """The derivative of order `order` of `f(numpy_like, x)` at the float `x`, by nesting."""
     calls = {}
     if "torch" in installed():
-        torch = _torch()
+        torch = load_torch()
 
         def by_torch():
             leaf = torch.tensor(x, requires_grad=True)

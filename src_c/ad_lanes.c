@@ -114,6 +114,18 @@ void ad_lanes_push(int lanes, double *buffer, int32_t low, const struct ad_span 
     }
 }
 
+/* room[i] = the lanes of element i; inlined for the common numbers of lanes. */
+AD_INLINE void take_lanes(const int lanes, const double *buffer, int32_t low,
+                          const struct ad_span *span, int64_t n, double *room)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t slot = ad_span_slot(span, i);
+
+        for (int l = 0; l < lanes; l++)
+            room[i * lanes + l] = slot < low ? 0 : buffer[(slot - low) * lanes + l];
+    }
+}
+
 const double *ad_lanes_of(int lanes, const double *buffer, int32_t low, const struct ad_span *span,
                           int64_t n, double *room)
 {
@@ -121,12 +133,12 @@ const double *ad_lanes_of(int lanes, const double *buffer, int32_t low, const st
         return NULL;
     if (span->kind == AD_SPAN_RUN)
         return buffer + (span->slot - (int64_t)low) * lanes;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t slot = ad_span_slot(span, i);
-
-        for (int l = 0; l < lanes; l++)
-            room[i * lanes + l] = slot < low ? 0 : buffer[(slot - low) * lanes + l];
-    }
+    if (lanes == 1)
+        take_lanes(1, buffer, low, span, n, room);
+    else if (lanes == AD_LANES)
+        take_lanes(AD_LANES, buffer, low, span, n, room);
+    else
+        take_lanes(lanes, buffer, low, span, n, room);
     return room;
 }
 

@@ -58,7 +58,7 @@ AD_INLINE double ad_mul0(double a, double b)
 
 AD_INLINE double ad_div0(double a, double b)
 {
-    return a == 0 ? 0 : a / b;
+    return a == 0 && b == b ? 0 : a / b;
 }
 
 AD_INLINE double ad_powlog(double a, double b)

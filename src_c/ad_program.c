@@ -11,8 +11,10 @@ struct ad_program *ad_program_new(void)
     if (!program)
         return NULL;
     program->tape = ad_tape_new();
-    if (program->tape)
+    if (program->tape) {
+        program->tape->program = program;
         ad_tape_enter(program->tape, INT32_MAX); /* nothing is popped or moved, ever */
+    }
     if (!program->tape || ad_tape_keep_origins(program->tape)) {
         ad_program_free(program);
         return NULL;
@@ -38,6 +40,7 @@ void ad_program_free(struct ad_program *program)
     free(program->guards);
     free(program->origins);
     if (program->tape) {
+        program->tape->program = NULL;
         ad_tape_leave(program->tape, 0); /* a tensor that got away frees it with itself */
         ad_tape_free(program->tape);
     }
@@ -202,16 +205,26 @@ static bool holds(const struct ad_guard *guard, const double *value, double *roo
     return true;
 }
 
+enum ad_status ad_program_settle(struct ad_program *program)
+{
+    enum ad_status status = ad_tape_grow(program->tape, 0, 1, 0, 0);
+
+    if (!status)
+        program->tape->symbolic = false;
+    return status;
+}
+
 enum ad_status ad_program_replay(struct ad_program *program, const double *const *inputs,
                                  double *const *outputs, int *failed)
 {
     struct ad_tape *tape = program->tape;
     int64_t most = 1;
     double *room;
-    enum ad_status status = AD_OK;
+    enum ad_status status = tape->symbolic ? ad_program_settle(program) : AD_OK;
 
-    ad_assert(!tape->symbolic);
     *failed = -1;
+    if (status)
+        return status;
     for (int g = 0; g < program->n_guards; g++)
         most = AD_MAX(most, program->guards[g].n);
     room = malloc((size_t)most * sizeof *room);

@@ -63,13 +63,16 @@ enum ad_status ad_program_copy_origins(struct ad_program *to, const struct ad_pr
 /* Drop all outputs, to append others. */
 void ad_program_clear_outputs(struct ad_program *program);
 
+/* Give a symbolic program room for its values, undefined, so that it can be replayed. */
+enum ad_status ad_program_settle(struct ad_program *program);
+
 /*
  * ad_program_replay() runs the program on its own tape, one instruction after the other: the plain
  * meaning of a program, with which faster ways of running it are compared.
  *
  * inputs[k] and outputs[k] are arrays in C order.  *failed receives the first guard that differs, or -1;
- * then the outputs are those of the path that was recorded, and do not count.  The tape must not be
- * symbolic, and its values are overwritten.
+ * then the outputs are those of the path that was recorded, and do not count.  The values on the tape are
+ * overwritten; it is not symbolic any more.
  */
 enum ad_status ad_program_replay(struct ad_program *program, const double *const *inputs,
                                  double *const *outputs, int *failed);

@@ -250,7 +250,7 @@ enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i)
     if (status)
         return status;
     dst = to->dst[to->n - 1];
-    if (!tape->symbolic && length)
+    if (!to->symbolic && length)
         memcpy(to->value + dst, tape->value + tape->dst[i], (size_t)length * sizeof *to->value);
     ad_rewrite_results(r, i, dst);
     return AD_OK;

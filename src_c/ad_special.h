@@ -86,6 +86,15 @@ static inline double ad_remainder(double x, double z)
     return r == 0 ? copysign(0.0, z) : (r < 0) != (z < 0) ? r + z : r;
 }
 
+/* floor(x / z) of the exact quotient, Python's x // z: the rounded one may have reached the next
+ * integer, as 1.0 / 0.1 does.  For z = 0 it is x / z. */
+static inline double ad_floor_divide(double x, double z)
+{
+    const double r = fmod(x, z), quotient = (x - r) / z - (r != 0 && (r < 0) != (z < 0));
+
+    return z == 0 ? x / z : quotient == 0 ? copysign(0.0, x / z) : rint(quotient);
+}
+
 /* Neither branch can overflow, and both keep their digits: exp is taken of -|x| only. */
 static inline double ad_logistic(double x)
 {
@@ -116,6 +125,12 @@ static inline double ad_logaddexp2(double x, double z)
 static inline double ad_xlogy(double x, double z)
 {
     return x == 0 && z == z ? 0.0 : x * log(z);
+}
+
+/* -x log(x), its limit 0 at 0, and -inf below. */
+static inline double ad_entr(double x)
+{
+    return x < 0 ? -INFINITY : x == 0 ? 0.0 : -x * log(x);
 }
 
 /* x log(1 + z), and 0 for x = 0 unless z is NaN. */

@@ -118,7 +118,8 @@ static enum ad_status grow_slots(struct ad_tape *tape, int64_t slots, int64_t co
             return AD_NO_MEMORY;
         if (tape->value_block)
             memcpy(block + below - tape->n_consts, tape->value - tape->n_consts,
-                   (size_t)(tape->n_consts + tape->n_slots) * sizeof *block);
+                   (size_t)(tape->n_consts + AD_MIN(tape->n_slots, tape->slot_capacity)) *
+                       sizeof *block);
         free(tape->value_block);
         tape->value_block = block;
     }
@@ -134,7 +135,7 @@ enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots,
     if (slots > MOST || consts > MOST || words > MOST)
         return AD_NO_SLOTS;
     instrs += tape->n;
-    slots += tape->n_slots;
+    slots = slots ? slots + tape->n_slots : AD_MIN(tape->n_slots, tape->slot_capacity);
     consts += tape->n_consts;
     words += tape->n_aux;
     if (instrs > MOST || slots > MOST || consts > MOST || words > MOST)
@@ -148,6 +149,7 @@ enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots,
             (tape->origin && !resize(&tape->origin, n, sizeof *tape->origin)))
             return AD_NO_MEMORY;
         tape->capacity = (int32_t)n;
+        tape->room = tape->watch ? 0 : tape->capacity;
     }
     if (slots > tape->slot_capacity || consts > tape->const_capacity) {
         enum ad_status status = grow_slots(tape, slots, consts);
@@ -174,6 +176,8 @@ enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t co
 {
     if (slots > MOST)
         return AD_NO_SLOTS;
+    if (tape->watch)
+        tape->watch(tape);
     if (!tape->busy && extent(tape) > 2 * tape->live + MIN_COMPACT)
         ad_tape_compact(tape);
     return ad_tape_grow(tape, 4, slots + 4, consts, 0);
@@ -378,6 +382,12 @@ enum ad_status ad_tape_add_note(struct ad_tape *tape, int32_t instr, void *hook)
 
 /* ---- origins ---- */
 
+void ad_tape_watch(struct ad_tape *tape, void (*watch)(struct ad_tape *tape))
+{
+    tape->watch = watch;
+    tape->room = watch ? 0 : tape->capacity;
+}
+
 enum ad_status ad_tape_keep_origins(struct ad_tape *tape)
 {
     tape->origin = malloc((size_t)AD_MAX(tape->capacity, 1) * sizeof *tape->origin);
@@ -481,6 +491,29 @@ static void bind(struct ad_tape *tape, const struct ad_span *span, int64_t n, in
             slot[i] = span->fixed.v ? ad_tape_const(tape, span->fixed.v[i]) : first;
             break;
         }
+}
+
+bool ad_tape_narrow(struct ad_tape *tape, struct ad_view *view)
+{
+    int64_t size = ad_view_size(view), i = 1;
+    const int32_t *slot;
+
+    if (view->place != AD_LIST || view->ndim == 0 || size == 0 || size >= view->in.list->n)
+        return true;
+    if (!ad_view_narrow(view, &tape->lists))
+        return false;
+    slot = view->in.list->slot;
+    while (i < size && slot[i] == slot[i - 1] + 1)
+        i++;
+    if (i == size && slot[0] >= 0 &&
+        ad_tape_producer(tape, slot[0]) == ad_tape_producer(tape, slot[size - 1])) {
+        int32_t first = slot[0];
+
+        ad_view_drop(view);
+        view->place = AD_SLOTS;
+        view->base = first;
+    }
+    return true;
 }
 
 enum ad_status ad_handle_own(struct ad_handle *handle)
@@ -763,16 +796,16 @@ static int64_t view_words(const struct ad_view *view)
     return 4 + 2 * view->ndim;
 }
 
-/* Takes references of its own to what the views point at. */
-enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t extra,
-                               int64_t size, int n, const struct ad_view *views)
+/* Takes references of its own to what the views point at; 'room' slots are made ready. */
+static enum ad_status append_block(struct ad_tape *tape, int code, double p, int64_t extra,
+                                   int64_t size, int64_t room, int n, const struct ad_view *views)
 {
     int64_t words = AD_BLOCK_HEADER, *block;
     enum ad_status status;
 
     for (int v = 0; v < n; v++)
         words += view_words(&views[v]);
-    status = ad_tape_grow(tape, 1, size, 0, words);
+    status = ad_tape_grow(tape, 1, room, 0, words);
     if (status)
         return status;
     block = tape->aux + tape->n_aux;
@@ -795,6 +828,38 @@ enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t
     tape->n++;
     tape->n_slots += (int32_t)size;
     tape->n_aux += words;
+    return AD_OK;
+}
+
+enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t extra,
+                               int64_t size, int n, const struct ad_view *views)
+{
+    return append_block(tape, code, p, extra, size, size, n, views);
+}
+
+enum ad_status ad_outline_block(struct ad_tape *tape, int code, double p, int64_t extra,
+                                int64_t size, int n, const struct ad_view *views)
+{
+    ad_assert(tape->symbolic);
+    if (size > MOST - tape->n_slots)
+        return AD_NO_SLOTS;
+    return append_block(tape, code, p, extra, size, 0, n, views);
+}
+
+enum ad_status ad_outline_scalar(struct ad_tape *tape, int code, int32_t a, int32_t b)
+{
+    enum ad_status status = ad_tape_grow(tape, 1, 0, 0, 0);
+
+    ad_assert(tape->symbolic);
+    if (!status && tape->n_slots >= MOST)
+        status = AD_NO_SLOTS;
+    if (status)
+        return status;
+    tape->op[tape->n] = (uint16_t)code;
+    tape->dst[tape->n] = tape->n_slots++;
+    tape->a[tape->n] = a;
+    tape->b[tape->n] = b;
+    tape->handle[tape->n++] = NULL;
     return AD_OK;
 }
 

@@ -91,6 +91,7 @@ struct ad_tape {
     int32_t *a, *b;            /* operands of a scalar; an array's 'a' is its block */
     struct ad_handle **handle; /* live handles on each */
     int32_t n, capacity;
+    int32_t room; /* the capacity, or 0 if watch() is to see what is recorded */
 
     /* slots: value[-n_consts .. n_slots) */
     double *value, *value_block;
@@ -114,10 +115,13 @@ struct ad_tape {
     const struct ad_call_hooks *hooks;
 
     /* of the tape of a program only */
+    struct ad_program *program;
     int32_t
         *origin; /* of each instruction: where it comes from, an index of the program's; or NULL */
     int32_t here, n_known; /* instructions from n_known on come from 'here' */
-    bool symbolic;         /* values are not computed when instructions are recorded */
+    void (*watch)(
+        struct ad_tape *tape); /* called when something is about to be recorded; or NULL */
+    bool symbolic;             /* values are not computed when instructions are recorded */
 };
 
 /* An empty tape, or NULL without memory. */
@@ -132,14 +136,14 @@ enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t co
 /* Room for a few scalar instructions, or an array instruction of 'slots' results. */
 AD_INLINE enum ad_status ad_tape_room(struct ad_tape *tape, int64_t slots)
 {
-    if (AD_LIKELY(tape->n + 4 <= tape->capacity &&
-                  slots <= tape->slot_capacity - tape->n_slots - 4 &&
+    if (AD_LIKELY(tape->n + 4 <= tape->room && slots <= tape->slot_capacity - tape->n_slots - 4 &&
                   tape->n_consts + 8 <= tape->const_capacity))
         return AD_OK;
     return ad_tape_room_slow(tape, slots, 8);
 }
 
-/* The same without compaction: slot numbers stay. */
+/* The same without compaction: slot numbers stay.  If 'slots' is not 0, an outline gets room for all
+ * of its values. */
 enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
                             int64_t words);
 
@@ -213,8 +217,19 @@ enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const str
 enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t extra,
                                int64_t size, int n, const struct ad_view *views);
 
+/*
+ * An outline: instructions of a symbolic tape that are recorded without room for their results, which
+ * may take far more than what says how to find them.  n_slots may then exceed slot_capacity, until
+ * ad_tape_grow() is asked for slots.
+ */
+enum ad_status ad_outline_block(struct ad_tape *tape, int code, double p, int64_t extra,
+                                int64_t size, int n, const struct ad_view *views);
+enum ad_status ad_outline_scalar(struct ad_tape *tape, int code, int32_t a, int32_t b);
+
 /* Keep the origin of each instruction, -1 for those there are. */
 enum ad_status ad_tape_keep_origins(struct ad_tape *tape);
+/* Call watch(tape), which may call ad_tape_here(), before anything is recorded; NULL: no more. */
+void ad_tape_watch(struct ad_tape *tape, void (*watch)(struct ad_tape *tape));
 /* What is recorded from now on comes from 'origin'. */
 void ad_tape_here(struct ad_tape *tape, int32_t origin);
 /* The origin of an instruction, -1 if it is not known. */
@@ -332,6 +347,11 @@ AD_INLINE void ad_handle_drop(struct ad_handle *handle)
     if (!tape->handle[tape->n - 1])
         ad_tape_pop(tape); /* may free the tape */
 }
+
+/* Let a part of a list hold its own elements only: a run of slots if they are one, else a list.  The
+ * whole would have to be copied before the next assignment to it, as long as a part holds it.  False
+ * without memory. */
+bool ad_tape_narrow(struct ad_tape *tape, struct ad_view *view);
 
 /* The view of any handle on a tape. */
 AD_INLINE struct ad_view ad_handle_get(const struct ad_handle *handle)

@@ -564,3 +564,34 @@ bool ad_view_pick(struct ad_view *view, struct ad_list **head, const int64_t *po
     view->in.list = list;
     return true;
 }
+
+bool ad_view_narrow(struct ad_view *view, struct ad_list **head)
+{
+    const int32_t *slot = view->in.list->slot + view->base;
+    int64_t size = ad_view_size(view);
+    struct ad_list *list = ad_list_new(head, size);
+
+    if (!list)
+        return false;
+#define NARROW(i, at) list->slot[i] = slot[at]
+    if (view->ndim == 0)
+        NARROW(0, 0);
+    else if (size > 0)
+        WALK(view, 0, size, NARROW);
+    ad_view_drop(view);
+    view->in.list = list;
+    view->base = 0;
+    ad_strides(view->ndim, view->shape, view->stride);
+    return true;
+}
+
+void ad_view_positions(const struct ad_view *view, int64_t *at)
+{
+    int64_t size = ad_view_size(view);
+
+#define POSITION(i, offset) at[i] = view->base + (offset)
+    if (view->ndim == 0)
+        POSITION(0, 0);
+    else if (size > 0)
+        WALK(view, 0, size, POSITION);
+}

@@ -102,6 +102,10 @@ void ad_views_collapse(int n, struct ad_view *views);
 
 /* Make the view a new list of the n elements at 'positions' (C order); false without memory. */
 bool ad_view_pick(struct ad_view *view, struct ad_list **head, const int64_t *positions, int64_t n);
+/* Let a view of a list have a list of its own, of its elements alone; false without memory. */
+bool ad_view_narrow(struct ad_view *view, struct ad_list **head);
+/* base + strides of every element, in C order. */
+void ad_view_positions(const struct ad_view *view, int64_t *at);
 
 /* ---- tiles: up to AD_TILE elements of a view, in C order ---- */
 

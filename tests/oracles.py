@@ -108,7 +108,9 @@ ORACLES = {
     "logistic": lambda x: 1 / (1 + mp.exp(-x)),
     "softplus": lambda x: mp.log1p(mp.exp(x)),
     "log_ndtr": _log_ndtr,
+    "entr": lambda x: -x * mp.log(x),
     "flow": lambda x, z: x * z if x else mpf(0),
+    "stop": lambda x: x,
     "recip0": lambda x: 1 / x if x else mpf(0),
     "nonzero": lambda x: mpf(x != 0),
     "powi": lambda p, x: x**p,
@@ -129,6 +131,7 @@ ORACLES = {
     "fmin": min,
     "fmod": _fmod,
     "remainder": lambda x, z: x - z * mp.floor(x / z),
+    "floor_divide": lambda x, z: mp.floor(x / z),
     "copysign": lambda x, z: abs(x) * (1 if z >= 0 else -1),
     "logaddexp": lambda x, z: max(x, z) + mp.log1p(mp.exp(-abs(x - z))),
     "logaddexp2": lambda x, z: max(x, z) + mp.log1p(mpf(2) ** -abs(x - z)) / mp.log(2),
@@ -141,6 +144,9 @@ ORACLES = {
     "sub0": lambda x, z: x - z,
     "above": lambda x, z: (1 + mp.sign(x - z)) / 2,
     "equal": lambda x, z: mpf(x == z),
+    "not_equal": lambda x, z: mpf(x != z),
+    "less": lambda x, z: mpf(x < z),
+    "less_equal": lambda x, z: mpf(x <= z),
     "gate": lambda x, z: x * z,
     "where": lambda x, z, w: z if x else w,
     "clip": lambda x, z, w: min(max(x, z), w),
@@ -151,7 +157,10 @@ ORACLES = {
 MAX_ORDER = 4
 
 # Arguments that a row takes for constants: (row, index of the argument).
-CONSTANT_ARGUMENTS = {("gate", 0)}  # a partial that SELECT ops hand down; it is piecewise constant
+CONSTANT_ARGUMENTS = {
+    ("gate", 0),  # a partial that SELECT ops hand down; it is piecewise constant
+    ("stop", 0),  # the purpose of the row
+}
 
 
 def oracle(name):
@@ -320,6 +329,7 @@ MAGNITUDES = {
     "pow": (0, 300),
     "fmod": (1e-3, 1e6),  # the quotient's integer part changes within a rounding of x
     "remainder": (1e-3, 1e6),
+    "floor_divide": (1e-3, 1e6),
 }
 
 

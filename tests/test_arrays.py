@@ -22,6 +22,11 @@ CASES = {
     # shapes
     "reshape": ([(2, 6)], lambda x: np.reshape(x, (3, -1))),
     "reshape method": ([(2, 6)], lambda x: x.reshape(4, 3) * x.reshape((4, 3))),
+    "reshape by columns": (
+        [(2, 6)],
+        lambda x: np.reshape(x, (3, -1), order="F") * x.reshape(3, 4, order="F"),
+    ),
+    "ravel by columns": ([(2, 3, 2)], lambda x: np.ravel(x, "F") * x.flatten("F") * x.ravel()),
     "reshape of transpose": ([(3, 4)], lambda x: x.T.reshape(2, 6)),
     "ravel": ([(2, 3)], lambda x: np.ravel(x) * x.flatten()),
     "transpose": ([(2, 3, 4)], lambda x: np.transpose(x, (2, 0, 1)) + x.transpose(2, 0, 1)),
@@ -214,6 +219,12 @@ CASES = {
     "add.reduce": ([(2, 3)], lambda x: np.add.reduce(x) * np.add.reduce(x, axis=None)),
     "multiply.reduce": ([(3, 2)], lambda x: np.multiply.reduce(x, axis=1, keepdims=True)),
     "maximum.reduce": ([(3, 2)], lambda x: np.maximum.reduce(x) * np.minimum.reduce(x, axis=0)),
+    "logaddexp.reduce": (
+        [(3, 5)],
+        lambda x: np.logaddexp.reduce(x, axis=1) * np.logaddexp2.reduce(x, axis=(0, 1)),
+        "real",
+    ),
+    "hypot.reduce": ([(5, 2)], lambda x: np.hypot.reduce(x, keepdims=True), "real"),
     "accumulate": ([(5, 2)], lambda x: np.add.accumulate(x) * np.multiply.accumulate(x, axis=1)),
     "maximum.accumulate": ([(9,)], lambda x: np.maximum.accumulate(x) * np.minimum.accumulate(x)),
     "outer ufunc": ([(2, 3), (4,)], lambda x, y: np.multiply.outer(x, y) + np.subtract.outer(x, y)),
@@ -862,7 +873,8 @@ ERRORS = {
         ShapeError,
         r"cannot reshape a tensor of shape \(2, 3\) into \(4,\)",
     ),
-    "reshape order": (lambda x: np.reshape(x, (3, 2), order="F"), NotDifferentiableError, "order="),
+    "reshape order": (lambda x: np.reshape(x, (3, 2), order="A"), ValueError, "'C' and 'F'"),
+    "ravel order": (lambda x: x.T.ravel("K"), ValueError, "ravel .* got 'K'"),
     "broadcast": (
         lambda x: x + np.ones(4),
         ShapeError,
@@ -915,6 +927,33 @@ def test_errors_say_what_came_and_what_to_write(name):
     assert after["handles"] == before["handles"]
 
 
+FLOOR_DIVISIONS = {
+    "//": lambda a, b: a // b,
+    "floor_divide": np.floor_divide,
+    "divmod": lambda a, b: divmod(a, b)[0],
+    "np.divmod": lambda a, b: np.divmod(a, b)[0],
+}
+
+
+@pytest.mark.parametrize("name", FLOOR_DIVISIONS)
+def test_floor_division_is_of_the_exact_quotient(name):
+    """1.0 // 0.1 is 9, though 1.0 / 0.1 is rounded to 10."""
+    f = FLOOR_DIVISIONS[name]
+    x = np.array([1.0, 0.3, -0.3, 6.0, -1.0, 1.0, -1e-20, np.inf, 0.0, -0.0, 5.0])
+    z = np.array([0.1, 0.1, 0.1, 0.1, np.inf, -np.inf, 1.0, 2.0, -3.0, 2.0, 0.0])
+    with np.errstate(all="ignore"):
+        expected = np.floor_divide(x, z)
+        tracked = adcore.tensor(x, requires_grad=True), adcore.tensor(z, requires_grad=True)
+        duals = [_core.Dual(_core.new_tag(), a, (np.ones(11),)) for a in (x, z)]
+        for a, b in ((tracked[0], z), (x, tracked[1]), (adcore.tensor(x), z), tracked):
+            np.testing.assert_array_equal(f(a, b).detach().numpy(), expected)
+            assert np.array_equal(np.signbit(f(a, b).detach().numpy()), np.signbit(expected))
+        for a, b in ((duals[0], z), (x, duals[1])):
+            np.testing.assert_array_equal(f(a, b).value, expected)
+    number = adcore.tensor(1.0, requires_grad=True)
+    assert f(number, 0.1).item() == f(1.0, adcore.tensor(0.1, requires_grad=True)).item() == 9
+
+
 @pytest.mark.parametrize("name", ["add.reduceat", "subtract.reduce", "hypot.accumulate"])
 def test_reductions_without_a_rule_are_named(name):
     """On a constant tensor: NumPy 2.4 keeps the argument for good when these raise."""
@@ -922,3 +961,13 @@ def test_reductions_without_a_rule_are_named(name):
     more = ([0],) if method == "reduceat" else ()
     with pytest.raises(NotDifferentiableError, match=f"numpy.{name} has no derivative rule"):
         getattr(getattr(np, ufunc), method)(adcore.tensor(MATRIX), *more)
+
+
+def test_tensors_are_assigned_to_elements_of_constants():
+    x = adcore.tensor([3.0, 4.0], requires_grad=True)
+    for value in (adcore.tensor(5.0), x[1]):
+        y = adcore.tensor([1.0, 2.0])
+        with adcore.no_grad():
+            y[0] = value
+            y[1:] = y[:1]
+        assert y.tolist() == [value.item()] * 2

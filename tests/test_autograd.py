@@ -844,3 +844,13 @@ def test_gradcheck_finds_what_is_wrong():
         torch.autograd.gradcheck(Wrong.apply, torch.tensor([1.0]))
     with pytest.raises(TypeError, match="unexpected keyword argument 'epsilon'"):
         torch.autograd.gradcheck(Wrong.apply, x, epsilon=1e-3)
+
+
+def test_numbers_in_the_place_of_tensors_are_named():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(TypeError, match="outputs must be tensors, got a float in place 0"):
+        torch.autograd.grad(3.0, x)
+    with pytest.raises(TypeError, match="inputs must be tensors, got a float in place 0"):
+        torch.autograd.grad(x.sum(), 3.0)
+    with pytest.raises(TypeError, match="inputs must be tensors, got a NoneType in place 0"):
+        torch.autograd.grad(x.sum(), None)

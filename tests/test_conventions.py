@@ -9,6 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.special import entr
 
 import adcore
 from adcore import errors
@@ -112,6 +113,23 @@ def test_second_derivative_of_rows_stays_where_the_norm_is_not_zero(transform):
     assert np.isnan(cross).all() if forward else not cross.any()
 
 
+@first
+def test_a_norm_that_is_nan_has_no_derivative(transform):
+    for f in (norm, np.std, lambda x: np.hypot(x[0], x[1])):
+        assert np.isnan(transform(f)(np.array([0.0, math.nan]))).all()
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+def test_deviations_of_nothing_are_nan(shape):
+    """As NumPy's, which warns; so are those of as many numbers as ddof takes away."""
+    x = adcore.tensor(np.ones(shape), requires_grad=True)
+    with np.errstate(all="ignore"):
+        assert np.isnan(np.std(x).item())
+        assert np.isnan(np.std(x, axis=shape.index(0)).tolist()).all()
+        assert np.isnan(np.std(adcore.tensor([1.0], requires_grad=True), ddof=1).item())
+        assert np.std(adcore.tensor([1.0, 2.0], requires_grad=True), ddof=2).item() == math.inf
+
+
 @second
 def test_squared_norm_is_the_sum_of_squares(transform):
     x = np.array([0.0, 0.0, 0.0])
@@ -133,6 +151,41 @@ def test_squared_norm_is_the_sum_of_squares(transform):
     assert transform(lambda x: np.std(x) ** 2)(x) == pytest.approx(
         transform(lambda x: np.var(x))(x), rel=1e-15
     )
+
+
+ROOTS = [norm, np.std, lambda x: norm(x.reshape(1, 2), axis=1)[0]]
+
+
+@pytest.mark.parametrize("n", [4, 4.0, np.int64(6)])
+@pytest.mark.parametrize("root", ROOTS)
+def test_even_powers_of_a_norm_at_zero(root, n):
+    """|x|**n is a polynomial, whose n-th derivatives are not 0."""
+    for first in (adcore.jacfwd, adcore.jacrev):
+        got, expected = lambda x: root(x) ** n, lambda x: (root(x) ** 2) ** (n // 2)
+        for transform in (first, adcore.jacfwd, adcore.jacrev, first, adcore.jacfwd):
+            got, expected = transform(got), transform(expected)
+            assert np.array_equal(got(np.zeros(2)), expected(np.zeros(2)))
+
+
+def test_the_fourth_power_of_a_norm():
+    fourth = adcore.jacfwd(adcore.jacfwd(adcore.hessian(lambda x: norm(x) ** 4)))(np.zeros(2))
+    assert fourth[0, 0, 0, 0] == 24
+    assert fourth[0, 0, 1, 1] == 8
+
+
+@pytest.mark.parametrize("transform", [adcore.grad, adcore.jacfwd, adcore.jacrev])
+def test_nan_in_a_maximum_is_where_the_value_comes_from(transform):
+    """In every spelling; fmax and fmin pass over it."""
+    x = np.array([math.nan, 1.0])
+    for f in (
+        np.max,
+        np.min,
+        lambda x: np.maximum(x[0], x[1]),
+        lambda x: np.minimum(x[1], x[0]),
+        lambda x: np.maximum(x[1], x[0]),
+    ):
+        assert np.array_equal(transform(f)(x), [1.0, 0.0])
+    assert np.array_equal(transform(lambda x: np.fmax(x[0], x[1]))(x), [0.0, 1.0])
 
 
 def test_squared_norm_at_higher_orders():
@@ -231,6 +284,32 @@ def test_limits_of_second_derivatives(transform):
     assert transform(lambda y: adcore.xlogy(0.0, y))(0.5) == 0
     got = transform(lambda z: np.logaddexp(z[0], z[1]))(np.array([-math.inf, 1.0]))
     assert np.array_equal(got, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("at", [0.0, 0.5])
+def test_entropy(at):
+    """-x log(x): its derivatives at 0 are inf and -inf, the limits, in every mode."""
+    for f in (adcore.entr, entr):
+        for transform in FIRST.values():
+            assert transform(f)(at) == pytest.approx(-1 - math.log(at) if at else math.inf)
+        for transform in SECOND.values():
+            assert transform(f)(at) == pytest.approx(-1 / at if at else -math.inf)
+
+
+def test_log_sum_exp_by_reduction():
+    """With elements of -inf, and of nothing but them; of nothing."""
+    inf = math.inf
+    f = np.logaddexp.reduce
+    for transform in FIRST.values():
+        got = transform(f)(np.array([-inf, 1.0, 1.0, -inf]))
+        np.testing.assert_allclose(got, [0, 0.5, 0.5, 0], rtol=1e-15)
+        np.testing.assert_allclose(transform(f)(np.full(4, -inf)), np.full(4, 0.25))
+    for transform in SECOND.values():
+        got = transform(f)(np.array([-inf, 1.0, 1.0]))
+        np.testing.assert_allclose(got, [[0, 0, 0], [0, 0.25, -0.25], [0, -0.25, 0.25]])
+    x = adcore.tensor(np.ones((2, 0)), requires_grad=True)
+    assert f(x, axis=1).tolist() == [-inf, -inf]
+    assert np.hypot.reduce(x, axis=1, keepdims=True).tolist() == [[0], [0]]
 
 
 # ---- where ----

@@ -9,7 +9,19 @@ import pytest
 import scipy.special
 
 import adcore
-from adcore import grad, hessian, hvp, jacfwd, jacobian, jacrev, jvp, vjp
+from adcore import (
+    custom_jvp,
+    custom_vjp,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    primitive,
+    vjp,
+)
 from adcore.errors import NotDifferentiableError, ShapeError
 
 X = np.array([0.3, -0.7, 1.2])
@@ -465,3 +477,71 @@ def test_results_that_have_no_derivative():
     assert f(1.0) == "text"
     with pytest.raises(NotDifferentiableError, match="f returned a str, which has no derivative"):
         grad(f)(1.0)
+
+
+# ---- misuse: rules that are missing, or return what they should not ----
+
+
+def product(x, y):
+    return x * y
+
+
+def keep_both(x, y):
+    return x * y, (x, y)
+
+
+def with_backward(backward):
+    f = custom_vjp(product)
+    f.defvjp(keep_both, backward)
+    return f
+
+
+def test_a_missing_rule_is_named_and_nothing_else():
+    black_box = primitive(lambda x: np.asarray(x) * 2.0)
+    for write in (lambda x: grad(black_box)(x), lambda x: jvp(black_box, (x,), (1.0,))):
+        with pytest.raises(NotDifferentiableError, match=r"^<lambda> has no derivative rule for"):
+            write(2.0)
+    for f in (custom_vjp(lambda x: x), custom_jvp(lambda x: x)):
+        with pytest.raises(NotDifferentiableError, match=r"^<lambda> has no derivative rule; "):
+            grad(f)(1.0)
+        with pytest.raises(NotDifferentiableError, match=r"^<lambda> has no derivative rule; "):
+            jvp(f, (1.0,), (1.0,))
+
+
+def test_what_a_rule_returns_is_checked():
+    with pytest.raises(NotDifferentiableError, match=r"bwd of product.* returned a str for an adj"):
+        grad(with_backward(lambda _, ct: ("text", ct)))(2.0, 3.0)
+    with pytest.raises(TypeError, match=r"argument 0 must return a function from ct.*got a float"):
+        grad(primitive(np.sin, vjp=lambda y, x: 3.0 * x + y))(1.0)
+    with pytest.raises(NotDifferentiableError, match=r"bwd of product.* cannot be differentiated"):
+        hessian(with_backward(lambda r, ct: (math.sin(r[0]) * ct, ct)))(2.0, 3.0)
+    assert grad(with_backward(lambda r, ct: (ct * r[1], ct * r[0])))(2.0, 3.0) == 3.0
+
+
+def test_rules_that_are_no_functions_are_refused_at_once():
+    with pytest.raises(TypeError, match="fwd of product must be a function, got a int"):
+        custom_vjp(product).defvjp(3, 4)
+    with pytest.raises(TypeError, match="the rule jvp of product must be a function, got a float"):
+        custom_jvp(product).defjvp(3.0)
+    with pytest.raises(TypeError, match="a vjp of product must be a function, or None for zero"):
+        primitive(product, vjp=(None, 2.0))
+    for make in (custom_vjp, custom_jvp):
+        with pytest.raises(TypeError, match=f"{make.__name__} takes a function, got a float"):
+            make(1.0)
+    with pytest.raises(TypeError, match="primitive takes a function, got a float"):
+        primitive(1.0)
+
+
+def test_arguments_without_a_derivative_are_not_differentiated_in_silence():
+    f = custom_vjp(lambda n, x: n * x * x, nondiff_argnums=0)
+    f.defvjp(lambda n, x: (n * x * x, x), lambda n, x, ct: (2.0 * n * x * ct,))
+    assert grad(lambda x: f(3.0, x))(2.0) == 12.0
+    for wrong in (lambda x: f(x, x), lambda x: f(x, 3.0)):
+        with pytest.raises(NotDifferentiableError, match="argument 0 of <lambda> is among"):
+            grad(wrong)(2.0)
+        with pytest.raises(NotDifferentiableError, match="argument 0 of <lambda> is among"):
+            jvp(wrong, (2.0,), (1.0,))
+    with pytest.raises(TypeError, match="names argument 3, but it was called with 1 arguments"):
+        custom_vjp(lambda x: x, nondiff_argnums=(3,))(1.0)
+    with pytest.raises(TypeError, match="nondiff_argnums must be integers, got 'a'"):
+        custom_vjp(lambda x: x, nondiff_argnums="a")

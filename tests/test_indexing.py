@@ -1,5 +1,7 @@
 """Indexing and item assignment in every NumPy form, against NumPy."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -213,6 +215,18 @@ def test_write_into_constants(key):
 
 
 @writes
+def test_write_constants_into_constants(key):
+    x = array()
+    for value in (5.0, array(x[key].shape, 100)):
+        y = adcore.tensor(x)
+        y[key] = adcore.tensor(value)
+        expected = x.copy()
+        expected[key] = value
+        assert not y.requires_grad
+        assert np.array_equal(y.numpy(), expected)
+
+
+@writes
 def test_write_plain_values_into_tracked(key):
     x = array()
     for value in (5.0, 5, True, np.float64(5), np.full(x[key].shape, 5)):
@@ -306,6 +320,104 @@ def test_many_writes_take_linear_time_and_room():
     assert _core.gradient(y.sum(), flat)[0] == sum(range(20_000))
 
 
+def fastest(f, *args):
+    """The least of three times that f(*args) takes."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        f(*args)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def fill_elements(y, x):
+    for i in range(600):
+        y[0, i % y.shape[1]] = x
+        y[i % y.shape[0], 1:3] = x
+
+
+def fill_rows(y, x):
+    """What an integrator does: each row is computed from the last, by instructions that hold it."""
+    y[0] = x
+    for k in range(1, 600):
+        y[k] = y[k - 1] * 0.5
+        y[k] += y[k - 1, ::-1]
+
+
+def read_pieces(y, x):
+    y[0] = x
+    for _ in range(600):
+        y[0, :2]
+
+
+@pytest.mark.parametrize("job", [fill_elements, fill_rows, read_pieces])
+def test_a_write_costs_what_it_touches(job):
+    """600 writes to an array of 600 rows, and of 400 000, into which the first of them turns it.
+
+    Were the array walked or copied for each, the second would take more than 100 times as long.
+    """
+    _, (x,) = _core.lift([2.0])
+
+    def on(n_rows):
+        job(y[n_rows], x)
+
+    y = {}
+    for n in (600, 400_000):
+        y[n] = adcore.tensor(np.zeros((n, 3)))
+        y[n][0, 0] = x  # a list of its slots, made once
+    assert fastest(on, 400_000) < 20 * fastest(on, 600)
+
+
+def test_parts_of_an_array_that_is_filled():
+    """Slices of what was assigned: one result's slots, several results', constants; all orders."""
+
+    def f(x, zeros):
+        y = zeros(x)
+        for k in range(1, 5):
+            y[k] = y[k - 1] * x[k] + y[k - 1, ::-1] * y[k, 0]
+            y[k, 1:] += x[k] * x[:2]
+            y[k, 0] = (y[k - 1 : k + 1, 1:] * y[k - 1 : k + 1, :2]).sum()
+        return (y[1:, 0] * y[::2, 1].sum() + y[..., 2][::-1][:4]).sum()
+
+    def start(x):
+        y = np.zeros((5, 3), dtype=complex)
+        y[0] = x[:3]
+        return y
+
+    def tracked(x):
+        y = adcore.tensor(np.zeros((5, 3)))
+        y[0] = x[:3]
+        return y
+
+    x = np.array([0.3, -1.0, 0.5, 0.7, 1.1])
+    expected = [np.imag(f(x + 1e-30j * e, start)) / 1e-30 for e in np.eye(5)]
+    for transform in (adcore.grad, adcore.jacrev):
+        np.testing.assert_allclose(transform(lambda x: f(x, tracked))(x), expected, rtol=1e-13)
+    hessian = adcore.hessian(lambda x: f(x, tracked))(x)
+    gradient = adcore.grad(lambda x: f(x, tracked))
+    np.testing.assert_allclose(adcore.jacrev(gradient)(x), hessian, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-12, atol=1e-14)
+    numeric = [(gradient(x + 1e-6 * e) - gradient(x - 1e-6 * e)) / 2e-6 for e in np.eye(5)]
+    np.testing.assert_allclose(hessian, numeric, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("key", [(), ..., (None, ...), None, np.array(True)], ids=repr)
+def test_write_into_an_array_without_dimensions(key):
+    x = np.array(3.0)
+    for value in (2.0, np.array([2.0])):
+        shape = np.shape(x[key])
+        if np.ndim(value) <= len(shape):
+            check_write(x, key, value)
+    y = adcore.tensor(3.0)
+    y[key] = 2.0
+    assert y.item() == 2
+    y[key] += adcore.tensor(1.5, requires_grad=True) ** 2
+    assert y.item() == 4.25
+    assert y.requires_grad
+    y[np.array(False)] = adcore.tensor(0.0, requires_grad=True)
+    assert y.item() == 4.25
+
+
 # ---- iteration, sequences ----
 
 
@@ -380,6 +492,8 @@ def test_wrong_values():
         y[0] = "a"
     with pytest.raises(TapeError, match=r"leaf.*clone\(\)"):
         adcore.tensor([1.0], requires_grad=True)[0] = 2.0
-    with pytest.raises(IndexError, match="scalar"):
+    with pytest.raises(IndexError, match="0-dimensional"):
         y.sum()[0] = 1.0
+    with pytest.raises(ShapeError, match=r"shape \(2,\)"):
+        y.sum()[...] = np.ones(2)
     assert np.array_equal(y.detach().numpy(), array((3, 4)))

@@ -377,8 +377,8 @@ def test_errors_say_what_came():
         adcore.derivative(lambda t: t, -1)
     with pytest.raises(TypeError, match=r"integer order, got 1\.5"):
         adcore.taylor(lambda t: t, 1.0, 1.0, 1.5)
-    with pytest.raises(adcore.errors.NotDifferentiableError, match="got a list"):
-        adcore.taylor(lambda t: [t, t * t], 1.0, 1.0, 2)
+    with pytest.raises(adcore.errors.NotDifferentiableError, match="real numbers or arrays"):
+        adcore.taylor(lambda _: "text", 1.0, 1.0, 2)
     with pytest.raises(adcore.errors.NotDifferentiableError, match="complex128"):
         adcore.derivative(lambda t: t, 1)(1j)
     with pytest.raises(adcore.errors.ShapeError, match=r"returned shape \(2,\)"):
@@ -391,3 +391,23 @@ def test_terms_that_partials_share_are_found_to_the_order_each_needs(order):
     got = adcore.derivative(lambda t: adcore.xlog1py(0.3 + t, 0.7 + 2 * t), order)(0.0)
     want = mpmath.diff(lambda t: (0.3 + t) * mpmath.log1p(0.7 + 2 * t), 0, order)
     assert got == pytest.approx(float(want), rel=1e-9)
+
+
+def test_taylor_of_containers():
+    def f(p):
+        return {"product": p["a"] * p["b"][0], "rest": (p["b"] ** 2, None, 3.0)}
+
+    x, v = {"a": 2.0, "b": np.array([3.0, 4.0])}, {"a": 1.0, "b": np.array([1.0, -1.0])}
+    found = adcore.taylor(f, x, v, 2)
+    np.testing.assert_array_equal(found["product"], [6.0, 5.0, 1.0])
+    np.testing.assert_array_equal(found["rest"][0], [[9.0, 16.0], [6.0, -8.0], [1.0, 1.0]])
+    assert found["rest"][1] is None
+    np.testing.assert_array_equal(found["rest"][2], [3.0, 0.0, 0.0])
+    nested = adcore.grad(lambda a: adcore.taylor(f, {**x, "a": a}, v, 1)["product"][1] * a)(2.0)
+    assert nested == 7.0  # of (a + 3) a
+    with pytest.raises(adcore.errors.ShapeError, match=r"direction has a leaf of shape \(3,\)"):
+        adcore.taylor(f, x, {"a": 1.0, "b": np.ones(3)}, 1)
+
+
+def test_derivative_passes_further_arguments_on():
+    assert adcore.derivative(lambda x, n, scale=1.0: scale * x**n, 2)(2.0, 3, scale=5.0) == 60.0

@@ -4,6 +4,8 @@ import collections
 import dataclasses
 import gc
 import itertools
+import subprocess
+import sys
 
 import mpmath
 import numpy as np
@@ -391,3 +393,141 @@ def test_products_stay_differentiable_by_the_direction_alone(product):
     got = grad(lambda v: adcore.sum(product(v) * v))(X)
     np.testing.assert_allclose(got, 2.0 * X * scale, rtol=1e-14)
     assert np.all(scale != 0)
+
+
+# ---- every option of every transform ----
+
+
+def pair_of(x):
+    """A value and something beside it, of two kinds."""
+    return (x**3).sum(), {"square": x * x, "text": "beside", "nothing": None}
+
+
+AUX = {
+    "grad": lambda f, x: adcore.grad(f, has_aux=True)(x)[1],
+    "value_and_grad": lambda f, x: adcore.value_and_grad(f, has_aux=True)(x)[0][1],
+    "elementwise_grad": lambda f, x: adcore.elementwise_grad(f, has_aux=True)(x)[1],
+    "jvp": lambda f, x: adcore.jvp(f, (x,), (x,), has_aux=True)[2],
+    "vjp": lambda f, x: adcore.vjp(f, x, has_aux=True)[2],
+    "linearize": lambda f, x: adcore.linearize(f, x, has_aux=True)[2],
+    "jacobian": lambda f, x: adcore.jacobian(f, has_aux=True)(x)[1],
+    "jacfwd": lambda f, x: adcore.jacfwd(f, has_aux=True)(x)[1],
+    "jacrev": lambda f, x: adcore.jacrev(f, has_aux=True)(x)[1],
+    "hessian": lambda f, x: adcore.hessian(f, has_aux=True)(x)[1],
+    "hvp": lambda f, x: adcore.hvp(f, (x,), (x,), has_aux=True)[2],
+    "value_grad_and_hessian": lambda f, x: adcore.value_grad_and_hessian(f, has_aux=True)(x)[0][1],
+}
+
+
+@pytest.mark.parametrize("name", AUX)
+def test_has_aux_of_every_transform(name):
+    x = np.array([1.0, 2.0])
+    aux = AUX[name](pair_of, x)
+    assert type(aux["square"]) is np.ndarray
+    np.testing.assert_array_equal(aux["square"], x * x)
+    assert (aux["text"], aux["nothing"]) == ("beside", None)
+    slope = adcore.jvp(lambda x: AUX[name](pair_of, x)["square"], (x,), (np.ones(2),))[1]
+    assert type(slope) is np.ndarray
+    np.testing.assert_array_equal(slope, 2 * x)
+    for output in (lambda x: x.sum(), lambda x: [x.sum(), x], lambda x: (x.sum(), x, x)):
+        with pytest.raises(TypeError, match=r"to return a pair \(value, aux\), got "):
+            AUX[name](output, x)
+
+
+def test_none_is_a_container_without_leaves():
+    p, v = {"a": 2.0, "b": None, "c": [None, 3.0]}, {"a": 1.0, "b": None, "c": [None, 0.0]}
+
+    def f(p):
+        return p["a"] ** 2 * p["c"][1]
+
+    expected = {"a": 12.0, "b": None, "c": [None, 4.0]}
+    assert adcore.grad(f)(p) == expected
+    assert adcore.jvp(f, (p,), (v,)) == (12.0, 12.0)
+    assert adcore.hvp(f, (p,), (v,))[1] == {"a": 6.0, "b": None, "c": [None, 4.0]}
+    assert adcore.hessian(f)(p)["a"] == {"a": 6.0, "b": None, "c": [None, 4.0]}
+    out = adcore.jacobian(lambda x: {"y": x * x, "n": None})(3.0)
+    assert out == {"y": 6.0, "n": None}
+    assert adcore.jvp(lambda x: (x * x, None), (3.0,), (1.0,)) == ((9.0, None), (6.0, None))
+    assert adcore.vjp(lambda x: (x * x, None), 3.0)[1]((1.0, None)) == (6.0,)
+    assert adcore.linearize(lambda x: (x * x, None), 3.0)[1](1.0) == (6.0, None)
+
+
+def test_dicts_of_other_kinds_come_back():
+    found = adcore.grad(lambda p: p["a"] ** 2)(collections.defaultdict(list, a=2.0))
+    assert type(found) is collections.defaultdict
+    assert (found["a"], found["new"]) == (4.0, [])
+    assert type(adcore.grad(lambda p: p["a"])(collections.OrderedDict(a=2.0))) is (
+        collections.OrderedDict
+    )
+
+
+def test_argnums_that_cannot_be_meant_are_refused():
+    def f(x, y):
+        return x * y
+
+    assert adcore.grad(f, np.int64(1))(2.0, 3.0) == 2.0
+    assert adcore.grad(f, [1, 0])(2.0, 3.0) == (2.0, 3.0)
+    with pytest.raises(ValueError, match=r"argnums=\(0, -2\) names an argument of f twice"):
+        adcore.grad(f, (0, -2))(2.0, 3.0)
+    for transform in (adcore.grad, adcore.jacobian, adcore.hessian, adcore.elementwise_grad):
+        for argnums in ("x", 1.0, (0, "y"), None):
+            with pytest.raises(TypeError, match="argnums must be an integer or a tuple of"):
+                transform(f, argnums)
+    with pytest.raises(TypeError, match="pass what is differentiated by position"):
+        adcore.grad(f)(x=2.0, y=3.0)
+
+
+def test_options_of_a_wrong_kind_are_refused_at_once():
+    for memory in (-1, "8 MB"):
+        with pytest.raises(ValueError, match="memory is a number of bytes, or None for no limit"):
+            hessian(rosenbrock, memory=memory)
+    for name in ("grad", "value_and_grad", "jacobian", "jacfwd", "jacrev", "hessian"):
+        with pytest.raises(TypeError, match=rf"^{name} takes a function, got a float; write"):
+            getattr(adcore, name)(3.0)
+    with pytest.raises(NotDifferentiableError, match="needs a number or an array from <lambda>"):
+        adcore.elementwise_grad(lambda x: [x, x])(2.0)
+
+
+def test_values_under_another_transform_are_plain_outside():
+    def f(x):
+        return x[0] ** 3 * x[1]
+
+    x = np.array([1.0, 2.0])
+    for inner in (
+        lambda x: adcore.value_grad_and_hessian(f)(x)[0],
+        lambda x: adcore.value_and_grad(f)(x)[0],
+        lambda x: adcore.vjp(f, x)[0],
+        lambda x: adcore.linearize(f, x)[0],
+    ):
+        found = adcore.jvp(inner, (x,), (x,))
+        assert [type(v) for v in found] == [float, float]
+        assert found == (2.0, 8.0)
+
+
+@pytest.mark.parametrize("output", [lambda x: [x, x], lambda x: (x,), lambda x: {"a": x}])
+def test_a_container_is_no_scalar_output(output):
+    for transform in (grad, hessian):
+        with pytest.raises(ShapeError, match="one real output, but <lambda> returned a "):
+            transform(output)(2.0)
+
+
+def test_filling_an_array_of_numpy_says_what_to_fill_instead():
+    def fill(make):
+        def f(x):
+            y = make(x)
+            y[0] = x[1] ** 2
+            return y.sum()
+
+        return f
+
+    x = np.array([1.0, 3.0])
+    with pytest.raises(ValueError, match="setting an array element") as caught:
+        grad(fill(lambda _: np.zeros(2)))(x)
+    assert "make it by np.zeros_like(x), or stack" in str(caught.value.__cause__)
+    np.testing.assert_array_equal(grad(fill(np.zeros_like))(x), [0.0, 6.0])
+    assert adcore.jvp(fill(np.zeros_like), (x,), (x,)) == (9.0, 18.0)
+
+
+def test_testing_is_imported_when_asked_for():
+    code = "import adcore; adcore.testing.check_grads(adcore.sin, (1.0,))"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,6 +6,7 @@ that retain_graph is never needed and is accepted for the sake of old scripts.
 """
 
 import functools
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ..errors import ShapeError, TapeError
 
 def _tensors(what, given):
     """A tensor, or a sequence of them, as a list."""
-    tensors = [given] if type(given) is Tensor else list(given)
+    tensors = list(given) if isinstance(given, Iterable) and type(given) is not Tensor else [given]
     for i, t in enumerate(tensors):
         if type(t) is not Tensor:
             raise TypeError(

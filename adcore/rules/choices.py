@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _core
 from . import primitives
+from .masks import Mask
 from .primitives import as_array, axis_of, values
 from .shapes import ravel, take_along_axis
 from .table import Dual, Tensor, array_function, functions, refuse
@@ -25,7 +26,16 @@ def where(condition, a=None, b=None):
     """
     if a is None and b is None:
         return np.nonzero(values(condition))
-    return _core.apply("where", values(condition), a, b)
+    return _core.apply("where", _chooser(condition), a, b)
+
+
+def _chooser(condition):
+    """The numbers that choose: on the tape of a program they stay there."""
+    if type(condition) is Mask:
+        return condition.tensor
+    if type(condition) is Tensor and _core.is_compiling():
+        return condition
+    return values(condition)
 
 
 _core.add_methods({"where": lambda x, condition, other: where(condition, x, other)})

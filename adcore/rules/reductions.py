@@ -54,7 +54,7 @@ def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
         refuse("mean", dtype=dtype, out=out, **others)
     x = as_array(x)
     if axis is None:
-        return sum_axes(x, None, keepdims) / x.size
+        return sum_axes(x, None, keepdims) / math.prod(x.shape)
     axes = axes_of(axis, x.ndim)
     return sum_axes(x, axes, keepdims) / count(x, axes)
 
@@ -116,6 +116,8 @@ def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
     array([0., 0.])
     """
     distance, axes, count = _distances("std", x, axis, dtype, out, ddof, others)
+    if count == 0:
+        return sum_axes(distance * distance, axes, keepdims) / 0.0  # nan or inf, as in NumPy
     return _two_norm(distance / math.sqrt(count), axes, keepdims)  # so that std**2 is var
 
 
@@ -368,10 +370,10 @@ def _vector_norm(x, order, axes, keepdims):
     if order == -math.inf:
         return min(size, axes, None, keepdims)
     if order == 0:
-        return _core.tensor(np.sum(values(x) != 0, axis=axes, keepdims=keepdims).astype(float))
+        return sum_axes(_core.apply("nonzero", x), axes, keepdims)
     total = sum_axes(size**order, axes, keepdims)
-    zero = np.equal(values(total), 0)
-    if not zero.any():
+    zero = _core.apply("equal", total, 0.0)
+    if not _core.is_compiling() and not np.any(values(zero)):
         return total ** (1 / order)
     # As for the 2-norm: a first derivative of 0, none of second order.
     at_zero = _two_norm(x, axes, keepdims)

@@ -23,27 +23,43 @@ def reshape(x, shape, order="C", *, copy=None):
     >>> adcore.jacobian(lambda x: adcore.reshape(x, (2, 1)))(np.ones(2)).shape
     (2, 1, 2)
     """
-    if order != "C" or copy is not None:
-        refuse("reshape", order=order, copy=copy)
+    if copy is not None:
+        refuse("reshape", copy=copy)
+    x = as_array(x)
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    return primitives.reshape(as_array(x), shape)
+    if _by_columns("reshape", x, order):
+        return transpose(primitives.reshape(transpose(x), shape[::-1]))
+    return primitives.reshape(x, shape)
 
 
-def _reshape_method(x, *shape):
-    """The same elements in another shape; one length may be -1."""
-    return reshape(x, shape[0] if len(shape) == 1 else shape)
+def _by_columns(name, x, order):
+    """Whether `order` is Fortran's; "A" and "K" ask for the order in memory, tensors have none."""
+    if order == "F" or order == "C" or (order in ("A", "K") and x.ndim < 2):
+        return order == "F"
+    raise ValueError(f"{name} of a tensor takes the orders 'C' and 'F', got {order!r}")
 
 
 def _transpose_method(x, *axes):
-    """The dimensions in another order, reversed if none is given."""
-    return transpose(
-        x, (axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes) or None
-    )
+    """The dimensions in another order, reversed if none is given.
+
+    Two axes of a tensor that does not have two dimensions are exchanged, as torch does.
+    """
+    if len(axes) == 1 and not isinstance(axes[0], int):
+        return transpose(x, axes[0])
+    if len(axes) == 2:
+        if x.ndim != 2:
+            return swapaxes(x, *axes)
+        if axes_of(axes, 2) == (0, 1):
+            raise ShapeError(
+                f"x.transpose{axes} of a matrix is x itself in NumPy and the transpose in torch; "
+                f"write x.T, x.swapaxes{axes}, or x.transpose({axes}) for NumPy's meaning"
+            )
+    return transpose(x, axes or None)
 
 
 @array_function(np.ravel, method="ravel")
 def ravel(x, order="C"):
-    """The elements in one dimension, row by row.
+    """The elements in one dimension, row by row, or column by column if `order` is "F".
 
     Examples
     --------
@@ -51,9 +67,8 @@ def ravel(x, order="C"):
     array([[0., 0.],
            [6., 0.]])
     """
-    if order not in ("C", "K", "A"):
-        refuse("ravel", order=order)
-    return primitives.reshape(as_array(x), (-1,))
+    x = as_array(x)
+    return primitives.reshape(transpose(x) if _by_columns("ravel", x, order) else x, (-1,))
 
 
 @array_function(np.transpose, np.permute_dims)
@@ -71,7 +86,7 @@ def transpose(x, axes=None):
     return primitives.transpose(x, axes)
 
 
-_core.add_methods({"flatten": ravel, "reshape": _reshape_method, "transpose": _transpose_method})
+_core.add_methods({"flatten": ravel, "transpose": _transpose_method})
 
 
 @array_function(np.moveaxis)
@@ -635,7 +650,7 @@ def delete(x, which, axis=None):
     return take(x, np.delete(np.arange(n), which), axis)
 
 
-@array_function(np.repeat, method="repeat")
+@array_function(np.repeat)
 def repeat(x, repeats, axis=None):
     """Each element, or each part along `axis`, `repeats` times.
 
@@ -649,6 +664,19 @@ def repeat(x, repeats, axis=None):
         x, axis = primitives.reshape(x, (-1,)), 0
     n = x.shape[axis_of(axis, x.ndim)]
     return take(x, np.repeat(np.arange(n), repeats), axis)
+
+
+def _repeat_method(x, *repeats, axis=None):
+    """Each element, or each part along `axis`, so many times, as NumPy does."""
+    if len(repeats) != 1:
+        raise ShapeError(
+            f"x.repeat{repeats} means two things: write x.tile{repeats} to repeat the whole, as "
+            f"torch does, or x.repeat(n, axis=...) to repeat each part, as NumPy does"
+        )
+    return repeat(x, repeats[0], axis)
+
+
+_core.add_methods({"repeat": _repeat_method})
 
 
 @array_function(np.tile)

@@ -1,12 +1,15 @@
 """NumPy's ufuncs on tensors: those without a row in the op table, and the methods of ufuncs."""
 
+import math
+import operator
+
 import numpy as np
 
 from .. import _core, ops
 from ..errors import NotDifferentiableError
 from . import products, reductions
 from .choices import stripped
-from .primitives import as_array, axis_of, reshape, sum_axes, values
+from .primitives import as_array, axis_of, reshape, sum_axes
 from .table import refuse
 
 # Results that do not vary with the arguments: plain arrays.
@@ -17,18 +20,28 @@ CONSTANT = {
 }
 
 
+# The same while a program is recorded: as masks, which vary.
+_TRUTHS = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "isnan": lambda x: x != x,  # of nan alone
+    "isinf": lambda x: abs(x) == np.inf,
+    "isfinite": lambda x: abs(x) < np.inf,
+}
+
+
 def _heaviside(x, at_zero):
-    numbers = values(x)
-    step = _core.apply("where", np.equal(numbers, 0), at_zero, np.greater(numbers, 0) * 1.0)
-    return _core.apply("where", np.isnan(numbers), np.nan, step)
-
-
-def _floor_divide(x, z):
-    return _core.apply("floor", _core.apply("div", x, z))
+    step = _core.apply("less", 0.0, x)
+    step = _core.apply("where", _core.apply("equal", x, 0.0), at_zero, step)
+    return _core.apply("where", _core.apply("not_equal", x, x), np.nan, step)
 
 
 def _divmod(x, z):
-    return _floor_divide(x, z), _core.apply("remainder", x, z)
+    return ops.floor_divide(x, z), ops.remainder(x, z)
 
 
 def _modf(x):
@@ -54,7 +67,6 @@ COMPOSED = {
     "degrees": ops.rad2deg,
     "power": lambda x, z: x**z,
     "float_power": lambda x, z: x**z,
-    "floor_divide": _floor_divide,
     "divmod": _divmod,
     "modf": _modf,
     "heaviside": _heaviside,
@@ -71,6 +83,12 @@ _REDUCE = {
     "maximum": reductions.max,
     "minimum": reductions.min,
 }
+# Other associative and commutative ufuncs with what they make of nothing.
+_COMBINE = {
+    "logaddexp": (ops.logaddexp, -math.inf),
+    "logaddexp2": (ops.logaddexp2, -math.inf),
+    "hypot": (ops.hypot, 0.0),
+}
 _ACCUMULATE = {
     "add": lambda a, b: a + b,
     "multiply": lambda a, b: a * b,
@@ -80,7 +98,11 @@ _ACCUMULATE = {
 
 
 def _reduce(ufunc, x, axis=0, dtype=None, out=None, keepdims=False, **others):
-    rule = _REDUCE[ufunc.__name__]
+    name = ufunc.__name__
+    if name in _COMBINE:
+        refuse(f"numpy.{name}.reduce", dtype=dtype, out=out, **others)
+        return reductions.reduce_by(*_COMBINE[name], as_array(x), axis, keepdims)
+    rule = _REDUCE[name]
     if dtype is not None:
         others["dtype"] = dtype
     return rule(x, axis=axis, out=out, keepdims=keepdims, **others)
@@ -112,9 +134,11 @@ def array_ufunc(ufunc, method, inputs, kwargs):
         raise NotDifferentiableError(
             f"{name} of a tensor does not take where=; choose with adcore.where(mask, a, b)"
         )
+    if name in CONSTANT and method == "__call__" and _core.is_compiling() and name in _TRUTHS:
+        return _TRUTHS[name](*inputs)
     if name in CONSTANT:
         return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
-    if method == "reduce" and name in _REDUCE:
+    if method == "reduce" and (name in _REDUCE or name in _COMBINE):
         return _reduce(ufunc, *inputs, **kwargs)
     if method == "accumulate" and name in _ACCUMULATE:
         return _accumulate(ufunc, *inputs, **kwargs)

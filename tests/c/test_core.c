@@ -76,6 +76,16 @@ static double number(struct ad_view a)
     return x;
 }
 
+static double element(struct ad_view view, int64_t i)
+{
+    double *values = malloc((size_t)(ad_view_size(&view) + 1) * sizeof *values), x;
+
+    ad_view_read(&view, tape->value, values);
+    x = values[i];
+    free(values);
+    return x;
+}
+
 /* Take all instructions back: nothing has a handle here. */
 static void clear(void)
 {
@@ -513,6 +523,39 @@ static void test_compaction_of_shared_constants(void)
     clear();
 }
 
+/* A part of a list lets go of the whole: as slots if one instruction produced them in a row. */
+static void test_narrow(void)
+{
+    struct ad_view x = vector(4, (double[]){1, 2, 3, 4}), y = vector(2, (double[]){5, 6}), list = x;
+    struct ad_list *whole;
+
+    ad_view_hold(&list);
+    CHECK(ad_view_pick(&list, &tape->lists, (int64_t[]){3, 1, 2, 3, 0, 0}, 6), "a list");
+    whole = list.in.list;
+    whole->slot[4] =
+        (int32_t)y.base; /* 4 2 3 4 5 1: the last slot of x is next to the first of y */
+    for (int way = 0; way < 5; way++) {
+        static const int start[] = {1, 0, 3, 1, 0}, n[] = {3, 3, 2, 0, 6};
+        static const double want[][6] = {{2, 3, 4}, {4, 2, 3}, {4, 5}, {0}, {4, 2, 3, 4, 5, 1}};
+        struct ad_view part = slice(list, start[way], n[way], 1);
+
+        ad_view_hold(&part);
+        if (way == 1) {
+            fail_in = 0;
+            CHECK(!ad_tape_narrow(tape, &part) && part.in.list == whole, "no memory");
+            fail_in = -1;
+        }
+        CHECK(ad_tape_narrow(tape, &part), "way %d", way);
+        CHECK((part.place == AD_SLOTS) == (way == 0), "way %d: slots", way);
+        CHECK((whole->refs > 1) == (way > 2), "way %d: %d references", way, (int)whole->refs);
+        for (int i = 0; i < n[way]; i++)
+            CHECK(element(part, i) == want[way][i], "way %d: %g", way, element(part, i));
+        ad_view_drop(&part);
+    }
+    ad_view_drop(&list);
+    clear();
+}
+
 static void test_orphan(void)
 {
     struct ad_tape *main_tape = tape;
@@ -608,16 +651,6 @@ static void test_ties(void)
 }
 
 /* ---- emission ---- */
-
-static double element(struct ad_view view, int64_t i)
-{
-    double *values = malloc((size_t)(ad_view_size(&view) + 1) * sizeof *values), x;
-
-    ad_view_read(&view, tape->value, values);
-    x = values[i];
-    free(values);
-    return x;
-}
 
 /* Tangents where inputs of one instruction have seeds of their own, or none. */
 static void test_ragged_seeds(void)
@@ -856,6 +889,7 @@ int main(void)
     test_producer();
     test_reclaim();
     test_compaction_of_shared_constants();
+    test_narrow();
     test_orphan();
     test_tape_without_memory();
     test_zero_adjoints();

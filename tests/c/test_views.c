@@ -220,6 +220,37 @@ static void test_shapes(void)
           n_contiguous);
 }
 
+/* Where the elements are, and a list of them alone, against the definition. */
+static void test_positions(void)
+{
+    struct rng rng = {4};
+
+    for (int round = 0; round < 2000; round++) {
+        struct ad_view view = random_view(&rng, 3000);
+        int64_t size = ad_view_size(&view), *at = malloc((size_t)(size + 1) * sizeof *at);
+        struct ad_list *lists = NULL;
+        struct ad_view part = view;
+
+        check_clear();
+        note_view(&view);
+        ad_view_positions(&view, at);
+        for (int64_t i = 0; i < size; i++)
+            CHECK(at[i] == place_of(&view, i), "position %" PRId64, i);
+        part.place = AD_LIST;
+        part.in.list = ad_list_new(&lists, 3000);
+        CHECK(part.in.list != NULL, "a list");
+        for (int i = 0; i < 3000; i++)
+            part.in.list->slot[i] = 7 - i;
+        CHECK(ad_view_narrow(&part, &lists), "a narrow list");
+        CHECK(lists == part.in.list && !lists->next && lists->n == size, "the only list");
+        CHECK(ad_view_is_contiguous(&part) && part.base == 0, "in C order");
+        for (int64_t i = 0; i < size; i++)
+            CHECK(lists->slot[i] == 7 - at[i], "slot of element %" PRId64, i);
+        ad_view_drop(&part);
+        free(at);
+    }
+}
+
 static void test_broadcast(void)
 {
     struct ad_view a = ad_view_slots(0, 2, (int64_t[]){3, 1}),
@@ -243,6 +274,7 @@ int main(void)
     test_table();
     test_tiles();
     test_shapes();
+    test_positions();
     test_broadcast();
     CHECK(n_live == 0, "%ld blocks are left", n_live);
     printf("views and tiles: ok\n");
