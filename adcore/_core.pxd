@@ -277,6 +277,7 @@ cdef extern from "ad_program.h" nogil:
         ad_guard *guards
         ad_origin *origins
         int n_inputs, n_outputs, n_guards, n_origins
+    bint ad_program_needs_values(const ad_program *program)
     ad_program *ad_program_new()
     void ad_program_free(ad_program *program)
     ad_status ad_program_add_input(ad_program *program, int ndim, const int64_t *shape,
@@ -306,12 +307,49 @@ cdef extern from "ad_io.h" nogil:
                          ad_fault *fault)
 
 
-cdef extern from "ad_rewrite.h" nogil:
+cdef extern from "ad_optimise.h" nogil:
+    struct ad_pass_size:
+        int32_t instructions
+        int32_t slots
+    struct ad_pass_row:
+        const char *name
+        ad_pass_size before
+        ad_pass_size after
+    enum:
+        AD_N_SCALAR_REASONS
+    struct ad_reroll_report:
+        int64_t rolled
+        int64_t vectors
+        int64_t lists
+        int64_t left[3]
+    struct ad_pass_report:
+        int n_passes
+        ad_pass_row passes[16]
+        ad_reroll_report reroll
+    const char *ad_scalar_reason_text(int reason)
     ad_status ad_pass_dead(const ad_program *source, ad_program **to)
+    ad_status ad_optimise(const ad_program *source, bint reassociate, ad_program **to,
+                          ad_pass_report *report)
 
 
 cdef extern from "ad_derive.h" nogil:
-    ad_status ad_derive_reverse(const ad_program *source, int n_wanted, const int *wanted, bint ones,
+    ad_status ad_derive_reverse(const ad_program *source, int n_wanted, const int *wanted,
+                                bint ones, bint keep, ad_program **to)
+    ad_status ad_derive_forward(const ad_program *source, int n_wanted, const int *wanted,
                                 bint keep, ad_program **to)
-    ad_status ad_derive_forward(const ad_program *source, int n_wanted, const int *wanted, bint keep,
-                                ad_program **to)
+
+
+cdef extern from "ad_run.h" nogil:
+    struct ad_plan:
+        int64_t n_frame, n_steps, n_words, n_moves
+    struct ad_frame:
+        pass
+    ad_status ad_plan_new(const ad_program *program, ad_plan **plan)
+    void ad_plan_free(ad_plan *plan)
+    int64_t ad_plan_bytes(const ad_plan *plan)
+    int64_t ad_plan_frame_bytes(const ad_plan *plan)
+    ad_frame *ad_frame_new(const ad_plan *plan)
+    void ad_frame_free(ad_frame *frame)
+    ad_status ad_run(const ad_plan *plan, ad_frame *frame, const double *const *inputs,
+                     double *const *outputs, int *failed)
+    void ad_frame_outcome(const ad_plan *plan, const ad_frame *frame, int guard, double *out)

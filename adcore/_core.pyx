@@ -8,7 +8,7 @@ checked, the core is called, and its status becomes an exception; no formula liv
 cimport cython
 cimport numpy as cnp
 from cpython.bool cimport PyBool_Check
-from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check, PyFloat_CheckExact
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -29,8 +29,8 @@ cnp.import_array()
 cdef extern from *:
     """
     #include "ad_program.h"
-    /* Each thread has a tape of its own, and may have turned recording off.  While a program is being
-     * recorded the tape is the program's. */
+    /* Each thread has a tape of its own, and may have turned recording off.  While a program is
+     * being recorded the tape is the program's. */
     struct ad_local_state { struct ad_tape *tape; int off; struct ad_program *program; };
     #if defined(_MSC_VER)
     static __declspec(thread) struct ad_local_state ad_local;

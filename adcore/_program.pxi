@@ -127,6 +127,11 @@ cdef Tensor tensor_of_input(ad_program *program, int k):
     return t
 
 
+cdef enum:
+    MOST_FRAMES = 8         # kept for the next run; more are made where more threads run at a time
+    MUCH_WORK = 20000       # bytes of a plan and a frame from which on other threads may run too
+
+
 cdef class Program:
     """A recording: arrays in, arrays out, and the guards that say whether they count.
 
@@ -134,21 +139,66 @@ cdef class Program:
     """
 
     cdef ad_program *program
+    cdef ad_pass_report report
+    cdef bint reassociate
+    cdef ad_plan *plan                  # made at the first run
+    cdef ad_frame *spare[MOST_FRAMES]   # frames that no run uses at the moment
+    cdef int n_spare
+    cdef bint alone                     # a run is so short that it keeps the GIL
     cdef object lock
     cdef readonly list input_shapes     # one tuple per input
     cdef readonly list output_shapes
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
 
     def __dealloc__(self):
+        while self.n_spare > 0:
+            self.n_spare -= 1
+            ad_frame_free(self.spare[self.n_spare])
+        ad_plan_free(self.plan)
         ad_program_free(self.program)
 
-    cdef int take(self, ad_program *program) except -1:
-        """Own a C program from here on."""
-        self.program = program
+    cdef int make_plan(self) except -1:
+        cdef ad_plan *plan = NULL
+        with self.lock:
+            if self.plan == NULL:
+                check(ad_plan_new(self.program, &plan))
+                self.alone = ad_plan_bytes(plan) + ad_plan_frame_bytes(plan) < MUCH_WORK
+                self.plan = plan
+        return 0
+
+    cdef ad_frame *take_frame(self) except NULL:
+        cdef ad_frame *frame
+        if self.plan == NULL:
+            self.make_plan()
+        if self.n_spare > 0:
+            self.n_spare -= 1
+            return self.spare[self.n_spare]
+        frame = ad_frame_new(self.plan)
+        if frame == NULL:
+            raise MemoryError("no memory to run a program")
+        return frame
+
+    cdef void give_frame(self, ad_frame *frame) noexcept:
+        if self.n_spare < MOST_FRAMES:
+            self.spare[self.n_spare] = frame
+            self.n_spare += 1
+        else:
+            ad_frame_free(frame)
+
+    cdef int take(self, ad_program *raw, bint reassociate) except -1:
+        """Own a C program from here on, once it is optimised; frees the other."""
+        cdef int k
         self.known = {}
         self.lock = __import__("threading").Lock()
-        self.input_shapes = [view_shape(&program.inputs[k]) for k in range(program.n_inputs)]
-        self.output_shapes = [view_shape(&program.outputs[k]) for k in range(program.n_outputs)]
+        self.reassociate = reassociate
+        try:
+            check(ad_optimise(raw, reassociate, &self.program, &self.report))
+        finally:
+            ad_program_free(raw)
+        self.input_shapes = [view_shape(&self.program.inputs[k])
+                             for k in range(self.program.n_inputs)]
+        self.output_shapes = [view_shape(&self.program.outputs[k])
+                              for k in range(self.program.n_outputs)]
         return 0
 
     def run(self, list inputs, list outputs):
@@ -156,26 +206,35 @@ cdef class Program:
 
         Both are lists of C-contiguous float64 arrays of the program's shapes.
         """
-        cdef const double **given = <const double **>PyMem_Malloc(
-            (len(inputs) + len(outputs) + 1) * sizeof(double *))
-        cdef double **found = <double **>given + len(inputs)
+        cdef const double *few[16]
+        cdef const double **given = few
+        cdef double **found
+        cdef ad_frame *frame = self.take_frame()
         cdef int failed = -1
         cdef ad_status status
-        cdef Py_ssize_t k
-        if given == NULL:
-            raise MemoryError("no memory to run a program")
+        cdef Py_ssize_t k, n = len(inputs), m = len(outputs)
+        if n + m > 16:
+            given = <const double **>PyMem_Malloc((n + m) * sizeof(double *))
+            if given == NULL:
+                self.give_frame(frame)
+                raise MemoryError("no memory to run a program")
+        found = <double **>given + n
         try:
-            for k in range(len(inputs)):
+            for k in range(n):
                 given[k] = <const double *>cnp.PyArray_DATA(<cnp.ndarray?>inputs[k])
-            for k in range(len(outputs)):
+            for k in range(m):
                 found[k] = <double *>cnp.PyArray_DATA(<cnp.ndarray?>outputs[k])
-            with self.lock:
+            if self.alone:
+                status = ad_run(self.plan, frame, given, found, &failed)
+            else:
                 with nogil:
-                    status = ad_program_replay(self.program, given, found, &failed)
-                check(status)
-                return failed, None if failed < 0 else self.outcome(failed)
+                    status = ad_run(self.plan, frame, given, found, &failed)
+            check(status)
+            return failed, None if failed < 0 else self.outcome(frame, failed)
         finally:
-            PyMem_Free(given)
+            self.give_frame(frame)
+            if given != few:
+                PyMem_Free(given)
 
     def derived(self, str kind, tuple wanted):
         """The program of a derivative with respect to the wanted inputs; made when first asked for.
@@ -202,7 +261,6 @@ cdef class Program:
         cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
         cdef int n = len(wanted)
         cdef ad_program *raw = NULL
-        cdef ad_program *lean = NULL
         cdef Program out = Program.__new__(Program)
         if kind in ("jvp", "value_and_jvp"):
             check(ad_derive_forward(self.program, n, w, kind != "jvp", &raw))
@@ -211,18 +269,13 @@ cdef class Program:
                                     &raw))
         else:
             raise ValueError(f"no derivative is called {kind!r}")
-        try:
-            check(ad_pass_dead(raw, &lean))
-        finally:
-            ad_program_free(raw)
-        out.take(lean)
+        out.take(raw, self.reassociate)
         return out
 
-    cdef object outcome(self, int k):
-        """The numbers that guard k saw in the last run, as bytes."""
-        cdef ad_guard *guard = &self.program.guards[k]
-        cdef cnp.ndarray out = np.empty(guard.n)
-        ad_view_read(&guard.view, self.program.tape.value, <double *>cnp.PyArray_DATA(out))
+    cdef object outcome(self, ad_frame *frame, int k):
+        """The numbers that guard k saw in a run, as bytes."""
+        cdef cnp.ndarray out = np.empty(self.program.guards[k].n)
+        ad_frame_outcome(self.plan, frame, k, <double *>cnp.PyArray_DATA(out))
         return out.tobytes()
 
     @property
@@ -248,7 +301,167 @@ cdef class Program:
                 self.program.origins[j].function.decode())
 
 
-def record_program(function, list inputs):
+# ---- short calls ----
+
+
+cdef enum:
+    MOST_ARGS = 8
+    MOST_RESULTS = 8
+
+
+cdef class Entry:
+    """A way in for the commonest calls: floats and arrays, of the shapes of the call before.
+
+    Any other call, and one for which the program does not hold, goes to `slow`.
+    """
+
+    cdef object slow
+    cdef Program program
+    cdef bint valued            # the first result is the value: (value, others...)
+    cdef int n_args, n_results
+    cdef int ndim[MOST_ARGS]    # -1: a float
+    cdef cnp.npy_intp *dims[MOST_ARGS]
+    cdef int result_ndim[MOST_RESULTS]
+    cdef cnp.npy_intp *result_dims[MOST_RESULTS]
+    cdef cnp.npy_intp room[2 * MOST_ARGS * MOST_RESULTS]
+
+    def __init__(self, slow):
+        self.slow = slow
+
+    def prime(self, Program program, list kinds, bint valued):
+        """Let calls with arguments of these kinds, "float" or a shape, run the program."""
+        cdef int i, d, at = 0
+        self.program = None
+        shapes = [*kinds, *program.output_shapes]
+        if len(kinds) > MOST_ARGS or len(program.output_shapes) > MOST_RESULTS \
+                or sum([len(s) for s in shapes if s != "float"]) > 2 * MOST_ARGS * MOST_RESULTS:
+            return
+        self.n_args, self.n_results = len(kinds), len(program.output_shapes)
+        for i in range(self.n_args + self.n_results):
+            shape = shapes[i]
+            if i < self.n_args:
+                self.ndim[i] = -1 if shape == "float" else len(shape)
+                self.dims[i] = &self.room[at]
+            else:
+                self.result_ndim[i - self.n_args] = len(shape)
+                self.result_dims[i - self.n_args] = &self.room[at]
+            if shape != "float":
+                for d in range(len(shape)):
+                    self.room[at] = shape[d]
+                    at += 1
+        self.valued = valued
+        self.program = program
+
+    cdef object run(self, PyObject *const *args):
+        """The result, or None if these arguments are for `slow`."""
+        cdef const double *given[MOST_ARGS]
+        cdef double *found[MOST_RESULTS]
+        cdef double number[MOST_ARGS]
+        cdef double value[MOST_RESULTS]
+        cdef Program program = self.program
+        cdef cnp.ndarray array
+        cdef ad_frame *frame
+        cdef ad_status status
+        cdef int i, d, failed = -1
+        for i in range(self.n_args):
+            if self.ndim[i] < 0:
+                if not PyFloat_Check(<object>args[i]):
+                    return None
+                number[i] = PyFloat_AS_DOUBLE(<object>args[i])
+                given[i] = &number[i]
+                continue
+            if type(<object>args[i]) is not cnp.ndarray:
+                return None
+            array = <cnp.ndarray><object>args[i]
+            if cnp.PyArray_TYPE(array) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(array) \
+                    or cnp.PyArray_NDIM(array) != self.ndim[i]:
+                return None
+            for d in range(self.ndim[i]):
+                if cnp.PyArray_DIM(array, d) != self.dims[i][d]:
+                    return None
+            given[i] = <const double *>cnp.PyArray_DATA(array)
+        frame = program.take_frame()
+        out = []
+        for i in range(self.n_results):
+            if self.result_ndim[i] == 0:
+                found[i] = &value[i]
+            else:
+                array = cnp.PyArray_SimpleNew(self.result_ndim[i], self.result_dims[i],
+                                              cnp.NPY_DOUBLE)
+                found[i] = <double *>cnp.PyArray_DATA(array)
+                out.append(array)
+        if program.alone:
+            status = ad_run(program.plan, frame, given, found, &failed)
+        else:
+            with nogil:
+                status = ad_run(program.plan, frame, given, found, &failed)
+        program.give_frame(frame)
+        check(status)
+        if failed >= 0:
+            return None
+        if self.n_results == 1:
+            return value[0] if self.result_ndim[0] == 0 else array
+        if self.n_results == 2 and self.valued and self.result_ndim[1] > 0:
+            return value[0], array
+        arrays = iter(out)
+        return tuple([value[i] if self.result_ndim[i] == 0 else next(arrays)
+                      for i in range(self.n_results)])
+
+
+cdef object entry_called(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names):
+    """The C function behind grad and its like of a compiled function; self is the Entry."""
+    cdef Entry entry = <Entry><object>self
+    cdef Py_ssize_t i, n_names
+    if names == NULL and n == entry.n_args and entry.program is not None \
+            and ad_local.program == NULL:
+        result = entry.run(args)
+        if result is not None:
+            return result
+    n_names = 0 if names == NULL else len(<tuple>names)
+    return entry.slow(*[<object>args[i] for i in range(n)],
+                      **{(<tuple>names)[i]: <object>args[n + i] for i in range(n_names)})
+
+
+cdef extern from *:
+    """
+    typedef PyObject *(*ad_keyword_call)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+    static PyObject *ad_method_new(ad_keyword_call call, PyObject *self)
+    {
+        static PyMethodDef def = {"method of a compiled function", NULL,
+                                  METH_FASTCALL | METH_KEYWORDS, NULL};
+
+        def.ml_meth = (PyCFunction)(void (*)(void))call;
+        return PyCFunction_NewEx(&def, self, NULL);
+    }
+    """
+    ctypedef object (*ad_keyword_call)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *)
+    object ad_method_new(ad_keyword_call call, object self)
+
+
+def entry_function(Entry entry):
+    """A C function that is called as entry.slow is."""
+    return ad_method_new(<ad_keyword_call>entry_called, entry)
+
+
+cdef class Called:
+    """A base whose instances are called through the Entry that is given to it as `entry`."""
+
+    cdef public Entry entry
+
+    def __call__(self, *args, **kwargs):
+        cdef PyObject *items[MOST_ARGS]
+        cdef Py_ssize_t i, n = len(args)
+        if not kwargs and n == self.entry.n_args and self.entry.program is not None \
+                and ad_local.program == NULL:
+            for i in range(n):
+                items[i] = <PyObject *>args[i]
+            result = self.entry.run(items)
+            if result is not None:
+                return result
+        return self.entry.slow(*args, **kwargs)
+
+
+def record_program(function, list inputs, bint reassociate=True):
     """Run `function` on a tape of its own.
 
     Parameters
@@ -325,6 +538,7 @@ def record_program(function, list inputs):
         check(ad_pass_dead(program, &frozen))
     finally:
         ad_program_free(program)
+    frozen.tape.symbolic = not ad_program_needs_values(frozen)
     out = Program.__new__(Program)
-    out.take(frozen)
+    out.take(frozen, reassociate)
     return out, where

@@ -306,7 +306,7 @@ class _Paths:
             del self.used[old]
 
 
-class Compiled:
+class Compiled(_core.Called):
     """A function that is replayed in C: see compile()."""
 
     def __init__(self, f, reassociate, max_paths):
@@ -315,6 +315,12 @@ class Compiled:
         functools.update_wrapper(self, f, updated=())
         self._by_key = {}
         self._lock = threading.RLock()
+        self.entry = _core.Entry(self._call)
+        self._entries = {}
+        for name in ("grad", "value_and_grad", "hessian", "value_grad_and_hessian"):
+            method = getattr(type(self), "_" + name)
+            self._entries[name] = _core.Entry(functools.partial(method, self))
+            setattr(self, name, _core.entry_function(self._entries[name]))
 
     def __repr__(self):
         n = sum(len(paths.used) for paths in self._by_key.values())
@@ -337,7 +343,7 @@ class Compiled:
         for tree in arguments.trees:
             if type(tree) is _Floats:
                 marked[tree.at] = (arguments.inputs[tree.at], True)
-        program, where = _core.record_program(run, marked)
+        program, where = _core.record_program(run, marked, self.reassociate)
         where = [(varies, v if varies else _constant(self.name, v)) for varies, v in where]
         return _Path(self.name, program, where, found[0])
 
@@ -362,8 +368,8 @@ class Compiled:
         """(path, arrays of the outputs) of the path's program, or of derive(path).
 
         `more` are the inputs that the derivation adds.  The arrays are None if the result does not
-        vary, so that it has no derivative; the path is None if the function does not settle and must
-        be run by Python.
+        vary, so that it has no derivative; both are None if the function does not settle, so that
+        Python must run it.
         """
         paths = self._paths(arguments)
         if not paths.settled:
@@ -415,7 +421,7 @@ class Compiled:
 
     # -- values --
 
-    def __call__(self, *args, **kwargs):
+    def _call(self, *args, **kwargs):
         """The value, as f gives it."""
         if _core.is_compiling():
             return self.f(*args, **kwargs)  # part of what is being recorded
@@ -423,7 +429,17 @@ class Compiled:
         if arguments.traced:
             return _calls.call(_Call(self, arguments), arguments.inputs)
         path, arrays = self._replay(arguments)
-        return self._in_python(arguments) if path is None else path.output(arrays)
+        if path is None:
+            return self._in_python(arguments)
+        if path.where == [(True, 0)] and path.structure.key() is None:
+            self._prime(self.entry, arguments, path.program, False)
+        return path.output(arrays)
+
+    def _prime(self, entry, arguments, program, valued):
+        """Let further calls with arguments of this kind take the short way."""
+        if not arguments.names and all(type(tree) is _Leaf for tree in arguments.trees):
+            kinds = ["float" if k == () else k for k in arguments.key[2]]
+            entry.prime(program, kinds, valued)
 
     def _in_python(self, arguments):
         """The value, found by Python: of a function that does not settle."""
@@ -433,19 +449,19 @@ class Compiled:
 
     # -- derivatives --
 
-    def grad(self, *args, argnums=0, out=None, **kwargs):
+    def _grad(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.grad(f, argnums)(*args)."""
         return self._gradient("grad", argnums, args, kwargs, out)
 
-    def value_and_grad(self, *args, argnums=0, out=None, **kwargs):
+    def _value_and_grad(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.value_and_grad(f, argnums)(*args); `out` takes the gradient."""
         return self._gradient("value_and_grad", argnums, args, kwargs, out)
 
-    def hessian(self, *args, argnums=0, out=None, **kwargs):
+    def _hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.hessian(f, argnums)(*args)."""
         return self._hessian("hessian", argnums, args, kwargs, out)
 
-    def value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
+    def _value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.value_grad_and_hessian(f, argnums)(*args); `out` takes the Hessian."""
         return self._hessian("value_grad_and_hessian", argnums, args, kwargs, out)
 
@@ -457,6 +473,9 @@ class Compiled:
         path, arrays = self._replay(arguments, self._scalar("grad", transform, wanted))
         if path is None:
             return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+        if arrays is not None and argnums == 0:
+            program = path.program.derived(transform, wanted)
+            self._prime(self._entries[transform], arguments, program, True)
         value, arrays = self._value_apart(path, arrays, transform == "value_and_grad")
         if arrays is None:
             arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted]
@@ -473,6 +492,9 @@ class Compiled:
         path, arrays = self._replay(arguments, self._scalar("hessian", transform, wanted))
         if path is None:
             return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+        if arrays is not None and argnums == 0:
+            program = path.program.derived(transform, wanted)
+            self._prime(self._entries[transform], arguments, program, True)
         value, arrays = self._value_apart(path, arrays, all_of_it)
         shapes = [arguments.inputs[k].shape for k in wanted]
         if arrays is None:
@@ -742,9 +764,7 @@ class _Call:
     def push(self, leaves, output, saved, tangents):
         """Tangents of the output."""
         wanted = tuple(i for i, t in enumerate(tangents) if t is not None)
-        found = self._derived(
-            leaves, saved, "jvp", wanted, lambda _: [tangents[i] for i in wanted]
-        )
+        found = self._derived(leaves, saved, "jvp", wanted, lambda _: [tangents[i] for i in wanted])
         if found is None or self.chain:
             return [None] * len(flatten(output)[0]) if found is None else found
         path = saved or self._replay([_values_below(v) for v in leaves])[0]

@@ -116,9 +116,9 @@ static void compute_addto_pair(struct ad_tape *tape, const struct ad_view *from,
     int64_t size = ad_view_size(to);
     struct ad_span_room from_room, to_room;
 
-    if (size && to->place == AD_OWN && (to->ndim == 0 || to->stride[to->ndim - 1] == 0) &&
+    if (size > 1 && to->place == AD_OWN && to->stride[to->ndim - 1] == 0 &&
         (to->ndim < 2 || to->shape[to->ndim - 1] >= 16)) { /* rows that are summed up */
-        int64_t row = to->ndim ? to->shape[to->ndim - 1] : 1;
+        int64_t row = to->shape[to->ndim - 1];
 
         for (int64_t start = 0; start < size; start += row) {
             struct ad_span at = ad_span_of(to, dst, tape->value, start, 1, &to_room);

@@ -36,4 +36,12 @@ enum ad_status ad_derive_reverse(const struct ad_program *from, int n_wanted, co
 enum ad_status ad_derive_forward(const struct ad_program *from, int n_wanted, const int *wanted,
                                  bool keep, struct ad_program **to);
 
+/*
+ * ad_derive_forward_lanes() does so along 'lanes' directions at once, 1 or more: tangents, those that go
+ * in and those that come out, have a dimension of that length before their own.  Costs are those of
+ * ad_emit_forward_lanes().
+ */
+enum ad_status ad_derive_forward_lanes(const struct ad_program *from, int64_t lanes, int n_wanted,
+                                       const int *wanted, bool keep, struct ad_program **to);
+
 #endif

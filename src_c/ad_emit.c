@@ -1,4 +1,4 @@
-/* ad_emit.c -- the rows read as new instructions.
+/* ad_emit.c -- reverse: from the newest instruction to the oldest.
  *
  * Adjoints are never changed once recorded.  A scalar slot has the slot of its latest sum; an array
  * instruction gathers contributions (a view, and where in its result they go) until it is reached,
@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "ad_emit_algebra.h"
 
 enum { NONE = INT32_MIN };
 
@@ -22,145 +24,12 @@ struct emitter {
         end;           /* slots from low, instructions from first, up to end, all at the start */
     int32_t n_consts;  /* at the start */
     int32_t floor;     /* for ad_tape_leave() */
-    bool ragged;       /* forward: not all results of an input's instruction have a tangent, */
-                       /* or their tangents are not consecutive */
-    int32_t *latest;   /* reverse: adjoint of a slot; forward: its tangent; NONE */
+    int32_t *latest;   /* adjoint of a slot, or NONE */
     int64_t *parts_of; /* first part of each instruction, -1 for none */
     uint8_t *active;   /* slots that depend on an input */
     struct part *parts;
     int64_t n_parts, part_capacity;
 };
-
-/* ---- small algebra on views, with the identities that cost nothing ---- */
-
-static bool is_number(const struct ad_view *view, double c)
-{
-    return view->place == AD_NUMBER && view->in.number == c;
-}
-
-static enum ad_status apply(struct ad_tape *tape, enum ad_op op, double p,
-                            const struct ad_view *args, struct ad_view *result)
-{
-    const struct ad_view *pointers[AD_MAX_ARGS] = {args, args + 1, args + 2};
-
-    if (op == AD_OP_mul || op == AD_OP_mul0) {
-        if (is_number(&args[0], 0) || (op == AD_OP_mul && is_number(&args[1], 0))) {
-            *result = ad_view_number(0);
-            return AD_OK;
-        }
-        for (int i = 0; i < 2; i++)
-            if (is_number(&args[i], 1) && (args[1 - i].place == AD_NUMBER || args[i].ndim == 0)) {
-                *result = args[1 - i];
-                ad_view_hold(result);
-                return AD_OK;
-            }
-    }
-    if (op == AD_OP_add && (is_number(&args[0], 0) || is_number(&args[1], 0))) {
-        *result = args[is_number(&args[0], 0)];
-        ad_view_hold(result);
-        return AD_OK;
-    }
-    return ad_record_op(tape, op, p, pointers, result);
-}
-
-/* Piecewise constant weights times what moves, exactly 0 where a weight is. */
-static enum ad_status gate(struct ad_tape *tape, const struct ad_view *weights,
-                           const struct ad_view *moving, struct ad_view *result)
-{
-    struct ad_view args[AD_MAX_ARGS] = {*weights, *moving, ad_view_number(0)};
-
-    return apply(tape, AD_OP_gate, 0, args, result);
-}
-
-/* g times a partial of argument 'arg': see ad_push() and ad_op_cuts(). */
-static enum ad_status push(struct ad_tape *tape, enum ad_op op, int arg, const struct ad_view *g,
-                           const struct ad_view *partial, struct ad_view *result)
-{
-    struct ad_view args[AD_MAX_ARGS] = {*g, *partial, ad_view_number(0)};
-
-    if (is_number(partial, 0)) {
-        *result = ad_view_number(0);
-        return AD_OK;
-    }
-    if (is_number(partial, -1))
-        return apply(tape, AD_OP_neg, 0, args, result);
-    if (partial->place == AD_NUMBER)
-        return apply(tape, AD_OP_mul, 0, args, result);
-    if (ad_ops[op].curvature == AD_SELECT)
-        return gate(tape, partial, g, result);
-    if ((op == AD_OP_mul0 && arg == 1) || op == AD_OP_mul00)
-        return apply(tape, AD_OP_mul00, 0, args, result);
-    return apply(tape, AD_OP_mul0, 0, args, result);
-}
-
-/* The same for a tangent: see ad_flow(). */
-static enum ad_status push_tangent(struct ad_tape *tape, enum ad_op op, int arg,
-                                   const struct ad_view *tangent, const struct ad_view *partial,
-                                   struct ad_view *result)
-{
-    struct ad_view args[AD_MAX_ARGS] = {*tangent, *partial, ad_view_number(0)};
-
-    if (ad_ops[op].curvature == AD_POLE && partial->place != AD_NUMBER)
-        return apply(tape, AD_OP_flow, 0, args, result);
-    return push(tape, op, arg, tangent, partial, result);
-}
-
-/* The partial of 'op' with respect to argument 'arg' as views; the words are run on the tape. */
-static enum ad_status emit_partial(struct ad_tape *tape, enum ad_op op, int arg, double p,
-                                   const struct ad_view *a, const struct ad_view *y,
-                                   struct ad_view *result)
-{
-    struct ad_view stack[AD_MAX_WORDS + AD_MAX_ARGS];
-    enum ad_status status = AD_OK;
-    int top = 0;
-
-    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
-        struct ad_view *at = &stack[top];
-
-        if (word->op >= 0) {
-            int n = ad_ops[word->op].n_args;
-            struct ad_view value;
-
-            top -= n;
-            status = apply(tape, (enum ad_op)word->op, p + word->c, &stack[top], &value);
-            for (int i = 0; i < n; i++)
-                ad_view_drop(&stack[top + i]);
-            if (status) {
-                while (top > 0)
-                    ad_view_drop(&stack[--top]);
-                return status;
-            }
-            stack[top] = value;
-        } else if (word->op == AD_W_CONST) {
-            *at = ad_view_number(word->c);
-        } else if (word->op == AD_W_P) {
-            *at = ad_view_number(p);
-        } else {
-            *at = word->op == AD_W_Y ? *y : a[AD_W_X - word->op];
-            ad_view_hold(at);
-        }
-        top++;
-    }
-    *result = stack[0];
-    return AD_OK;
-}
-
-/* Give a view the shape; copies where strides cannot.  Consumes 'view'. */
-static enum ad_status reshaped(struct ad_tape *tape, struct ad_view *view, int ndim,
-                               const int64_t *shape)
-{
-    struct ad_view copy;
-    enum ad_status status;
-
-    if (ad_view_reshape(view, ndim, shape))
-        return AD_OK;
-    status = ad_record_copy(tape, view, &copy);
-    ad_view_drop(view);
-    *view = status ? ad_view_number(0) : copy;
-    if (!status)
-        ad_view_reshape(view, ndim, shape);
-    return status;
-}
 
 /* The elements of flat 'whole' (one dimension, or a number) that an AD_OWN view names. */
 static enum ad_status part_of(struct ad_tape *tape, const struct ad_view *whole,
@@ -202,15 +71,6 @@ static enum ad_status part_of(struct ad_tape *tape, const struct ad_view *whole,
     result->in.list = list;
     result->base = own->base;
     return AD_OK;
-}
-
-/* Operand views for words: constants as numbers, so that they fold and are not shared. */
-static void simplify(const struct ad_tape *tape, struct ad_view *view)
-{
-    if (view->place == AD_SLOTS && view->base < 0)
-        *view = ad_view_number(tape->value[view->base]);
-    else if (view->place == AD_NUMBER)
-        view->ndim = 0;
 }
 
 /* ---- state ---- */
@@ -264,25 +124,6 @@ static void emitter_end(struct emitter *e, enum ad_status status)
     free(e->parts);
 }
 
-/* Call EACH(j, slot) for the elements of a view of slots; constants have negative slots. */
-#define FOR_SLOTS(tape, view, EACH)                                                                \
-    do {                                                                                           \
-        struct ad_span_room for_room;                                                              \
-        int64_t for_size = ad_view_size(view);                                                     \
-        for (int64_t for_start = 0, for_n; for_start < for_size; for_start += for_n) {             \
-            for_n = ad_tile_size(view, for_size, for_start);                                       \
-            struct ad_span for_span =                                                              \
-                ad_span_of(view, 0, (tape)->value, for_start, for_n, &for_room);                   \
-            for (int64_t for_i = 0; for_i < for_n; for_i++) {                                      \
-                int32_t for_slot = for_span.kind == AD_SPAN_MANY  ? for_span.slots[for_i]          \
-                                   : for_span.kind == AD_SPAN_RUN ? for_span.slot + (int32_t)for_i \
-                                   : for_span.kind == AD_SPAN_ONE ? for_span.slot                  \
-                                                                  : NONE;                          \
-                EACH(for_start + for_i, for_slot);                                                 \
-            }                                                                                      \
-        }                                                                                          \
-    } while (0)
-
 static bool view_active(const struct emitter *e, const struct ad_view *view)
 {
     if (view->place == AD_SLOTS) { /* instructions are active as a whole */
@@ -307,7 +148,7 @@ static void mark_inputs(struct emitter *e, int n_inputs, const struct ad_view *i
 #define MARK(j, slot)                                                                              \
     if ((slot) >= e->low)                                                                          \
     e->active[(slot) - e->low] = 1
-        FOR_SLOTS(e->tape, &inputs[i], MARK);
+        AD_EACH_SLOT(e->tape, &inputs[i], MARK);
     }
 }
 
@@ -350,9 +191,9 @@ static enum ad_status add_scalar(struct emitter *e, int32_t slot, const struct a
 
     if (*latest != NONE) {
         args[1] = ad_view_slots(*latest, 0, NULL);
-        simplify(tape, &args[1]);
-        simplify(tape, &args[0]);
-        status = apply(tape, AD_OP_add, 0, args, &sum);
+        ad_emit_simplify(tape, &args[1]);
+        ad_emit_simplify(tape, &args[0]);
+        status = ad_emit_op(tape, AD_OP_add, 0, args, &sum);
         if (status)
             return status;
     } else {
@@ -444,7 +285,7 @@ static enum ad_status contribute(struct emitter *e, const struct ad_view *target
     struct ad_view from = *source, to;
     int32_t instr, low, high;
 
-    if (is_number(source, 0) || size == 0 || !view_active(e, target))
+    if (ad_is_number(source, 0) || size == 0 || !view_active(e, target))
         return AD_OK;
     ad_view_broadcast(&from, target->ndim, target->shape);
     if (size == 1 && target->place == AD_SLOTS && target->ndim == 0)
@@ -552,7 +393,7 @@ static enum ad_status adjoint_of(struct emitter *e, int32_t i, struct ad_view *g
     if (!ad_tape_is_array(tape, i)) {
         if (e->latest[tape->dst[i] - e->low] != NONE) {
             *g = ad_view_slots(e->latest[tape->dst[i] - e->low], 0, NULL);
-            simplify(tape, g);
+            ad_emit_simplify(tape, g);
         }
         return AD_OK;
     }
@@ -602,16 +443,16 @@ static enum ad_status reverse_words(struct emitter *e, int32_t i, enum ad_op op,
     (void)i;
     memcpy(targets, a, sizeof targets);
     for (int j = 0; j < info->n_args; j++)
-        simplify(tape, &a[j]);
+        ad_emit_simplify(tape, &a[j]);
     for (int j = 0; j < info->n_args && !status; j++) {
         struct ad_view partial, product;
 
         if (!view_active(e, &targets[j]))
             continue;
-        status = emit_partial(tape, op, j, p, a, y, &partial);
+        status = ad_emit_partial(tape, op, j, p, a, y, &partial);
         if (status)
             return status;
-        status = push(tape, op, j, g, &partial, &product);
+        status = ad_emit_push(tape, op, j, g, &partial, &product);
         ad_view_drop(&partial);
         if (status)
             return status;
@@ -629,7 +470,7 @@ static enum ad_status reverse_addto(struct emitter *e, int32_t i, const struct a
     enum ad_status status;
 
     ad_view_hold(&flat);
-    status = reshaped(tape, &flat, 1, &size);
+    status = ad_emit_reshaped(tape, &flat, 1, &size);
     for (int64_t v = 0; v < n && !status; v += 2) {
         const int64_t *block = tape->aux + tape->a[i]; /* recording may move it */
 
@@ -673,7 +514,7 @@ static enum ad_status reverse_matmul(struct emitter *e, int32_t i, const struct 
     ad_view_hold(&shaped);
     if (shaped.place == AD_NUMBER)
         ad_view_broadcast(&shaped, ndim, shape);
-    status = reshaped(tape, &shaped, ndim, shape);
+    status = ad_emit_reshaped(tape, &shaped, ndim, shape);
     for (int side = 0; side < 2 && !status; side++) {
         struct ad_view other = swapped(&views[1 - side]);
 
@@ -686,39 +527,6 @@ static enum ad_status reverse_matmul(struct emitter *e, int32_t i, const struct 
     }
     ad_view_drop(&shaped);
     return status;
-}
-
-/* What the elements x of a row contribute to its result y, in the shape of x: for an extremum
- * equal(x, y) over the number of ties, for a norm x / y, and 0 at zero. */
-static enum ad_status row_weights(struct ad_tape *tape, int32_t i, const struct ad_view *from,
-                                  struct ad_view *weights)
-{
-    struct ad_view args[AD_MAX_ARGS] = {*from, ad_view_number(0), ad_view_number(0)}, equal, count;
-    enum ad_status status;
-
-    args[1] = ad_view_slots(tape->dst[i], from->ndim - 1, from->shape);
-    args[1].shape[args[1].ndim] = 1;
-    args[1].stride[args[1].ndim++] = 0;
-    ad_view_broadcast(&args[1], from->ndim, from->shape);
-    if (ad_tape_code(tape, i) == AD_NORM)
-        return apply(tape, AD_OP_div0, 0, args, weights);
-    status = apply(tape, AD_OP_equal, 0, args, &equal);
-    if (!status)
-        status = ad_record_sum(tape, &equal, 1u << (from->ndim - 1), &count);
-    args[0] = equal;
-    args[1] = count;
-    return status ? status : apply(tape, AD_OP_div, 0, args, weights);
-}
-
-/* Weights times what moves through row instruction i. */
-static enum ad_status weigh(struct ad_tape *tape, int32_t i, const struct ad_view *weights,
-                            const struct ad_view *moving, struct ad_view *result)
-{
-    struct ad_view args[AD_MAX_ARGS] = {*moving, *weights, ad_view_number(0)};
-
-    if (ad_tape_code(tape, i) == AD_NORM)
-        return apply(tape, AD_OP_mul0, 0, args, result);
-    return gate(tape, weights, moving, result);
 }
 
 static enum ad_status reverse_along(struct emitter *e, int32_t i, const struct ad_view *g)
@@ -736,7 +544,7 @@ static enum ad_status reverse_along(struct emitter *e, int32_t i, const struct a
     if (code == AD_CUMSUM) {
         if (shaped.place == AD_NUMBER)
             ad_view_broadcast(&shaped, from.ndim, from.shape);
-        status = reshaped(tape, &shaped, from.ndim, from.shape);
+        status = ad_emit_reshaped(tape, &shaped, from.ndim, from.shape);
         if (!status)
             status = ad_record_along(tape, AD_CUMSUM, &shaped, !extra, &moved);
     } else {
@@ -744,11 +552,12 @@ static enum ad_status reverse_along(struct emitter *e, int32_t i, const struct a
 
         memcpy(shape, from.shape, sizeof shape);
         shape[from.ndim - 1] = 1;
-        status = shaped.place == AD_NUMBER ? AD_OK : reshaped(tape, &shaped, from.ndim, shape);
+        status =
+            shaped.place == AD_NUMBER ? AD_OK : ad_emit_reshaped(tape, &shaped, from.ndim, shape);
         if (!status)
-            status = row_weights(tape, i, &from, &weights);
+            status = ad_emit_row_weights(tape, i, &from, &weights);
         if (!status)
-            status = weigh(tape, i, &weights, &shaped, &moved);
+            status = ad_emit_weigh(tape, i, &weights, &shaped, &moved);
     }
     ad_view_drop(&shaped);
     if (status)
@@ -770,7 +579,7 @@ static enum ad_status reverse_call(struct emitter *e, int32_t i, const struct ad
     if (!views)
         return AD_NO_MEMORY;
     ad_view_hold(&flat);
-    status = reshaped(tape, &flat, 1, &size);
+    status = ad_emit_reshaped(tape, &flat, 1, &size);
     if (!status && flat.place == AD_NUMBER)
         ad_view_broadcast(&flat, 1, &size);
     ad_tape_views(tape, i, views, n);
@@ -798,7 +607,7 @@ static enum ad_status reverse_instr(struct emitter *e, int32_t i)
     if (code == AD_INPUT || ad_tape_length(tape, i) == 0 || !e->active[tape->dst[i] - e->low])
         return AD_OK;
     status = adjoint_of(e, i, &g);
-    if (status || is_number(&g, 0))
+    if (status || ad_is_number(&g, 0))
         return status;
     if (!ad_tape_is_array(tape, i)) {
         a[0] = ad_view_slots(tape->a[i], 0, NULL);
@@ -820,7 +629,7 @@ static enum ad_status reverse_instr(struct emitter *e, int32_t i)
     y = ad_view_slots(tape->dst[i], a[0].ndim, a[0].shape);
     ad_view_hold(&g);
     if (g.place != AD_NUMBER)
-        status = reshaped(tape, &g, y.ndim, y.shape);
+        status = ad_emit_reshaped(tape, &g, y.ndim, y.shape);
     else
         g.ndim = 0;
     if (!status)
@@ -846,11 +655,11 @@ static enum ad_status input_adjoint(struct emitter *e, const struct ad_view *inp
         int32_t i = ad_tape_producer(tape, low);
 
         status = adjoint_of(e, i, &g);
-        if (status || is_number(&g, 0))
+        if (status || ad_is_number(&g, 0))
             return status;
         size = ad_tape_is_array(tape, i) ? tape->aux[tape->a[i] + 2] : 1;
         ad_view_hold(&g);
-        status = g.place == AD_NUMBER ? AD_OK : reshaped(tape, &g, 1, &size);
+        status = g.place == AD_NUMBER ? AD_OK : ad_emit_reshaped(tape, &g, 1, &size);
         own.place = AD_OWN;
         own.base -= tape->dst[i];
         if (!status)
@@ -866,7 +675,7 @@ static enum ad_status input_adjoint(struct emitter *e, const struct ad_view *inp
     for (int64_t j = 0; j < n; j++)
         list->slot[j] = NONE;
 #define COLLECT(j, found) list->slot[at++] = (found) + 0 * (int32_t)(j)
-    FOR_SLOTS(tape, input, COLLECT);
+    AD_EACH_SLOT(tape, input, COLLECT);
     for (int64_t j = 0; j < n; j++) {
         int32_t slot = list->slot[j], i;
         double c = 0;
@@ -880,7 +689,7 @@ static enum ad_status input_adjoint(struct emitter *e, const struct ad_view *inp
             size = ad_tape_is_array(tape, i) ? tape->aux[tape->a[i] + 2] : 1;
             if (!status && g.place != AD_NUMBER) {
                 ad_view_hold(&g);
-                status = reshaped(tape, &g, 1, &size);
+                status = ad_emit_reshaped(tape, &g, 1, &size);
                 position.place = AD_OWN;
                 position.base = slot - tape->dst[i];
                 if (!status)
@@ -938,7 +747,7 @@ static enum ad_status reverse_notes(struct emitter *e, int32_t i)
         if (g.place == AD_NUMBER)
             ad_view_broadcast(&flat, 1, &size);
         else
-            status = reshaped(tape, &flat, 1, &size);
+            status = ad_emit_reshaped(tape, &flat, 1, &size);
         if (!status)
             status = tape->hooks->emit_note(tape, &tape->notes[k], &flat, &found);
         ad_view_drop(&flat);
@@ -985,335 +794,6 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
     if (status)
         while (--done > 0)
             ad_view_drop(&adjoints[done - 1]);
-    emitter_end(&e, status);
-    return status;
-}
-
-/* ---- forward ---- */
-
-/* Are the tangents of slots low .. high consecutive, or all missing? */
-static bool is_even(const struct emitter *e, int32_t low, int32_t high)
-{
-    const int32_t *latest = e->latest + (low - e->low);
-
-    for (int32_t j = 1; j <= high - low; j++)
-        if (latest[j] != (latest[0] == NONE ? NONE : latest[0] + j))
-            return false;
-    return true;
-}
-
-/* Has the instruction of an input other tangents than one run for all its results? */
-static bool is_ragged(const struct emitter *e, const struct ad_view *input)
-{
-    int32_t low = ad_view_lowest(input), instr;
-
-    if (low == INT32_MAX)
-        return false;
-    if (input->place != AD_SLOTS)
-        return true;
-    instr = ad_tape_producer(e->tape, low);
-    return !is_even(e, e->tape->dst[instr],
-                    e->tape->dst[instr] + ad_tape_length(e->tape, instr) - 1);
-}
-
-static int32_t tangent_slot(const struct emitter *e, int32_t slot, int32_t none)
-{
-    return slot >= e->low && e->latest[slot - e->low] != NONE ? e->latest[slot - e->low] : none;
-}
-
-/* The tangent of a view, held; a number if it has none. */
-static enum ad_status tangent_of(struct emitter *e, const struct ad_view *view, struct ad_view *t)
-{
-    struct ad_tape *tape = e->tape;
-    bool spread = view->place == AD_LIST;
-    int64_t n = spread ? view->in.list->n : ad_view_size(view);
-    struct ad_list *list;
-    enum ad_status status;
-
-    *t = ad_view_number(0);
-    if (!view_active(e, view) || ad_view_size(view) == 0)
-        return AD_OK;
-    if (!spread) {
-        int32_t low = ad_view_lowest(view), high = (int32_t)view->base;
-
-        for (int d = 0; d < view->ndim; d++)
-            high += (int32_t)(AD_MAX(view->stride[d], 0) * (view->shape[d] - 1));
-        if (!e->ragged || is_even(e, low, high)) { /* an instruction's tangents are consecutive */
-            if (e->latest[low - e->low] != NONE) {
-                *t = *view;
-                t->base += e->latest[low - e->low] - low;
-            }
-            return AD_OK;
-        }
-    }
-    status = ad_tape_grow(tape, 0, 0, 1, 0);
-    list = status ? NULL : ad_list_new(&tape->lists, n);
-    if (!list)
-        return AD_NO_MEMORY;
-    int32_t zero = ad_tape_const(tape, 0);
-
-#define TANGENT(j, of) list->slot[j] = tangent_slot(e, of, zero)
-    if (spread) {
-        for (int64_t j = 0; j < n; j++)
-            TANGENT(j, view->in.list->slot[j]);
-        *t = *view;
-    } else {
-        FOR_SLOTS(tape, view, TANGENT);
-        *t = ad_view_slots(0, view->ndim, view->shape);
-        t->place = AD_LIST;
-    }
-    t->in.list = list;
-    return AD_OK;
-}
-
-/* The tangents of instruction i are the elements of t, which is consumed. */
-static enum ad_status set_tangent(struct emitter *e, int32_t i, struct ad_view *t)
-{
-    struct ad_tape *tape = e->tape;
-    int64_t size = ad_tape_is_array(tape, i) ? tape->aux[tape->a[i] + 2] : 1;
-    int32_t *latest = e->latest + (tape->dst[i] - e->low);
-    enum ad_status status = AD_OK;
-
-    if (is_number(t, 0))
-        return AD_OK;
-    if (size == 1 && t->place == AD_NUMBER) {
-        status = ad_tape_grow(tape, 0, 0, 1, 0);
-        if (!status)
-            latest[0] = ad_tape_const(tape, t->in.number);
-        return status;
-    }
-    if (t->place != AD_SLOTS || t->base < 0 || !ad_view_is_contiguous(t)) {
-        struct ad_view copy, from = *t;
-
-        if (from.place == AD_NUMBER)
-            ad_view_broadcast(&from, 1, &size);
-        status = ad_record_copy(tape, &from, &copy);
-        ad_view_drop(t);
-        if (status)
-            return status;
-        *t = copy;
-    }
-    for (int64_t j = 0; j < size; j++)
-        latest[j] = (int32_t)(t->base + j);
-    return AD_OK;
-}
-
-static enum ad_status forward_words(struct emitter *e, enum ad_op op, double p, struct ad_view *a,
-                                    const struct ad_view *y, struct ad_view *t)
-{
-    struct ad_tape *tape = e->tape;
-    const struct ad_op_info *info = &ad_ops[op];
-    struct ad_view tangent, partial, product, args[AD_MAX_ARGS];
-    enum ad_status status = AD_OK;
-
-    struct ad_view targets[AD_MAX_ARGS];
-
-    memcpy(targets, a, sizeof targets);
-    for (int j = 0; j < info->n_args; j++)
-        simplify(tape, &a[j]);
-    *t = ad_view_number(0);
-    for (int j = 0; j < info->n_args && !status; j++) {
-        status = tangent_of(e, &targets[j], &tangent);
-        if (status || is_number(&tangent, 0))
-            continue;
-        if (tangent.place == AD_SLOTS)
-            simplify(tape, &tangent);
-        status = emit_partial(tape, op, j, p, a, y, &partial);
-        if (!status) {
-            status = push_tangent(tape, op, j, &tangent, &partial, &product);
-            ad_view_drop(&partial);
-        }
-        ad_view_drop(&tangent);
-        if (status)
-            continue;
-        args[0] = *t;
-        args[1] = product;
-        args[2] = *t = ad_view_number(0);
-        status = apply(tape, AD_OP_add, 0, args, t);
-        ad_view_drop(&args[0]);
-        ad_view_drop(&product);
-    }
-    if (status)
-        ad_view_drop(t);
-    /* an operand that was stretched leaves a tangent to be stretched */
-    if (!status && t->place != AD_NUMBER)
-        ad_view_broadcast(t, y->ndim, y->shape);
-    return status;
-}
-
-static enum ad_status forward_addto(struct emitter *e, int32_t i, struct ad_view *t)
-{
-    struct ad_tape *tape = e->tape;
-    int64_t n = tape->aux[tape->a[i] + 1] / 2, size = tape->aux[tape->a[i] + 2],
-            at = AD_BLOCK_HEADER;
-    struct ad_view *views = malloc(2 * (size_t)AD_MAX(n, 1) * sizeof *views);
-    int used = 0;
-    enum ad_status status = AD_OK;
-
-    *t = ad_view_number(0);
-    if (!views)
-        return AD_NO_MEMORY;
-    for (int64_t v = 0; v < n && !status; v++) {
-        const int64_t *block = tape->aux + tape->a[i];
-        struct ad_view from;
-
-        at = ad_view_decode(ad_view_decode(block + at, &from), &views[n + used]) - block;
-        status = tangent_of(e, &from, &views[used]);
-        used += !status && !is_number(&views[used], 0);
-    }
-    if (!status && used)
-        status = ad_record_addto(tape, size, used, views, views + n, t);
-    while (used-- > 0)
-        ad_view_drop(&views[used]);
-    free(views);
-    return status;
-}
-
-static enum ad_status forward_matmul(struct emitter *e, int32_t i, struct ad_view *t)
-{
-    struct ad_tape *tape = e->tape;
-    struct ad_view views[2], tangent, product, args[AD_MAX_ARGS];
-    enum ad_status status = AD_OK;
-
-    *t = ad_view_number(0);
-    ad_tape_views(tape, i, views, 2);
-    for (int side = 0; side < 2 && !status; side++) {
-        status = tangent_of(e, &views[side], &tangent);
-        if (status || is_number(&tangent, 0))
-            continue;
-        status = side ? ad_record_matmul(tape, &views[0], &tangent, &product)
-                      : ad_record_matmul(tape, &tangent, &views[1], &product);
-        ad_view_drop(&tangent);
-        if (status)
-            continue;
-        args[0] = *t;
-        args[1] = product;
-        args[2] = ad_view_number(0);
-        status = apply(tape, AD_OP_add, 0, args, t); /* of slots: nothing to drop */
-    }
-    return status;
-}
-
-static enum ad_status forward_along(struct emitter *e, int32_t i, struct ad_view *t)
-{
-    struct ad_tape *tape = e->tape;
-    struct ad_view from, tangent, weights, product;
-    enum ad_status status;
-
-    ad_tape_views(tape, i, &from, 1);
-    status = tangent_of(e, &from, &tangent);
-    *t = ad_view_number(0);
-    if (status || is_number(&tangent, 0))
-        return status;
-    if (ad_tape_code(tape, i) == AD_CUMSUM) {
-        status = ad_record_along(tape, AD_CUMSUM, &tangent, tape->aux[tape->a[i] + 4], t);
-    } else {
-        status = row_weights(tape, i, &from, &weights);
-        if (!status)
-            status = weigh(tape, i, &weights, &tangent, &product);
-        if (!status)
-            status = ad_record_sum(tape, &product, 1u << (from.ndim - 1), t);
-    }
-    ad_view_drop(&tangent);
-    return status;
-}
-
-static enum ad_status forward_call(struct emitter *e, int32_t i, struct ad_view *t)
-{
-    struct ad_tape *tape = e->tape;
-    int n = (int)tape->aux[tape->a[i] + 1], done = 0;
-    struct ad_view *views = malloc(2 * (size_t)AD_MAX(n, 1) * sizeof *views), *tangents = views + n;
-    enum ad_status status = AD_OK;
-
-    *t = ad_view_number(0);
-    if (!views)
-        return AD_NO_MEMORY;
-    ad_tape_views(tape, i, views, n);
-    for (; done < n && !status; done++)
-        status = tangent_of(e, &views[done], &tangents[done]);
-    if (!status)
-        status = tape->hooks->emit_forward(tape, i, tangents, t);
-    else
-        done--;
-    while (done-- > 0)
-        ad_view_drop(&tangents[done]);
-    free(views);
-    return status;
-}
-
-static enum ad_status forward_instr(struct emitter *e, int32_t i)
-{
-    struct ad_tape *tape = e->tape;
-    int code = ad_tape_code(tape, i);
-    struct ad_view t, y, a[AD_MAX_ARGS] = {{0}};
-    double p;
-    enum ad_status status;
-
-    if (code == AD_INPUT || ad_tape_length(tape, i) == 0 || !e->active[tape->dst[i] - e->low] ||
-        e->latest[tape->dst[i] - e->low] != NONE)
-        return AD_OK;
-    if (!ad_tape_is_array(tape, i)) {
-        a[0] = ad_view_slots(tape->a[i], 0, NULL);
-        a[1] = ad_view_slots(tape->b[i], 0, NULL);
-        y = ad_view_slots(tape->dst[i], 0, NULL);
-        p = ad_tape_parameter(tape, i);
-        status = forward_words(e, (enum ad_op)code, p, a, &y, &t);
-    } else if (code == AD_ADDTO) {
-        status = forward_addto(e, i, &t);
-    } else if (code == AD_MATMUL) {
-        status = forward_matmul(e, i, &t);
-    } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM) {
-        status = forward_along(e, i, &t);
-    } else if (code == AD_CALL) {
-        status = forward_call(e, i, &t);
-    } else {
-        ad_tape_views(tape, i, a, ad_ops[code].n_args);
-        memcpy(&p, tape->aux + tape->a[i] + 3, sizeof p);
-        y = ad_view_slots(tape->dst[i], a[0].ndim, a[0].shape);
-        status = forward_words(e, (enum ad_op)code, p, a, &y, &t);
-    }
-    return status ? status : set_tangent(e, i, &t);
-}
-
-enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct ad_view *inputs,
-                               const struct ad_view *seeds, int n_outputs,
-                               const struct ad_view *outputs, struct ad_view *tangents)
-{
-    struct emitter e;
-    enum ad_status status;
-    int done = 0;
-
-    status = emitter_begin(&e, tape, n_inputs, inputs);
-    if (!status) {
-        mark_inputs(&e, n_inputs, inputs);
-        mark_active(&e);
-    }
-    for (int i = 0; i < n_inputs && !status; i++) {
-        struct ad_view seed = seeds[i], copy;
-
-        if (is_number(&seed, 0))
-            continue;
-        ad_view_broadcast(&seed, inputs[i].ndim, inputs[i].shape);
-        status = ad_record_copy(tape, &seed, &copy);
-        if (status)
-            continue;
-#define SEED(j, slot)                                                                              \
-    if ((slot) >= e.low)                                                                           \
-    e.latest[(slot) - e.low] = (int32_t)(copy.base + (j))
-        FOR_SLOTS(tape, &inputs[i], SEED);
-    }
-    for (int i = 0; i < n_inputs && !status; i++)
-        e.ragged |= is_ragged(&e, &inputs[i]);
-    for (int32_t i = e.first; i < e.end && !status; i++) {
-        if (tape->origin)
-            ad_tape_here(tape, ad_tape_origin(tape, i));
-        status = forward_instr(&e, i);
-    }
-    for (; done < n_outputs && !status; done++)
-        status = tangent_of(&e, &outputs[done], &tangents[done]);
-    if (status)
-        while (--done > 0)
-            ad_view_drop(&tangents[done - 1]);
     emitter_end(&e, status);
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef AD_EMIT_H
 #define AD_EMIT_H
 
+#include "ad_emit_forward.h"
 #include "ad_tape.h"
 
 /*
@@ -18,13 +19,5 @@
 enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct ad_view *outputs,
                                const struct ad_view *seeds, int n_inputs,
                                const struct ad_view *inputs, struct ad_view *adjoints);
-
-/*
- * ad_emit_forward() records the tangents of 'outputs', given tangents 'seeds' of 'inputs'.  Conventions
- * as above.
- */
-enum ad_status ad_emit_forward(struct ad_tape *tape, int n_inputs, const struct ad_view *inputs,
-                               const struct ad_view *seeds, int n_outputs,
-                               const struct ad_view *outputs, struct ad_view *tangents);
 
 #endif

@@ -1,635 +1,31 @@
-/* ad_plan.c -- from steps and places to words and moves. */
+/* ad_plan.c -- the steps of a plan, and what comes before and after them. */
 #include "ad_plan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory that is freed all at once, in blocks that are cut from the front. */
-struct ad_pool {
-    struct ad_pool *next;
-    size_t used, size; /* words */
-    int64_t words[];
-};
-enum { POOL_WORDS = 4096 };
-
-/* Numbers that operands of a run are gathered in before they are used, behind the frame. */
-enum { N_GATHERED = AD_MAX_ARGS * AD_SHORT };
-
-struct builder {
-    const struct ad_program *program;
-    const struct ad_tape *tape;
+struct planning {
     struct ad_fusion fusion;
+    struct ad_lowering lower;
     struct ad_plan *plan;
-    const struct ad_step *step; /* the one under way */
-    int64_t tile;               /* elements of its tiles */
-    int32_t n_tiles, n_located; /* used by it so far */
-    int32_t n_sums;
-    int64_t first_gather;  /* of its moves: gathers already there may serve again */
-    int32_t *number_table; /* indices of numbers + 1, hashed into 2**number_bits entries */
-    int number_bits;
-    uint8_t *begun; /* of each AD_ADDTO: has it zeros? */
-    int64_t steps_capacity, words_capacity, moves_capacity, numbers_capacity, arrays_capacity,
-        loads_capacity;
-    bool before;                   /* moves are to be made before the loop of the group */
-    bool in_frame, lists_in_frame; /* where inputs are read, as slots and as lists */
+    int64_t steps_capacity, loads_capacity;
 };
-
-/* Room for one more in an array of n; false without memory. */
-static bool one_more(void **array, int64_t n, int64_t *capacity, size_t each)
-{
-    int64_t more = 2 * *capacity + 16;
-    void *moved;
-
-    if (n < *capacity)
-        return true;
-    moved = realloc(*array, (size_t)more * each);
-    if (!moved)
-        return false;
-    *array = moved;
-    *capacity = more;
-    return true;
-}
-
-#define ONE_MORE(b, what)                                                                          \
-    one_more((void **)&(b)->plan->what, (b)->plan->n_##what, &(b)->what##_capacity,                \
-             sizeof *(b)->plan->what)
-
-static void *pool_take(struct builder *b, size_t size)
-{
-    struct ad_pool *pool = b->plan->pool;
-    size_t n = (size + sizeof *pool->words - 1) / sizeof *pool->words;
-
-    if (!pool || n > pool->size - pool->used) {
-        size_t room = AD_MAX(n, POOL_WORDS);
-
-        pool = malloc(sizeof *pool + room * sizeof *pool->words);
-        if (!pool)
-            return NULL;
-        pool->next = b->plan->pool;
-        pool->used = 0;
-        pool->size = room;
-        b->plan->pool = pool;
-    }
-    pool->used += n;
-    return pool->words + (pool->used - n);
-}
 
 static enum ad_status status_of(bool done)
 {
     return done ? AD_OK : AD_NO_MEMORY;
 }
 
-/* ---- where things are ---- */
-
-static int32_t *number_entry(const struct builder *b, int32_t *table, int bits, double number)
+static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_step *step)
 {
-    uint64_t mask = ((uint64_t)1 << bits) - 1, at;
-
-    memcpy(&at, &number, sizeof at);
-    at = (at * 0x9E3779B97F4A7C15u) >> 24;
-    while (table[at & mask] && !ad_same_bits(b->plan->numbers[table[at & mask] - 1], number))
-        at++;
-    return &table[at & mask];
-}
-
-/* A number in the frame, once; its place, or -1 without memory. */
-static int64_t place_number(struct builder *b, double number)
-{
-    struct ad_plan *plan = b->plan;
-    int32_t *entry;
-
-    if (2 * (plan->n_numbers + 1) > (int64_t)1 << b->number_bits) {
-        int bits = b->number_bits + 3;
-        int32_t *table = calloc((size_t)1 << bits, sizeof *table);
-
-        if (!table)
-            return -1;
-        for (int32_t j = 0; j < plan->n_numbers; j++)
-            *number_entry(b, table, bits, plan->numbers[j]) = j + 1;
-        free(b->number_table);
-        b->number_table = table;
-        b->number_bits = bits;
-    }
-    entry = number_entry(b, b->number_table, b->number_bits, number);
-    if (!*entry) {
-        if (!ONE_MORE(b, numbers))
-            return -1;
-        plan->numbers[plan->n_numbers++] = number;
-        *entry = (int32_t)plan->n_numbers;
-    }
-    return b->fusion.n_frame + N_GATHERED + *entry - 1;
-}
-
-/* The space of a constant array, which is held; -1 without memory. */
-static int32_t space_of_array(struct builder *b, struct ad_array *array)
-{
-    struct ad_plan *plan = b->plan;
-    int first = AD_SPACE_INPUTS + plan->n_inputs + plan->n_outputs;
-
-    for (int k = plan->n_fixed - 1; k >= AD_MAX(0, plan->n_fixed - 16); k--)
-        if (plan->arrays[k]->data == array->data && plan->arrays[k]->n == array->n)
-            return first + k;
-    if (!one_more((void **)&plan->arrays, plan->n_fixed, &b->arrays_capacity, sizeof *plan->arrays))
-        return -1;
-    if (array->checked) {
-        array = ad_array_copy(array->data, array->n);
-        if (!array)
-            return -1;
-    } else {
-        array->refs++;
-    }
-    plan->arrays[plan->n_fixed] = array;
-    return first + plan->n_fixed++;
-}
-
-/* Where a slot is; 'in_frame': where it is in the frame.  -1 without memory. */
-static int32_t find_slot(struct builder *b, int32_t slot, bool in_frame, int64_t *at)
-{
-    const struct ad_result *result;
-    int32_t i;
-
-    if (slot < 0) {
-        *at = place_number(b, b->tape->value[slot]);
-        return *at < 0 ? -1 : AD_SPACE_FRAME;
-    }
-    i = ad_fusion_producer(&b->fusion, slot);
-    result = &b->fusion.results[i];
-    *at = slot - b->tape->dst[i];
-    if (i < b->program->n_inputs && !in_frame)
-        return AD_SPACE_INPUTS + i;
-    if (result->output >= 0)
-        return AD_SPACE_INPUTS + b->plan->n_inputs + result->output;
-    ad_assert(result->place >= 0);
-    *at += result->place;
-    return AD_SPACE_FRAME;
-}
-
-/* Where the results of an instruction are, element by element. */
-static struct ad_ref ref_of_result(const struct builder *b, int32_t i, int64_t offset)
-{
-    const struct ad_result *result = &b->fusion.results[i];
-
-    if (result->tile >= 0)
-        return (struct ad_ref){AD_SPACE_TILES, 0, result->tile * b->tile};
-    if (result->output >= 0)
-        return (struct ad_ref){AD_SPACE_INPUTS + b->plan->n_inputs + result->output, 1, offset};
-    return (struct ad_ref){AD_SPACE_FRAME, 1, result->place + offset};
-}
-
-static void set_dims(struct ad_walk *walk, int64_t *dims, int ndim, const int64_t *shape,
-                     const int64_t *stride)
-{
-    walk->ndim = ndim;
-    walk->shape = dims;
-    walk->stride = dims + ndim;
-    for (int d = 0; d < ndim; d++) {
-        dims[d] = shape[d];
-        dims[ndim + d] = stride[d];
-    }
-}
-
-/* Position 'flat' (C order) of a view, counted from its base. */
-static int64_t position(const struct ad_view *view, int64_t flat)
-{
-    int64_t at = 0;
-
-    for (int d = view->ndim - 1; d >= 0; d--) {
-        at += flat % view->shape[d] * view->stride[d];
-        flat /= view->shape[d];
-    }
-    return at;
-}
-
-/* A list, resolved: in the order of the view, unless it repeats itself too often. */
-static enum ad_status walk_of_list(struct builder *b, const struct ad_view *view, int64_t own,
-                                   struct ad_walk *walk)
-{
-    const struct ad_list *list = view->in.list;
-    int64_t size = ad_view_size(view), n, one = 1, at = 0;
-    bool flat = size <= 2 * list->n, in_frame, even = true;
-    int64_t *dims;
-    int32_t *positions;
-
-    n = flat ? size : list->n;
-    positions = pool_take(b, (size_t)AD_MAX(n, 1) * sizeof *positions);
-    dims = pool_take(b, 2 * (size_t)(view->ndim + 1) * sizeof *dims);
-    if (!positions || !dims)
-        return AD_NO_MEMORY;
-    in_frame =
-        view->place == AD_LIST && (b->lists_in_frame || !ad_list_is_compact(&b->fusion, view));
-    for (int64_t j = 0; j < n; j++) {
-        int32_t slot = list->slot[flat ? view->base + position(view, j) : j];
-
-        if (view->place == AD_OWN_LIST)
-            at = own + slot;
-        else
-            walk->space = find_slot(b, slot, in_frame, &at);
-        if (walk->space < 0)
-            return AD_NO_MEMORY;
-        if (at > INT32_MAX)
-            return AD_NO_SLOTS;
-        positions[j] = (int32_t)at;
-        even &= positions[j] == positions[0] + j;
-    }
-    walk->base = flat ? 0 : view->base;
-    walk->list = positions;
-    if (!flat) {
-        set_dims(walk, dims, view->ndim, view->shape, view->stride);
-        return AD_OK;
-    }
-    if (b->step && b->step->kind == AD_STEP_SINGLE) {
-        int64_t stride[AD_MAX_DIMS];
-
-        ad_strides(view->ndim, view->shape, stride);
-        set_dims(walk, dims, view->ndim, view->shape, stride);
-    } else {
-        set_dims(walk, dims, 1, &n, &one);
-    }
-    if (even && n > 0) {
-        walk->base = positions[0];
-        walk->list = NULL;
-    }
-    return AD_OK;
-}
-
-/* The elements of a view; of 'own' views, counted from the first result of instruction i. */
-static enum ad_status walk_of_view(struct builder *b, const struct ad_view *view, int32_t i,
-                                   struct ad_walk *walk)
-{
-    struct ad_ref own = {AD_SPACE_FRAME, 0, 0};
-    int64_t *dims;
-
-    *walk = (struct ad_walk){.space = AD_SPACE_FRAME, .base = view->base};
-    if (view->place == AD_OWN || view->place == AD_OWN_LIST) {
-        own = ref_of_result(b, i, 0);
-        walk->space = own.space;
-        walk->base += own.at;
-    }
-    if (view->place == AD_LIST || view->place == AD_OWN_LIST)
-        return walk_of_list(b, view, own.at, walk);
-    dims = pool_take(b, 2 * (size_t)view->ndim * sizeof *dims);
-    if (!dims)
-        return AD_NO_MEMORY;
-    set_dims(walk, dims, view->ndim, view->shape, view->stride);
-    if (view->place == AD_ARRAY) {
-        walk->space = space_of_array(b, view->in.array);
-        return status_of(walk->space >= 0);
-    }
-    if (view->place == AD_NUMBER) {
-        memset(dims + view->ndim, 0, (size_t)view->ndim * sizeof *dims);
-        walk->base = place_number(b, view->in.number);
-        return status_of(walk->base >= 0);
-    }
-    if (view->place == AD_SLOTS && ad_view_size(view) > 0) {
-        int32_t low = ad_view_lowest(view);
-        int64_t at;
-
-        if (low == INT32_MAX) { /* one constant */
-            walk->base = place_number(b, b->tape->value[view->base]);
-            return status_of(walk->base >= 0);
-        } else {
-            walk->space = find_slot(b, low, b->in_frame, &at);
-            walk->base = at + (view->base - low);
-        }
-    }
-    return AD_OK;
-}
-
-static bool is_single(const struct ad_walk *walk)
-{
-    for (int d = 0; d < walk->ndim; d++)
-        if (walk->shape[d] != 1 && walk->stride[d] != 0)
-            return false;
-    return !walk->list;
-}
-
-static bool is_run(const struct ad_walk *walk)
-{
-    int64_t step = 1;
-
-    for (int d = walk->ndim - 1; d >= 0; d--) {
-        if (walk->shape[d] != 1 && walk->stride[d] != step)
-            return false;
-        step *= walk->shape[d];
-    }
-    return !walk->list;
-}
-
-/* ---- moves ---- */
-
-static struct ad_move *add_move(struct builder *b, enum ad_move_kind kind, int64_t n)
-{
-    struct ad_plan *plan = b->plan;
-    struct ad_move *move;
-
-    if (!ONE_MORE(b, moves))
-        return NULL;
-    if (b->step->kind == AD_STEP_RUN) {
-        if (!ONE_MORE(b, words))
-            return NULL;
-        if (plan->n_moves > INT32_MAX)
-            return NULL;
-        plan->words[plan->n_words++] =
-            (struct ad_word_of_run){AD_WORD_MOVE, (int32_t)plan->n_moves, 0, 0};
-    }
-    move = &plan->moves[plan->n_moves++];
-    *move = (struct ad_move){.kind = (uint8_t)kind, .n = n};
-    return move;
-}
-
-static bool same_walk(const struct ad_walk *a, const struct ad_walk *b)
-{
-    bool same =
-        a->space == b->space && a->ndim == b->ndim && a->base == b->base && !a->list && !b->list;
-
-    for (int d = 0; d < a->ndim && same; d++)
-        same = a->shape[d] == b->shape[d] && a->stride[d] == b->stride[d];
-    return same;
-}
-
-/* An operand of n elements as a run or one number; gathered into number k of what is gathered, in a run. */
-static enum ad_status operand(struct builder *b, const struct ad_view *view, int64_t n, int k,
-                              struct ad_ref *ref, bool *single)
-{
-    struct ad_plan *plan = b->plan;
-    bool in_group = b->step->kind == AD_STEP_GROUP;
-    struct ad_walk walk;
-    struct ad_move *move;
-    enum ad_move_kind kind = AD_MOVE_GATHER;
-    enum ad_status status;
-    int last;
-
-    *single = false;
-    if (in_group && view->place == AD_SLOTS && view->base >= 0 && n > 0) {
-        int32_t i = ad_fusion_producer(&b->fusion, ad_view_lowest(view));
-
-        if (b->fusion.results[i].tile >= 0 &&
-            &b->fusion.steps[b->fusion.results[i].step] == b->step) {
-            *ref = ref_of_result(b, i, 0);
-            return AD_OK;
-        }
-    }
-    status = walk_of_view(b, view, 0, &walk);
-    if (status)
-        return status;
-    *ref = (struct ad_ref){walk.space, 1, walk.base};
-    if (is_single(&walk)) {
-        ref->step = 0;
-        *single = true;
-        return AD_OK;
-    }
-    if (is_run(&walk))
-        return AD_OK;
-    last = walk.ndim - 1;
-    if (b->step->row && last > 0 && !walk.list && walk.shape[last] == b->step->row &&
-        (walk.stride[last] == 0 || walk.stride[last] == 1)) {
-        kind = AD_MOVE_LOCATE;
-        *single = walk.stride[last] == 0;
-    }
-    for (int64_t m = plan->n_moves - 1;
-         in_group && m >= AD_MAX(b->first_gather, plan->n_moves - 64); m--)
-        if (plan->moves[m].kind == kind && same_walk(&plan->moves[m].walk, &walk)) {
-            *ref = plan->moves[m].y;
-            return AD_OK;
-        }
-    move = add_move(b, kind, n);
-    if (!move)
-        return AD_NO_MEMORY;
-    move->walk = walk;
-    if (kind == AD_MOVE_LOCATE)
-        move->y = (struct ad_ref){-1 - b->n_located++, 0, 0}; /* its space: see end_group() */
-    else if (in_group)
-        move->y = (struct ad_ref){AD_SPACE_TILES, 0, b->n_tiles++ * b->tile};
-    else
-        move->y = (struct ad_ref){AD_SPACE_FRAME, 0, b->fusion.n_frame + k * AD_SHORT};
-    *ref = move->y;
-    return AD_OK;
-}
-
-static bool in_words(const struct ad_ref *ref)
-{
-    return ref->space == AD_SPACE_FRAME && ref->at <= INT32_MAX;
-}
-
-/* The code of an op over a few elements, or 0. */
-static int short_code(enum ad_op op, unsigned single)
-{
-    switch ((int)op) {
-#define UNARY_CODE(name)                                                                           \
-    case AD_OP_##name:                                                                             \
-        return AD_WORD_SHORT_##name;
-#define BINARY_CODE(name)                                                                          \
-    case AD_OP_##name:                                                                             \
-        return AD_WORD_SHORT_##name + (int)single;
-        AD_SHORT_UNARY(UNARY_CODE)
-        AD_SHORT_BINARY(BINARY_CODE)
-    default:
-        return 0;
-    }
-}
-
-/* An elementwise instruction over a few elements, all in the frame, as one word; false if there is none. */
-static bool short_word(struct builder *b, enum ad_op op, unsigned single, const struct ad_ref *y,
-                       const struct ad_ref *x, enum ad_status *status)
-{
-    int code = short_code(op, single);
-
-    if (b->step->kind != AD_STEP_RUN || !code || ad_simd[op].loop ||
-        single + 1 == 1u << ad_ops[op].n_args || !in_words(y) || !in_words(&x[0]) ||
-        !in_words(&x[1]))
-        return false;
-    if (!ONE_MORE(b, words))
-        *status = AD_NO_MEMORY;
-    else
-        b->plan->words[b->plan->n_words++] =
-            (struct ad_word_of_run){code, (int32_t)y->at, (int32_t)x[0].at, (int32_t)x[1].at};
-    return true;
-}
-
-static enum ad_status plan_op(struct builder *b, int32_t i)
-{
-    const int64_t *block = b->tape->aux + b->tape->a[i], *words = block + AD_BLOCK_HEADER;
-    enum ad_op op = (enum ad_op)ad_tape_code(b->tape, i);
-    int n_args = ad_ops[op].n_args;
-    struct ad_ref x[AD_MAX_ARGS] = {{0, 0, 0}}, y = ref_of_result(b, i, 0);
-    struct ad_move *move;
-    unsigned singles = 0;
-    enum ad_status status = AD_OK;
-    bool single;
-
-    for (int v = 0; v < n_args && !status; v++) {
-        struct ad_view view;
-
-        words = ad_view_decode(words, &view);
-        status = operand(b, &view, block[2], v, &x[v], &single);
-        singles |= (unsigned)single << v;
-    }
-    if (status)
-        return status;
-    for (int v = n_args; v < AD_MAX_ARGS; v++)
-        x[v] = x[0];
-    if (short_word(b, op, singles, &y, x, &status))
-        return status;
-    move = add_move(b, AD_MOVE_VECTOR, block[2]);
-    if (!move)
-        return AD_NO_MEMORY;
-    move->op = (uint16_t)op;
-    move->single = (uint8_t)singles;
-    memcpy(&move->p, block + 3, sizeof move->p);
-    move->y = y;
-    memcpy(move->x, x, sizeof x);
-    if (singles + 1 < 1u << n_args && ad_op_loop(op, singles)) {
-        move->kind = AD_MOVE_LOOP;
-        move->loop = ad_op_loop(op, singles);
-    }
-    return AD_OK;
-}
-
-/* ---- sums, copies and the like ---- */
-
-static enum ad_status fill(struct builder *b, int32_t i, int64_t from, int64_t end, double zero)
-{
-    struct ad_move *move;
-
-    if (from >= end)
-        return AD_OK;
-    b->before = true;
-    move = add_move(b, AD_MOVE_FILL, end - from);
-    if (!move)
-        return AD_NO_MEMORY;
-    move->y = ref_of_result(b, i, from);
-    move->y.step = 0;
-    move->p = zero;
-    return AD_OK;
-}
-
-/* Is each result given exactly once, so that no zeros are needed? */
-static bool gives_once(const int64_t *block)
-{
-    const int64_t *words = block + AD_BLOCK_HEADER;
-    int64_t total = 0;
-    struct ad_view view;
-
-    if (!block[4])
-        return false;
-    for (int64_t v = 0; v < block[1]; v += 2) {
-        words = ad_view_decode(ad_view_decode(words, &view), &view);
-        if (view.place != AD_OWN || (view.ndim > 0 && ad_pair_kind(&view) == AD_PAIR_SUM))
-            return false;
-        total += ad_view_size(&view);
-    }
-    return total == block[2];
-}
-
-static bool in_row_the_same(const struct ad_view *from)
-{
-    return from->place == AD_NUMBER || from->ndim == 0 || from->stride[from->ndim - 1] == 0;
-}
-
-enum begun { NOT_BEGUN, BEGUN, GIVEN_ONCE };
-
-/* A pair of an AD_ADDTO. */
-static enum ad_status plan_pair(struct builder *b, const struct ad_member *member)
-{
-    int32_t i = member->instr;
-    const int64_t *block = b->tape->aux + b->tape->a[i], *words = block + member->pair;
-    uint8_t *begun = &b->begun[i];
-    double zero = block[4] ? -0.0 : 0.0;
-    bool first = *begun == NOT_BEGUN, single, once;
-    enum ad_move_kind move_kind = AD_MOVE_ADD;
-    enum ad_pair_kind kind;
-    struct ad_view from, to;
-    struct ad_move *move;
-    struct ad_ref x;
-    int64_t n;
-    enum ad_status status = AD_OK;
-
-    if (first)
-        *begun = gives_once(block) ? GIVEN_ONCE : BEGUN;
-    once = *begun == GIVEN_ONCE;
-    if (!member->pair)
-        return fill(b, i, 0, block[2], zero);
-    words = ad_view_decode(ad_view_decode(words, &from), &to);
-    n = ad_view_size(&to);
-    kind = ad_pair_kind(&to);
-    if (kind == AD_PAIR_SUM && n == 1)
-        kind = AD_PAIR_RANGE;
-    else if (once && to.ndim > 0)
-        move_kind = AD_MOVE_COPY;
-    /* what is first in its place is written there, not added */
-    if (kind == AD_PAIR_RANGE && move_kind != AD_MOVE_COPY && (first || once))
-        move_kind = AD_MOVE_FIRST;
-    if (first && !once) {
-        bool range = move_kind == AD_MOVE_FIRST;
-
-        status = fill(b, i, 0, range ? to.base : block[2], zero);
-        if (!status && range)
-            status = fill(b, i, to.base + n, block[2], zero);
-    }
-    if (!status)
-        status = operand(b, &from, n, 0, &x, &single);
-    if (status)
-        return status;
-    if (kind == AD_PAIR_RANGE) {
-        struct ad_ref y = ref_of_result(b, i, to.base);
-
-        if (n == 1 && move_kind != AD_MOVE_COPY && b->step->kind == AD_STEP_RUN && in_words(&x) &&
-            in_words(&y)) {
-            if (!ONE_MORE(b, words))
-                return AD_NO_MEMORY;
-            b->plan->words[b->plan->n_words++] =
-                (struct ad_word_of_run){move_kind == AD_MOVE_ADD ? AD_WORD_ADD : AD_WORD_FIRST,
-                                        (int32_t)y.at, (int32_t)x.at, (int32_t)x.at};
-            return AD_OK;
-        }
-        move = add_move(b, move_kind, n);
-        if (!move)
-            return AD_NO_MEMORY;
-        move->y = y;
-    } else {
-        if (kind == AD_PAIR_SUM)
-            move_kind = AD_MOVE_SUM;
-        else
-            move_kind = move_kind == AD_MOVE_COPY ? AD_MOVE_PUT : AD_MOVE_SCATTER;
-        move = add_move(b, move_kind, n);
-        if (!move)
-            return AD_NO_MEMORY;
-        status = walk_of_view(b, &to, i, &move->walk);
-        if (kind == AD_PAIR_SUM) {
-            move->walk.ndim = AD_MAX(to.ndim - 1, 0);
-            move->n = ad_pair_row(&to);
-            move->sum = b->n_sums++;
-        }
-    }
-    move->x[0] = x;
-    move->single = (uint8_t)((unsigned)single | (unsigned)in_row_the_same(&from) << 1);
-    return status;
-}
-
-/* ---- steps ---- */
-
-static enum ad_status plan_scalar(struct builder *b, int32_t i)
-{
-    const struct ad_tape *tape = b->tape;
-    int64_t x, z;
-
-    if (find_slot(b, tape->a[i], true, &x) < 0 || find_slot(b, tape->b[i], true, &z) < 0 ||
-        !ONE_MORE(b, words))
-        return AD_NO_MEMORY;
-    b->plan->words[b->plan->n_words++] = (struct ad_word_of_run){
-        ad_tape_code(tape, i), (int32_t)b->fusion.results[i].place, (int32_t)x, (int32_t)z};
-    return AD_OK;
-}
-
-static enum ad_status plan_single(struct builder *b, int32_t i, struct ad_plan_step *step)
-{
+    struct ad_lowering *b = &p->lower;
     static const enum ad_plan_step_kind kinds[] = {[AD_MATMUL - AD_INPUT] = AD_PLAN_MATMUL,
                                                    [AD_CUMSUM - AD_INPUT] = AD_PLAN_CUMSUM,
                                                    [AD_EXTREMUM - AD_INPUT] = AD_PLAN_EXTREMUM,
                                                    [AD_NORM - AD_INPUT] = AD_PLAN_NORM,
                                                    [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
     const int64_t *block = b->tape->aux + b->tape->a[i], *words = block + AD_BLOCK_HEADER;
-    struct ad_walk *walks = pool_take(b, (size_t)AD_MAX(block[1], 1) * sizeof *walks);
+    struct ad_walk *walks = ad_lower_room(b, (size_t)AD_MAX(block[1], 1) * sizeof *walks);
     int64_t room = 0;
     enum ad_status status = status_of(walks != NULL);
 
@@ -637,7 +33,7 @@ static enum ad_status plan_single(struct builder *b, int32_t i, struct ad_plan_s
         struct ad_view view;
 
         words = ad_view_decode(words, &view);
-        status = walk_of_view(b, &view, 0, &walks[v]);
+        status = ad_lower_view(b, &view, &walks[v]);
         room += ad_view_size(&view);
     }
     if (status)
@@ -647,11 +43,11 @@ static enum ad_status plan_single(struct builder *b, int32_t i, struct ad_plan_s
     step->n = block[2];
     step->views = walks;
     step->n_views = (int)block[1];
-    step->y = block[2] ? ref_of_result(b, i, 0) : (struct ad_ref){AD_SPACE_FRAME, 0, 0};
-    b->plan->n_room = AD_MAX(b->plan->n_room, room);
+    step->y = block[2] ? ad_lower_result(b, i, 0) : (struct ad_ref){AD_SPACE_FRAME, 0, 0};
+    p->plan->n_room = AD_MAX(p->plan->n_room, room);
     if (step->kind == AD_PLAN_CALL) {
         step->rule = (void *)(uintptr_t)block[4];
-        b->plan->hooks->hold(step->rule);
+        p->plan->hooks->hold(step->rule);
     }
     return AD_OK;
 }
@@ -667,19 +63,15 @@ static int64_t tile_of(const struct ad_step *step)
     return (tile + 7) & ~(int64_t)7;
 }
 
-/* Moves to be made before the loop come first; spaces of rows that were located get their numbers. */
-static enum ad_status end_group(struct builder *b, struct ad_plan_step *step)
+/* Moves to be made before the loop come first. */
+static enum ad_status end_group(const struct ad_lowering *b, struct ad_plan_step *step)
 {
-    struct ad_plan *plan = b->plan;
-    int64_t n = plan->n_moves - step->first, at = 0;
-    struct ad_move *moves = plan->moves + step->first, *sorted;
+    int64_t n = b->code.n_moves - step->first, at = 0;
+    struct ad_move *moves = b->code.moves + step->first, *sorted;
 
     step->before = step->first;
-    step->end = plan->n_moves;
-    plan->n_sums = AD_MAX(plan->n_sums, b->n_sums);
-    plan->n_tiles = AD_MAX(plan->n_tiles, b->n_tiles * b->tile);
-    plan->n_spaces = AD_MAX(plan->n_spaces, b->n_located);
-    if (!b->before)
+    step->end = b->code.n_moves;
+    if (!b->fills)
         return AD_OK;
     sorted = malloc((size_t)n * sizeof *sorted);
     if (!sorted)
@@ -695,92 +87,54 @@ static enum ad_status end_group(struct builder *b, struct ad_plan_step *step)
     return AD_OK;
 }
 
-/* The code of two scalar ops in a row, the second being given the first's result as its first (1) or second
- * operand (2) or neither (0); 0 if there is none. */
-static int pair_code(int32_t first, int32_t second, int link)
+static enum ad_status plan_step(struct planning *p, const struct ad_step *from)
 {
-    switch (first * AD_N_OPS + second) {
-#define PAIR(one, two)                                                                             \
-    case AD_OP_##one *AD_N_OPS + AD_OP_##two:                                                      \
-        return AD_WORD_##one##_##two + link;
-#define PAIRS(one) AD_PAIRED_SECOND(PAIR, one)
-        AD_PAIRED_FIRST(PAIRS)
-    default:
-        return 0;
-    }
-}
-
-/* Scalars two by two, from word 'first' on: one jump less, and a result that stays in a register. */
-static void pair_words(struct ad_plan *plan, int64_t first)
-{
-    for (int64_t k = first; k + 1 < plan->n_words; k++) {
-        struct ad_word_of_run *word = plan->words + k;
-        int link = (word[1].a == word->d ? 1 : 0) | (word[1].b == word->d ? 2 : 0), code = 0;
-
-        if (word->code < AD_N_OPS && word[1].code < AD_N_OPS)
-            code = pair_code(word->code, word[1].code, link == 3 ? 0 : link);
-        if (code) {
-            word->code = code;
-            k++;
-        }
-    }
-}
-
-static enum ad_status plan_step(struct builder *b, const struct ad_step *from)
-{
-    struct ad_plan *plan = b->plan;
-    struct ad_plan_step step = {.n = from->n, .row = from->row};
+    struct ad_plan *plan = p->plan;
+    struct ad_lowering *b = &p->lower;
+    bool group = from->kind == AD_STEP_GROUP;
+    struct ad_plan_step step = {.kind = group ? AD_PLAN_GROUP : AD_PLAN_RUN,
+                                .first = group ? b->code.n_moves : b->code.n_words,
+                                .n = from->n,
+                                .row = from->row,
+                                .tile = group ? tile_of(from) : 0};
     enum ad_status status = AD_OK;
 
-    if (!ONE_MORE(b, steps))
+    if (!ad_one_more((void **)&plan->steps, plan->n_steps, &p->steps_capacity, sizeof step))
         return AD_NO_MEMORY;
     b->step = from;
     b->in_frame = from->kind == AD_STEP_RUN;
-    b->before = false;
+    b->fills = false;
+    b->tile = step.tile;
     b->n_tiles = from->n_tiles;
     b->n_located = b->n_sums = 0;
-    b->tile = from->kind == AD_STEP_GROUP ? tile_of(from) : 0;
-    b->first_gather = plan->n_moves;
-    step.kind = from->kind == AD_STEP_GROUP ? AD_PLAN_GROUP : AD_PLAN_RUN;
-    step.first = from->kind == AD_STEP_GROUP ? plan->n_moves : plan->n_words;
-    step.tile = b->tile;
-    for (int32_t m = from->first; m < from->end && !status; m++) {
-        int32_t i = b->fusion.members[m].instr;
-
-        if (!ad_tape_is_array(b->tape, i))
-            status = plan_scalar(b, i);
-        else if (ad_tape_code(b->tape, i) == AD_ADDTO)
-            status = plan_pair(b, &b->fusion.members[m]);
-        else if (ad_tape_code(b->tape, i) < AD_N_OPS)
-            status = plan_op(b, i);
-        else
-            status = plan_single(b, i, &step);
-    }
+    b->first_move = b->code.n_moves;
+    for (int32_t m = from->first; m < from->end && !status; m++)
+        status = from->kind == AD_STEP_SINGLE
+                     ? plan_single(p, p->fusion.grouping.members[m].instr, &step)
+                     : ad_lower_member(b, &p->fusion.grouping.members[m]);
+    if (!status && from->kind == AD_STEP_RUN)
+        status = ad_lower_end_run(b, step.first);
+    if (!status && group)
+        status = end_group(b, &step);
     if (status)
         return status;
-    if (from->kind == AD_STEP_RUN) {
-        plan->n_sums = AD_MAX(plan->n_sums, b->n_sums);
-        if (!ONE_MORE(b, words))
-            return AD_NO_MEMORY;
-        plan->words[plan->n_words++] = (struct ad_word_of_run){.code = AD_WORD_END};
-        step.end = plan->n_words;
-        pair_words(plan, step.first);
-    } else if (from->kind == AD_STEP_GROUP) {
-        status = end_group(b, &step);
-    }
+    plan->n_sums = AD_MAX(plan->n_sums, b->n_sums);
+    plan->n_tiles = AD_MAX(plan->n_tiles, b->n_tiles * b->tile);
+    plan->n_spaces = AD_MAX(plan->n_spaces, b->n_located);
     plan->steps[plan->n_steps++] = step;
-    return status;
+    return AD_OK;
 }
 
 /* Stretches of the inputs that are wanted in the frame; small gaps are loaded along. */
-static enum ad_status plan_loads(struct builder *b)
+static enum ad_status plan_loads(struct planning *p)
 {
-    struct ad_plan *plan = b->plan;
+    struct ad_plan *plan = p->plan;
+    const struct ad_tape *tape = p->lower.tape;
     enum { GAP = 8 };
 
-    for (int k = 0; k < plan->n_inputs; k++) {
-        const uint8_t *wanted = b->fusion.wanted + b->tape->dst[k];
-        int64_t n = b->fusion.results[k].place < 0 ? 0 : ad_tape_length(b->tape, k), end;
+    for (int k = 0; k < p->lower.code.n_inputs; k++) {
+        const uint8_t *wanted = p->fusion.wanted + tape->dst[k];
+        int64_t n = p->fusion.results[k].place < 0 ? 0 : ad_tape_length(tape, k), end;
 
         for (int64_t j = 0; j < n; j = end) {
             end = j + 1;
@@ -789,46 +143,47 @@ static enum ad_status plan_loads(struct builder *b)
             for (int64_t more = end; more < n && more < end + GAP; more++)
                 if (wanted[more])
                     end = more + 1;
-            if (!one_more((void **)&plan->loads, plan->n_loads, &b->loads_capacity,
-                          sizeof *plan->loads))
+            if (!ad_one_more((void **)&plan->loads, plan->n_loads, &p->loads_capacity,
+                             sizeof *plan->loads))
                 return AD_NO_MEMORY;
             plan->loads[plan->n_loads++] =
-                (struct ad_load){k, j, b->fusion.results[k].place + j, end - j};
+                (struct ad_load){k, j, p->fusion.results[k].place + j, end - j};
         }
     }
     return AD_OK;
 }
 
-static enum ad_status plan_reading(struct builder *b, const struct ad_view *view,
+static enum ad_status plan_reading(struct ad_lowering *b, const struct ad_view *view,
                                    struct ad_reading *reading)
 {
-    enum ad_status status = walk_of_view(b, view, 0, &reading->walk);
+    enum ad_status status = ad_lower_view(b, view, &reading->walk);
 
     reading->n = ad_view_size(view);
-    reading->run = is_run(&reading->walk);
+    reading->run = ad_walk_is_run(&reading->walk);
     return status;
 }
 
-static enum ad_status plan_ends(struct builder *b)
+static enum ad_status plan_ends(struct planning *p)
 {
-    struct ad_plan *plan = b->plan;
+    struct ad_plan *plan = p->plan;
+    struct ad_lowering *b = &p->lower;
     enum ad_status status = AD_OK;
 
     b->step = NULL;
     b->in_frame = false;
-    for (int k = 0; k < plan->n_outputs && !status; k++) {
+    for (int k = 0; k < b->code.n_outputs && !status; k++) {
         struct ad_reading *output = &plan->outputs[k];
 
         status = plan_reading(b, &b->program->outputs[k], output);
         if (!status && output->n > 0 && output->run &&
-            output->walk.space == AD_SPACE_INPUTS + plan->n_inputs + k)
+            output->walk.space == AD_SPACE_INPUTS + b->code.n_inputs + k)
             output->n = 0; /* there already */
     }
     b->in_frame = b->lists_in_frame = true; /* where they are to be found after a run */
     for (int g = 0; g < plan->n_guards && !status; g++) {
         const struct ad_guard *guard = &b->program->guards[g];
 
-        plan->expected[g] = pool_take(b, (size_t)AD_MAX(guard->n, 1) * sizeof(double));
+        plan->expected[g] = ad_lower_room(b, (size_t)AD_MAX(guard->n, 1) * sizeof(double));
         if (!plan->expected[g])
             return AD_NO_MEMORY;
         if (guard->n)
@@ -839,35 +194,14 @@ static enum ad_status plan_ends(struct builder *b)
     return status;
 }
 
-static enum ad_status build(struct builder *b)
-{
-    struct ad_plan *plan = b->plan;
-    enum ad_status status = AD_OK;
-
-    plan->outputs = calloc((size_t)plan->n_outputs + 1, sizeof *plan->outputs);
-    plan->guards = calloc((size_t)plan->n_guards + 1, sizeof *plan->guards);
-    plan->expected = calloc((size_t)plan->n_guards + 1, sizeof *plan->expected);
-    if (!plan->outputs || !plan->guards || !plan->expected)
-        return AD_NO_MEMORY;
-    for (int32_t k = 0; k < b->fusion.n_steps && !status; k++)
-        status = plan_step(b, &b->fusion.steps[k]);
-    if (!status)
-        status = plan_loads(b);
-    if (!status)
-        status = plan_ends(b);
-    plan->n_frame = b->fusion.n_frame + N_GATHERED + plan->n_numbers + AD_SHORT;
-    if (!status && plan->n_frame > INT32_MAX)
-        status = AD_NO_SLOTS;
-    return status;
-}
-
 /* Spaces of located rows come after those of arrays, which are all known now. */
 static void number_spaces(struct ad_plan *plan)
 {
-    int first = AD_SPACE_INPUTS + plan->n_inputs + plan->n_outputs + plan->n_fixed;
+    int first =
+        AD_SPACE_INPUTS + plan->code.n_inputs + plan->code.n_outputs + (int)plan->code.n_arrays;
 
-    for (int64_t m = 0; m < plan->n_moves; m++) {
-        struct ad_move *move = &plan->moves[m];
+    for (int64_t m = 0; m < plan->code.n_moves; m++) {
+        struct ad_move *move = &plan->code.moves[m];
 
         if (move->y.space < 0)
             move->y.space = first - 1 - move->y.space;
@@ -878,35 +212,56 @@ static void number_spaces(struct ad_plan *plan)
     plan->n_spaces += first;
 }
 
+static enum ad_status build(struct planning *p)
+{
+    struct ad_plan *plan = p->plan;
+    const struct ad_program *program = p->lower.program;
+    enum ad_status status = AD_OK;
+
+    plan->n_guards = program->n_guards;
+    plan->hooks = program->tape->hooks;
+    plan->outputs = calloc((size_t)program->n_outputs + 1, sizeof *plan->outputs);
+    plan->guards = calloc((size_t)program->n_guards + 1, sizeof *plan->guards);
+    plan->expected = calloc((size_t)program->n_guards + 1, sizeof *plan->expected);
+    if (!plan->outputs || !plan->guards || !plan->expected)
+        return AD_NO_MEMORY;
+    for (int32_t k = 0; k < p->fusion.grouping.n_steps && !status; k++)
+        status = plan_step(p, &p->fusion.grouping.steps[k]);
+    if (!status)
+        status = plan_loads(p);
+    if (!status)
+        status = plan_ends(p);
+    plan->numbers_at = ad_lower_numbers_at(&p->fusion);
+    plan->n_frame = plan->numbers_at + p->lower.code.n_numbers + AD_SHORT;
+    if (!status && plan->n_frame > INT32_MAX)
+        status = AD_NO_SLOTS;
+    return status;
+}
+
 enum ad_status ad_plan_new(const struct ad_program *program, struct ad_plan **plan)
 {
-    struct builder b = {.program = program, .tape = program->tape};
-    enum ad_status status;
+    struct planning p = {.plan = NULL};
+    enum ad_status status = ad_fusion_new(program, &p.fusion);
 
     *plan = NULL;
-    status = ad_fusion_new(program, &b.fusion);
     if (status)
         return status;
-    b.plan = calloc(1, sizeof *b.plan);
-    b.begun = calloc((size_t)program->tape->n + 1, 1);
-    if (b.plan && b.begun) {
-        b.plan->n_inputs = program->n_inputs;
-        b.plan->n_outputs = program->n_outputs;
-        b.plan->n_guards = program->n_guards;
-        b.plan->hooks = program->tape->hooks;
-        status = build(&b);
-    } else {
+    p.plan = calloc(1, sizeof *p.plan);
+    status = ad_lowering_begin(&p.lower, program, &p.fusion);
+    if (!p.plan)
         status = AD_NO_MEMORY;
-    }
-    ad_fusion_free(&b.fusion);
-    free(b.begun);
-    free(b.number_table);
+    if (!status)
+        status = build(&p);
+    ad_lowering_end(&p.lower);
+    ad_fusion_free(&p.fusion);
+    if (p.plan)
+        p.plan->code = p.lower.code;
     if (status) {
-        ad_plan_free(b.plan);
+        ad_plan_free(p.plan);
         return status;
     }
-    number_spaces(b.plan);
-    *plan = b.plan;
+    number_spaces(p.plan);
+    *plan = p.plan;
     return AD_OK;
 }
 
@@ -917,31 +272,21 @@ void ad_plan_free(struct ad_plan *plan)
     for (int64_t k = 0; k < plan->n_steps; k++)
         if (plan->steps[k].kind == AD_PLAN_CALL)
             plan->hooks->release(plan->steps[k].rule);
-    for (int k = 0; k < plan->n_fixed; k++)
-        ad_array_drop(plan->arrays[k]);
-    while (plan->pool) {
-        struct ad_pool *next = plan->pool->next;
-
-        free(plan->pool);
-        plan->pool = next;
-    }
+    ad_lowered_free(&plan->code);
     free(plan->loads);
     free(plan->steps);
-    free(plan->words);
-    free(plan->moves);
-    free(plan->numbers);
     free(plan->outputs);
     free(plan->guards);
     free((void *)plan->expected);
-    free((void *)plan->arrays);
     free(plan);
 }
 
 int64_t ad_plan_bytes(const struct ad_plan *plan)
 {
     return (int64_t)sizeof *plan + plan->n_steps * (int64_t)sizeof *plan->steps +
-           plan->n_words * (int64_t)sizeof *plan->words +
-           plan->n_moves * (int64_t)sizeof *plan->moves + plan->n_numbers * (int64_t)sizeof(double);
+           plan->code.n_words * (int64_t)sizeof *plan->code.words +
+           plan->code.n_moves * (int64_t)sizeof *plan->code.moves +
+           plan->code.n_numbers * (int64_t)sizeof *plan->code.numbers;
 }
 
 int64_t ad_plan_frame_bytes(const struct ad_plan *plan)

@@ -165,6 +165,18 @@ enum ad_status ad_program_copy_origins(struct ad_program *to, const struct ad_pr
     return AD_OK;
 }
 
+bool ad_program_needs_values(const struct ad_program *program)
+{
+    const struct ad_tape *tape = program->tape;
+
+    if (tape->n_notes > 0)
+        return true;
+    for (int32_t i = 0; i < tape->n; i++)
+        if (ad_tape_code(tape, i) == AD_CALL)
+            return true;
+    return false;
+}
+
 bool ad_same_bits(double a, double b)
 {
     return memcmp(&a, &b, sizeof a) == 0;

@@ -77,6 +77,9 @@ enum ad_status ad_program_settle(struct ad_program *program);
 enum ad_status ad_program_replay(struct ad_program *program, const double *const *inputs,
                                  double *const *outputs, int *failed);
 
+/* Do emission and its rules need the values on the tape?  There are rules of the user's only then. */
+bool ad_program_needs_values(const struct ad_program *program);
+
 /* Are two numbers the same, bit by bit? */
 bool ad_same_bits(double a, double b);
 

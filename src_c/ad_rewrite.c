@@ -45,9 +45,7 @@ enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *f
     size_t n = (size_t)tape->n_consts + (size_t)tape->n_slots + 1;
     enum ad_status status;
 
-    r->from = from;
-    r->frozen = NULL;
-    r->to = ad_program_new();
+    *r = (struct ad_rewrite){.from = from, .to = ad_program_new()};
     r->slot_block = malloc(n * sizeof *r->slot_block);
     if (!r->to || !r->slot_block)
         return AD_NO_MEMORY;
@@ -56,7 +54,10 @@ enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *f
         r->slot_block[j] = AD_GONE;
     r->to->tape->hooks = tape->hooks;
     r->to->tape->symbolic = tape->symbolic;
-    status = ad_program_copy_origins(r->to, from);
+    /* passes seldom make a program larger; room that is not touched costs nothing */
+    status = ad_tape_grow(r->to->tape, tape->n, tape->n_slots, tape->n_consts, tape->n_aux);
+    if (!status)
+        status = ad_program_copy_origins(r->to, from);
     for (int k = 0; k < from->n_inputs && !status; k++) {
         const struct ad_view *input = &from->inputs[k];
 
@@ -68,31 +69,181 @@ enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *f
     return status;
 }
 
+/* ---- constants ---- */
+
+static uint32_t hash_number(double c)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &c, sizeof bits);
+    return (uint32_t)(bits * 0x9E3779B97F4A7C15u >> 32);
+}
+
+static void enter_const(struct ad_rewrite *r, int32_t slot)
+{
+    uint32_t mask = (uint32_t)r->const_room - 1, at = hash_number(r->to->tape->value[slot]) & mask;
+
+    while (r->consts[at])
+        at = (at + 1) & mask;
+    r->consts[at] = slot;
+}
+
+static bool grow_consts(struct ad_rewrite *r)
+{
+    int32_t room = AD_MAX(2 * r->const_room, 16), *old = r->consts, old_room = r->const_room;
+    int32_t *table = calloc((size_t)room, sizeof *table);
+
+    if (!table)
+        return false;
+    r->consts = table;
+    r->const_room = room;
+    for (int32_t j = 0; j < old_room; j++)
+        if (old[j])
+            enter_const(r, old[j]);
+    free(old);
+    return true;
+}
+
+int32_t ad_rewrite_const(struct ad_rewrite *r, double c)
+{
+    struct ad_tape *to = r->to->tape;
+    int32_t slot;
+
+    if (2 * (r->n_consts + 1) > r->const_room && !grow_consts(r))
+        return AD_GONE;
+    for (uint32_t mask = (uint32_t)r->const_room - 1, at = hash_number(c) & mask; r->consts[at];
+         at = (at + 1) & mask)
+        if (ad_same_bits(to->value[r->consts[at]], c))
+            return r->consts[at];
+    if (ad_tape_grow(to, 0, 0, 1, 0))
+        return AD_GONE;
+    slot = ad_tape_const(to, c);
+    enter_const(r, slot);
+    r->n_consts++;
+    return slot;
+}
+
+bool ad_rewrite_may_change(const struct ad_rewrite *r, int32_t i)
+{
+    const struct ad_tape *tape = r->from->tape;
+    int code = ad_tape_code(tape, i);
+
+    if (code == AD_INPUT || code == AD_CALL)
+        return false;
+    return tape->n_notes == 0 || ad_tape_notes_before(tape, i) == ad_tape_notes_before(tape, i + 1);
+}
+
+enum ad_status ad_rewrite_fixed(struct ad_rewrite *r, int32_t i, int64_t n, const double *values)
+{
+    if (!r->fixed) {
+        r->fixed = (struct ad_array **)calloc((size_t)r->from->tape->n, sizeof *r->fixed);
+        if (!r->fixed)
+            return AD_NO_MEMORY;
+    }
+    r->fixed[i] = ad_array_copy(values, n);
+    return r->fixed[i] ? AD_OK : AD_NO_MEMORY;
+}
+
 int32_t ad_rewrite_slot(struct ad_rewrite *r, int32_t slot)
 {
-    int32_t *now = &r->slot[slot];
+    const struct ad_tape *tape = r->from->tape;
+    int32_t *now;
 
-    if (*now == AD_GONE && slot < 0) {
-        if (ad_tape_grow(r->to->tape, 0, 0, 1, 0))
-            return AD_GONE; /* without memory */
-        *now = ad_tape_const(r->to->tape, r->from->tape->value[slot]);
+    if (r->through && slot >= 0)
+        slot = r->through[slot];
+    now = &r->slot[slot];
+    if (*now != AD_GONE)
+        return *now;
+    if (slot < 0) {
+        *now = ad_rewrite_const(r, tape->value[slot]);
+    } else {
+        int32_t i = ad_tape_producer(tape, slot);
+
+        ad_assert(r->fixed && r->fixed[i]);
+        *now = ad_rewrite_const(r, r->fixed[i]->data[r->fixed[i]->n > 1 ? slot - tape->dst[i] : 0]);
     }
-    ad_assert(*now != AD_GONE);
     return *now;
 }
 
-static bool is_even(const int32_t *slot, int64_t n)
+/* ---- views ---- */
+
+/* Is slot[j] = slot[0] + j * step for j < n? */
+static bool is_even(const int32_t *slot, int64_t n, int64_t step)
 {
     for (int64_t j = 1; j < n; j++)
-        if (slot[j] != slot[0] + j)
+        if (slot[j] != slot[0] + j * step)
             return false;
     return true;
 }
 
+static bool is_repeated(const double *data, int64_t n)
+{
+    for (int64_t j = 1; j < n; j++)
+        if (!ad_same_bits(data[j], data[0]))
+            return false;
+    return true;
+}
+
+/* Did one instruction of the new tape make both slots, which are no constants? */
+static bool is_of_one(const struct ad_rewrite *r, int32_t a, int32_t b)
+{
+    const struct ad_tape *to = r->to->tape;
+
+    if (a < 0 || b < 0)
+        return false;
+    return a == b || ad_tape_producer(to, a) == ad_tape_producer(to, b);
+}
+
+/* A view of slots of old instruction i, whose results are constants. */
+static void view_of_fixed(struct ad_rewrite *r, int32_t i, struct ad_view *view)
+{
+    struct ad_array *array = r->fixed[i];
+
+    if (array->n == 1 || (!r->spread && is_repeated(array->data, array->n))) {
+        view->place = AD_NUMBER;
+        view->base = 0;
+        view->in.number = array->data[0];
+        memset(view->stride, 0, (size_t)view->ndim * sizeof *view->stride);
+        return;
+    }
+    view->place = AD_ARRAY;
+    view->base -= r->from->tape->dst[i];
+    view->in.array = array;
+    array->refs++;
+}
+
+/* All elements of the list are constants: a number or an array. */
+static enum ad_status view_of_constants(struct ad_rewrite *r, struct ad_view *view,
+                                        const struct ad_list *list)
+{
+    const double *value = r->to->tape->value;
+    double *data;
+
+    if (is_even(list->slot, list->n, 0) && (list->n == 1 || !r->spread)) {
+        view->place = AD_NUMBER;
+        view->base = 0;
+        view->in.number = value[list->slot[0]];
+        memset(view->stride, 0, (size_t)view->ndim * sizeof *view->stride);
+        return AD_OK;
+    }
+    data = malloc((size_t)list->n * sizeof *data);
+    if (!data)
+        return AD_NO_MEMORY;
+    for (int64_t j = 0; j < list->n; j++)
+        data[j] = value[list->slot[j]];
+    view->place = AD_ARRAY;
+    view->in.array = ad_array_copy(data, list->n);
+    free(data);
+    return view->in.array ? AD_OK : AD_NO_MEMORY;
+}
+
+/* The view of old slots old[0 .. n), found by its base and strides, in the simplest form. */
 static enum ad_status view_of_list(struct ad_rewrite *r, struct ad_view *view, const int32_t *old,
                                    int64_t n)
 {
     struct ad_list *list = ad_list_new(&r->to->tape->lists, n);
+    int64_t step;
+    bool fixed = true;
 
     if (!list)
         return AD_NO_MEMORY;
@@ -102,36 +253,71 @@ static enum ad_status view_of_list(struct ad_rewrite *r, struct ad_view *view, c
             ad_list_drop(list);
             return AD_NO_MEMORY;
         }
+        fixed &= list->slot[j] < 0;
     }
     view->place = AD_LIST;
     view->in.list = list;
+    if (n == 0 || r->as_is)
+        return AD_OK;
+    if (fixed) {
+        enum ad_status status = view_of_constants(r, view, list);
+
+        ad_list_drop(list);
+        return status;
+    }
+    step = n > 1 ? (int64_t)list->slot[1] - list->slot[0] : 1;
+    if (step == 0 && r->spread)
+        return AD_OK;
+    if (is_of_one(r, list->slot[0], list->slot[n - 1]) && is_even(list->slot, n, step)) {
+        view->place = AD_SLOTS;
+        view->base = list->slot[0] + view->base * step;
+        view->in.bits = 0;
+        for (int d = 0; d < view->ndim; d++)
+            view->stride[d] *= step;
+        ad_list_drop(list);
+    }
     return AD_OK;
 }
 
-enum ad_status ad_rewrite_view(struct ad_rewrite *r, const struct ad_view *view,
-                               struct ad_view *now)
+/* The same, element by element in C order. */
+static enum ad_status view_of_elements(struct ad_rewrite *r, const struct ad_view *view,
+                                       struct ad_view *now)
+{
+    int64_t n = ad_view_size(view);
+    int32_t *old = malloc((size_t)AD_MAX(n, 1) * sizeof *old);
+    struct ad_span_room room;
+    enum ad_status status;
+
+    if (!old)
+        return AD_NO_MEMORY;
+    for (int64_t start = 0, k; start < n; start += k) {
+        k = ad_tile_size(view, n, start);
+        struct ad_span span = ad_span_of(view, 0, NULL, start, k, &room);
+
+        for (int64_t j = 0; j < k; j++)
+            old[start + j] = span.kind == AD_SPAN_MANY  ? span.slots[j]
+                             : span.kind == AD_SPAN_RUN ? span.slot + (int32_t)j
+                                                        : span.slot;
+    }
+    now->base = 0;
+    ad_strides(now->ndim, now->shape, now->stride);
+    status = view_of_list(r, now, old, n);
+    free(old);
+    return status;
+}
+
+/* A view of old slots low .. high, where they are one run within one new instruction. */
+static bool is_run(const struct ad_rewrite *r, int64_t low, int64_t high)
+{
+    return r->slot[low] != AD_GONE && is_even(r->slot + low, high - low + 1, 1) &&
+           is_of_one(r, r->slot[low], r->slot[high]);
+}
+
+static enum ad_status view_of_slots(struct ad_rewrite *r, const struct ad_view *view,
+                                    struct ad_view *now)
 {
     int64_t low = view->base, high = view->base;
 
-    ad_view_copy(now, view);
-    if (view->place == AD_LIST)
-        return view_of_list(r, now, view->in.list->slot, view->in.list->n);
-    if (view->place == AD_OWN_LIST) {
-        /* Lists of such views belong to no tape, but to one instruction: each has its own. */
-        struct ad_list *list = ad_list_new(NULL, view->in.list->n);
-
-        if (!list)
-            return AD_NO_MEMORY;
-        memcpy(list->slot, view->in.list->slot, (size_t)list->n * sizeof *list->slot);
-        now->in.list = list;
-        return AD_OK;
-    }
-    if (view->place == AD_ARRAY) {
-        now->in.array = frozen_array(r, view->in.array);
-        return now->in.array ? AD_OK : AD_NO_MEMORY;
-    }
-    if (view->place != AD_SLOTS)
-        return AD_OK;
     for (int d = 0; d < view->ndim; d++) {
         int64_t reach = view->stride[d] * (view->shape[d] - 1);
 
@@ -146,31 +332,68 @@ enum ad_status ad_rewrite_view(struct ad_rewrite *r, const struct ad_view *view,
         now->base = ad_rewrite_slot(r, (int32_t)view->base);
         return now->base == AD_GONE ? AD_NO_MEMORY : AD_OK;
     }
-    if (is_even(r->slot + low, high - low + 1)) {
-        ad_assert(r->slot[low] != AD_GONE);
+    if (r->through && (r->through[low] != low || r->through[high] != high)) {
+        int64_t first = r->through[low], last = r->through[high];
+
+        if (first >= 0 && is_even(r->through + low, high - low + 1, 1) && is_run(r, first, last)) {
+            now->base += r->slot[first] - low;
+            return AD_OK;
+        }
+        if (!r->as_is) {
+            enum ad_status status = view_of_elements(r, view, now);
+
+            if (status || now->place != AD_LIST)
+                return status;
+            ad_list_drop(now->in.list);
+            ad_view_copy(now, view);
+        }
+    }
+    if (is_run(r, low, high)) {
         now->base += r->slot[low] - low;
         return AD_OK;
     }
-    int64_t n = ad_view_size(view);
-    int32_t *old = malloc((size_t)n * sizeof *old);
-    struct ad_span_room room;
-    enum ad_status status = old ? AD_OK : AD_NO_MEMORY;
+    if (r->fixed && !r->as_is && r->slot[low] == AD_GONE) {
+        int32_t i = ad_tape_producer(r->from->tape, (int32_t)low);
 
-    for (int64_t start = 0, k; start < n && !status; start += k) {
-        k = ad_tile_size(view, n, start);
-        struct ad_span span = ad_span_of(view, 0, NULL, start, k, &room);
-
-        for (int64_t j = 0; j < k; j++)
-            old[start + j] = span.kind == AD_SPAN_MANY  ? span.slots[j]
-                             : span.kind == AD_SPAN_RUN ? span.slot + (int32_t)j
-                                                        : span.slot;
+        if (r->fixed[i]) {
+            view_of_fixed(r, i, now);
+            return AD_OK;
+        }
     }
-    if (!status)
-        status = view_of_list(r, now, old, n);
-    now->base = 0;
-    ad_strides(now->ndim, now->shape, now->stride);
-    free(old);
-    return status;
+    return view_of_elements(r, view, now);
+}
+
+enum ad_status ad_rewrite_view(struct ad_rewrite *r, const struct ad_view *view,
+                               struct ad_view *now)
+{
+    ad_view_copy(now, view);
+    switch (view->place) {
+    case AD_SLOTS:
+        return view_of_slots(r, view, now);
+    case AD_LIST:
+        /* of a long list that many views share, each takes its own elements */
+        if (ad_view_size(view) < view->in.list->n && !r->as_is)
+            return view_of_elements(r, view, now);
+        return view_of_list(r, now, view->in.list->slot, view->in.list->n);
+    case AD_OWN_LIST: {
+        /* Lists of such views belong to no tape, but to one instruction: each has its own. */
+        struct ad_list *list = ad_list_new(NULL, view->in.list->n);
+
+        if (!list)
+            return AD_NO_MEMORY;
+        memcpy(list->slot, view->in.list->slot, (size_t)list->n * sizeof *list->slot);
+        now->in.list = list;
+        return AD_OK;
+    }
+    case AD_ARRAY:
+        now->in.array = frozen_array(r, view->in.array);
+        return now->in.array ? AD_OK : AD_NO_MEMORY;
+    case AD_NUMBER:
+    case AD_OWN:
+        return AD_OK;
+    }
+    ad_unreachable();
+    return AD_OK;
 }
 
 void ad_rewrite_results(struct ad_rewrite *r, int32_t i, int32_t first)
@@ -197,10 +420,13 @@ static enum ad_status copy_block(struct ad_rewrite *r, int32_t i)
         if (!views)
             return AD_NO_MEMORY;
     }
+    r->as_is = code == AD_CALL;
+    r->spread = code >= AD_N_OPS;
     for (; done < n && !status; done++) {
         words = ad_view_decode(words, &view);
         status = ad_rewrite_view(r, &view, &views[done]);
     }
+    r->as_is = r->spread = false;
     if (status)
         done--; /* the last one holds nothing */
     memcpy(&p, block + 3, sizeof p);
@@ -228,6 +454,19 @@ static enum ad_status copy_notes(struct ad_rewrite *r, int32_t i)
     return status;
 }
 
+/* Variables that are no inputs of the program, as a derivative inside of it has them, are constants. */
+static enum ad_status bind_variables(struct ad_rewrite *r, int32_t i)
+{
+    const struct ad_tape *tape = r->from->tape;
+    int32_t length = ad_tape_length(tape, i), dst = tape->dst[i];
+    enum ad_status status = ad_tape_grow(r->to->tape, 0, 0, length, 0);
+
+    ad_assert(!tape->symbolic);
+    for (int32_t j = 0; j < length && !status; j++)
+        r->slot[dst + j] = ad_tape_const(r->to->tape, tape->value[dst + j]);
+    return status;
+}
+
 enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i)
 {
     const struct ad_tape *tape = r->from->tape;
@@ -236,6 +475,8 @@ enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i)
     enum ad_status status;
 
     ad_tape_here(to, ad_tape_origin(tape, i));
+    if (ad_tape_code(tape, i) == AD_INPUT)
+        return bind_variables(r, i);
     if (ad_tape_is_array(tape, i)) {
         status = copy_block(r, i);
     } else {
@@ -285,6 +526,12 @@ enum ad_status ad_rewrite_end(struct ad_rewrite *r, enum ad_status status, struc
         free(r->frozen);
         r->frozen = next;
     }
+    for (int32_t i = 0; i < from->tape->n && r->fixed; i++)
+        if (r->fixed[i])
+            ad_array_drop(r->fixed[i]);
+    free((void *)r->fixed);
+    free(r->through);
+    free(r->consts);
     free(r->slot_block);
     if (status) {
         ad_program_free(r->to);

@@ -23,21 +23,37 @@ struct ad_rewrite {
     struct ad_frozen
         *frozen;   /* arrays that others might write to, and the copies that took their place */
     int32_t *slot; /* of each slot of 'from', constants (negative) too: its slot now, or AD_GONE */
+    int32_t *through;        /* NULL, or of each old slot an old slot of the same value, which views
+                         name instead where they stay views of slots; owned */
+    struct ad_array **fixed; /* NULL, or of each old instruction its results, if constants:
+                                all of them, or one number if they are equal */
+    int32_t *consts;         /* hash table of the constants of 'to', 0 where empty */
+    int32_t n_consts, const_room; /* a power of two */
+    bool as_is;                   /* views keep their kind: operands of an AD_CALL */
+    bool spread; /* one element over and over stays a list: a sum of it would round otherwise */
 };
 
 /* Constant arrays that others might write to are copied.  Values are copied unless the tape of 'from' is symbolic, as that of 'to' then is. */
 enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *from);
 
 /* A view of the new tape with the elements of a view of the old; holds a reference of its own.  Views of
- * slots become lists where their slots are no longer evenly spaced. */
+ * slots become lists where their slots are no longer evenly spaced, lists become views of slots where they
+ * are and one instruction made them all, and what holds constants only becomes a number or an array. */
 enum ad_status ad_rewrite_view(struct ad_rewrite *r, const struct ad_view *view,
                                struct ad_view *now);
 /* The new slot of an old one, constants included; AD_GONE without memory. */
 int32_t ad_rewrite_slot(struct ad_rewrite *r, int32_t slot);
+/* The slot of a constant, one for all that are equal bit by bit; AD_GONE without memory. */
+int32_t ad_rewrite_const(struct ad_rewrite *r, double c);
 
+/* An AD_INPUT, which is none of the program's inputs here, becomes constants. */
 enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i);
 /* The results of old instruction i are the new slots first, first + 1, ... */
 void ad_rewrite_results(struct ad_rewrite *r, int32_t i, int32_t first);
+/* The results of old instruction i are constants: n of them, or if n is 1, the same for all. */
+enum ad_status ad_rewrite_fixed(struct ad_rewrite *r, int32_t i, int64_t n, const double *values);
+/* May a pass change or drop old instruction i?  Not inputs, rules, and what has notes. */
+bool ad_rewrite_may_change(const struct ad_rewrite *r, int32_t i);
 
 /* Rewrites outputs and guards, and passes the new program; on failure, given or met here, frees it. */
 enum ad_status ad_rewrite_end(struct ad_rewrite *r, enum ad_status status, struct ad_program **to);

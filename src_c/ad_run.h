@@ -25,6 +25,9 @@ void ad_frame_free(struct ad_frame *frame);
 enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
                       const double *const *inputs, double *const *outputs, int *failed);
 
+/* Step k of the plan again, in a frame in which ad_run() has been: to find out where the time goes. */
+enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, int64_t k);
+
 /* After a run: the numbers that guard 'guard' saw, as many as it has. */
 void ad_frame_outcome(const struct ad_plan *plan, const struct ad_frame *frame, int guard,
                       double *out);

@@ -262,7 +262,7 @@ const int64_t *ad_view_decode(const int64_t *words, struct ad_view *view)
     return words + 4 + 2 * ndim;
 }
 
-static int64_t *view_encode(int64_t *words, const struct ad_view *view)
+int64_t *ad_view_encode(int64_t *words, const struct ad_view *view)
 {
     int ndim = view->ndim;
 
@@ -816,7 +816,7 @@ static enum ad_status append_block(struct ad_tape *tape, int code, double p, int
     block[4] = extra;
     block += AD_BLOCK_HEADER;
     for (int v = 0; v < n; v++) {
-        block = view_encode(block, &views[v]);
+        block = ad_view_encode(block, &views[v]);
         tape->n_checked += views[v].place == AD_ARRAY && views[v].in.array->checked;
         ad_view_hold(&views[v]);
     }

@@ -268,6 +268,8 @@ AD_INLINE int32_t ad_tape_length(const struct ad_tape *tape, int32_t i)
 int32_t ad_tape_producer(const struct ad_tape *tape, int32_t slot);
 /* Decode the view at 'words'; returns where the next one begins. */
 const int64_t *ad_view_decode(const int64_t *words, struct ad_view *view);
+/* The same the other way round: 4 + 2 * ndim words. */
+int64_t *ad_view_encode(int64_t *words, const struct ad_view *view);
 /* The views of array instruction i, up to 'max' of them; returns how many there are. */
 int ad_tape_views(const struct ad_tape *tape, int32_t i, struct ad_view *views, int max);
 /* Compute the values of instruction i from those of its operands. */

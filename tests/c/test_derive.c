@@ -1,5 +1,5 @@
 /* test_derive.c -- programs of derivatives, against the hyper-dual cells of random programs. */
-#include "ad_derive.h"
+#include "ad_jacobian.h"
 #include "frozen.h"
 
 static struct program program; /* large */
@@ -145,6 +145,71 @@ static void check_forward(struct program *p, const struct ad_program *first, con
     free(want12);
 }
 
+/* Lanes: lane l moves along s[l] times the first direction plus t[l] times the second. */
+static void check_lanes(struct program *p, const struct ad_program *first, const double *x)
+{
+    const int wanted = 0;
+    int64_t n = p->value[0].size, lanes = rng_int(&p->rng, 1, 5), at = 0;
+    struct ad_program *forward, *twice;
+    double *t1 = direction_of(p, D1), *t2 = direction_of(p, D2), *want1 = components(p, D1),
+           *want2 = components(p, D2), *want12 = components(p, D12), s[5], t[5],
+           *tangents = malloc(((size_t)(lanes * n) + 1) * sizeof *tangents);
+    struct arguments args = {2, {x, tangents}};
+    struct results got;
+
+    for (int64_t l = 0; l < lanes; l++) {
+        s[l] = rng_uniform(&p->rng, -1, 1);
+        t[l] = rng_int(&p->rng, 0, 1) ? rng_uniform(&p->rng, -1, 1) : 0;
+        for (int64_t i = 0; i < n; i++)
+            tangents[l * n + i] = s[l] * t1[i] + t[l] * t2[i];
+    }
+    check_note("%" PRId64 " lanes\n", lanes);
+    MAKE(ad_derive_forward_lanes(first, lanes, 1, &wanted, false, &forward));
+    got = replayed(forward, &args);
+    for (int k = 0; k < first->n_outputs; k++) {
+        int64_t size = ad_view_size(&first->outputs[k]);
+
+        CHECK(ad_view_size(&forward->outputs[k]) == lanes * size, "size of output %d", k);
+        for (int64_t l = 0; l < lanes; l++)
+            for (int64_t j = 0; j < size; j++) {
+                double a = s[l] * want1[at + j], b = t[l] * want2[at + j],
+                       found = got.output[k][l * size + j];
+
+                CHECK(close_to(found, a + b, 100 + fabs(a) + fabs(b)),
+                      "output %d[%" PRId64 "], lane %" PRId64 ": %.17g, not %.17g", k, j, l, found,
+                      a + b);
+            }
+        at += size;
+    }
+    n_compared += got.size;
+    results_free(&got);
+
+    /* lane 0, along the first direction alone, moved along the second, which is one lane */
+    for (int64_t i = 0; i < n * lanes; i++)
+        tangents[i] = i < n ? t1[i] : 0;
+    MAKE(ad_derive_forward_lanes(forward, 1, 1, &wanted, false, &twice));
+    args = (struct arguments){3, {x, tangents, t2}};
+    got = replayed(twice, &args);
+    at = 0;
+    for (int k = 0; k < first->n_outputs; k++) {
+        int64_t size = ad_view_size(&first->outputs[k]);
+
+        check_close(size, got.output[k], want12 + at, 1e4, "lanes of lanes");
+        for (int64_t j = size; j < size * lanes; j++)
+            CHECK(got.output[k][j] == 0 || isnan(got.output[k][j]), "a lane that does not move");
+        at += size;
+    }
+    results_free(&got);
+    ad_program_free(twice);
+    ad_program_free(forward);
+    free(t1);
+    free(t2);
+    free(want1);
+    free(want2);
+    free(want12);
+    free(tangents);
+}
+
 /* Gradient and Hessian product along the first direction, by sweeps over the recording. */
 static void sweep(struct program *p, const double *w, double *gradient, double *product)
 {
@@ -232,6 +297,192 @@ static void check_reverse(struct program *p, const struct ad_program *first, con
     free(curved);
 }
 
+/* ---- Jacobians and Hessians ---- */
+
+/* The same program with its input in two parts, the first of n inputs. */
+static enum ad_status split_input(const struct ad_program *from, int64_t n, struct ad_program **to)
+{
+    struct ad_program none = *from;
+    struct ad_rewrite r;
+    int64_t size = ad_view_size(&from->inputs[0]), rest = size - n;
+    struct ad_view parts[2], own[2], whole;
+    enum ad_status status;
+
+    none.n_inputs = 0;
+    status = ad_rewrite_begin(&r, &none);
+    for (int k = 0; k < 2 && !status; k++)
+        status = ad_program_add_input(r.to, 1, k ? &rest : &n, NULL);
+    if (!status)
+        r.to->tape->symbolic = false;
+    for (int k = 0; k < 2 && !status; k++) {
+        parts[k] = r.to->inputs[k];
+        own[k] = ad_view_slots(k ? n : 0, 1, k ? &rest : &n);
+        own[k].place = AD_OWN;
+        for (int64_t j = 0; j < ad_view_size(&parts[k]); j++)
+            r.to->tape->value[parts[k].base + j] = from->tape->value[(k ? n : 0) + j];
+    }
+    if (!status)
+        status = ad_record_addto(r.to->tape, size, 2, parts, own, &whole);
+    if (!status)
+        ad_rewrite_results(&r, 0, (int32_t)whole.base);
+    for (int32_t i = 1; i < from->tape->n && !status; i++)
+        status = ad_rewrite_copy(&r, i);
+    return ad_rewrite_end(&r, status, to);
+}
+
+/* The program of the sum of all outputs times weights. */
+static enum ad_status weighed_sum(const struct ad_program *from, const double *w,
+                                  struct ad_program **to)
+{
+    struct ad_rewrite r;
+    struct ad_view from_views[MAX_VALUES], own[MAX_VALUES], sum, output, weights;
+    const struct ad_view *args[AD_MAX_ARGS] = {&output, &weights};
+    enum ad_status status = ad_rewrite_begin(&r, from);
+    int n = 0;
+
+    for (int32_t i = from->n_inputs; i < from->tape->n && !status; i++)
+        status = ad_rewrite_copy(&r, i);
+    for (int k = 0; k < from->n_outputs && !status; k++) {
+        status = ad_rewrite_view(&r, &from->outputs[k], &output);
+        if (status)
+            break;
+        weights = ad_view_slots(0, output.ndim, output.shape);
+        weights.place = AD_ARRAY;
+        weights.in.array = ad_array_copy(w, ad_view_size(&output));
+        w += ad_view_size(&output);
+        status = weights.in.array ? ad_record_op(r.to->tape, AD_OP_mul, 0, args, &from_views[n])
+                                  : AD_NO_MEMORY;
+        if (weights.in.array)
+            ad_array_drop(weights.in.array);
+        ad_view_drop(&output);
+        own[n] = from_views[n];
+        own[n].place = AD_OWN;
+        own[n].base = 0;
+        memset(own[n].stride, 0, sizeof own[n].stride);
+        n += !status;
+    }
+    if (!status)
+        status = ad_record_addto(r.to->tape, 1, n, from_views, own, &sum);
+    status = ad_rewrite_end(&r, status, to);
+    if (status)
+        return status;
+    ad_program_clear_outputs(*to);
+    sum = ad_view_slots(sum.base, 0, NULL);
+    status = ad_program_add_output(*to, &sum);
+    if (status) {
+        ad_program_free(*to);
+        *to = NULL;
+    }
+    return status;
+}
+
+/* Blocks of a Jacobian: rows of the outputs, columns of two inputs, together as one matrix times t. */
+static void times(const struct ad_program *from, double *const *block, const double *t,
+                  double *product)
+{
+    for (int o = 0; o < from->n_outputs; o++) {
+        int64_t rows = ad_view_size(&from->outputs[o]), at = 0;
+
+        for (int64_t r = 0; r < rows; r++)
+            product[r] = 0;
+        for (int w = 0; w < from->n_inputs; w++) {
+            int64_t columns = ad_view_size(&from->inputs[w]);
+
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t c = 0; c < columns; c++)
+                    if (block[o * from->n_inputs + w][r * columns + c] != 0 && t[at + c] != 0)
+                        product[r] += block[o * from->n_inputs + w][r * columns + c] * t[at + c];
+            at += columns;
+        }
+        product += rows;
+    }
+}
+
+static void check_jacobian(struct program *p, const struct ad_program *first, const double *x)
+{
+    const int wanted[2] = {0, 1};
+    const enum ad_jacobian_mode modes[] = {AD_JACOBIAN_AUTO, AD_JACOBIAN_FORWARD,
+                                           AD_JACOBIAN_REVERSE};
+    int64_t n = p->value[0].size, cut = rng_int(&p->rng, 0, n);
+    struct ad_program *split, *jacobian;
+    struct results value = results_of(first), got;
+    struct arguments args = {2, {x, x + cut}};
+    double *t[2] = {direction_of(p, D1), direction_of(p, D2)},
+           *want[2] = {components(p, D1), components(p, D2)},
+           *product = malloc(((size_t)value.size + 1) * sizeof *product);
+
+    MAKE(split_input(first, cut, &split));
+    for (int m = 0; m < 3; m++) {
+        bool keep = rng_int(&p->rng, 0, 1);
+
+        if (m == 2 && value.size > 600)
+            continue;
+        MAKE(ad_derive_jacobian(split, 2, wanted, modes[m], keep, &jacobian));
+        got = replayed(jacobian, &args);
+        CHECK(got.size == value.size * (n + keep), "size %" PRId64, got.size);
+        for (int k = 0; k < 2; k++) {
+            times(split, got.output + (keep ? first->n_outputs : 0), t[k], product);
+            check_close(value.size, product, want[k], 1000, "Jacobian times direction");
+        }
+        results_free(&got);
+        ad_program_free(jacobian);
+    }
+    ad_program_free(split);
+    results_free(&value);
+    free(product);
+    for (int k = 0; k < 2; k++) {
+        free(t[k]);
+        free(want[k]);
+    }
+}
+
+static void check_hessian(struct program *p, const struct ad_program *first, const double *x)
+{
+    const int wanted[2] = {0, 1};
+    int64_t n = p->value[0].size, cut = rng_int(&p->rng, 0, n);
+    bool keep = rng_int(&p->rng, 0, 1);
+    struct ad_program *split, *sum, *hessian;
+    struct results value = results_of(first), got;
+    struct arguments args = {2, {x, x + cut}}, none = {0, {NULL}};
+    double *w = random_weights(p, first, value.size, &none), *t = direction_of(p, D1),
+           *gradient = malloc(((size_t)n + 1) * sizeof *gradient),
+           *curved = malloc(((size_t)n + 1) * sizeof *curved),
+           *product = calloc((size_t)n + 1, sizeof *product);
+    int64_t size[2] = {cut, n - cut}, row = 0;
+
+    sweep(p, w, gradient, curved);
+    MAKE(weighed_sum(first, w, &sum));
+    MAKE(split_input(sum, cut, &split));
+    MAKE(ad_derive_hessian(split, 2, wanted, keep, &hessian));
+    got = replayed(hessian, &args);
+    CHECK(got.size == n * n + (keep ? 1 + n : 0), "size %" PRId64, got.size);
+    if (keep)
+        check_close(n, got.data + 1, gradient, 100, "gradient of Hessian");
+    for (int a = 0; a < 2; a++) {
+        for (int64_t r = 0; r < size[a]; r++, row++)
+            for (int b = 0; b < 2; b++)
+                for (int64_t c = 0; c < size[b]; c++) {
+                    double entry = got.output[(keep ? 3 : 0) + 2 * a + b][r * size[b] + c],
+                           other = got.output[(keep ? 3 : 0) + 2 * b + a][c * size[a] + r];
+
+                    CHECK(close_to(entry, other, 1000 + fabs(entry)), "not symmetric");
+                    if (entry != 0)
+                        product[row] += entry * t[(b ? cut : 0) + c];
+                }
+    }
+    check_close(n, product, curved, 1e4, "Hessian times direction");
+    results_free(&got);
+    ad_program_free(hessian);
+    ad_program_free(split);
+    ad_program_free(sum);
+    results_free(&value);
+    free(w);
+    free(t);
+    free(gradient);
+    free(curved);
+    free(product);
+}
+
 static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
 {
     struct ad_program *first;
@@ -246,7 +497,12 @@ static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
     x = recorded_inputs(&program);
     fail_in = fail;
     check_forward(&program, first, x);
+    check_lanes(&program, first, x);
     check_reverse(&program, first, x);
+    if (n_inputs <= 40) {
+        check_jacobian(&program, first, x);
+        check_hessian(&program, first, x);
+    }
     fail_in = -1;
     ad_program_free(first);
     free(x);
@@ -264,14 +520,14 @@ int main(int argc, char **argv)
         run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atol(argv[3]), atol(argv[4]));
         return 0;
     }
-    for (uint64_t seed = 0; seed < 600; seed++)
+    for (uint64_t seed = 0; seed < 400; seed++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6], -1);
     CHECK(n_symbolic > 100, "few symbolic tapes");
-    for (uint64_t seed = 2000; seed < 2030; seed++)
-        for (long n = 0;; n++, n_cases++) {
+    for (uint64_t seed = 2000; seed < 2016; seed++)
+        for (long n = 0;; n += 1 + n / 100, n_cases++) { /* fewer where there are many */
             long failed = n_failed;
 
-            run(seed, 3 + (int)(seed % 16), seed % 2 ? 4 : 12, n);
+            run(seed, 3 + (int)(seed % 16), seed % 2 ? 4 : 7, n);
             if (n_failed == failed)
                 break;
         }

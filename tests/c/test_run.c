@@ -5,7 +5,8 @@
 #include "frozen.h"
 
 static struct program program; /* large */
-static long n_groups, n_fused, n_words, n_singles;
+static long n_steps[AD_PLAN_CALL + 1], n_fused,
+    n_moves[AD_MOVE_FILL + 1]; /* seen, by their kinds */
 
 static void replay(struct ad_program *p, const double *x, struct results *r, int *failed)
 {
@@ -36,14 +37,14 @@ static struct ad_plan *plan_of(const struct ad_program *p, struct ad_frame **fra
 
 static void count_steps(const struct ad_plan *plan)
 {
-    n_words += plan->n_words;
     for (int64_t k = 0; k < plan->n_steps; k++) {
         const struct ad_plan_step *step = &plan->steps[k];
 
-        n_groups += step->kind == AD_PLAN_GROUP;
+        n_steps[step->kind]++;
         n_fused += step->kind == AD_PLAN_GROUP && step->end - step->before > 1;
-        n_singles += step->kind > AD_PLAN_GROUP;
     }
+    for (int64_t m = 0; m < plan->code.n_moves; m++)
+        n_moves[plan->code.moves[m].kind]++;
 }
 
 static void check_outcomes(const struct ad_program *p, const struct ad_plan *plan,
@@ -103,11 +104,11 @@ static void check_run(struct program *p)
     free(x);
 }
 
-static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
+static void run(uint64_t seed, int length, int64_t n_inputs, long fail)
 {
     check_clear();
     program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
+    for (int i = 0; i < length && program.n < MAX_VALUES - 2; i++)
         program_step(&program);
     fail_in = fail;
     check_run(&program);
@@ -116,14 +117,224 @@ static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
     CHECK(n_live == 0, "%ld blocks are left", n_live);
 }
 
+/* A program of one input of n numbers, run and replayed. */
+static void compare(struct ad_program *p, double *x, int64_t n)
+{
+    struct results a = results_of(p), b = results_of(p);
+    const double *input = x;
+    struct ad_frame *frame;
+    struct ad_plan *plan = plan_of(p, &frame);
+    int failed;
+
+    count_steps(plan);
+    for (int64_t j = 0; j < n; j += 3)
+        x[j] = 0.9 - 0.8 * x[j];
+    replay(p, x, &a, &failed);
+    CHECK(ad_run(plan, frame, &input, b.output, &failed) == AD_OK, "run");
+    check_same_results(&b, &a, "run");
+    ad_frame_free(frame);
+    ad_plan_free(plan);
+    ad_program_free(p);
+    results_free(&a);
+    results_free(&b);
+}
+
+/* ---- every op, over every kind of operand ---- */
+
+/* An operand of 'shape' at random: a part of the inputs, from element 'from' on, or of constants, or a number. */
+static struct ad_view operand_of(struct rng *rng, int ndim, const int64_t *shape, int64_t from,
+                                 struct ad_array *array)
+{
+    struct ad_view view = ad_view_slots(from, ndim, shape);
+    int64_t choice = rng_int(rng, 0, 6);
+
+    if (choice == 0)
+        return ad_view_number(rng_uniform(rng, 0.1, 0.9));
+    if (choice == 1) {
+        view.place = AD_ARRAY;
+        view.in.array = array;
+    }
+    if (choice == 2 && ndim > 0) /* the same in each row, or one number */
+        view.stride[ndim - 1] = 0;
+    if (choice == 3 && ndim > 1)
+        view.stride[0] = 0;
+    if (choice == 4 && ndim > 0)
+        view.stride[ndim - 1] = 2;
+    return view;
+}
+
+static void check_op(enum ad_op op, struct rng *rng)
+{
+    static const int64_t shapes[][2] = {{0, 0},   {1, 0}, {5, 0},  {8, 0},   {9, 0},
+                                        {700, 0}, {3, 5}, {4, 80}, {3, 600}, {70, 10}};
+    enum { N = 5000 };
+    struct ad_program *p = ad_program_new();
+    double *numbers = malloc(N * sizeof *numbers), *x = malloc(N * sizeof *x);
+    struct ad_array *array;
+
+    check_clear();
+    check_note("op %s\n", ad_ops[op].name);
+    for (int j = 0; j < N; j++) {
+        numbers[j] = rng_uniform(rng, 0.1, 0.9);
+        x[j] = rng_int(rng, 0, 9) ? rng_uniform(rng, 0.1, 0.9) : 0;
+    }
+    array = ad_array_copy(numbers, N);
+    CHECK(p && array && !ad_program_add_input(p, 1, &(int64_t){N}, x), "no program");
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
+        for (int round = 0; round < 8; round++) {
+            int ndim = (shapes[k][0] > 0) + (shapes[k][1] > 0);
+            struct ad_view views[AD_MAX_ARGS], result, twice;
+            const struct ad_view *args[AD_MAX_ARGS] = {&views[0], &views[1], &views[2]};
+            double parameter = ad_ops[op].family ? (double)rng_int(rng, 0, 3) : 0;
+
+            for (int v = 0; v < ad_ops[op].n_args; v++)
+                views[v] = operand_of(rng, ndim, shapes[k], rng_int(rng, 0, 1000), array);
+            if (ad_record_op(p->tape, op, parameter, args, &result) || result.place == AD_NUMBER)
+                continue;
+            /* once as an output, and once read by others only */
+            CHECK(!ad_program_add_output(p, &result), "output");
+            args[0] = args[1] = &result;
+            CHECK(!ad_record_op(p->tape, AD_OP_sub, 0, args, &result), "sub");
+            args[0] = args[1] = &result;
+            CHECK(!ad_record_op(p->tape, AD_OP_add, 0, args, &twice), "add");
+            CHECK(!ad_program_add_output(p, &twice), "output");
+        }
+    compare(p, x, N);
+    ad_array_drop(array);
+    free(numbers);
+    free(x);
+    CHECK(n_live == 0, "%ld blocks are left", n_live);
+}
+
+/* What random programs have not: norms of rows that lie as they are, transposed, and listed; and the
+ * columns of a matrix put side by side. */
+static void test_others(void)
+{
+    double x[40];
+    struct ad_program *p = ad_program_new();
+    struct ad_view rows = ad_view_slots(0, 2, (int64_t[]){4, 10}), columns = rows, picked = rows,
+                   norms;
+    const int64_t positions[] = {3, 3, 17, 39, 0, 5};
+
+    check_clear();
+    for (int j = 0; j < 40; j++)
+        x[j] = j % 7 - 3;
+    CHECK(p && !ad_program_add_input(p, 1, &(int64_t){40}, x), "no program");
+    columns.shape[0] = 10;
+    columns.shape[1] = 4;
+    columns.stride[0] = 1;
+    columns.stride[1] = 10;
+    CHECK(ad_view_pick(&picked, &p->tape->lists, positions, 6), "no list");
+    for (int k = 0; k < 3; k++) {
+        const struct ad_view *from = k == 0 ? &rows : k == 1 ? &columns : &picked;
+
+        CHECK(!ad_record_along(p->tape, AD_NORM, from, 0, &norms), "norm");
+        CHECK(!ad_program_add_output(p, &norms), "output");
+    }
+    ad_view_drop(&picked);
+    for (int64_t n = 4; n <= 20; n += 16) {
+        struct ad_view from[2], to[2], matrix;
+
+        for (int k = 0; k < 2; k++) {
+            from[k] = ad_view_slots(n * k, 1, &n);
+            to[k] = ad_view_slots(k, 1, &n);
+            to[k].stride[0] = 2;
+            to[k].place = AD_OWN;
+        }
+        CHECK(!ad_record_addto(p->tape, 2 * n, 2, from, to, &matrix), "columns");
+        CHECK(!ad_program_add_output(p, &matrix), "output");
+    }
+    compare(p, x, 40);
+    CHECK(n_live == 0, "%ld blocks are left", n_live);
+}
+
+/* ---- two threads in one plan ---- */
+
+struct runner {
+    const struct ad_plan *plan;
+    struct ad_frame *frame;
+    const double *x;
+    struct results results;
+};
+
+static void *run_often(void *argument)
+{
+    struct runner *runner = argument;
+    int failed;
+
+    for (int round = 0; round < 200; round++)
+        if (ad_run(runner->plan, runner->frame, &runner->x, runner->results.output, &failed))
+            return runner;
+    return NULL;
+}
+
+static void test_threads(uint64_t seed)
+{
+    struct runner runner[2];
+    struct ad_program *p;
+    pthread_t thread[2];
+    int64_t size;
+
+    check_clear();
+    program_begin(&program, seed, 700);
+    for (int i = 0; i < 30; i++)
+        program_step(&program);
+    p = frozen(&program);
+    CHECK(p != NULL, "not frozen");
+    size = program.value[0].size;
+    for (int k = 0; k < 2; k++) {
+        double *x = recorded_inputs(&program);
+
+        for (int64_t i = 0; i < size; i++)
+            x[i] += 0.125 * k;
+        runner[k] = (struct runner){.x = x, .results = results_of(p)};
+        runner[k].plan = k ? runner[0].plan : plan_of(p, &runner[0].frame);
+        if (k)
+            runner[k].frame = ad_frame_new(runner[k].plan);
+    }
+    for (int k = 0; k < 2; k++)
+        CHECK(!pthread_create(&thread[k], NULL, run_often, &runner[k]), "no thread");
+    for (int k = 0; k < 2; k++) {
+        struct results expected = results_of(p);
+        void *failure;
+        int failed;
+
+        pthread_join(thread[k], &failure);
+        CHECK(!failure, "a run failed");
+        replay(p, runner[k].x, &expected, &failed);
+        check_same_results(&runner[k].results, &expected, "in a thread");
+        results_free(&expected);
+    }
+    ad_frame_free(runner[0].frame);
+    ad_frame_free(runner[1].frame);
+    ad_plan_free((struct ad_plan *)(uintptr_t)runner[0].plan);
+    for (int k = 0; k < 2; k++) {
+        results_free(&runner[k].results);
+        free((void *)(uintptr_t)runner[k].x);
+    }
+    ad_program_free(p);
+    program_end(&program);
+    CHECK(n_live == 0, "%ld blocks are left", n_live);
+}
+
 int main(void)
 {
     const int64_t n_inputs[] = {1, 4, 12, 36, 150, 1100};
+    struct rng rng = {7};
     long n_cases = 0;
 
+    for (int op = 0; op < AD_N_OPS; op++)
+        check_op((enum ad_op)op, &rng);
+    test_others();
+    for (uint64_t seed = 5000; seed < 5005; seed++)
+        test_threads(seed);
     for (uint64_t seed = 0; seed < 1000; seed++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6], -1);
-    CHECK(n_groups > 0 && n_fused > 0 && n_words > 0 && n_singles > 0, "kinds of steps");
+    for (int kind = 0; kind <= AD_PLAN_CALL; kind++)
+        CHECK(n_steps[kind] > 0, "no step of kind %d", kind);
+    for (int kind = 0; kind <= AD_MOVE_FILL; kind++)
+        CHECK(n_moves[kind] > 0, "no move of kind %d", kind);
+    CHECK(n_fused > 0, "no group of several");
     for (uint64_t seed = 2000; seed < 2040; seed++)
         for (long n = 0;; n++, n_cases++) {
             long failed = n_failed;
@@ -133,6 +344,6 @@ int main(void)
                 break;
         }
     printf("test_run: ok, %ld groups, %ld of several, %ld with an allocation that fails\n",
-           n_groups, n_fused, n_cases);
+           n_steps[AD_PLAN_GROUP], n_fused, n_cases);
     return 0;
 }

@@ -1,0 +1,164 @@
+/* ad_emit_algebra.c -- the rows read as new instructions. */
+#include "ad_emit_algebra.h"
+
+#include <string.h>
+
+enum ad_status ad_emit_op(struct ad_tape *tape, enum ad_op op, double p, const struct ad_view *args,
+                          struct ad_view *result)
+{
+    const struct ad_view *pointers[AD_MAX_ARGS] = {args, args + 1, args + 2};
+
+    if (op == AD_OP_mul || op == AD_OP_mul0) {
+        if (ad_is_number(&args[0], 0) || (op == AD_OP_mul && ad_is_number(&args[1], 0))) {
+            *result = ad_view_number(0);
+            return AD_OK;
+        }
+        for (int i = 0; i < 2; i++)
+            if (ad_is_number(&args[i], 1) &&
+                (args[1 - i].place == AD_NUMBER || args[i].ndim == 0)) {
+                *result = args[1 - i];
+                ad_view_hold(result);
+                return AD_OK;
+            }
+    }
+    if (op == AD_OP_add && (ad_is_number(&args[0], 0) || ad_is_number(&args[1], 0))) {
+        *result = args[ad_is_number(&args[0], 0)];
+        ad_view_hold(result);
+        return AD_OK;
+    }
+    return ad_record_op(tape, op, p, pointers, result);
+}
+
+/* Piecewise constant weights times what moves, exactly 0 where a weight is. */
+static enum ad_status gate(struct ad_tape *tape, const struct ad_view *weights,
+                           const struct ad_view *moving, struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*weights, *moving, ad_view_number(0)};
+
+    return ad_emit_op(tape, AD_OP_gate, 0, args, result);
+}
+
+enum ad_status ad_emit_push(struct ad_tape *tape, enum ad_op op, int arg, const struct ad_view *g,
+                            const struct ad_view *partial, struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*g, *partial, ad_view_number(0)};
+
+    if (ad_is_number(partial, 0)) {
+        *result = ad_view_number(0);
+        return AD_OK;
+    }
+    if (ad_is_number(partial, -1))
+        return ad_emit_op(tape, AD_OP_neg, 0, args, result);
+    if (partial->place == AD_NUMBER)
+        return ad_emit_op(tape, AD_OP_mul, 0, args, result);
+    if (ad_ops[op].curvature == AD_SELECT)
+        return gate(tape, partial, g, result);
+    if ((op == AD_OP_mul0 && arg == 1) || op == AD_OP_mul00)
+        return ad_emit_op(tape, AD_OP_mul00, 0, args, result);
+    return ad_emit_op(tape, AD_OP_mul0, 0, args, result);
+}
+
+enum ad_status ad_emit_flow(struct ad_tape *tape, enum ad_op op, int arg,
+                            const struct ad_view *tangent, const struct ad_view *partial,
+                            struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*tangent, *partial, ad_view_number(0)};
+
+    if (ad_ops[op].curvature == AD_POLE && partial->place != AD_NUMBER)
+        return ad_emit_op(tape, AD_OP_flow, 0, args, result);
+    return ad_emit_push(tape, op, arg, tangent, partial, result);
+}
+
+/* The words are run on the tape. */
+enum ad_status ad_emit_partial(struct ad_tape *tape, enum ad_op op, int arg, double p,
+                               const struct ad_view *a, const struct ad_view *y,
+                               struct ad_view *result)
+{
+    struct ad_view stack[AD_MAX_WORDS + AD_MAX_ARGS];
+    enum ad_status status = AD_OK;
+    int top = 0;
+
+    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
+        struct ad_view *at = &stack[top];
+
+        if (word->op >= 0) {
+            int n = ad_ops[word->op].n_args;
+            struct ad_view value;
+
+            top -= n;
+            status = ad_emit_op(tape, (enum ad_op)word->op, p + word->c, &stack[top], &value);
+            for (int i = 0; i < n; i++)
+                ad_view_drop(&stack[top + i]);
+            if (status) {
+                while (top > 0)
+                    ad_view_drop(&stack[--top]);
+                return status;
+            }
+            stack[top] = value;
+        } else if (word->op == AD_W_CONST) {
+            *at = ad_view_number(word->c);
+        } else if (word->op == AD_W_P) {
+            *at = ad_view_number(p);
+        } else {
+            *at = word->op == AD_W_Y ? *y : a[AD_W_X - word->op];
+            ad_view_hold(at);
+        }
+        top++;
+    }
+    *result = stack[0];
+    return AD_OK;
+}
+
+enum ad_status ad_emit_reshaped(struct ad_tape *tape, struct ad_view *view, int ndim,
+                                const int64_t *shape)
+{
+    struct ad_view copy;
+    enum ad_status status;
+
+    if (ad_view_reshape(view, ndim, shape))
+        return AD_OK;
+    status = ad_record_copy(tape, view, &copy);
+    ad_view_drop(view);
+    *view = status ? ad_view_number(0) : copy;
+    if (!status)
+        ad_view_reshape(view, ndim, shape);
+    return status;
+}
+
+void ad_emit_simplify(const struct ad_tape *tape, struct ad_view *view)
+{
+    if (view->place == AD_SLOTS && view->base < 0)
+        *view = ad_view_number(tape->value[view->base]);
+    else if (view->place == AD_NUMBER)
+        view->ndim = 0;
+}
+
+enum ad_status ad_emit_row_weights(struct ad_tape *tape, int32_t i, const struct ad_view *from,
+                                   struct ad_view *weights)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*from, ad_view_number(0), ad_view_number(0)}, equal, count;
+    enum ad_status status;
+
+    args[1] = ad_view_slots(tape->dst[i], from->ndim - 1, from->shape);
+    args[1].shape[args[1].ndim] = 1;
+    args[1].stride[args[1].ndim++] = 0;
+    ad_view_broadcast(&args[1], from->ndim, from->shape);
+    if (ad_tape_code(tape, i) == AD_NORM)
+        return ad_emit_op(tape, AD_OP_div0, 0, args, weights);
+    status = ad_emit_op(tape, AD_OP_equal, 0, args, &equal);
+    if (!status)
+        status = ad_record_sum(tape, &equal, 1u << (from->ndim - 1), &count);
+    args[0] = equal;
+    args[1] = count;
+    return status ? status : ad_emit_op(tape, AD_OP_div, 0, args, weights);
+}
+
+enum ad_status ad_emit_weigh(struct ad_tape *tape, int32_t i, const struct ad_view *weights,
+                             const struct ad_view *moving, struct ad_view *result)
+{
+    struct ad_view args[AD_MAX_ARGS] = {*moving, *weights, ad_view_number(0)};
+
+    if (ad_tape_code(tape, i) == AD_NORM)
+        return ad_emit_op(tape, AD_OP_mul0, 0, args, result);
+    return gate(tape, weights, moving, result);
+}

@@ -1,0 +1,44 @@
+/* ad_jacobian.h -- dense Jacobians and Hessians of a program as programs.
+ *
+ * Conventions are those of ad_derive.h.  Columns go in lanes (ad_emit_forward_lanes()), all in one pass over
+ * the program.  If the pattern of the matrix is known to be sparse (ad_depend_find()), columns that share
+ * no row are added up in one lane (ad_color.h), as long as that takes half as many lanes at most, and
+ * the entries are put in their places at the end by one instruction per block; else there is one lane for
+ * each column, and the blocks are views.
+ *
+ * Seeds are constants, an identity matrix where each column has its lane.
+ *
+ * Cost: with L lanes, about L times the elements of the derivative that goes in lanes, and as much
+ * memory; but elementwise ops between the inputs and a sum or product are done once for all lanes. */
+#ifndef AD_JACOBIAN_H
+#define AD_JACOBIAN_H
+
+#include "ad_derive.h"
+
+enum ad_jacobian_mode {
+    AD_JACOBIAN_AUTO,    /* the one with fewer lanes; forward if they are as many */
+    AD_JACOBIAN_FORWARD, /* tangents of the outputs: a lane for each element of the wanted inputs */
+    AD_JACOBIAN_REVERSE  /* adjoints of the wanted inputs: a lane for each element of the outputs */
+};
+
+/*
+ * ad_derive_jacobian() makes the program of the derivatives of each output by each wanted input.
+ *
+ * Inputs: those of 'from'.  Outputs: with 'keep' those of 'from'; then for each output, and for each
+ * wanted input, a block of shape (*shape of the output, *shape of the input).  AD_TOO_MANY_DIMS if that
+ * has more than AD_MAX_DIMS dimensions.
+ */
+enum ad_status ad_derive_jacobian(const struct ad_program *from, int n_wanted, const int *wanted,
+                                  enum ad_jacobian_mode mode, bool keep, struct ad_program **to);
+
+/*
+ * ad_derive_hessian() makes the program of the second derivatives of the one output, of one element; any
+ * other is AD_SHAPES_DIFFER.
+ *
+ * Inputs: those of 'from'.  Outputs: with 'keep' that of 'from', and its gradient by each wanted input;
+ * then for each wanted input, and for each again, a block of shape (*shape of one, *shape of the other).
+ */
+enum ad_status ad_derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,
+                                 bool keep, struct ad_program **to);
+
+#endif
