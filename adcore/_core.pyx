@@ -2092,5 +2092,6 @@ include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
 include "_program.pxi"
+include "_to_c.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}

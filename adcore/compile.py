@@ -13,13 +13,13 @@ from collections import OrderedDict
 
 import numpy as np
 
-from . import _calls, _core, transforms
+from . import _c_source, _calls, _core, _native, transforms
 from ._core import Dual, Tensor
 from ._trees import flatten, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError, TapeError
 
 
-def compile(f=None, *, reassociate=True, max_paths=64):
+def compile(f=None, *, reassociate=True, max_paths=64, backend=None):
     """A function that is recorded at its first call and replayed in C from then on.
 
     It is called like `f`, and has methods for its derivatives: ``grad``, ``value_and_grad``,
@@ -43,6 +43,10 @@ def compile(f=None, *, reassociate=True, max_paths=64):
         than from left to right.  Otherwise values are those of plain Python bit by bit.
     max_paths : int
         How many paths are kept at a time; the one not used for longest goes first.
+    backend : None or "c"
+        With "c" programs are written as C, built by the system's compiler (``CC``, or the first of
+        cc, gcc and clang) and kept in ``$XDG_CACHE_HOME/adcore``.  Where there is no compiler a
+        warning says so, and the interpreter serves.
 
     Returns
     -------
@@ -61,10 +65,14 @@ def compile(f=None, *, reassociate=True, max_paths=64):
     (56.5, array([-151.,  150.]))
     """
     if f is None:
-        return functools.partial(compile, reassociate=reassociate, max_paths=max_paths)
+        return functools.partial(
+            compile, reassociate=reassociate, max_paths=max_paths, backend=backend
+        )
     if not callable(f):
         raise TypeError(f"compile needs a function, got {f!r}")
-    return Compiled(f, reassociate, max_paths)
+    if backend not in (None, "c"):
+        raise ValueError(f'backend must be None or "c", got {backend!r}')
+    return Compiled(f, reassociate, max_paths, backend)
 
 
 # ---- arguments ----
@@ -284,7 +292,8 @@ class _Paths:
 
     CREDIT = 64.0  # recordings that may be made before calls without one have earned more
 
-    def __init__(self):
+    def __init__(self, arguments):
+        self.arguments = arguments  # of this kind, without their numbers
         self.root = None
         self.used = OrderedDict()  # path -> None, the one not used for longest first
         self.credit = self.CREDIT
@@ -306,14 +315,28 @@ class _Paths:
             del self.used[old]
 
 
+# What to_c() can write: in words, and how it is derived.
+_AS_C = {
+    "value": ("The value of", ()),
+    "gradient": ("The gradient of", ("grad",)),
+    "hvp": ("Products of a vector and the Hessian of", ("grad", "jvp")),
+    "hessian": ("The Hessian of", ("hessian",)),
+    "jacobian": ("The Jacobian of", ("jacobian",)),
+    "jvp": ("Products of the Jacobian and a vector of", ("jvp",)),
+    "vjp": ("Products of a vector and the Jacobian of", ("vjp",)),
+}
+
+
 class Compiled(_core.Called):
     """A function that is replayed in C: see compile()."""
 
-    def __init__(self, f, reassociate, max_paths):
+    def __init__(self, f, reassociate, max_paths, backend=None):
         self.f, self.reassociate, self.max_paths = f, reassociate, max_paths
+        self.backend = backend
         self.name = getattr(f, "__name__", type(f).__name__)
         functools.update_wrapper(self, f, updated=())
         self._by_key = {}
+        self._warned = False
         self._lock = threading.RLock()
         self.entry = _core.Entry(self._call)
         self._entries = {}
@@ -361,7 +384,8 @@ class Compiled(_core.Called):
         paths = self._by_key.get(arguments.key)
         if paths is None:
             with self._lock:
-                paths = self._by_key.setdefault(arguments.key, _Paths())
+                kept = _Paths(arguments.replaced([]))
+                paths = self._by_key.setdefault(arguments.key, kept)
         return paths
 
     def _replay(self, arguments, derive=None, more=()):
@@ -381,6 +405,8 @@ class Compiled(_core.Called):
         while True:
             derived = derive is not None and path.varies
             program = derive(path) if derived else path.program
+            if self.backend == "c" and program.backend is None:
+                self._use_native(program)
             arrays = [np.empty(s) for s in program.output_shapes]
             failed, outcome = program.run([*inputs, *more] if derived else inputs, arrays)
             if failed < 0:
@@ -418,6 +444,80 @@ class Compiled(_core.Called):
             RuntimeWarning,
             stacklevel=4,
         )
+
+    # -- as C --
+
+    def _use_native(self, program):
+        reason = _native.use(program)
+        if reason is not None and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f'compiled {self.name} with backend="c" is run by the interpreter: {reason}',
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
+    def to_c(self, *args, derivatives=("value", "gradient"), name=None, argnums=0):
+        """The function and its derivatives as one self-contained C99 file with a header.
+
+        Parameters
+        ----------
+        *args
+            Arguments as the function is called with: their shapes, and the way that the function
+            goes for them, are what is written.  Without any, those of the only way recorded so far.
+        derivatives : sequence of str
+            What to write: "value", "gradient", "hvp" (inputs: those of the function, then a vector
+            for each argument), "hessian", "jacobian", "jvp", "vjp".
+        name : str, optional
+            Of the files and, with what is computed behind it, of the functions; the function's own
+            if left out.
+        argnums : int or tuple of int
+            What to differentiate with respect to.
+
+        Returns
+        -------
+        CSource
+            With ``.source``, ``.header``, ``.functions`` and ``.write(folder)``.
+
+        Raises
+        ------
+        TapeError
+            If the function calls a rule written in Python, which C cannot.
+        """
+        path, arguments = self._path_for_c(args, argnums)
+        wanted = () if tuple(derivatives) == ("value",) else arguments.wanted(argnums)
+        programs = {}
+        for what in derivatives:
+            if what not in _AS_C:
+                raise ValueError(f"to_c can write {', '.join(_AS_C)}; got {what!r}")
+            words, steps = _AS_C[what]
+            if what in ("gradient", "hvp", "hessian"):
+                path.check_scalar(what, f'derivatives=("jacobian",) for {self.name}')
+            program = path.program
+            if not path.varies:
+                raise TapeError(f"{self.name} returned a constant, of which there is no program")
+            for step in steps:
+                program = program.derived(step, wanted)
+            programs[what] = program, f"{words} {self.name}"
+        chosen = _c_source.c_name(self.name if name is None else name)
+        return _c_source.c_source(chosen, programs)
+
+    def _path_for_c(self, args, argnums):
+        if args:
+            arguments = self._arguments(args, {}, argnums)
+            if arguments is None:
+                raise TypeError(f"to_c of {self.name} needs plain numbers and arrays")
+            path, _ = self._replay(arguments)
+            if path is None:
+                raise TapeError(f"compiled {self.name} does not settle; there is no program of it")
+            return path, arguments
+        known = [(path, paths) for paths in self._by_key.values() for path in paths.used]
+        if len(known) != 1:
+            raise TypeError(
+                f"to_c of {self.name} needs arguments to go by: {len(known)} ways are recorded"
+            )
+        path, paths = known[0]
+        return path, paths.arguments
 
     # -- values --
 

@@ -25,7 +25,8 @@ struct ad_frame *ad_frame_new(const struct ad_plan *plan)
     struct ad_frame *frame = calloc(1, sizeof *frame);
     int64_t n_tiles = (plan->n_tiles + 7) & ~(int64_t)7,
             n_frame = (plan->n_frame + 7) & ~(int64_t)7;
-    size_t n = (size_t)(n_frame + n_tiles + plan->n_room) + CACHE_LINE / sizeof(double);
+    size_t n = (size_t)AD_MAX(n_frame + n_tiles + plan->n_room, plan->n_native) +
+               CACHE_LINE / sizeof(double);
     int most = 1;
 
     if (!frame)
@@ -416,6 +417,9 @@ enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
     double **base = frame->base + AD_SPACE_INPUTS;
 
     *failed = -1;
+    /* where it finds another way, the words decide: their last digits are those of the recording */
+    if (plan->native && plan->native(inputs, outputs, frame->value) < 0)
+        return AD_OK;
     for (int k = 0; k < plan->code.n_inputs; k++)
         base[k] = (double *)(uintptr_t)inputs[k];
     for (int k = 0; k < plan->code.n_outputs; k++)
