@@ -245,6 +245,146 @@ static uint64_t hash_of(const struct statement *s)
     return hash;
 }
 
+static int64_t width_of(const struct statement *s, int v)
+{
+    if (s->kind == SUM && v == 1)
+        return s->width;
+    return s->single >> v & 1 ? 1 : s->width;
+}
+
+/* ---- places of their own ----
+ *
+ * The frame hands one place to many values, and not in the same order in each turn of a loop.  So within a run the
+ * values that statements of a loop give are moved to places behind the frame: those of one statement all to
+ * one place, if each is read for the last time before the next is given, or else to one after the other. */
+
+struct renaming {
+    struct run *run;
+    int32_t *value;      /* of each place of the frame: the statement whose result it holds, or -1 */
+    uint8_t *kept;       /* of each: is it part of something longer? */
+    int64_t *last_read;  /* of the result of each statement */
+    int32_t *moved_to;   /* of the same: its place, or -1 */
+    uint8_t *is_needed;  /* of the same: is it read after the run? */
+    int64_t end;         /* of the places so far */
+};
+
+/* Does the statement change its result, rather than give it? */
+static bool changes(const struct statement *s)
+{
+    return s->kind == ADD || s->kind == SUM || s->kind == SAME;
+}
+
+static bool may_move(const struct renaming *r, const struct statement *s, int v)
+{
+    return s->place[v].space == AD_SPACE_FRAME && !r->kept[s->place[v].at];
+}
+
+static void keep_what_is_long(struct renaming *r)
+{
+    for (int64_t m = 0; m < r->run->n; m++) {
+        const struct statement *s = &r->run->statements[m];
+
+        for (int v = 0; v <= s->n_args; v++) {
+            int64_t width = width_of(s, v);
+
+            if (s->place[v].space == AD_SPACE_FRAME && (width > 1 || (s->kind == SUM && v == 1)))
+                memset(r->kept + s->place[v].at, 1, (size_t)width);
+        }
+    }
+}
+
+/* Walk through the run: find who reads what, or, once that is known, move it. */
+static void walk_values(struct renaming *r, bool move)
+{
+    for (int64_t p = 0; p < r->run->w->plan->n_frame; p++)
+        r->value[p] = -1;
+    for (int64_t m = 0; m < r->run->n; m++) {
+        struct statement *s = &r->run->statements[m];
+        int64_t to = s->place[0].at;
+        bool gives = may_move(r, s, 0) && !changes(s);
+
+        for (int v = changes(s) ? 0 : 1; v <= s->n_args; v++) {
+            int32_t from;
+
+            if (!may_move(r, s, v) || (from = r->value[s->place[v].at]) < 0)
+                continue;
+            if (!move)
+                r->last_read[from] = m;
+            else if (r->moved_to[from] >= 0)
+                s->place[v].at = r->moved_to[from];
+        }
+        if (!gives)
+            continue;
+        r->value[to] = (int32_t)m;
+        if (!move)
+            r->last_read[m] = m;
+        else if (r->moved_to[m] >= 0)
+            s->place[0].at = r->moved_to[m];
+    }
+}
+
+static void find_new_places(struct renaming *r, const struct ad_repeat *repeat)
+{
+    for (int64_t j = 0; j < repeat->period; j++) {
+        int64_t first = repeat->first + j;
+        const struct statement *s = &r->run->statements[first];
+        bool one = true, movable = !changes(s);
+
+        for (int64_t k = 0; k < repeat->count; k++) {
+            int64_t m = first + k * repeat->period;
+
+            movable &= may_move(r, &r->run->statements[m], 0);
+            one &= k == repeat->count - 1 || r->is_needed[m] ||
+                   (movable && r->last_read[m] <= m + repeat->period);
+        }
+        if (!movable || r->end + repeat->count > INT32_MAX)
+            continue;
+        for (int64_t k = 0; k < repeat->count; k++) {
+            int64_t m = first + k * repeat->period;
+
+            if (!r->is_needed[m])
+                r->moved_to[m] = (int32_t)(r->end + (one ? 0 : k));
+        }
+        r->end += one ? 1 : repeat->count;
+    }
+}
+
+static enum ad_status move_values(struct run *run, const struct ad_repeat *repeats,
+                                  int64_t n_repeats)
+{
+    struct ad_c_writer *w = run->w;
+    size_t n = (size_t)run->n + 1, n_frame = (size_t)w->plan->n_frame + 1;
+    struct renaming r = {.run = run, .end = ad_c_frame_end(w)};
+    enum ad_status status = AD_NO_MEMORY;
+
+    r.value = malloc(n_frame * sizeof *r.value);
+    r.kept = calloc(n_frame, 1);
+    r.last_read = malloc(n * sizeof *r.last_read);
+    r.moved_to = malloc(n * sizeof *r.moved_to);
+    r.is_needed = calloc(n, 1);
+    if (r.value && r.kept && r.last_read && r.moved_to && r.is_needed) {
+        keep_what_is_long(&r);
+        walk_values(&r, false);
+        for (int64_t p = 0; p < w->plan->n_frame; p++)
+            if (r.value[p] >= 0)
+                r.is_needed[r.value[p]] = 1;
+        for (int64_t m = 0; m < run->n; m++)
+            r.moved_to[m] = -1;
+        for (int64_t k = 0; k < n_repeats; k++)
+            if (repeats[k].count > 1)
+                find_new_places(&r, &repeats[k]);
+        walk_values(&r, true);
+        w->n_moved = AD_MAX(w->n_moved, r.end - ad_c_frame_end(w));
+        status = AD_OK;
+    }
+    free(r.value);
+    free(r.kept);
+    free(r.last_read);
+    free(r.moved_to);
+    free(r.is_needed);
+    return status;
+}
+
 /* ---- places that move from turn to turn ---- */
 
 enum sequence_kind { FIXED, STEPS, LISTED };
@@ -269,21 +409,26 @@ static const struct ad_c_place *place_at(const struct body *body, int64_t j, int
     return &body->first[turn * body->period + j].place[v];
 }
 
-static enum ad_status find_sequence(struct run *run, const struct body *body, int64_t j, int v,
-                                    struct sequence *sequence)
+static struct sequence find_sequence(const struct body *body, int64_t j, int v)
 {
-    int64_t at = place_at(body, j, v, 0)->at, step = 0;
+    int64_t at = place_at(body, j, v, 0)->at;
+    struct sequence sequence = {FIXED, place_at(body, j, v, 0)->space, at, 0, -1};
+
+    if (body->count == 1)
+        return sequence;
+    sequence.step = place_at(body, j, v, 1)->at - at;
+    sequence.kind = sequence.step ? STEPS : FIXED;
+    for (int64_t k = 2; k < body->count; k++)
+        if (place_at(body, j, v, k)->at != at + k * sequence.step)
+            sequence.kind = LISTED;
+    return sequence;
+}
+
+static enum ad_status add_table(struct run *run, const struct body *body, int64_t j, int v,
+                                struct sequence *sequence)
+{
     int32_t *positions;
 
-    *sequence = (struct sequence){FIXED, place_at(body, j, v, 0)->space, at, 0, -1};
-    if (body->count == 1)
-        return AD_OK;
-    step = place_at(body, j, v, 1)->at - at;
-    sequence->kind = step ? STEPS : FIXED;
-    sequence->step = step;
-    for (int64_t k = 2; k < body->count; k++)
-        if (place_at(body, j, v, k)->at != at + k * step)
-            sequence->kind = LISTED;
     if (sequence->kind != FIXED && sequence->space == AD_C_NUMBER)
         run->w->numbers_in_table = true;
     if (sequence->kind != LISTED)
@@ -298,11 +443,14 @@ static enum ad_status find_sequence(struct run *run, const struct body *body, in
     return AD_OK;
 }
 
-static int64_t width_of(const struct statement *s, int v)
+static int64_t n_listed(const struct body *body)
 {
-    if ((s->kind == SUM) && v == 1)
-        return s->width;
-    return s->single >> v & 1 ? 1 : s->width;
+    int64_t n = 0;
+
+    for (int64_t j = 0; j < body->period; j++)
+        for (int v = 0; v <= body->first[j].n_args; v++)
+            n += find_sequence(body, j, v).kind == LISTED;
+    return n;
 }
 
 /* What stays in one place of the frame, and shares it with nothing that moves, is a variable of the loop. */
@@ -490,36 +638,34 @@ static void add_variables(struct run *run, const struct body *body, bool before)
         }
 }
 
-static enum ad_status write_stretch(struct run *run, const struct ad_repeat *repeat)
+static enum ad_status write_turns(struct run *run, const struct statement *first, int64_t period,
+                                  int64_t count)
 {
-    struct body body = {.first = run->statements + repeat->first,
-                        .period = repeat->period,
-                        .count = repeat->count};
+    struct body body = {.first = first, .period = period, .count = count, .rolled = count > 1};
     struct ad_text *text = &run->w->body;
     enum ad_status status = AD_OK;
 
-    for (int64_t k = 1; k < body.count; k++)
-        for (int64_t j = 0; j < body.period; j++)
-            if (!same_kind(&body.first[j], &body.first[k * body.period + j])) {
-                body.period *= body.count; /* two kinds of one hash */
-                body.count = 1;
-            }
-    body.rolled = body.count > 1;
-    body.places = malloc((size_t)body.period * sizeof *body.places);
+    if (period == 0 || count == 0)
+        return AD_OK;
+    body.places = malloc((size_t)period * sizeof *body.places);
     if (!body.places)
         return AD_NO_MEMORY;
-    for (int64_t j = 0; j < body.period && !status; j++)
-        for (int v = 0; v <= body.first[j].n_args && !status; v++)
-            status = find_sequence(run, &body, j, v, &body.places[j][v]);
+    for (int64_t j = 0; j < period && !status; j++)
+        for (int v = 0; v <= first[j].n_args && !status; v++) {
+            body.places[j][v] = find_sequence(&body, j, v);
+            status = add_table(run, &body, j, v, &body.places[j][v]);
+        }
+    if (!status && body.rolled)
+        status = ad_c_frame_map(run->w);
     if (!status) {
         if (body.rolled) {
             ad_text_add(text, "    {\n");
             find_variables(run, &body);
             add_variables(run, &body, true);
             find_variables(run, &body);
-            ad_text_add(text, "    for (int32_t k = 0; k < %" PRId64 "; k++) {\n", body.count);
+            ad_text_add(text, "    for (int32_t k = 0; k < %" PRId64 "; k++) {\n", count);
         }
-        for (int64_t j = 0; j < body.period; j++)
+        for (int64_t j = 0; j < period; j++)
             add_statement(run, &body, j);
         if (body.rolled) {
             ad_text_add(text, "    }\n");
@@ -531,15 +677,61 @@ static enum ad_status write_stretch(struct run *run, const struct ad_repeat *rep
     return status;
 }
 
+/* The first and the last turns, if others move more regularly without them, are written before and after. */
+static enum ad_status write_stretch(struct run *run, const struct ad_repeat *repeat)
+{
+    enum { MOST_BEFORE = 2, MOST_AFTER = 2 };
+    const struct statement *first = run->statements + repeat->first;
+    int64_t period = repeat->period, least = INT64_MAX;
+    int before = 0, after = 0;
+    enum ad_status status;
+
+    if (repeat->count == 1)
+        return write_turns(run, first, period, 1);
+    for (int b = 0; b <= MOST_BEFORE && least > 0; b++)
+        for (int a = 0; a <= MOST_AFTER && least > 0 && a + b + 1 < repeat->count; a++) {
+            struct body body = {
+                .first = first + b * period, .period = period, .count = repeat->count - a - b};
+            int64_t n = n_listed(&body);
+
+            if (n < least) {
+                least = n;
+                before = b;
+                after = a;
+            }
+        }
+    for (int b = 0; b < before; b++)
+        if ((status = write_turns(run, first + b * period, period, 1)))
+            return status;
+    status = write_turns(run, first + before * period, period, repeat->count - before - after);
+    for (int64_t a = repeat->count - after; a < repeat->count && !status; a++)
+        status = write_turns(run, first + a * period, period, 1);
+    return status;
+}
+
+/* Two kinds of one hash would be one loop: then there is none. */
+static void check_repeat(const struct run *run, struct ad_repeat *repeat)
+{
+    const struct statement *first = run->statements + repeat->first;
+
+    for (int64_t m = repeat->period; m < repeat->count * repeat->period; m++)
+        if (!same_kind(&first[m - repeat->period], &first[m])) {
+            repeat->period *= repeat->count;
+            repeat->count = 1;
+            return;
+        }
+}
+
 enum ad_status ad_c_run(struct ad_c_writer *w, const struct ad_plan_step *step)
 {
     struct run run = {.w = w};
     uint64_t *kinds = NULL;
     struct ad_repeat *repeats = NULL;
     int64_t n_repeats = 0;
+    bool rolled = false;
     enum ad_status status = AD_OK;
 
-    for (int64_t k = step->first; k < step->end && !status; k++) {
+    for (int64_t k = step->first; !status; k++) {
         const struct ad_word_of_run *word = &w->plan->code.words[k];
 
         if (word->code == AD_WORD_END)
@@ -557,6 +749,12 @@ enum ad_status ad_c_run(struct ad_c_writer *w, const struct ad_plan_step *step)
             kinds[j] = hash_of(&run.statements[j]);
         status = ad_find_repeats(kinds, run.n, &repeats, &n_repeats);
     }
+    for (int64_t r = 0; r < n_repeats && !status; r++) {
+        check_repeat(&run, &repeats[r]);
+        rolled |= repeats[r].count > 1;
+    }
+    if (rolled)
+        status = move_values(&run, repeats, n_repeats);
     for (int64_t r = 0; r < n_repeats && !status; r++)
         status = write_stretch(&run, &repeats[r]);
     free(run.statements);

@@ -2,7 +2,8 @@
 #include "ad_c_write.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct ad_c_place ad_c_place(const struct ad_c_writer *w, int32_t space, int64_t at)
 {
@@ -11,6 +12,22 @@ struct ad_c_place ad_c_place(const struct ad_c_writer *w, int32_t space, int64_t
     if (space == AD_SPACE_FRAME && number >= 0 && number < w->plan->code.n_numbers)
         return (struct ad_c_place){AD_C_NUMBER, number};
     return (struct ad_c_place){space, at};
+}
+
+enum ad_status ad_c_frame_map(struct ad_c_writer *w)
+{
+    int64_t n = ad_c_frame_end(w) + w->n_moved + 1;
+    int32_t *more;
+
+    if (n <= w->n_in_memory)
+        return AD_OK;
+    more = realloc(w->in_memory, (size_t)n * sizeof *more);
+    if (!more)
+        return AD_NO_MEMORY;
+    memset(more + w->n_in_memory, 0, (size_t)(n - w->n_in_memory) * sizeof *more);
+    w->in_memory = more;
+    w->n_in_memory = n;
+    return AD_OK;
 }
 
 void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space)

@@ -29,11 +29,21 @@ struct ad_c_writer {
     int n_tables;                /* written so far */
     int32_t *in_memory; /* of each place of the frame: the last loop of a run that needs it there, or ~loop
                            if that loop has it in a variable */
-    int32_t loop;       /* loops of runs so far */
+    int64_t n_in_memory; /* places that it has room for */
+    int32_t loop;        /* loops of runs so far */
+    int64_t n_moved;     /* places behind the frame */
 };
 
 /* The place of one element; numbers in the frame become AD_C_NUMBER. */
 struct ad_c_place ad_c_place(const struct ad_c_writer *w, int32_t space, int64_t at);
+
+/* Where the frame ends, and places of the function's own begin. */
+AD_INLINE int64_t ad_c_frame_end(const struct ad_c_writer *w)
+{
+    return (w->plan->n_frame + 7) & ~(int64_t)7;
+}
+/* Let in_memory have room for all places. */
+enum ad_status ad_c_frame_map(struct ad_c_writer *w);
 
 /* Add the name of a space, which is then declared. */
 void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space);

@@ -299,7 +299,8 @@ static void put_together(struct ad_c_writer *w, struct ad_c_function *function)
 {
     const struct ad_plan *plan = w->plan;
     struct ad_text head = {NULL, 0, 0, false}, *text = &function->text;
-    int64_t n_frame = (plan->n_frame + 7) & ~(int64_t)7, n_strips = (int64_t)w->n_kept * AD_C_STRIP;
+    int64_t n_frame = (ad_c_frame_end(w) + w->n_moved + 7) & ~(int64_t)7,
+            n_strips = (int64_t)w->n_kept * AD_C_STRIP;
 
     add_loads(w, &head);
     if (w->numbers_in_frame) {
@@ -364,8 +365,7 @@ enum ad_status ad_to_c(const struct ad_program *program, const char *name,
         return status;
     w.plan = plan;
     w.used = calloc((size_t)plan->n_spaces + 1, 1);
-    w.in_memory = calloc((size_t)plan->n_frame + 1, sizeof *w.in_memory);
-    status = w.used && w.in_memory ? write_body(&w) : AD_NO_MEMORY;
+    status = w.used ? write_body(&w) : AD_NO_MEMORY;
     if (status == AD_CALL_FAILED)
         function->call = find_call(program);
     if (!status)
