@@ -454,7 +454,7 @@ enum ad_status ad_c_group(struct ad_c_writer *w, const struct ad_plan_step *step
         if (g.strips) {
             add_strips(&g);
         } else {
-            ad_text_add(&w->body, "        const int64_t s = 0, e = %" PRId64 ";\n", step->n);
+            ad_text_add(&w->body, "    const int64_t s = 0, e = %" PRId64 ";\n", step->n);
             add_section(&g, 1);
         }
         ad_text_add(&w->body, "    }\n");
