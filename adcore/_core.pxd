@@ -359,6 +359,15 @@ cdef extern from "ad_run.h" nogil:
     void ad_frame_outcome(const ad_plan *plan, const ad_frame *frame, int guard, double *out)
 
 
+cdef extern from "ad_jacobian.h" nogil:
+    enum:
+        AD_JACOBIAN_AUTO
+    ad_status ad_derive_jacobian(const ad_program *source, int n_wanted, const int *wanted,
+                                 int mode, bint keep, ad_program **to)
+    ad_status ad_derive_hessian(const ad_program *source, int n_wanted, const int *wanted,
+                                bint keep, ad_program **to)
+
+
 cdef extern from "ad_to_c.h" nogil:
     struct ad_text:
         char *data

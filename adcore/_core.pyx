@@ -877,6 +877,8 @@ cdef object plain_key(object key):
     """An index as NumPy takes it: lists become arrays, and tensors are refused."""
     if type(key) is Tensor:
         if (<Tensor>key).h.tape != NULL:
+            if is_stopped(key):
+                return index_of((<Tensor>key).value())
             raise NotDifferentiableError(
                 "an index cannot be a tracked tensor, because the result does not vary smoothly "
                 "with it; write x[i.detach().numpy().astype(int)]")
@@ -889,6 +891,14 @@ cdef object plain_key(object key):
     if isinstance(key, list):
         return np.asarray([plain_key(k) for k in key], dtype=None if key else np.intp)
     return key
+
+
+cdef object index_of(object numbers):
+    """Whole numbers as an index: an int or an array of them."""
+    whole = np.asarray(numbers).astype(np.intp)
+    if not np.array_equal(whole, numbers):
+        raise IndexError("an index must be of integers or booleans, and these numbers are not whole")
+    return whole if whole.ndim else int(whole)
 
 
 cdef bint is_basic(object key):
@@ -1110,11 +1120,9 @@ cdef class Tensor:
 
         Raises NotDifferentiableError for a tracked one: write ``x.detach().numpy()``.
         """
-        if self.h.tape != NULL:
-            if not is_stopped(self):
-                raise_lost("numpy()", self)
-            return np.array(self.value())
-        return np.array(self.constant)
+        if self.h.tape != NULL and not is_stopped(self):
+            raise_lost("numpy()", self)
+        return np.array(self.value())
 
     def item(self):
         """The value of a one-element tensor as a float, a constant from here on."""
@@ -1184,32 +1192,36 @@ cdef class Tensor:
         return _unpickle, (np.asarray(self.value()), self.h.tape != NULL)
 
     def __float__(self):
-        if self.h.tape != NULL:
+        if self.h.tape != NULL and not is_stopped(self):
             raise_lost("float(), or an assignment into a NumPy array (make it by np.zeros_like(x), "
                        "or stack its elements),", self)
         return float(self.item())
 
     def __int__(self):
-        if self.h.tape != NULL:
+        if self.h.tape != NULL and not is_stopped(self):
             raise_lost("int()", self)
         return int(self.item())
 
     def __index__(self):
+        if self.h.tape != NULL and is_stopped(self):    # a count of truths, for instance
+            return index_of(self.item())
         raise_lost("an index, range() or int()", self)
 
     def __complex__(self):
         raise_lost("complex()", self)
 
     def __array__(self, dtype=None, copy=None):
-        if self.h.tape != NULL:
+        if self.h.tape != NULL and not is_stopped(self):
             raise_lost("np.array() or np.asarray() (adcore.stack() makes arrays of tensors), or a "
                        "NumPy function that adcore does not know,", self)
-        return np.array(self.constant, dtype=dtype)
+        return np.array(self.value(), dtype=dtype)
 
     def __bool__(self):
         if self.numel() != 1:
             raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use "
                              "(x > 0).any() or (x > 0).all()")
+        if ad_local.program != NULL and self.h.tape != NULL:
+            return bool(reshape(self, ()) != 0)
         return self.item() != 0
 
     def __repr__(self):

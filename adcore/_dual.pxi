@@ -146,6 +146,8 @@ cdef class Dual:
 
     def detach(self):
         """The values as a constant tensor: derivatives do not flow through it."""
+        if ad_local.program != NULL and is_tracked(below_duals(self)):
+            return below_duals(self).detach()
         value = numbers_of(self)
         return constant_tensor(value if isinstance(value, float) else value.copy())
 
@@ -189,6 +191,8 @@ cdef class Dual:
         if self.size != 1:
             raise ShapeError(f"the truth of a dual number of shape {self.shape} is ambiguous; use "
                              "(x > 0).any() or (x > 0).all()")
+        if ad_local.program != NULL:
+            return bool(below_duals(self))
         return self.item() != 0
 
     def __repr__(self):
@@ -258,6 +262,10 @@ cdef class Dual:
         return METHODS["matmul"](left, right)
 
     def __richcmp__(left, right, int how):
+        if ad_local.program != NULL:
+            left, right = below_duals(left), below_duals(right)
+            if is_tracked(left) or is_tracked(right):
+                return compare(left, right, how)
         out = PyObject_RichCompare(numbers_of(left), numbers_of(right), how)
         return bool(out) if isinstance(out, np.bool_) else out
 
@@ -287,6 +295,8 @@ cdef class Dual:
         assign(self, plain_key(key), value)
 
     def __contains__(self, x):
+        if ad_local.program != NULL:
+            return x in below_duals(self)
         return bool(np.any(np.asarray(numbers_of(self)) == x))
 
     # -- NumPy --
@@ -390,10 +400,16 @@ cdef object become(Dual d, object out):
     return d
 
 
-cdef object numbers_of(object x):
-    """The numbers below all duals, a float or an array; anything else as it is."""
+cdef object below_duals(object x):
+    """What is below all duals: a float, an array or a tensor; anything else as it is."""
     while type(x) is Dual:
         x = value_of(<Dual>x)
+    return x
+
+
+cdef object numbers_of(object x):
+    """The numbers below all duals, a float or an array; anything else as it is."""
+    x = below_duals(x)
     return (<Tensor>x).value() if type(x) is Tensor else x
 
 

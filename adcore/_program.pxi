@@ -82,12 +82,40 @@ cdef object guarded(Tensor t, int kind):
     return value
 
 
+cdef inline bint stops(int code):
+    """Does no derivative go through an op, whose results are plain numbers outside of programs?"""
+    return code in (AD_OP_stop, AD_OP_less, AD_OP_less_equal, AD_OP_equal, AD_OP_not_equal)
+
+
 cdef bint is_stopped(Tensor t):
-    """Is this, on the tape of a program, what detach() gave?"""
-    cdef ad_view view = ad_handle_get(&t.h)
-    cdef int32_t low = ad_view_lowest(&view)
-    return ad_local.program != NULL and t.h.tape == ad_local.tape and low != 2147483647 \
-        and ad_tape_code(t.h.tape, ad_tape_producer(t.h.tape, low)) == AD_OP_stop
+    """Is this, on the tape of a program, what would be a constant without it?
+
+    That is if it depends on the inputs through detach(), comparisons and the like alone.
+    """
+    cdef ad_tape *tape = t.h.tape
+    cdef cnp.ndarray reached
+    cdef uint8_t *flags
+    cdef int32_t i, last
+    if ad_local.program == NULL or tape != ad_local.tape:
+        return False
+    if t.ndim == 0 and stops(ad_tape_code(tape, t.h.instr)):
+        return True
+    reached = np.zeros(tape.n_slots + 1, dtype=np.uint8)
+    slots = slots_of(t)
+    reached[slots[slots >= 0]] = 1
+    flags = <uint8_t *>cnp.PyArray_DATA(reached)
+    last = tape.n - 1
+    for i in range(tape.n - 1, -1, -1):
+        if stops(ad_tape_code(tape, i)):
+            check(ad_tape_depends(tape, i + 1, last, 0, flags))
+            memset(flags + tape.dst[i], 0, ad_tape_length(tape, i))
+            last = i - 1
+    check(ad_tape_depends(tape, 0, last, 0, flags))
+    for i in range(tape.n):
+        if ad_tape_code(tape, i) == AD_INPUT:
+            if reached[tape.dst[i]:tape.dst[i] + ad_tape_length(tape, i)].any():
+                return False
+    return True
 
 
 cdef object compare(object left, object right, int how):
@@ -258,6 +286,10 @@ cdef class Program:
         grad                                           an adjoint per wanted input
         vjp                 an adjoint per output      the same
         jvp                 a tangent per wanted one   a tangent per output
+        value_and_jvp       the same                   the program's; a tangent per output
+        jacobian                                       a block per output and wanted input
+        hessian                                        a block per wanted input and wanted input
+        value_grad_and_...                             the value; an adjoint per wanted input; blocks
         ==================  =========================  ==========================================
         """
         found = self.known.get((kind, wanted))
@@ -279,6 +311,10 @@ cdef class Program:
         elif kind in ("grad", "value_and_grad", "vjp"):
             check(ad_derive_reverse(self.program, n, w, kind != "vjp", kind == "value_and_grad",
                                     &raw))
+        elif kind == "jacobian":
+            check(ad_derive_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &raw))
+        elif kind in ("hessian", "value_grad_and_hessian"):
+            check(ad_derive_hessian(self.program, n, w, kind != "hessian", &raw))
         else:
             raise ValueError(f"no derivative is called {kind!r}")
         out.take(raw, self.reassociate)

@@ -300,7 +300,11 @@ class _Paths:
         self.settled = True
 
     def add(self, path, parent, link, most):
-        """Take in a path, and let go of the least used one beyond `most` that has no children."""
+        """Take in a path, and beyond `most` let go of the one not used for longest.
+
+        It must leave no more than one child, which takes its place: that has the guards that lead
+        there as well.
+        """
         path.parent, path.link = parent, link
         if parent is None:
             self.root = path
@@ -309,10 +313,16 @@ class _Paths:
         self.used[path] = None
         self.credit -= 1.0
         if len(self.used) > most:
-            old = next(p for p in self.used if not p.children and p is not path)
+            old = next(p for p in self.used if len(p.children) < 2 and p is not path)
+            del self.used[old]
             if old.parent is not None:
                 del old.parent.children[old.link]
-            del self.used[old]
+            for child in old.children.values():
+                child.parent, child.link = old.parent, old.link
+                if old.parent is None:
+                    self.root = child
+                else:
+                    old.parent.children[old.link] = child
 
 
 # What to_c() can write: in words, and how it is derived.
@@ -403,13 +413,20 @@ class Compiled(_core.Called):
         if path is None:
             path, fresh = self._grow(paths, arguments, None, None)
         while True:
+            program, refused = path.program, None
             derived = derive is not None and path.varies
-            program = derive(path) if derived else path.program
+            if derived:
+                try:
+                    program = self._derived(path, derive, more)
+                except ShapeError as error:  # which counts only if this is the path to take
+                    refused, derived = error, False
             if self.backend == "c" and program.backend is None:
                 self._use_native(program)
             arrays = [np.empty(s) for s in program.output_shapes]
             failed, outcome = program.run([*inputs, *more] if derived else inputs, arrays)
             if failed < 0:
+                if refused is not None:
+                    raise refused
                 if path in paths.used:
                     paths.used.move_to_end(path)
                 paths.credit = min(paths.credit + 0.25, paths.CREDIT)
@@ -424,6 +441,18 @@ class Compiled(_core.Called):
                 path, fresh = self._grow(paths, arguments, path, link)
             else:
                 path, fresh = following, False
+
+    def _derived(self, path, derive, more):
+        """The program derive(path), which takes `more`; a ShapeError if it takes something else."""
+        program = derive(path)
+        given = [a.shape for a in more]
+        expected = program.input_shapes[len(path.program.input_shapes) :]
+        if given != expected:
+            raise ShapeError(
+                f"{self.name} was to be derived along arrays of shapes {given} where {expected} "
+                "are expected"
+            )
+        return program
 
     def _warn(self, program, failed, fresh):
         kind, file, line, function, _ = program.guards[failed]
@@ -559,11 +588,11 @@ class Compiled(_core.Called):
 
     def _hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.hessian(f, argnums)(*args)."""
-        return self._hessian("hessian", argnums, args, kwargs, out)
+        return self._curvature("hessian", argnums, args, kwargs, out)
 
     def _value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.value_grad_and_hessian(f, argnums)(*args); `out` takes the Hessian."""
-        return self._hessian("value_grad_and_hessian", argnums, args, kwargs, out)
+        return self._curvature("value_grad_and_hessian", argnums, args, kwargs, out)
 
     def _gradient(self, transform, argnums, args, kwargs, out):
         arguments = self._arguments(args, kwargs, argnums)
@@ -583,7 +612,7 @@ class Compiled(_core.Called):
         gradient = _filled(out, arguments.tree(argnums, found))
         return gradient if transform == "grad" else (value, gradient)
 
-    def _hessian(self, transform, argnums, args, kwargs, out):
+    def _curvature(self, transform, argnums, args, kwargs, out):
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
             return getattr(transforms, transform)(self, argnums)(*args, **kwargs)

@@ -15,6 +15,8 @@ import numpy as np
 from . import _core, creation, ops, rules
 from ._core import Tensor
 from .errors import ADError, ShapeError
+from .rules.primitives import below
+from .rules.recorded import observed, truths
 
 _public = {**ops.functions, **rules.functions}
 functions = {}  # public name -> function
@@ -127,7 +129,7 @@ def sort(x, axis=-1, descending=False, **options):
     if "dim" not in options and not descending:
         return _public["sort"](x, axis, **options)
     axis = options.pop("dim", axis)
-    numbers = _core.values(x)
+    numbers = below(x)
     indices = np.argsort(-numbers if descending else numbers, axis, kind="stable")
     return Pair(_public["take_along_axis"](x, indices, axis), indices)
 
@@ -353,7 +355,7 @@ def masked_select(x, mask):
     >>> adcore.masked_select(adcore.tensor([1.0, 2.0]), [True, False])
     tensor([1.])
     """
-    return x[np.asarray(mask, dtype=bool)]
+    return x[truths(mask)]
 
 
 # ---- functions of their own ----
@@ -446,8 +448,10 @@ def logsumexp(x, dim, keepdim=False):
     >>> adcore.logsumexp(adcore.tensor([1000.0, 1000.0]), dim=0)
     tensor(1000.69314718)
     """
-    highest = _core.values(x).max(axis=dim, keepdims=True)
-    highest = np.where(np.isfinite(highest), highest, 0.0)
+    highest = _public["max"](below(x), axis=dim, keepdims=True)
+    highest = _public["where"](np.isfinite(highest), highest, 0.0)
+    if type(highest) is Tensor:
+        highest = highest.detach()
     total = _public["sum"](_public["exp"](x - highest), axis=dim, keepdims=True)
     out = _public["log"](total) + highest
     return out if keepdim else _public["squeeze"](out, dim)
@@ -486,7 +490,7 @@ def equal(a, b):
     >>> adcore.equal(adcore.ones(2), adcore.tensor([1.0, 1.0]))
     True
     """
-    return bool(np.array_equal(_core.values(a), _core.values(b)))
+    return bool(_public["array_equal"](a, b))
 
 
 @_function()
@@ -506,7 +510,7 @@ def _test(name):
 
     @functools.wraps(test)
     def function(x):
-        return test(_core.values(x))
+        return test(x)
 
     function.__doc__ = (
         f"numpy.{name} of the numbers: booleans, which are constants.\n\nExamples\n--------\n"
@@ -566,7 +570,7 @@ def _to(x, *targets, **options):
         if type(target) is Tensor or str(target) in ("cpu", "float64"):
             continue
         if isinstance(target, np.dtype) and target.kind in "biu":
-            return np.asarray(_core.values(x)).astype(target)
+            return observed(lambda numbers: np.asarray(numbers).astype(target), x)
         raise TypeError(f"tensors are float64 on the CPU, got to({target!r}); leave it out")
     return x
 
@@ -578,7 +582,7 @@ _core.add_methods({
     "cpu": lambda x: x,
     "contiguous": lambda x: x,
     "long": lambda x: _to(x, creation.int64),
-    "bool": lambda x: np.asarray(_core.values(x)) != 0,
+    "bool": lambda x: observed(np.not_equal, x, 0.0),
 })  # fmt: skip
 
 

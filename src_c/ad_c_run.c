@@ -95,8 +95,11 @@ static enum ad_status append_word(struct run *run, const struct ad_word_of_run *
     if (word->code == AD_WORD_ADD || word->code == AD_WORD_FIRST) {
         s.kind = word->code == AD_WORD_ADD ? ADD : FIRST;
     } else {
-        enum ad_op op = op_of_word(word->code, &is_short, &single);
+        int32_t code = word->code == AD_WORD_VALUE ? word[1].code : word->code;
+        enum ad_op op = op_of_word(code, &is_short, &single);
 
+        if (op >= AD_N_OPS)
+            return AD_BAD_PROGRAM; /* a word that this does not know */
         s.kind = OP;
         s.op = (uint16_t)op;
         s.n_args = (uint8_t)ad_ops[op].n_args;
@@ -740,6 +743,7 @@ enum ad_status ad_c_run(struct ad_c_writer *w, const struct ad_plan_step *step)
             status = append_move(&run, &w->plan->code.moves[word->d]);
         else
             status = append_word(&run, word);
+        k += word->code == AD_WORD_VALUE;
     }
     kinds = malloc(((size_t)run.n + 1) * sizeof *kinds);
     if (!kinds)

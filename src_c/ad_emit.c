@@ -338,6 +338,31 @@ static bool is_whole(const struct ad_view *to, int64_t size)
            ad_view_is_contiguous(to);
 }
 
+/* A list of one slot, or of constants that are equal, as a view without a list; consumes 'view', of one
+ * dimension. */
+static void simplify_list(const struct ad_tape *tape, struct ad_view *view)
+{
+    const int32_t *slot = view->in.list->slot;
+    int64_t n = view->in.list->n;
+    bool same = slot[0] < 0;
+
+    for (int64_t j = 1; j < n && same; j++)
+        same = slot[j] < 0 && tape->value[slot[j]] == tape->value[slot[0]];
+    if (n == 1 || same) {
+        struct ad_view simple = same ? ad_view_number(tape->value[slot[0]]) : *view;
+
+        if (same) {
+            ad_view_broadcast(&simple, 1, &n);
+        } else {
+            simple.place = AD_SLOTS;
+            simple.base = slot[0];
+            simple.in.bits = 0;
+        }
+        ad_view_drop(view);
+        *view = simple;
+    }
+}
+
 /* The slots of array instruction i that have scalar adjoints, as one more part. */
 static enum ad_status add_scalars_as_part(struct emitter *e, int32_t i)
 {
@@ -375,6 +400,7 @@ static enum ad_status add_scalars_as_part(struct emitter *e, int32_t i)
         at++;
         latest[j] = NONE;
     }
+    simplify_list(tape, &from);
     status = add_part(e, i, &from, &to);
     ad_view_drop(&from);
     ad_view_drop(&to);

@@ -1,25 +1,49 @@
 /* ad_emit_algebra.c -- the rows read as new instructions. */
 #include "ad_emit_algebra.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Is it a product but for what it makes of zeros? */
+static bool is_product(enum ad_op op)
+{
+    return op == AD_OP_mul || op == AD_OP_mul0 || op == AD_OP_mul00 || op == AD_OP_flow ||
+           op == AD_OP_gate;
+}
+
+/* A number by which all of them are plain products. */
+static bool is_factor(const struct ad_view *view)
+{
+    return view->place == AD_NUMBER && view->in.number != 0 && isfinite(view->in.number);
+}
 
 enum ad_status ad_emit_op(struct ad_tape *tape, enum ad_op op, double p, const struct ad_view *args,
                           struct ad_view *result)
 {
     const struct ad_view *pointers[AD_MAX_ARGS] = {args, args + 1, args + 2};
 
-    if (op == AD_OP_mul || op == AD_OP_mul0) {
-        if (ad_is_number(&args[0], 0) || (op == AD_OP_mul && ad_is_number(&args[1], 0))) {
+    if (is_product(op)) {
+        bool nothing[2] = {ad_is_number(&args[0], 0), ad_is_number(&args[1], 0)};
+
+        if ((nothing[0] && op != AD_OP_flow) ||
+            (nothing[1] && (op == AD_OP_mul || op == AD_OP_mul00 || op == AD_OP_gate))) {
             *result = ad_view_number(0);
             return AD_OK;
         }
-        for (int i = 0; i < 2; i++)
-            if (ad_is_number(&args[i], 1) &&
-                (args[1 - i].place == AD_NUMBER || args[i].ndim == 0)) {
-                *result = args[1 - i];
+        for (int i = 0; i < (op == AD_OP_gate ? 1 : 2); i++) { /* a gate's weight stays one */
+            const struct ad_view *other = &args[1 - i];
+
+            if (!is_factor(&args[i]) || (other->place != AD_NUMBER && args[i].ndim > 0))
+                continue;
+            if (args[i].in.number == 1) {
+                *result = *other;
                 ad_view_hold(result);
                 return AD_OK;
             }
+            if (args[i].in.number == -1)
+                return ad_emit_op(tape, AD_OP_neg, 0, other, result);
+            op = AD_OP_mul;
+        }
     }
     if (op == AD_OP_add && (ad_is_number(&args[0], 0) || ad_is_number(&args[1], 0))) {
         *result = args[ad_is_number(&args[0], 0)];

@@ -1,7 +1,7 @@
 /* ad_fuse.c -- tiles and places.
  *
- * find_readers() notes how and until when each result is read; find_places() gives out memory in the
- * order of the steps.  Both are linear in the program. */
+ * find_readers() notes how and until when each result is read; find_places() gives out memory in
+ * the order of the steps.  Both are linear in the program. */
 #include "ad_fuse.h"
 
 #include <stdlib.h>
@@ -186,7 +186,8 @@ static bool give_back(struct memory *memory, int64_t at, int64_t size)
     return true;
 }
 
-/* A block of exactly 'size' doubles; larger ones are cut, but not down to single numbers.  -1 without memory. */
+/* A block of exactly 'size' doubles; larger ones are cut, but not down to single numbers.  -1
+ * without memory. */
 static int64_t take(struct memory *memory, int64_t size)
 {
     int first = class_of(size), end = size == 1 ? first + 1 : N_CLASSES;
@@ -249,6 +250,12 @@ static bool end_results(struct places *p, int32_t m)
     return true;
 }
 
+static void take_tile(struct ad_step *step, struct ad_result *result, const int32_t *free_tiles,
+                      int32_t *n_free)
+{
+    result->tile = *n_free > 0 ? free_tiles[--*n_free] : step->n_tiles++;
+}
+
 /* Tiles of a group, taken by members in order and given back after their last reader. */
 static void find_tiles(const struct places *p, struct ad_step *step, int32_t *free_tiles,
                        int32_t *last_here)
@@ -274,13 +281,16 @@ static void find_tiles(const struct places *p, struct ad_step *step, int32_t *fr
         }
     }
     for (int32_t m = step->first; m < step->end; m++) {
-        int32_t own = fusion->grouping.members[m].instr;
+        int32_t own = fusion->grouping.members[m].instr, code = ad_tape_code(tape, own);
+        bool needs_tile = p->readers->how[own] == READ_HERE && fusion->results[own].tile < 0;
+        /* NumPy's loops are slower if the result takes the place of an operand */
+        bool first = code < AD_N_OPS && ad_simd[code].loop;
         const int64_t *words;
         struct ad_view view;
         int n;
 
-        if (p->readers->how[own] == READ_HERE && fusion->results[own].tile < 0)
-            fusion->results[own].tile = n_free > 0 ? free_tiles[--n_free] : step->n_tiles++;
+        if (needs_tile && first)
+            take_tile(step, &fusion->results[own], free_tiles, &n_free);
         n = ad_member_views(tape, &fusion->grouping.members[m], &words);
         for (int v = 0; v < n; v++) {
             int32_t low, i;
@@ -294,6 +304,8 @@ static void find_tiles(const struct places *p, struct ad_step *step, int32_t *fr
                 last_here[i] = INT32_MAX; /* once only */
             }
         }
+        if (needs_tile && !first)
+            take_tile(step, &fusion->results[own], free_tiles, &n_free);
     }
 }
 

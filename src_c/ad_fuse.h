@@ -1,8 +1,9 @@
 /* ad_fuse.h -- where the results of a program live while it is carried out.
  *
- * A result that is read by its own group only, element by element, lives in a *tile*, which holds no more than the
- * elements under way.  Any other has a place in the *frame*, an array of doubles, or is written into an
- * output at once.  Places and tiles are used again once nothing reads them any more.
+ * A result that is read by its own group only, element by element, lives in a *tile*, which holds
+ * no more than the elements under way.  Any other has a place in the *frame*, an array of doubles,
+ * or is written into an output at once.  Places and tiles are used again once nothing reads them
+ * any more.
  *
  * This knows no kernels: it serves the interpreter and the writer of C alike. */
 #ifndef AD_FUSE_H

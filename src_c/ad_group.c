@@ -1,5 +1,5 @@
-/* ad_group.c -- each member into the newest step of its kind that comes late enough for its operands, or
- * into a new one at the end. */
+/* ad_group.c -- each member into the newest step of its kind that comes late enough for its
+ * operands, or into a new one at the end. */
 #include "ad_group.h"
 
 #include <stdlib.h>
@@ -256,8 +256,8 @@ static bool same_view(const struct ad_view *a, const struct ad_view *b)
 }
 
 /*
- * May two pairs of one instruction be in one group, so that each slot is added to in their order?  Tile by
- * tile, a later range must not run ahead of an earlier one; sums are added where rows end.
+ * May two pairs of one instruction be in one group, so that each slot is added to in their order?
+ * Tile by tile, a later range must not run ahead of an earlier one; sums are added where rows end.
  */
 static bool keep_order(const struct ad_view *first, const struct ad_view *second, int64_t n)
 {
@@ -335,8 +335,8 @@ static enum ad_status schedule_pair(struct schedule *s, struct pairs *pairs, con
 }
 
 /*
- * The first two terms of a sum may change places: a + b is b + a.  So if the second of two ranges of one length would
- * run ahead of the first, it is made the first.
+ * The first two terms of a sum may change places: a + b is b + a.  So if the second of two ranges
+ * of one length would run ahead of the first, it is made the first.
  */
 static bool should_swap(const int64_t *first, const int64_t *second)
 {

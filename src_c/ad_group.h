@@ -1,26 +1,26 @@
 /* ad_group.h -- which instructions of a program share a loop.
  *
- * The instructions that outputs and guards need are put into *steps*, carried out one after the other.  A
- * step is
+ * The instructions that outputs and guards need are put into *steps*, carried out one after the
+ * other.  A step is
  *
  *   a run     scalars and vectors of at most AD_SHORT elements, one instruction after the other;
- *   a group   instructions over one number of elements, in one loop: all of them for a first tile of
- *             elements, then all of them for the next;
- *   a single  one instruction that is neither: a matrix product, running sums, a rule of the user's ...
+ *   a group   instructions over one number of elements, in one loop: all of them for a first
+ *             tile of elements, then all of them for the next;
+ *   a single  one instruction that is neither: a matrix product, running sums, a rule of the
+ *             user's ...
  *
  * Within a group an instruction may read another's result at its own element only.
  *
- * An AD_ADDTO takes part pair by pair: its pairs may be in several steps.  Whatever is added to one slot is
- * added in the order of the program, so sums have the bits of ad_program_replay(). */
+ * An AD_ADDTO takes part pair by pair: its pairs may be in several steps.  Whatever is added to one
+ * slot is added in the order of the program, so sums have the bits of ad_program_replay(). */
 #ifndef AD_GROUP_H
 #define AD_GROUP_H
 
 #include "ad_program.h"
 
 enum {
-    AD_SHORT = 8, /* elements of the longest vector in a run */
-    AD_LONG_ROW =
-        64 /* from so many elements on, a row of a broadcast or strided operand is walked by itself */
+    AD_SHORT = 8,    /* elements of the longest vector in a run */
+    AD_LONG_ROW = 64 /* elements of the shortest row of an operand that is walked by itself */
 };
 
 enum ad_step_kind { AD_STEP_RUN, AD_STEP_GROUP, AD_STEP_SINGLE };
@@ -83,11 +83,11 @@ enum ad_pair_kind {
 enum ad_pair_kind ad_pair_kind(const struct ad_view *to);
 int64_t ad_pair_row(const struct ad_view *to);
 
-/* The views of a member that is an array instruction: all operands, or the two of its pair.  Returns how many
- * there are; *words is where to decode the first. */
+/* The views of a member that is an array instruction: all operands, or the two of its pair. Returns
+ * how many there are; *words is where to decode the first. */
 int ad_member_views(const struct ad_tape *tape, const struct ad_member *member,
                     const int64_t **words);
-/* Are the elements of a list found in one block of memory: one input, or one instruction's results? */
+/* Are the elements of a list in one block of memory: one input, or one instruction's results? */
 bool ad_list_is_compact(const struct ad_grouping *grouping, const struct ad_view *view);
 /* Is the view all results of instruction i, in their order? */
 bool ad_view_is_whole(const struct ad_tape *tape, const struct ad_view *view, int32_t i);

@@ -323,7 +323,8 @@ static bool same_walk(const struct ad_walk *a, const struct ad_walk *b)
     return same;
 }
 
-/* An operand of n elements as a run or one number; gathered into number k of what is gathered, in a run. */
+/* An operand of n elements as a run or one number; gathered into number k of what is gathered, in a
+ * run. */
 static enum ad_status operand(struct ad_lowering *b, const struct ad_view *view, int64_t n, int k,
                               struct ad_ref *ref, bool *single)
 {
@@ -408,7 +409,8 @@ static int short_code(enum ad_op op, unsigned single)
     }
 }
 
-/* An elementwise instruction over a few elements, all in the frame, as one word; false if there is none. */
+/* An elementwise instruction over a few elements, all in the frame, as one word; false if there is
+ * none. */
 static bool short_word(struct ad_lowering *b, enum ad_op op, unsigned single,
                        const struct ad_ref *y, const struct ad_ref *x, enum ad_status *status)
 {
@@ -534,7 +536,7 @@ static enum ad_status lower_pair(struct ad_lowering *b, const struct ad_member *
     kind = ad_pair_kind(&to);
     if (kind == AD_PAIR_SUM && n == 1)
         kind = AD_PAIR_RANGE;
-    else if (once && to.ndim > 0)
+    if (once)
         move_kind = AD_MOVE_COPY;
     /* what is first in its place is written there, not added */
     if (kind == AD_PAIR_RANGE && move_kind != AD_MOVE_COPY && (first || once))
@@ -593,13 +595,22 @@ static enum ad_status lower_pair(struct ad_lowering *b, const struct ad_member *
 static enum ad_status lower_scalar(struct ad_lowering *b, int32_t i)
 {
     const struct ad_tape *tape = b->tape;
+    int code = ad_tape_code(tape, i);
+    struct ad_word_of_run *word;
     int64_t x, z;
 
     if (find_slot(b, tape->a[i], true, &x) < 0 || find_slot(b, tape->b[i], true, &z) < 0 ||
         !ONE_MORE(b, words))
         return AD_NO_MEMORY;
-    b->code.words[b->code.n_words++] = (struct ad_word_of_run){
-        ad_tape_code(tape, i), (int32_t)b->fusion->results[i].place, (int32_t)x, (int32_t)z};
+    word = &b->code.words[b->code.n_words++];
+    *word =
+        (struct ad_word_of_run){code, (int32_t)b->fusion->results[i].place, (int32_t)x, (int32_t)z};
+    if (!ad_simd[code].loop)
+        return AD_OK;
+    word->code = AD_WORD_VALUE;
+    if (!ONE_MORE(b, words))
+        return AD_NO_MEMORY;
+    b->code.words[b->code.n_words++] = (struct ad_word_of_run){.code = code};
     return AD_OK;
 }
 
@@ -612,8 +623,8 @@ enum ad_status ad_lower_member(struct ad_lowering *b, const struct ad_member *me
     return lower_op(b, member->instr);
 }
 
-/* The code of two scalar ops in a row, the second being given the first's result as its first (1) or second
- * operand (2) or neither (0); 0 if there is none. */
+/* The code of two scalar ops in a row, the second being given the first's result as its first (1)
+ * or second operand (2) or neither (0); 0 if there is none. */
 static int pair_code(int32_t first, int32_t second, int link)
 {
     switch (first * AD_N_OPS + second) {
@@ -627,7 +638,7 @@ static int pair_code(int32_t first, int32_t second, int link)
     }
 }
 
-/* Scalars two by two, from word 'first' on: one jump less, and a result that stays in a register. */
+/* Scalars two by two, from word 'first' on: one jump less, and a result stays in a register. */
 static void pair_words(struct ad_lowered *code, int64_t first)
 {
     for (int64_t k = first; k + 1 < code->n_words; k++) {

@@ -1,21 +1,23 @@
 /* ad_lower.h -- from members of steps to what is carried out.
  *
- * A run becomes *words* of 16 bytes that work on the frame; a group becomes *moves*, each a loop over the
- * elements of a tile.  A word can also say to make a move, for what has no word of its own. */
+ * A run becomes *words* of 16 bytes that work on the frame; a group becomes *moves*, each a loop
+ * over the elements of a tile.  A word can also say to make a move, for what has no word of its
+ * own. */
 #ifndef AD_LOWER_H
 #define AD_LOWER_H
 
 #include "ad_fuse.h"
 
-/* Memory is a number of *spaces*, each found by a base pointer: these, then one for each input, output,
- * constant array, and place of AD_MOVE_LOCATE. */
+/* Memory is a number of *spaces*, each found by a base pointer: these, then one for each input,
+ * output, constant array, and place of AD_MOVE_LOCATE. */
 enum { AD_SPACE_FRAME, AD_SPACE_TILES, AD_SPACE_INPUTS };
 
 /* ---- runs ----
  *
- * Ops of a few machine instructions have codes of their own for two of them in a row, and for vectors of up to
- * AD_SHORT elements, of which all AD_SHORT are computed, since numbers behind the last do no harm.  These lists were
- * found by measuring; any op may stand in them. */
+ * Ops of a few machine instructions have codes of their own for two of them in a row, and for
+ * vectors of up to AD_SHORT elements, of which all AD_SHORT are computed, since numbers behind the
+ * last do no harm.  These lists were found by measuring; any op of two arguments at most,
+ * and without a parameter, may stand in them. */
 
 #define AD_PAIRED_FIRST(DO) DO(add) DO(sub) DO(mul) DO(mul0)
 #define AD_PAIRED_SECOND(DO, first) DO(first, add) DO(first, sub) DO(first, mul) DO(first, mul0)
@@ -27,6 +29,7 @@ enum ad_word_code {
     AD_WORD_ADD = AD_N_OPS, /* v[d] += v[a] */
     AD_WORD_FIRST,          /* v[d] = 0.0 + v[a] */
     AD_WORD_MOVE,           /* move number d */
+    AD_WORD_VALUE,          /* v[d] = ad_op_value() of the op whose code the next word has */
     AD_WORD_END,
 /* v[d...] = op(v[a...], v[b...]), in _1 and _2 the first or second of them one number */
 #define ONE_CODE(name) AD_WORD_SHORT_##name,
@@ -51,14 +54,16 @@ struct ad_word_of_run {
 
 /* ---- moves ---- */
 
-/* Where the elements of a tile begin: 'at' in the space, and if they step, further on with each tile. */
+/* Where the elements of a tile begin: 'at' in the space, and if they step, further on with each
+ * tile. */
 struct ad_ref {
     int32_t space;
     int32_t step; /* 0: the same for all tiles; 1: element 'start' for the tile that starts there */
     int64_t at;
 };
 
-/* A view by elements: base + index * stride over ndim dimensions, looked up in a list if there is one. */
+/* A view by elements: base + index * stride over ndim dimensions, looked up in a list if there is
+ * one. */
 struct ad_walk {
     int32_t space;
     int32_t ndim;
@@ -68,10 +73,11 @@ struct ad_walk {
 };
 
 enum ad_move_kind {
-    AD_MOVE_LOOP,   /* y = loop(x, z, w) */
-    AD_MOVE_VECTOR, /* the same by ad_op_vector() */
-    AD_MOVE_GATHER, /* y = the elements of 'walk' */
-    AD_MOVE_LOCATE, /* space 'y.space' = where 'walk' is, its last dimension being a run or one number */
+    AD_MOVE_LOOP,    /* y = loop(x, z, w) */
+    AD_MOVE_VECTOR,  /* the same by ad_op_vector() */
+    AD_MOVE_GATHER,  /* y = the elements of 'walk' */
+    AD_MOVE_LOCATE,  /* space 'y.space' = where 'walk' is, its last dimension being a run or one
+                        number */
     AD_MOVE_COPY,    /* y = x */
     AD_MOVE_FIRST,   /* y = 0.0 + x */
     AD_MOVE_ADD,     /* y += x */
@@ -135,7 +141,8 @@ void ad_lowering_end(struct ad_lowering *b);
 
 /* The next member of b->step is a scalar, an elementwise op, or a pair of an AD_ADDTO. */
 enum ad_status ad_lower_member(struct ad_lowering *b, const struct ad_member *member);
-/* After the last member of a run that began with word 'first': its words two by two, and the last one. */
+/* After the last member of a run that began with word 'first': its words two by two, and the last
+ * one. */
 enum ad_status ad_lower_end_run(struct ad_lowering *b, int64_t first);
 
 /* The elements of a view. */
@@ -146,7 +153,8 @@ struct ad_ref ad_lower_result(const struct ad_lowering *b, int32_t i, int64_t of
 bool ad_walk_is_run(const struct ad_walk *walk);
 /* Memory that goes with the code; NULL if there is none. */
 void *ad_lower_room(struct ad_lowering *b, size_t size);
-/* Where the numbers begin in the frame, behind the results, and the room to gather short operands in. */
+/* Where the numbers begin in the frame, behind the results, and the room to gather short operands
+ * in. */
 int64_t ad_lower_numbers_at(const struct ad_fusion *fusion);
 
 #endif

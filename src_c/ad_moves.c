@@ -22,8 +22,8 @@ int64_t ad_walk_locate(const struct ad_walk *walk, int ndim, int64_t flat, int64
     return at;
 }
 
-/* Call ROW(i, at, n) for stretches of the last dimension: elements i .. i + n of those asked for begin at 'at' and
- * are walk_step apart. */
+/* Call ROW(i, at, n) for stretches of the last dimension: elements i .. i + n of those asked for
+ * begin at 'at' and are walk_step apart. */
 #define WALK_ROWS(walk, start, size, ROW)                                                          \
     do {                                                                                           \
         int64_t walk_index[AD_MAX_DIMS] = {0};                                                     \
@@ -209,7 +209,7 @@ static double end_sum(struct ad_sum *sum)
     return total;
 }
 
-/* Elements start .. start + n, of which each row is added to an element of the walk where it ends. */
+/* Elements start .. start + n; each row is added to an element of the walk where it ends. */
 static void sum_rows(const struct ad_move *move, struct ad_sum *sum, double *to, int64_t start,
                      int64_t n, const double *x)
 {

@@ -8,8 +8,8 @@ enum {
     AD_SUM_CHUNK = AD_TILE
 }; /* numbers that are summed up before they are added to other sums */
 
-/* A sum under way, in the order of ad_compute.c: eight running sums, and a rest, over AD_SUM_CHUNK elements; then
- * chunks in pairs of equal count. */
+/* A sum under way, in the order of ad_compute.c: eight running sums, and a rest, over AD_SUM_CHUNK
+ * elements; then chunks in pairs of equal count. */
 struct ad_sum {
     double lane[8], rest;
     int64_t filled; /* elements of the chunk so far */
@@ -27,8 +27,8 @@ AD_INLINE double *ad_ref_at(double *const *base, const struct ad_ref *ref, int64
 void ad_move_make(const struct ad_move *move, double **base, struct ad_sum *sums, int64_t start,
                   int64_t n);
 
-/* Where element 'flat' in the C order of the first ndim dimensions is, counted from the base; index[] receives its
- * coordinates. */
+/* Where element 'flat' in the C order of the first ndim dimensions is, counted from the base;
+ * index[] receives its coordinates. */
 int64_t ad_walk_locate(const struct ad_walk *walk, int ndim, int64_t flat, int64_t *index);
 /* y = elements start .. start + n, 'from' being their space. */
 void ad_walk_gather(const struct ad_walk *walk, const double *from, int64_t start, int64_t n,

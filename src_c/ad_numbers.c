@@ -10,6 +10,15 @@ struct ad_simd ad_simd[AD_N_OPS];
 
 double ad_op_value(enum ad_op op, double p, double x, double z, double w)
 {
+    if (ad_simd[op].loop) { /* the same bits as in a vector */
+        char *args[AD_MAX_ARGS + 1] = {(char *)&x, (char *)&z, (char *)&w, NULL};
+        intptr_t one = 1, stride[AD_MAX_ARGS + 1] = {0};
+        double y;
+
+        args[ad_ops[op].n_args] = (char *)&y;
+        ad_simd[op].loop(args, &one, stride, ad_simd[op].data);
+        return y;
+    }
     return ad_point_value(op, p, x, z, w);
 }
 

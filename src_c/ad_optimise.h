@@ -21,8 +21,8 @@ struct ad_pass_report {
 };
 
 /*
- * Make the program small and fast.  Without 'reassociate' its results are those of 'from' bit by bit; with
- * it, long sums are added up in another order (ad_sums.h).  'report' may be NULL.
+ * Make the program small and fast.  Without 'reassociate' its results are those of 'from' bit by
+ * bit; with it, long sums are added up in another order (ad_sums.h).  'report' may be NULL.
  *
  * The program is symbolic if 'from' is.  Linear in the size of 'from'.
  */

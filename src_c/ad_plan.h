@@ -1,7 +1,7 @@
 /* ad_plan.h -- a program made ready to run: what ad_run.c reads, and nothing that it does not need.
  *
- * A plan never changes once it is made, and any number of threads may run it, each with a frame of its own.  It
- * depends on the program no more. */
+ * A plan never changes once it is made, and any number of threads may run it, each with a frame of
+ * its own.  It depends on the program no more. */
 #ifndef AD_PLAN_H
 #define AD_PLAN_H
 

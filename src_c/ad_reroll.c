@@ -126,9 +126,9 @@ static uint64_t split_key(const struct roller *w, const struct ad_group *g, int 
 }
 
 /*
- * Put the items of a group in the order of its parts, which differ in what 'way' says.  parts[] receives
- * where each begins, and the end.  Returns how many there are; 1, and no order is changed, if they would
- * be too small.
+ * Put the items of a group in the order of its parts, which differ in what 'way' says.  parts[]
+ * receives where each begins, and the end.  Returns how many there are; 1, and no order is changed,
+ * if they would be too small.
  */
 static int32_t split(struct roller *w, const struct ad_group *g, int way, int32_t *parts)
 {
@@ -264,7 +264,8 @@ static struct ad_group kind_of(const struct roller *w, const struct ad_item *ite
     return g;
 }
 
-/* Find loops in the order there is, or in that of the operands; the order is as it was if there are none. */
+/* Find loops in the order there is, or in that of the operands; the order is as it was if there are
+ * none. */
 static enum ad_status roll_nest(struct roller *w, const struct ad_group *g, bool *rolled)
 {
     int32_t *pick = w->v.pick + g->start, *as_was;
@@ -401,9 +402,9 @@ static uint32_t host_place(const struct roller *w, const struct ad_group *like, 
 }
 
 /*
- * Items of groups that are too small join the largest group that does the same op on the same line of code: the
- * first and last iterations of a loop, whose neighbours are not what those of the others are.  Left alone,
- * they would make all that reads them differ as well.
+ * Items of groups that are too small join the largest group that does the same op on the same line
+ * of code: the first and last iterations of a loop, whose neighbours are not what those of the
+ * others are.  Left alone, they would make all that reads them differ as well.
  */
 static void join_hosts(struct roller *w)
 {
@@ -437,8 +438,8 @@ static void join_hosts(struct roller *w)
     w->v.counts.steps += 2 * (int64_t)w->n_items;
 }
 
-/* Groups that are too small are put together by op and by which operands are constant; no matter where the
- * others come from, they will be lists. */
+/* Groups that are too small are put together by op and by which operands are constant; no matter
+ * where the others come from, they will be lists. */
 static void join_small_groups(struct roller *w)
 {
     int32_t n_groups = w->n_groups;

@@ -1,28 +1,28 @@
 /* ad_reroll.h -- scalar instructions that repeat become vector instructions.
  *
- * The level of an instruction is one more than the highest level of its operands, so that instructions of
- * one level do not depend on each other.  Those of one level that do the same op on results of the same
- * instructions become one vector instruction, whose operands are
+ * The level of an instruction is one more than the highest level of its operands, so that
+ * instructions of one level do not depend on each other.  Those of one level that do the same op on
+ * results of the same instructions become one vector instruction, whose operands are
  *
- *     evenly spaced slots, in up to AD_NEST dimensions,  where the order of the loop, or of the slots, allows
- *     a number, or an array of constants
- *     a list of slots                                    otherwise
+ *     evenly spaced slots, in up to AD_NEST dimensions, in the order of the loop or of the slots;
+ *     a number, or an array of constants;
+ *     a few such runs, which an AD_ADDTO puts side by side;
+ *     a list of slots, where nothing else does.
  *
- * A group that finds no such order is split by line of code, by constant, by the distance of its operands,
- * or into runs, wherever the parts stay long enough.  Loops over one or more indices become instructions in
- * as many dimensions; chains that run side by side become a chain of vectors; a chain that runs alone stays
- * as it is.  Values are the same bit by bit.
+ * The first and last iterations of a loop, whose operands come from elsewhere, join the others of
+ * the same line of code.  A group without a good order is split by line, by constant, or by the
+ * distance of its operands, if the parts are few and long.  Loops over several indices become
+ * instructions in as many dimensions; chains that run side by side become a chain of vectors; a
+ * chain that runs alone stays as it is.  Values are the same bit by bit.
  *
- * Linear in the size of the program, but for the sorting of operands, which is by digits. */
+ * Linear in the size of the program: operands are sorted by digits. */
 #ifndef AD_REROLL_H
 #define AD_REROLL_H
 
 #include "ad_vector.h"
 
-enum {
-    AD_LIST_MIN =
-        32 /* fewer that share an op, but not where their operands come from, stay scalar */
-};
+/* Fewer that share an op, but not where their operands come from, stay scalar. */
+enum { AD_LIST_MIN = 32 };
 
 /* Why a scalar instruction stayed one. */
 enum ad_scalar_reason {

@@ -47,8 +47,11 @@ enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *f
 
     *r = (struct ad_rewrite){.from = from, .to = ad_program_new()};
     r->slot_block = malloc(n * sizeof *r->slot_block);
-    if (!r->to || !r->slot_block)
+    r->moved = malloc((size_t)AD_MAX(tape->n, 1) * sizeof *r->moved);
+    if (!r->to || !r->slot_block || !r->moved)
         return AD_NO_MEMORY;
+    for (int32_t i = 0; i < tape->n; i++)
+        r->moved[i] = AD_GONE;
     r->slot = r->slot_block + tape->n_consts;
     for (size_t j = 0; j < n; j++)
         r->slot_block[j] = AD_GONE;
@@ -141,6 +144,9 @@ enum ad_status ad_rewrite_fixed(struct ad_rewrite *r, int32_t i, int64_t n, cons
             return AD_NO_MEMORY;
     }
     r->fixed[i] = ad_array_copy(values, n);
+    r->moved[i] = AD_GONE;
+    for (int32_t j = 0; j < ad_tape_length(r->from->tape, i); j++)
+        r->slot[r->from->tape->dst[i] + j] = AD_GONE;
     return r->fixed[i] ? AD_OK : AD_NO_MEMORY;
 }
 
@@ -309,6 +315,15 @@ static enum ad_status view_of_elements(struct ad_rewrite *r, const struct ad_vie
 /* A view of old slots low .. high, where they are one run within one new instruction. */
 static bool is_run(const struct ad_rewrite *r, int64_t low, int64_t high)
 {
+    enum { LONG = 32 };
+
+    if (high - low >= LONG) {
+        const struct ad_tape *tape = r->from->tape;
+        int32_t i = ad_tape_producer(tape, (int32_t)low);
+
+        if (r->moved[i] != AD_GONE && high < tape->dst[i] + ad_tape_length(tape, i))
+            return true;
+    }
     return r->slot[low] != AD_GONE && is_even(r->slot + low, high - low + 1, 1) &&
            is_of_one(r, r->slot[low], r->slot[high]);
 }
@@ -401,6 +416,7 @@ void ad_rewrite_results(struct ad_rewrite *r, int32_t i, int32_t first)
     const struct ad_tape *tape = r->from->tape;
     int32_t n = ad_tape_length(tape, i), *slot = r->slot + tape->dst[i];
 
+    r->moved[i] = first;
     for (int32_t j = 0; j < n; j++)
         slot[j] = first + j;
 }
@@ -532,6 +548,7 @@ enum ad_status ad_rewrite_end(struct ad_rewrite *r, enum ad_status status, struc
     free((void *)r->fixed);
     free(r->through);
     free(r->consts);
+    free(r->moved);
     free(r->slot_block);
     if (status) {
         ad_program_free(r->to);

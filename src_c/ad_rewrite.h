@@ -21,8 +21,10 @@ struct ad_rewrite {
     struct ad_program *to;
     int32_t *slot_block;
     struct ad_frozen
-        *frozen;   /* arrays that others might write to, and the copies that took their place */
-    int32_t *slot; /* of each slot of 'from', constants (negative) too: its slot now, or AD_GONE */
+        *frozen;    /* arrays that others might write to, and the copies that took their place */
+    int32_t *slot;  /* of each slot of 'from', constants (negative) too: its slot now, or AD_GONE */
+    int32_t *moved; /* of each old instruction: where its results are now, if they are one run
+                       within one new instruction; or AD_GONE */
     int32_t *through;        /* NULL, or of each old slot an old slot of the same value, which views
                          name instead where they stay views of slots; owned */
     struct ad_array **fixed; /* NULL, or of each old instruction its results, if constants:
@@ -33,12 +35,14 @@ struct ad_rewrite {
     bool spread; /* one element over and over stays a list: a sum of it would round otherwise */
 };
 
-/* Constant arrays that others might write to are copied.  Values are copied unless the tape of 'from' is symbolic, as that of 'to' then is. */
+/* Constant arrays that others might write to are copied.  Values are copied unless the tape of
+ * 'from' is symbolic, as that of 'to' then is. */
 enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *from);
 
-/* A view of the new tape with the elements of a view of the old; holds a reference of its own.  Views of
- * slots become lists where their slots are no longer evenly spaced, lists become views of slots where they
- * are and one instruction made them all, and what holds constants only becomes a number or an array. */
+/* A view of the new tape with the elements of a view of the old; holds a reference of its own.
+ * Views of slots become lists where their slots are no longer evenly spaced, lists become views of
+ * slots where they are and one instruction made them all, and what holds constants only becomes a
+ * number or an array. */
 enum ad_status ad_rewrite_view(struct ad_rewrite *r, const struct ad_view *view,
                                struct ad_view *now);
 /* The new slot of an old one, constants included; AD_GONE without memory. */
@@ -62,8 +66,8 @@ enum ad_status ad_rewrite_end(struct ad_rewrite *r, enum ad_status status, struc
 enum ad_status ad_program_copy(const struct ad_program *from, struct ad_program **to);
 
 /*
- * ad_program_used() sets used[i] = 1 for each instruction that the outputs, the guards or the inputs need:
- * 'used' has room for tape->n.
+ * ad_program_used() sets used[i] = 1 for each instruction that the outputs, the guards or the
+ * inputs need: 'used' has room for tape->n.
  */
 void ad_program_used(const struct ad_program *program, uint8_t *used);
 /* The program without instructions that nothing needs. */

@@ -86,8 +86,8 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 
 /* ---- runs ---- */
 
-/* With labels that can be kept in a table each word jumps to the next by itself, so that the processor learns which
- * follows which; other compilers have a switch. */
+/* With labels that can be kept in a table each word jumps to the next by itself, so that the
+ * processor learns which follows which; other compilers have a switch. */
 #if defined(__GNUC__)
 #define AD_THREADED 1
 #pragma GCC diagnostic push
@@ -136,8 +136,8 @@ static void run_words(const struct ad_plan *plan, const struct ad_word_of_run *w
 #define HIDDEN_BINARY(name, ...) OP_LABEL(name)
 #define TERNARY(name, ...) /* always recorded as an array instruction */
 #include "ad_ops.def"
-        LABEL(AD_WORD_ADD) LABEL(AD_WORD_FIRST) LABEL(AD_WORD_MOVE) LABEL(AD_WORD_END)
-            AD_SHORT_UNARY(SHORT_LABEL) AD_SHORT_BINARY(SHORT_LABELS)
+        LABEL(AD_WORD_ADD) LABEL(AD_WORD_FIRST) LABEL(AD_WORD_MOVE) LABEL(AD_WORD_VALUE)
+            LABEL(AD_WORD_END) AD_SHORT_UNARY(SHORT_LABEL) AD_SHORT_BINARY(SHORT_LABELS)
                 AD_PAIRED_FIRST(ALL_PAIR_LABELS)};
 
     NEXT(0);
@@ -159,7 +159,8 @@ next:
 #define TERNARY(name, ...)
 #include "ad_ops.def"
 
-    /* two of them; the first result may be an operand of the second in other ways, so it is stored before */
+    /* two of them; the first result may be an operand of the second in other ways, so it is stored
+     * before */
 #define TWO(code, one, two, x, z)                                                                  \
     WORD(code)                                                                                     \
     {                                                                                              \
@@ -209,6 +210,10 @@ next:
     ad_move_make(&plan->code.moves[word->d], frame->base, frame->sums, 0,
                  plan->code.moves[word->d].n);
     NEXT(1);
+
+    WORD(AD_WORD_VALUE)
+    v[word->d] = ad_op_value((enum ad_op)word[1].code, v[word->b], v[word->a], v[word->b], 0);
+    NEXT(2);
 
     WORD(AD_WORD_END)
     return;

@@ -67,7 +67,7 @@ static bool is_small_whole(double c)
 static enum ad_status fix(struct ad_rewrite *r, int32_t i)
 {
     struct ad_tape *to = r->to->tape;
-    int32_t length = ad_tape_length(r->from->tape, i), dst = r->from->tape->dst[i];
+    int32_t length = ad_tape_length(r->from->tape, i);
     const double *values = to->value + to->dst[to->n - 1];
     bool same = length > 0 && is_small_whole(values[0]);
     enum ad_status status;
@@ -77,8 +77,6 @@ static enum ad_status fix(struct ad_rewrite *r, int32_t i)
     status = ad_rewrite_fixed(r, i, same ? 1 : length, values);
     if (status)
         return status;
-    for (int32_t j = 0; j < length; j++)
-        r->slot[dst + j] = AD_GONE;
     ad_tape_cut(to, to->n - 1, to->n_consts);
     return AD_OK;
 }
@@ -422,13 +420,10 @@ static enum ad_status take_number(struct identities *s, int32_t i, double c)
 {
     struct ad_rewrite *r = &s->r;
     struct ad_tape *to = r->to->tape;
-    int32_t length = ad_tape_length(r->from->tape, i), dst = r->from->tape->dst[i];
     enum ad_status status = ad_rewrite_fixed(r, i, 1, &c);
 
     if (status)
         return status;
-    for (int32_t j = 0; j < length; j++)
-        r->slot[dst + j] = AD_GONE;
     ad_tape_cut(to, to->n - 1, to->n_consts);
     return AD_OK;
 }
@@ -474,7 +469,8 @@ static enum ad_status simplify_block(struct identities *s, int32_t i)
     return status;
 }
 
-/* Old instruction i, whose results are those of other slots, each given once: let its readers see them. */
+/* Old instruction i, whose results are those of other slots, each given once: let its readers see
+ * them. */
 static enum ad_status see_through(struct ad_rewrite *r, int32_t i)
 {
     const struct ad_tape *tape = r->from->tape;

@@ -12,18 +12,20 @@
 enum ad_status ad_pass_constants(const struct ad_program *from, struct ad_program **to);
 
 /*
- * What reads a copy, or one of several parts put side by side, reads the original instead; and the identities
+ * What reads a copy, or one of several parts put side by side, reads the original instead; and the
+ * identities
  *
  *     -(-x), powi(x, 1)  ->  x                      a + -b, a - -b  ->  a - b, a + b
  *     powi(x, 2)         ->  square(x)              powi(x, 0)      ->  1
  *
- * These do not depend on the numbers that constants are, so that the iterations of a loop stay alike.
+ * These do not depend on the numbers that constants are, so that the iterations of a loop stay
+ * alike.
  */
 enum ad_status ad_pass_copies(const struct ad_program *from, struct ad_program **to);
 
 /*
- * The same, and all other identities that hold for every double, signed zeros, infinities and nan included
- * (the sign and payload of a nan excepted), and in every derivative:
+ * The same, and all other identities that hold for every double, signed zeros, infinities and nan
+ * included (the sign and payload of a nan excepted), and in every derivative:
  *
  *     x * 1, x / 1, x - 0.0, x + -0.0, pow(x, 1)                      ->  x
  *     x * -1, x / -1, -0.0 - x                                        ->  -x

@@ -107,9 +107,9 @@ static bool has_begun(const struct chains *c, int32_t i, int k)
 }
 
 /*
- * Which operands of addition i are parts of its chain: one that has begun, or else the longer one; and the other
- * if it is long.  A chain begins with total = 0 + (a + b), or with (a + b) + (c + d), where a + b is one term.
- * Returns whether the chain has begun.
+ * Which operands of addition i are parts of its chain: one that has begun, or else the longer one;
+ * and the other if it is long.  A chain begins with total = 0 + (a + b), or with (a + b) + (c + d),
+ * where a + b is one term. Returns whether the chain has begun.
  */
 static bool parts_of(const struct chains *c, int32_t i, bool *part)
 {
@@ -290,8 +290,8 @@ enum ad_status ad_pass_sums(const struct ad_program *from, struct ad_program **t
 
 /* ---- runs ---- */
 
-/* A term of a sum over a list: the instruction of the new tape that made it, plus one, or 0 for constants
- * and scalars; and its slot. */
+/* A term of a sum over a list: the instruction of the new tape that made it, plus one, or 0 for
+ * constants and scalars; and its slot. */
 static uint64_t key_of(const struct ad_tape *to, int32_t slot)
 {
     uint64_t maker = 0;
@@ -351,8 +351,8 @@ static void read_keys(const struct ad_tape *to, const struct ad_view *list, int6
 }
 
 /*
- * Split the sum over a list, 'pair', into sums over runs and over a list of what is left: writes at most
- * RUNS_MAX + 1 pairs, each with a reference, and passes how many.
+ * Split the sum over a list, 'pair', into sums over runs and over a list of what is left: writes at
+ * most RUNS_MAX + 1 pairs, each with a reference, and passes how many.
  */
 static enum ad_status split_sum(struct ad_tape *to, const struct ad_view *pair,
                                 struct ad_view *pairs, int *n_pairs)

@@ -195,9 +195,9 @@ static void slots_view(const struct ad_vectors *w, const int32_t *pick, int64_t 
 }
 
 /*
- * The runs that operand k consists of in the order of pick[]: evenly spaced results of one vector, or one slot
- * over and over.  start[] receives where each begins, and the end.  Returns how many there are; 0 if they are
- * too many, or too short.
+ * The runs that operand k consists of in the order of pick[]: evenly spaced results of one vector,
+ * or one slot over and over.  start[] receives where each begins, and the end.  Returns how many
+ * there are; 0 if they are too many, or too short.
  */
 static int find_pieces(struct ad_vectors *w, const int32_t *pick, int32_t n, int k, int32_t *start)
 {

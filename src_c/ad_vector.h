@@ -1,4 +1,5 @@
-/* ad_vector.h -- one vector instruction out of scalar ones: the order of its elements, and its operands. */
+/* ad_vector.h -- one vector instruction out of scalar ones: the order of its elements, and its
+ * operands. */
 #ifndef AD_VECTOR_H
 #define AD_VECTOR_H
 
@@ -64,18 +65,20 @@ AD_INLINE int32_t ad_vectors_operand(const struct ad_vectors *w, const int32_t *
 /* Note where the results of the newest instruction come from. */
 enum ad_status ad_vectors_settle(struct ad_vectors *w);
 
-/* Find the loops over n items in which the operands named in args[] are evenly spaced; false if there are none. */
+/* Find the loops over n items in which the operands named in args[] are evenly spaced; false if
+ * there are none. */
 bool ad_vectors_nest(struct ad_vectors *w, const int32_t *pick, int64_t n, int n_args,
                      const int *args, struct ad_nest *nest);
 /* Make the longest loop the innermost one if that is short, and put the items in that order. */
 void ad_vectors_turn(struct ad_vectors *w, int32_t *pick, int64_t n, struct ad_nest *nest);
-/* Can the operands of a group be put together from a few runs, in the order there is, so that none is a list? */
+/* Can the operands of a group be put together from a few runs, in the order there is, so that none
+ * is a list? */
 bool ad_vectors_is_line(struct ad_vectors *w, const struct ad_group *g);
 
 /*
- * Record the items of a group as one instruction, in the order of pick[].  In a nest all operands are evenly spaced
- * or constant.  Without one, nest is NULL: operands that consist of a few runs are put together by an instruction
- * of their own, and the others become lists.
+ * Record the items of a group as one instruction, in the order of pick[].  In a nest all operands
+ * are evenly spaced or constant.  Without one, nest is NULL: operands that consist of a few runs
+ * are put together by an instruction of their own, and the others become lists.
  */
 enum ad_status ad_vectors_record(struct ad_vectors *w, const struct ad_group *g,
                                  const struct ad_nest *nest);

@@ -1,6 +1,6 @@
 """The conventions: what derivatives are where the function has none, or where it seems to.
 
-Each holds in every mode: reverse and forward, and the four ways of nesting them.
+Each holds in every mode: reverse and forward, the four ways of nesting them, and through compile.
 """
 
 import copy
@@ -14,13 +14,40 @@ from scipy.special import entr
 import adcore
 from adcore import errors
 
-FIRST = {"grad": adcore.grad, "jacfwd": adcore.jacfwd, "jacrev": adcore.jacrev}
+
+def columns(f):
+    """The Hessian by the compiled product with each unit vector, as one array."""
+    compiled = adcore.compile(f)
+
+    def hessian(x):
+        if np.ndim(x) == 0:
+            return compiled.hvp((x,), (1.0,))[1]
+        return np.stack([compiled.hvp((x,), (e,))[1] for e in np.eye(len(x))], axis=-1)
+
+    return hessian
+
+
+FIRST = {
+    "grad": adcore.grad,
+    "jacfwd": adcore.jacfwd,
+    "jacrev": adcore.jacrev,
+    "compiled grad": lambda f: adcore.compile(f).grad,
+    "grad of compiled": lambda f: adcore.grad(adcore.compile(f)),
+    "compiled of grad": lambda f: adcore.compile(adcore.grad(f)),
+    "jacfwd of compiled": lambda f: adcore.jacfwd(adcore.compile(f)),
+    "compiled of jacfwd": lambda f: adcore.compile(adcore.jacfwd(f)),
+}
 SECOND = {
     "hessian": adcore.hessian,
     "forward over forward": lambda f: adcore.jacfwd(adcore.jacfwd(f)),
     "forward over reverse": lambda f: adcore.jacfwd(adcore.jacrev(f)),
     "reverse over forward": lambda f: adcore.jacrev(adcore.jacfwd(f)),
     "reverse over reverse": lambda f: adcore.jacrev(adcore.jacrev(f)),
+    "compiled products": columns,
+    "compiled of hessian": lambda f: adcore.compile(adcore.hessian(f)),
+    "hessian of compiled": lambda f: adcore.hessian(adcore.compile(f)),
+    "forward over compiled": lambda f: adcore.jacfwd(adcore.compile(f).grad),
+    "compiled over forward": lambda f: adcore.jacrev(adcore.compile(adcore.jacfwd(f))),
 }
 first = pytest.mark.parametrize("transform", FIRST.values(), ids=FIRST)
 second = pytest.mark.parametrize("transform", SECOND.values(), ids=SECOND)
@@ -109,7 +136,8 @@ def test_second_derivative_of_rows_stays_where_the_norm_is_not_zero(transform):
     # Forward sweeps over a recorded x / |x| cannot tell a row at zero that stands still from one
     # that moves across its elements, and say nan; nothing else does.
     cross = got[2:, :2]
-    forward = transform in (SECOND["forward over forward"], SECOND["forward over reverse"])
+    ways = "forward over forward", "forward over reverse", "forward over compiled"
+    forward = transform in [SECOND[way] for way in (*ways, "compiled products")]
     assert np.isnan(cross).all() if forward else not cross.any()
 
 

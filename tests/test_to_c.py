@@ -44,10 +44,10 @@ def built(written, folder):
     assert header.name in {f"{written.name}.h"}
     library = folder / f"{written.name}.so"
     command, _ = _native.compiler()
-    subprocess.run([command[0], *STRICT, "-shared", "-fPIC", "-o", str(library), str(source), "-lm"],
+    subprocess.run([*command, *STRICT, "-shared", "-fPIC", "-o", str(library), str(source), "-lm"],
                    check=True)
     # the header stands alone, in C and for C++
-    subprocess.run([command[0], *STRICT, "-fsyntax-only", "-x", "c", str(header)], check=True)
+    subprocess.run([*command, *STRICT, "-fsyntax-only", "-x", "c", str(header)], check=True)
     return ctypes.CDLL(str(library))
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from .. import _core
 from . import primitives
 from .masks import Mask
-from .primitives import as_array, axis_of, values
+from .primitives import as_array, axis_of, below, values
+from .recorded import is_recorded, observed, rearranged, stripped, truths
 from .shapes import ravel, take_along_axis
 from .table import Dual, Tensor, array_function, functions, refuse
 
@@ -25,17 +26,14 @@ def where(condition, a=None, b=None):
     array([0.  , 0.  , 0.25])
     """
     if a is None and b is None:
-        return np.nonzero(values(condition))
+        return np.nonzero(truths(condition))
     return _core.apply("where", _chooser(condition), a, b)
 
 
 def _chooser(condition):
     """The numbers that choose: on the tape of a program they stay there."""
-    if type(condition) is Mask:
-        return condition.tensor
-    if type(condition) is Tensor and _core.is_compiling():
-        return condition
-    return values(condition)
+    condition = below(condition)
+    return condition.tensor if type(condition) is Mask else condition
 
 
 _core.add_methods({"where": lambda x, condition, other: where(condition, x, other)})
@@ -94,7 +92,14 @@ def sort(x, axis=-1, kind=None, order=None, *, stable=None):
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_of(axis, x.ndim)
-    return take_along_axis(x, np.argsort(values(x), axis, kind, stable=stable), axis)
+    return _rearranged("sort", x, axis, lambda v: np.argsort(v, axis, kind, stable=stable))
+
+
+def _rearranged(name, x, axis, order):
+    """The elements of `x` along `axis` by the indices that order() finds for its numbers."""
+    if is_recorded(x):
+        return rearranged(name, x, order, axis)
+    return take_along_axis(x, order(values(x)), axis)
 
 
 @array_function(np.partition)
@@ -111,7 +116,8 @@ def partition(x, kth, axis=-1, kind="introselect", order=None):
     x = as_array(x)
     if axis is None:
         x, axis = ravel(x), 0
-    return take_along_axis(x, np.argpartition(values(x), kth, axis, kind), axis)
+    axis = axis_of(axis, x.ndim)
+    return _rearranged("partition", x, axis, lambda v: np.argpartition(v, kth, axis, kind))
 
 
 @array_function(np.extract)
@@ -123,7 +129,7 @@ def extract(condition, x):
     >>> adcore.extract([True, False], np.array([3.0, 1.0]))
     array([3.])
     """
-    return ravel(x)[np.flatnonzero(np.asarray(values(condition)))]
+    return ravel(x)[np.flatnonzero(truths(condition))]
 
 
 @array_function(np.round, np.around, method="round")
@@ -159,14 +165,14 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     >>> adcore.elementwise_grad(adcore.nan_to_num)(np.array([1.0, np.nan]))
     array([1., 0.])
     """
-    numbers = values(x)
+    numbers = below(x)
     limit = np.finfo(np.float64).max
     for bad, instead in (
         (np.isnan(numbers), nan),
-        (np.isposinf(numbers), limit if posinf is None else posinf),
-        (np.isneginf(numbers), -limit if neginf is None else neginf),
+        (numbers == np.inf, limit if posinf is None else posinf),
+        (numbers == -np.inf, -limit if neginf is None else neginf),
     ):
-        x = _core.apply("where", bad, instead, x)
+        x = where(bad, instead, x)
     return x
 
 
@@ -300,23 +306,29 @@ CONSTANT = (
     *(np.shares_memory, np.may_share_memory, np.bincount, np.histogram, np.histogram_bin_edges),
 )
 CONSTANT_METHODS = ("any", "all", "argmax", "argmin", "argsort", "nonzero", "searchsorted")
-
-
-def stripped(item):
-    """`item` with the numbers of tensors and duals in their place, also inside lists."""
-    if type(item) is Tensor or type(item) is Dual:
-        return values(item)
-    if type(item) is list or type(item) is tuple:
-        return type(item)([stripped(i) for i in item])
-    return item
+# Those whose results hang on shapes and types alone,
+_OF_SHAPES = {
+    *(np.shape, np.size, np.ndim, np.result_type, np.shares_memory, np.may_share_memory),
+    *(np.iscomplexobj, np.isrealobj),
+}
+# on which elements are zero, so that their shapes do too,
+_OF_TRUTHS = {np.argwhere, np.nonzero, np.flatnonzero}
+# and on all values, in no way that has a shape.
+_OF_VALUES = {np.array2string, np.array_repr, np.array_str}
 
 
 def _constant(function):
     @functools.wraps(function)
     def rule(*args, **kwargs):
-        return function(
-            *[stripped(a) for a in args], **{name: stripped(a) for name, a in kwargs.items()}
-        )
+        if function in _OF_SHAPES:
+            return function(*[_core.peek(below(a)) for a in args], **kwargs)
+        if function in _OF_TRUTHS:
+            return function(*[truths(as_array(a)) for a in (*args, *kwargs.values())])
+        bins = kwargs.get("bins", args[1] if len(args) > 1 else None)
+        automatic = function in (np.histogram, np.histogram_bin_edges) and type(bins) is str
+        if function in _OF_VALUES or automatic:
+            args, kwargs = stripped(args), {k: stripped(v) for k, v in kwargs.items()}
+        return observed(function, *args, **kwargs)
 
     return rule
 

@@ -85,6 +85,16 @@ class Mask:
     def __getitem__(self, key):
         return _mask(self.tensor[key])
 
+    def __setitem__(self, key, value):
+        self.tensor = self.tensor.clone()
+        self.tensor[key] = _numbers(value)
+
+    def __getattr__(self, name):
+        """Anything else is of the array of truths, which a replay must find again."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(np.asarray(self), name)
+
     def reshape(self, *shape):
         """The same truths in another shape."""
         return Mask(self.tensor.reshape(*shape))

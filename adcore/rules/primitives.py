@@ -53,6 +53,15 @@ broadcast_to = _core.broadcast_to  # broadcast_to(x, shape)
 values = _core.values
 
 
+def below(x):
+    """What is below duals: the numbers; while a program is recorded, a tensor of them."""
+    if not _core.is_compiling():
+        return values(x)
+    while type(x) is Dual:
+        x = x.value
+    return x
+
+
 def sum_axes(x, axes, keepdims=False):
     """The sum of `x` over the tuple `axes`, none negative; None is all."""
     if type(x) is Tensor:
@@ -200,11 +209,11 @@ def extremum_last(x, least=False):
     if type(x) is Tensor:
         return _core.extremum_last(x, least)
     if type(x) is Dual:
-        numbers = values(x)
+        numbers = below(x)
         best = np.min(numbers, -1, keepdims=True) if least else np.max(numbers, -1, keepdims=True)
         weights = (numbers == best) | np.isnan(numbers)
         weights = weights / np.sum(weights, axis=-1, keepdims=True)
-        last = (len(numbers.shape) - 1,)
+        last = (numbers.ndim - 1,)
         tangents = [
             None if t is None else sum_axes(_core.apply("gate", weights, t), last)
             for t in x.tangents

@@ -8,6 +8,7 @@ from .. import _core
 from ..errors import NotDifferentiableError, ShapeError
 from . import primitives
 from .primitives import as_array, axes_of, axis_of, common_shape, shape_of, values
+from .recorded import truths
 from .table import Dual, Tensor, array_function, refuse
 
 
@@ -633,7 +634,7 @@ def compress(condition, x, axis=None, out=None):
     >>> adcore.compress([True, False, True], np.arange(3.0))
     array([0., 2.])
     """
-    return take(x, np.flatnonzero(np.asarray(values(condition))), axis, out)
+    return take(x, np.flatnonzero(truths(condition)), axis, out)
 
 
 @array_function(np.delete)

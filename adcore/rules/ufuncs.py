@@ -8,8 +8,8 @@ import numpy as np
 from .. import _core, ops
 from ..errors import NotDifferentiableError
 from . import products, reductions
-from .choices import stripped
 from .primitives import as_array, axis_of, reshape, sum_axes
+from .recorded import observed
 from .table import refuse
 
 # Results that do not vary with the arguments: plain arrays.
@@ -137,7 +137,7 @@ def array_ufunc(ufunc, method, inputs, kwargs):
     if name in CONSTANT and method == "__call__" and _core.is_compiling() and name in _TRUTHS:
         return _TRUTHS[name](*inputs)
     if name in CONSTANT:
-        return getattr(ufunc, method)(*[stripped(x) for x in inputs], **kwargs)
+        return observed(getattr(ufunc, method), *inputs, **kwargs)
     if method == "reduce" and (name in _REDUCE or name in _COMBINE):
         return _reduce(ufunc, *inputs, **kwargs)
     if method == "accumulate" and name in _ACCUMULATE:

@@ -46,6 +46,39 @@ static void replay(struct ad_program *p, const double *x, struct results *r, int
     }
 }
 
+/* Each view of slots must lie within what one instruction produced. */
+static void check_view(const struct ad_tape *tape, const struct ad_view *view)
+{
+    int64_t low = view->base, high = view->base;
+
+    if (view->place != AD_SLOTS || view->base < 0 || ad_view_size(view) == 0)
+        return;
+    for (int d = 0; d < view->ndim; d++) {
+        low += AD_MIN(view->stride[d], 0) * (view->shape[d] - 1);
+        high += AD_MAX(view->stride[d], 0) * (view->shape[d] - 1);
+    }
+    CHECK(low >= 0 && high < tape->n_slots &&
+              ad_tape_producer(tape, (int32_t)low) == ad_tape_producer(tape, (int32_t)high),
+          "a view of slots %" PRId64 " to %" PRId64 " is of several instructions", low, high);
+}
+
+static void check_views(const struct ad_program *p)
+{
+    for (int32_t i = 0; i < p->tape->n; i++) {
+        const int64_t *block = p->tape->aux + p->tape->a[i], *words = block + AD_BLOCK_HEADER;
+        struct ad_view view;
+
+        for (int64_t v = 0; ad_tape_is_array(p->tape, i) && v < block[1]; v++) {
+            words = ad_view_decode(words, &view);
+            check_view(p->tape, &view);
+        }
+    }
+    for (int k = 0; k < p->n_outputs; k++)
+        check_view(p->tape, &p->outputs[k]);
+    for (int g = 0; g < p->n_guards; g++)
+        check_view(p->tape, &p->guards[g].view);
+}
+
 static struct ad_program *passed(const struct ad_program *from, pass *do_pass, const char *name)
 {
     struct ad_program *to = NULL;
@@ -55,6 +88,7 @@ static struct ad_program *passed(const struct ad_program *from, pass *do_pass, c
         CHECK(status == AD_NO_MEMORY && !to, "%s: %s", name, ad_status_text(status));
         CHECK(do_pass(from, &to) == AD_OK, "%s again", name);
     }
+    check_views(to);
     return to;
 }
 
@@ -593,6 +627,23 @@ static void test_random_loops(void)
                           fabs(a.data[j]) > 1e6,
                       "result %" PRId64 " is %.17g, not %.17g", j, b.data[j], a.data[j]);
         }
+        check_views(all);
+        ad_program_free(all);
+
+        /* nothing depends on values but those of constants */
+        small->tape->symbolic = true;
+        for (int32_t slot = 0; slot < small->tape->n_slots; slot++)
+            small->tape->value[slot] = NAN;
+        CHECK(ad_optimise(small, false, &all, NULL) == AD_OK, "optimise");
+        CHECK(all->tape->symbolic && all->tape->n == exact->tape->n, "a symbolic program differs");
+        all->tape->symbolic = false;
+        double x[LONGEST];
+
+        for (int i = 0; i < LONGEST; i++)
+            x[i] = 0.5 + 0.01 * i;
+        replay(exact, x, &a, &failed);
+        replay(all, x, &b, &failed);
+        check_same_results(&b, &a, "of symbols");
         results_free(&a);
         results_free(&b);
         ad_program_free(exact);

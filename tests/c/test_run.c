@@ -141,7 +141,8 @@ static void compare(struct ad_program *p, double *x, int64_t n)
 
 /* ---- every op, over every kind of operand ---- */
 
-/* An operand of 'shape' at random: a part of the inputs, from element 'from' on, or of constants, or a number. */
+/* An operand of 'shape' at random: a part of the inputs, from element 'from' on, or of constants,
+ * or a number. */
 static struct ad_view operand_of(struct rng *rng, int ndim, const int64_t *shape, int64_t from,
                                  struct ad_array *array)
 {
@@ -206,8 +207,8 @@ static void check_op(enum ad_op op, struct rng *rng)
     CHECK(n_live == 0, "%ld blocks are left", n_live);
 }
 
-/* What random programs have not: norms of rows that lie as they are, transposed, and listed; and the
- * columns of a matrix put side by side. */
+/* What random programs have not: norms of rows that lie as they are, transposed, and listed; and
+ * the columns of a matrix put side by side. */
 static void test_others(void)
 {
     double x[40];

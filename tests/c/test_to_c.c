@@ -292,7 +292,7 @@ static void test_no_memory(void)
 
 int main(void)
 {
-    const int64_t n_inputs[] = {1, 4, 12, 36, 150, 700};
+    const int64_t n_inputs[] = {1, 4, 12, 36, 150, 1100};
     struct rng rng = {11};
     double *x;
     struct ad_program *p;
