@@ -109,5 +109,9 @@ def _text(name):
     text = ((folder if folder.is_dir() else here.parent / "src_c") / name).read_text()
     text = re.sub(r'^#include "[^"]+"\n', "", text, flags=re.MULTILINE)
     text = re.sub(r"^#define _DEFAULT_SOURCE.*\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"^(?:static )?(?:inline )?(double ad_|double \w+\()", r"static inline \1", text,
-                  flags=re.MULTILINE)
+    return re.sub(
+        r"^(?:static )?(?:inline )?(double ad_|double \w+\()",
+        r"static inline \1",
+        text,
+        flags=re.MULTILINE,
+    )

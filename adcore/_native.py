@@ -58,8 +58,8 @@ def load(source):
 def built(source):
     """The path of the library of a C file.
 
-    It is named after all that goes into it, and put in place in one step: other processes may do the
-    same at the same time.
+    It is named after all that goes into it, and put in place in one step: other processes may do
+    the same at the same time.
     """
     command, identity = compiler()
     key = hashlib.sha256("\0".join([source, *identity]).encode()).hexdigest()

@@ -11,17 +11,17 @@
 #include "ad_c_write.h"
 
 enum {
-    LOOK_BACK = 256,  /* of values in memory, how many are known by name */
-    MOST_STORES = 64  /* ranges that are written in one section */
+    LOOK_BACK = 256, /* of values in memory, how many are known by name */
+    MOST_STORES = 64 /* ranges that are written in one section */
 };
 
 /* What is known of a move of the group. */
 struct about {
-    int section;              /* from 1 on; 0: it is in no loop */
-    bool kept;                /* is its value kept in an array of the strip? */
+    int section;               /* from 1 on; 0: it is in no loop */
+    bool kept;                 /* is its value kept in an array of the strip? */
     int32_t from[AD_MAX_ARGS]; /* the moves that its operands are from, or -1: memory */
-    int32_t before;           /* AD_MOVE_ADD on a tile: the move that gave it its value so far, or -1 */
-    int table;                /* of its walk */
+    int32_t before; /* AD_MOVE_ADD on a tile: the move that gave it its value so far, or -1 */
+    int table;      /* of its walk */
 };
 
 struct group {
@@ -182,8 +182,7 @@ static enum ad_status find_values(struct group *g)
         struct about *about = &g->about[m];
 
         for (int v = 0; v < n_operands(move); v++) {
-            about->from[v] =
-                move->x[v].space == AD_SPACE_TILES ? newest[move->x[v].at / tile] : -1;
+            about->from[v] = move->x[v].space == AD_SPACE_TILES ? newest[move->x[v].at / tile] : -1;
             if (about->from[v] >= 0 && g->about[about->from[v]].section != about->section)
                 g->about[about->from[v]].kept = true;
         }
@@ -209,7 +208,8 @@ static bool is_located(const struct group *g, int32_t space)
 {
     const struct ad_plan *plan = g->w->plan;
 
-    return space >= AD_SPACE_INPUTS + plan->code.n_inputs + plan->code.n_outputs + (int32_t)plan->code.n_arrays;
+    return space >= AD_SPACE_INPUTS + plan->code.n_inputs + plan->code.n_outputs +
+                        (int32_t)plan->code.n_arrays;
 }
 
 static void add_index(const struct group *g, struct ad_text *text, const struct ad_ref *ref)

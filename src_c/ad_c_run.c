@@ -136,19 +136,16 @@ static struct ad_c_place place_of_ref(const struct run *run, const struct ad_ref
 static enum ad_status append_elements(struct run *run, const struct ad_move *move)
 {
     bool gather = move->kind == AD_MOVE_GATHER;
-    struct statement s = {.kind = move->kind == AD_MOVE_SCATTER ? ADD : COPY,
-                          .width = 1,
-                          .n_args = 1,
-                          .single = 15};
+    struct statement s = {
+        .kind = move->kind == AD_MOVE_SCATTER ? ADD : COPY, .width = 1, .n_args = 1, .single = 15};
     enum ad_status status = AD_OK;
 
     for (int64_t j = 0; j < move->n && !status; j++) {
-        struct ad_c_place walked = ad_c_place(run->w, move->walk.space,
-                                              walk_position(&move->walk, move->walk.ndim, j));
+        struct ad_c_place walked =
+            ad_c_place(run->w, move->walk.space, walk_position(&move->walk, move->walk.ndim, j));
 
         s.place[0] = gather ? place_of_ref(run, &move->y, j) : walked;
-        s.place[1] =
-            gather ? walked : place_of_ref(run, &move->x[0], move->single & 1 ? 0 : j);
+        s.place[1] = gather ? walked : place_of_ref(run, &move->x[0], move->single & 1 ? 0 : j);
         status = append(run, &s);
     }
     return status;
@@ -263,12 +260,12 @@ static int64_t width_of(const struct statement *s, int v)
 
 struct renaming {
     struct run *run;
-    int32_t *value;      /* of each place of the frame: the statement whose result it holds, or -1 */
-    uint8_t *kept;       /* of each: is it part of something longer? */
-    int64_t *last_read;  /* of the result of each statement */
-    int32_t *moved_to;   /* of the same: its place, or -1 */
-    uint8_t *is_needed;  /* of the same: is it read after the run? */
-    int64_t end;         /* of the places so far */
+    int32_t *value;     /* of each place of the frame: the statement whose result it holds, or -1 */
+    uint8_t *kept;      /* of each: is it part of something longer? */
+    int64_t *last_read; /* of the result of each statement */
+    int32_t *moved_to;  /* of the same: its place, or -1 */
+    uint8_t *is_needed; /* of the same: is it read after the run? */
+    int64_t end;        /* of the places so far */
 };
 
 /* Does the statement change its result, rather than give it? */
@@ -576,9 +573,8 @@ static void add_operand(struct run *run, const struct body *body, int64_t j, int
 
 static void add_statement(struct run *run, const struct body *body, int64_t j)
 {
-    static const char *const signs[] = {
-        [OP] = " = ", [COPY] = " = ", [FIRST] = " = 0.0 + ", [ADD] = " += ", [SUM] = " += ",
-        [SAME] = " += 0.0 + "};
+    static const char *const signs[] = {[OP] = " = ",   [COPY] = " = ", [FIRST] = " = 0.0 + ",
+                                        [ADD] = " += ", [SUM] = " += ", [SAME] = " += 0.0 + "};
     struct ad_text *text = &run->w->body;
     const struct statement *s = &body->first[j];
     bool named = body->rolled && s->kind == OP && s->width == 1 &&

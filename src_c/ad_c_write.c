@@ -62,7 +62,10 @@ int ad_c_table(struct ad_c_writer *w, const int32_t *positions, int64_t n)
 {
     ad_text_add(&w->tables, "static const int32_t %s_t%d[] = {", w->name, w->n_tables);
     for (int64_t j = 0; j < n; j++)
-        ad_text_add(&w->tables, "%s%" PRId32, j == 0 ? "" : j % 16 ? ", " : ",\n    ",
+        ad_text_add(&w->tables, "%s%" PRId32,
+                    j == 0   ? ""
+                    : j % 16 ? ", "
+                             : ",\n    ",
                     positions[j]);
     ad_text_add(&w->tables, "%s};\n", n ? "" : "0");
     return w->n_tables++;

@@ -27,7 +27,8 @@ struct ad_c_writer {
     bool numbers_in_frame;       /* are they read as part of the frame? */
     int n_kept;                  /* strips of AD_C_STRIP numbers that are in use at once */
     int n_tables;                /* written so far */
-    int32_t *in_memory; /* of each place of the frame: the last loop of a run that needs it there, or ~loop
+    int32_t *
+        in_memory; /* of each place of the frame: the last loop of a run that needs it there, or ~loop
                            if that loop has it in a variable */
     int64_t n_in_memory; /* places that it has room for */
     int32_t loop;        /* loops of runs so far */

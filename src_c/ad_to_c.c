@@ -71,7 +71,8 @@ static void add_gathered(struct ad_c_writer *w, const char *name, const struct a
 
 static void add_offset_of_batch(struct ad_text *text, const struct ad_walk *walk, bool gathered)
 {
-    int64_t inner = 1, each = gathered ? walk->shape[walk->ndim - 2] * walk->shape[walk->ndim - 1] : 0;
+    int64_t inner = 1,
+            each = gathered ? walk->shape[walk->ndim - 2] * walk->shape[walk->ndim - 1] : 0;
 
     if (gathered) {
         ad_text_add(text, " + batch * %" PRId64, each);
@@ -98,7 +99,8 @@ static void add_matmul(struct ad_c_writer *w, const struct ad_plan_step *step)
             add_pointer(w, names[v], step->views[v].space, step->views[v].base);
     }
     add_pointer(w, "y", step->y.space, step->y.at);
-    ad_text_add(text, "    for (int64_t batch = 0; batch < %" PRId64 "; batch++)\n        ad_matmul(",
+    ad_text_add(text,
+                "    for (int64_t batch = 0; batch < %" PRId64 "; batch++)\n        ad_matmul(",
                 ad_shape_size(nb, a->shape));
     for (int v = 0; v < 2; v++) {
         const struct ad_walk *walk = &step->views[v];
@@ -123,7 +125,8 @@ static void add_along(struct ad_c_writer *w, const struct ad_plan_step *step)
     add_pointer(w, "y", step->y.space, step->y.at);
     if (step->kind == AD_PLAN_CUMSUM) {
         table = ad_c_walk_table(w, from);
-        ad_text_add(text, "    for (int64_t i = 0; i < %" PRId64 "; i++)\n        y[i] = ", step->n);
+        ad_text_add(text,
+                    "    for (int64_t i = 0; i < %" PRId64 "; i++)\n        y[i] = ", step->n);
         ad_c_listed(w, text, from, table, "i");
         ad_text_add(text,
                     ";\n"
@@ -131,9 +134,8 @@ static void add_along(struct ad_c_writer *w, const struct ad_plan_step *step)
                     "        for (int64_t j = 1; j < %" PRId64 "; j++)\n",
                     step->n, row, row);
         if (step->flag)
-            ad_text_add(text,
-                        "            y[i + %" PRId64 " - 1 - j] += y[i + %" PRId64 " - j];\n", row,
-                        row);
+            ad_text_add(text, "            y[i + %" PRId64 " - 1 - j] += y[i + %" PRId64 " - j];\n",
+                        row, row);
         else
             ad_text_add(text, "            y[i + j] += y[i + j - 1];\n");
         return;
@@ -221,8 +223,8 @@ static void add_reading(struct ad_c_writer *w, const struct ad_reading *reading,
     struct ad_text *text = &w->body;
     int table = ad_c_walk_table(w, &reading->walk);
 
-    ad_text_add(text, "    for (int64_t i = 0; i < %" PRId64 "; i++)\n        %s[i] = ",
-                reading->n, to);
+    ad_text_add(text, "    for (int64_t i = 0; i < %" PRId64 "; i++)\n        %s[i] = ", reading->n,
+                to);
     ad_c_listed(w, text, &reading->walk, table, "i");
     ad_text_add(text, ";\n");
 }
@@ -239,7 +241,10 @@ static void add_guard(struct ad_c_writer *w, int g)
         uint64_t bits;
 
         memcpy(&bits, &w->plan->expected[g][j], sizeof bits);
-        ad_text_add(&w->tables, "%sUINT64_C(0x%" PRIx64 ")", j == 0 ? "" : j % 4 ? ", " : ",\n    ",
+        ad_text_add(&w->tables, "%sUINT64_C(0x%" PRIx64 ")",
+                    j == 0  ? ""
+                    : j % 4 ? ", "
+                            : ",\n    ",
                     bits);
     }
     ad_text_add(&w->tables, "};\n");

@@ -16,7 +16,8 @@ struct ad_c_function {
     struct ad_text text;   /* tables, and the function */
     uint8_t ops[AD_N_OPS]; /* which ops it calls */
     int64_t n_work;        /* doubles that it works in */
-    int32_t call;          /* the first rule of the user's that is needed, which cannot be written; -1: none */
+    int32_t
+        call; /* the first rule of the user's that is needed, which cannot be written; -1: none */
 };
 
 /*

@@ -16,8 +16,16 @@ from adcore import _native
 from adcore.errors import TapeError
 from test_properties import array_programs, examples, scalar_programs
 
-STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2", "-fno-math-errno",
-          "-ffp-contract=off")
+STRICT = (
+    "-std=c99",
+    "-pedantic",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-O2",
+    "-fno-math-errno",
+    "-ffp-contract=off",
+)
 
 
 def have_compiler():
@@ -44,8 +52,9 @@ def built(written, folder):
     assert header.name in {f"{written.name}.h"}
     library = folder / f"{written.name}.so"
     command, _ = _native.compiler()
-    subprocess.run([*command, *STRICT, "-shared", "-fPIC", "-o", str(library), str(source), "-lm"],
-                   check=True)
+    subprocess.run(
+        [*command, *STRICT, "-shared", "-fPIC", "-o", str(library), str(source), "-lm"], check=True
+    )
     # the header stands alone, in C and for C++
     subprocess.run([*command, *STRICT, "-fsyntax-only", "-x", "c", str(header)], check=True)
     return ctypes.CDLL(str(library))
@@ -102,7 +111,8 @@ def mixed(x):
     b = np.tanh(a @ a.T) + np.cumsum(a, axis=1).sum(axis=1)
     c = np.maximum(a[:, ::2], 0.1) * np.linalg.norm(a, axis=1)[:, None]
     picked = x[[0, 3, 3, 7]] ** 2
-    return b.sum() + c.max() + (picked * adcore.lgamma(1.5 + picked)).sum() + adcore.erfinv(x[2] / 9)
+    special = (picked * adcore.lgamma(1.5 + picked)).sum() + adcore.erfinv(x[2] / 9)
+    return b.sum() + c.max() + special
 
 
 # ---- the text ----
@@ -113,8 +123,8 @@ def test_written_value_and_derivatives(f, tmp_path, rng):
     n = 3 if f.__name__ == "pendulum" else 20
     x, v = rng.uniform(0.2, 0.9, n), rng.uniform(-1, 1, n)
     compiled = adcore.compile(f)
-    written = compiled.to_c(x, derivatives=("value", "gradient", "hvp"), name="try_it")
-    assert set(written.functions) == {"value", "gradient", "hvp"}
+    written = compiled.to_c(x, derivatives=("value", "gradient", "hvp", "hessian"), name="try_it")
+    assert list(written.functions) == ["value", "gradient", "hvp", "hessian"]
     library = built(written, tmp_path)
     failed, (value,) = called(written, library, "value", [x], [()])
     assert failed == -1
@@ -126,6 +136,9 @@ def test_written_value_and_derivatives(f, tmp_path, rng):
     assert failed == -1
     expected = adcore.hvp(f, (x,), (v,))[1]
     np.testing.assert_allclose(product, expected, rtol=1e-10, atol=1e-12)
+    failed, (hessian,) = called(written, library, "hessian", [x], [(n, n)])
+    assert failed == -1
+    np.testing.assert_allclose(hessian @ v, expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +309,7 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch):
 
 
 def test_other_backends_are_refused():
-    with pytest.raises(ValueError, match="backend must be None or .c., got 'fortran'"):
+    with pytest.raises(ValueError, match=r"backend must be None or .c., got 'fortran'"):
         adcore.compile(rosenbrock, backend="fortran")
 
 
@@ -307,8 +320,13 @@ def test_processes_build_the_same_at_the_same_time(cache):
         print(repr(float(f(np.linspace(0, 1, 50)))))
     """)
     runs = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True, env=os.environ)
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ,
+        )
         for _ in range(3)
     ]
     found = [run.communicate() for run in runs]

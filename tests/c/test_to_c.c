@@ -55,7 +55,8 @@ static void refuse(struct ad_program *p)
     enum ad_status status = ad_to_c(p, "f", &function);
 
     CHECK(status == AD_OK || status == AD_CALL_FAILED, "to_c: %s", ad_status_text(status));
-    CHECK(status == AD_OK || (function.call >= 0 && ad_tape_code(p->tape, function.call) == AD_CALL),
+    CHECK(status == AD_OK ||
+              (function.call >= 0 && ad_tape_code(p->tape, function.call) == AD_CALL),
           "instruction %d is no rule", function.call);
     n_calls += status != AD_OK;
     ad_c_function_free(&function);
@@ -157,7 +158,8 @@ static void add_random(uint64_t seed, int length, int64_t n_inputs)
 /* Every op over numbers, a few elements, rows and many of them, in several kinds of views. */
 static void add_op(enum ad_op op, struct rng *rng)
 {
-    static const int64_t shapes[][2] = {{0, 0}, {1, 0}, {5, 0}, {8, 0}, {700, 0}, {4, 80}, {70, 10}};
+    static const int64_t shapes[][2] = {{0, 0},   {1, 0},  {5, 0},  {8, 0},
+                                        {700, 0}, {4, 80}, {70, 10}};
     enum { N = 2000 };
     struct ad_program *p = ad_program_new();
     double *x = malloc(N * sizeof *x);
@@ -222,15 +224,16 @@ static struct ad_program *loop_of_scalars(int steps, bool alike, double **x)
     for (int k = 0; k < 2 * steps; k++) {
         static const enum ad_op steps_ops[] = {AD_OP_mul, AD_OP_sub, AD_OP_mul, AD_OP_add,
                                                AD_OP_sin, AD_OP_sub, AD_OP_mul0};
-        struct ad_view number = ad_view_number(k % 2 && !alike ? 0.01 : 0.02), other = ad_view_slots(2, 0, NULL);
+        struct ad_view number = ad_view_number(k % 2 && !alike ? 0.01 : 0.02),
+                       other = ad_view_slots(2, 0, NULL);
 
         for (int j = 0; j < 7; j++) {
             struct ad_view result;
 
             args[0] = j % 2 ? &v : &u;
-            args[1] = j == 0   ? &number
-                      : j == 2 ? &other
-                      : j == 3 ? &u
+            args[1] = j == 0                 ? &number
+                      : j == 2               ? &other
+                      : j == 3               ? &u
                       : j == 6 && k >= steps ? &kept[2 * steps - 1 - k]
                                              : &v;
             CHECK(!ad_record_op(p->tape, j == 6 && k < steps && alike ? AD_OP_mul : steps_ops[j], 0,
@@ -263,7 +266,8 @@ static void test_length(void)
         ad_program_free(p);
         free(x);
     }
-    CHECK(n[1] < n[0] + n[0] / 10 /* longer numbers */, "%zu characters for 1000 steps, %zu for 100", n[1], n[0]);
+    CHECK(n[1] < n[0] + n[0] / 10 /* longer numbers */,
+          "%zu characters for 1000 steps, %zu for 100", n[1], n[0]);
 }
 
 static void test_no_memory(void)
