@@ -112,7 +112,7 @@ def mixed(x):
     c = np.maximum(a[:, ::2], 0.1) * np.linalg.norm(a, axis=1)[:, None]
     picked = x[[0, 3, 3, 7]] ** 2
     special = (picked * adcore.lgamma(1.5 + picked)).sum() + adcore.erfinv(x[2] / 9)
-    return b.sum() + c.max() + special
+    return b.sum() + c.sum() + a.max() + special
 
 
 # ---- the text ----
