@@ -2115,5 +2115,6 @@ include "_calls.pxi"
 include "_program.pxi"
 include "_io.pxi"
 include "_look.pxi"
+include "_to_c.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}
