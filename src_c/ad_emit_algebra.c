@@ -1,6 +1,8 @@
 /* ad_emit_algebra.c -- the rows read as new instructions. */
 #include "ad_emit_algebra.h"
 
+#include <stdlib.h>
+
 #include <math.h>
 #include <string.h>
 
@@ -133,6 +135,27 @@ enum ad_status ad_emit_partial(struct ad_tape *tape, enum ad_op op, int arg, dou
     return AD_OK;
 }
 
+/* A constant array as consecutive numbers in the shape: constants stay constants. */
+static enum ad_status reshaped_array(struct ad_view *view, int ndim, const int64_t *shape)
+{
+    int64_t n = ad_view_size(view);
+    double *data = malloc((size_t)AD_MAX(n, 1) * sizeof *data);
+    struct ad_array *array;
+
+    if (!data)
+        return AD_NO_MEMORY;
+    ad_view_read(view, NULL, data);
+    array = ad_array_copy(data, n);
+    free(data);
+    if (!array)
+        return AD_NO_MEMORY;
+    ad_view_drop(view);
+    *view = ad_view_slots(0, ndim, shape);
+    view->place = AD_ARRAY;
+    view->in.array = array;
+    return AD_OK;
+}
+
 enum ad_status ad_emit_reshaped(struct ad_tape *tape, struct ad_view *view, int ndim,
                                 const int64_t *shape)
 {
@@ -141,6 +164,14 @@ enum ad_status ad_emit_reshaped(struct ad_tape *tape, struct ad_view *view, int 
 
     if (ad_view_reshape(view, ndim, shape))
         return AD_OK;
+    if (view->place == AD_ARRAY) {
+        status = reshaped_array(view, ndim, shape);
+        if (status) {
+            ad_view_drop(view);
+            *view = ad_view_number(0);
+        }
+        return status;
+    }
     status = ad_record_copy(tape, view, &copy);
     ad_view_drop(view);
     *view = status ? ad_view_number(0) : copy;

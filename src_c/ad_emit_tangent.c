@@ -304,6 +304,7 @@ enum ad_status ad_terms_of(struct ad_forward *e, const struct ad_view *view, str
         if (status)
             break;
         status = elements_of(e, &whole.term[k].base, e->lanes > 0, size, view, dst, &term.base);
+        term.unit &= term.base.place == AD_ARRAY || term.base.place == AD_NUMBER;
         if (status)
             ad_view_drop(&term.c);
         else

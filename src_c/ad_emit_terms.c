@@ -182,6 +182,7 @@ static enum ad_status add_unit_part(struct ad_forward *e, struct ad_parts *sum,
     bool even = true;
     enum ad_status status = AD_OK;
 
+    ad_assert(term->base.place == AD_ARRAY || term->base.place == AD_NUMBER);
     ad_view_hold(&c);
     if (!position || !base) {
         status = AD_NO_MEMORY;
