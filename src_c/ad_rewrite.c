@@ -298,7 +298,7 @@ static enum ad_status view_of_elements(struct ad_rewrite *r, const struct ad_vie
         return AD_NO_MEMORY;
     for (int64_t start = 0, k; start < n; start += k) {
         k = ad_tile_size(view, n, start);
-        struct ad_span span = ad_span_of(view, 0, NULL, start, k, &room);
+        struct ad_span span = ad_span_of(view, 0, r->from->tape->value, start, k, &room);
 
         for (int64_t j = 0; j < k; j++)
             old[start + j] = span.kind == AD_SPAN_MANY  ? span.slots[j]

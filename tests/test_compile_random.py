@@ -54,6 +54,13 @@ def leaves(tree):
     return flat(tree) if isinstance(tree, tuple) else np.ravel(tree)
 
 
+def all_numbers(tree):
+    """All numbers of nested tuples, in order."""
+    if isinstance(tree, tuple):
+        return np.concatenate([all_numbers(part) for part in tree])
+    return np.ravel(tree)
+
+
 def check(program, seed, value):
     """Every way of differentiating the compiled program, at all the points, against the transforms.
 
@@ -61,6 +68,7 @@ def check(program, seed, value):
     """
     f = program.bind(**adcore.ops.functions)
     compiled = adcore.compile(f, reassociate=False)
+    quick = adcore.compile(f)
     every = tuple(range(len(program.point)))
     rng = np.random.default_rng(seed)
     for point in other_points(program.point, rng):
@@ -94,6 +102,13 @@ def check(program, seed, value):
             slopes, product = compiled.hvp(tuple(point), v)
             agree(leaves(slopes), gradient, "gradient with the product")
             agree(leaves(product), leaves(adcore.hvp(f, tuple(point), v)[1]), "product")
+            curvature = all_numbers(adcore.hessian(f, every)(*point))
+            for c, order in ((compiled, "in order"), (quick, "in any order")):
+                agree(flat(c.grad(*point, argnums=every)), gradient, f"gradient, {order}")
+                found = all_numbers(c.hessian(*point, argnums=every))
+                agree(found, curvature, f"Hessian, {order}")
+                found = all_numbers(c.jacobian(*point, argnums=every))
+                agree(found, gradient, f"Jacobian, {order}")
 
 
 @examples(300)
