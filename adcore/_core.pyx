@@ -2113,6 +2113,7 @@ include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
 include "_program.pxi"
+include "_map.pxi"
 include "_io.pxi"
 include "_look.pxi"
 
