@@ -1,6 +1,7 @@
 """Build of the one extension, adcore._core; everything else is in pyproject.toml."""
 
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 
@@ -13,6 +14,9 @@ from setuptools.command.build_ext import build_ext
 # signed zero are part of the results.  No contraction: the same digits from every compiler.
 GCC_FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
+
+# Sources that the package carries as texts: they are part of the C that it writes.
+C_TEXTS = ["ad_c_runtime.h", "ad_special.h", "ad_special.c"]
 
 
 class Build(build_ext):
@@ -34,6 +38,11 @@ class Build(build_ext):
 
         self.compiler.compile = compile_at_once
         super().build_extensions()
+        if not self.inplace:
+            folder = os.path.join(self.build_lib, "adcore", "_c_texts")
+            os.makedirs(folder, exist_ok=True)
+            for name in C_TEXTS:
+                shutil.copy(os.path.join("src_c", name), folder)
 
 
 core = Extension(

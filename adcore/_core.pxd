@@ -196,6 +196,7 @@ cdef extern from "ad_tape.h" nogil:
     int32_t ad_tape_length(const ad_tape *tape, int32_t i)
     bint ad_tape_is_array(const ad_tape *tape, int32_t i)
     int32_t ad_tape_producer(const ad_tape *tape, int32_t slot)
+    int32_t ad_tape_origin(const ad_tape *tape, int32_t i)
     int ad_tape_views(const ad_tape *tape, int32_t i, ad_view *views, int max)
     bint ad_tape_reads_below(const ad_tape *tape, int32_t first, int32_t below)
     void ad_handle_scalar(ad_handle *handle, ad_tape *tape, int32_t instr, int32_t slot)
@@ -342,7 +343,10 @@ cdef extern from "ad_derive.h" nogil:
 
 
 cdef extern from "ad_run.h" nogil:
+    ctypedef int ad_native(const double *const *inputs, double *const *outputs, double *work)
     struct ad_plan:
+        ad_native *native
+        int64_t n_native
         int64_t n_frame, n_steps, n_words, n_moves
     struct ad_frame:
         pass
@@ -408,3 +412,17 @@ cdef extern from "ad_profile.h" nogil:
     ad_status ad_profile_run(const ad_plan *plan, ad_frame *frame, const double *const *inputs,
                              double *const *outputs, double budget, int64_t most,
                              int64_t n_instrs, double *seconds, ad_profile *profile)
+cdef extern from "ad_to_c.h" nogil:
+    struct ad_text:
+        char *data
+        size_t n
+        bint failed
+    struct ad_c_function:
+        ad_text text
+        uint8_t ops[AD_N_OPS]
+        int64_t n_work
+        int32_t call
+    ad_status ad_to_c(const ad_program *program, const char *name, ad_c_function *function)
+    void ad_c_function_free(ad_c_function *function)
+    void ad_c_ops(ad_text *text, const uint8_t *ops)
+    void ad_text_free(ad_text *text)

@@ -2116,5 +2116,6 @@ include "_program.pxi"
 include "_map.pxi"
 include "_io.pxi"
 include "_look.pxi"
+include "_to_c.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}

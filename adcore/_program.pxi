@@ -175,6 +175,10 @@ cdef class Program:
     cdef ad_frame *spare[MOST_FRAMES]   # frames that no run uses at the moment
     cdef int n_spare
     cdef bint alone                     # a run is so short that it keeps the GIL
+    cdef ad_native *native              # machine code of the program, or NULL; see use_native()
+    cdef int64_t n_native               # doubles that it works in
+    cdef object library                 # keeps it loaded
+    cdef public object backend          # what compile() has made of it: None before it is asked
     cdef object lock
     cdef readonly list input_shapes     # one tuple per input
     cdef readonly list output_shapes
@@ -192,6 +196,7 @@ cdef class Program:
         with self.lock:
             if self.plan == NULL:
                 check(ad_plan_new(self.program, &plan))
+                plan.native, plan.n_native = self.native, self.n_native
                 self.alone = ad_plan_bytes(plan) + ad_plan_frame_bytes(plan) < MUCH_WORK
                 self.plan = plan
         return 0
@@ -278,6 +283,13 @@ cdef class Program:
             self.give_frame(frame)
             if given != few:
                 PyMem_Free(given)
+
+    def use_native(self, size_t address, int64_t n_work, library):
+        """Run the C function at `address`, of which `library` is kept; before the first run."""
+        with self.lock:
+            if self.plan != NULL:
+                raise RuntimeError("the program has been run")
+            self.native, self.n_native, self.library = <ad_native *>address, n_work, library
 
     def derived(self, str kind, tuple wanted):
         """The program of a derivative with respect to the wanted inputs; made when first asked for.

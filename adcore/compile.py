@@ -17,7 +17,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from . import _calls, _core, _files, _map, transforms
+from . import _c_source, _calls, _core, _files, _map, _native, transforms
 from ._core import Dual, Tensor
 from ._trees import Run, flatten, same_leaves, shape_of, unflatten
 from .errors import (
@@ -31,7 +31,7 @@ from .rules import functions
 from .rules.masks import Mask
 
 
-def compile(f=None, *, reassociate=True, max_paths=64):
+def compile(f=None, *, reassociate=True, max_paths=64, backend=None):
     """A function that is recorded at its first call and replayed in C from then on.
 
     It is called like `f`, and has methods for its derivatives: ``grad``, ``value_and_grad``,
@@ -56,6 +56,10 @@ def compile(f=None, *, reassociate=True, max_paths=64):
         than from left to right.  Otherwise values are those of plain Python bit by bit.
     max_paths : int
         How many paths are kept at a time; the one not used for longest goes first.
+    backend : None or "c"
+        With "c" programs are written as C, built by the system's compiler (``CC``, or the first of
+        cc, gcc and clang) and kept in ``$XDG_CACHE_HOME/adcore``.  Where there is no compiler a
+        warning says so, and the interpreter serves.
 
     Returns
     -------
@@ -74,10 +78,14 @@ def compile(f=None, *, reassociate=True, max_paths=64):
     (56.5, array([-151.,  150.]))
     """
     if f is None:
-        return functools.partial(compile, reassociate=reassociate, max_paths=max_paths)
+        return functools.partial(
+            compile, reassociate=reassociate, max_paths=max_paths, backend=backend
+        )
     if not callable(f):
         raise TypeError(f"compile needs a function, got {f!r}")
-    return Compiled(f, reassociate, max_paths)
+    if backend not in (None, "c"):
+        raise ValueError(f'backend must be None or "c", got {backend!r}')
+    return Compiled(f, reassociate, max_paths, backend)
 
 
 def load(path, f=None):
@@ -372,7 +380,8 @@ class _Paths:
 
     CREDIT = 64.0  # recordings that may be made before calls without one have earned more
 
-    def __init__(self):
+    def __init__(self, arguments):
+        self.arguments = arguments  # of this kind, without their numbers
         self.root = None
         self.used = OrderedDict()  # path -> None, the one not used for longest first
         self.recorded = 0  # so many paths, those that were let go of included
@@ -431,17 +440,31 @@ class _Paths:
         return found
 
 
+# What to_c() can write: in words, and how it is derived.
+_AS_C = {
+    "value": ("The value of", ()),
+    "gradient": ("The gradient of", ("grad",)),
+    "hvp": ("Products of a vector and the Hessian of", ("grad", "jvp")),
+    "hessian": ("The Hessian of", ("hessian",)),
+    "jacobian": ("The Jacobian of", ("jacobian",)),
+    "jvp": ("Products of the Jacobian and a vector of", ("jvp",)),
+    "vjp": ("Products of a vector and the Jacobian of", ("vjp",)),
+}
+
+
 class Compiled(_core.Called):
     """A function that is replayed in C: see compile()."""
 
-    def __init__(self, f, reassociate, max_paths, name=""):
+    def __init__(self, f, reassociate, max_paths, backend=None, name=""):
         self.f, self.reassociate, self.max_paths = f, reassociate, max_paths
+        self.backend = backend
         if f is None:  # loaded, to be replayed alone
             self.name = self.__name__ = self.__qualname__ = name
         else:
             self.name = getattr(f, "__name__", type(f).__name__)
             functools.update_wrapper(self, f, updated=())
         self._by_key = {}
+        self._warned = False
         self._lock = threading.RLock()
         self.entry = _core.Entry(self._call)
         self._entries = {}
@@ -572,7 +595,8 @@ class Compiled(_core.Called):
         paths = self._by_key.get(arguments.key)
         if paths is None:
             with self._lock:
-                paths = self._by_key.setdefault(arguments.key, _Paths())
+                kept = _Paths(arguments.replaced([]))
+                paths = self._by_key.setdefault(arguments.key, kept)
         return paths
 
     def _replay(self, arguments, derive=None, more=()):
@@ -597,6 +621,8 @@ class Compiled(_core.Called):
                     program = self._derived(path, derive, more)
                 except ShapeError as error:  # which counts only if this is the path to take
                     refused, derived = error, False
+            if self.backend == "c" and program.backend is None:
+                self._use_native(program)
             arrays = [np.empty(s) for s in program.output_shapes]
             failed, outcome = program.run([*inputs, *more] if derived else inputs, arrays)
             if failed < 0:
@@ -648,6 +674,82 @@ class Compiled(_core.Called):
             RuntimeWarning,
             stacklevel=_levels_in_adcore() + 1,
         )
+
+    # -- as C --
+
+    def _use_native(self, program):
+        reason = _native.use(program)
+        if reason is not None and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f'compiled {self.name} with backend="c" is run by the interpreter: {reason}',
+                RuntimeWarning,
+                stacklevel=5,
+            )
+
+    def to_c(self, *args, derivatives=("value", "gradient"), name=None, argnums=0):
+        """The function and its derivatives as one self-contained C99 file with a header.
+
+        Parameters
+        ----------
+        *args
+            Arguments as the function is called with: their shapes, and the way that the function
+            goes for them, are what is written.  Without any, those of the only way recorded so far.
+        derivatives : sequence of str
+            What to write: "value", "gradient", "hvp" (inputs: those of the function, then a vector
+            for each argument), "hessian", "jacobian", "jvp", "vjp".
+        name : str, optional
+            Of the files and, with what is computed behind it, of the functions; the function's own
+            if left out.
+        argnums : int or tuple of int
+            What to differentiate with respect to.
+
+        Returns
+        -------
+        CSource
+            With ``.source``, ``.header``, ``.functions`` and ``.write(folder)``.
+
+        Raises
+        ------
+        TapeError
+            If the function calls a rule written in Python, which C cannot.
+        """
+        path, arguments = self._path_for_c(args, argnums)
+        wanted = () if tuple(derivatives) == ("value",) else arguments.wanted(argnums)
+        programs = {}
+        for what in derivatives:
+            if what not in _AS_C:
+                raise ValueError(f"to_c can write {', '.join(_AS_C)}; got {what!r}")
+            words, steps = _AS_C[what]
+            if what in ("gradient", "hvp", "hessian"):
+                path.check_scalar(what, f'derivatives=("jacobian",) for {self.name}')
+            program = path.program
+            if not path.varies:
+                raise TapeError(f"{self.name} returned a constant, of which there is no program")
+            for step in steps:
+                program = program.derived(step, wanted)
+            programs[what] = program, f"{words} {self.name}"
+        chosen = _c_source.c_name(self.name if name is None else name)
+        return _c_source.c_source(chosen, programs)
+
+    def _path_for_c(self, args, argnums):
+        if args:
+            arguments = self._arguments(args, {}, argnums)
+            if arguments is None:
+                raise TypeError(f"to_c of {self.name} needs plain numbers and arrays")
+            path, _ = self._replay(arguments)
+            if path is None:
+                raise TapeError(f"compiled {self.name} does not settle; there is no program of it")
+            return path, arguments
+        known = [(path, paths) for paths in self._by_key.values() for path in paths.used]
+        if len(known) != 1:
+            raise TypeError(
+                f"to_c of {self.name} needs arguments to go by: {len(known)} ways are recorded"
+            )
+        path, paths = known[0]
+        if paths.arguments is None:
+            raise TypeError(f"to_c of {self.name}, which was loaded, needs arguments to go by")
+        return path, paths.arguments
 
     # -- values --
 
@@ -894,7 +996,7 @@ class Compiled(_core.Called):
     def _take(self, kinds):
         """Begin with these paths, as _kinds() gives them; returns itself."""
         for key, saved in kinds:
-            paths = self._by_key[key] = _Paths()
+            paths = self._by_key[key] = _Paths(None)
             nodes = []
             for p in saved:
                 nodes.append(_Path(self.name, p.program, p.where, p.structure))
@@ -918,7 +1020,7 @@ class Compiled(_core.Called):
         """A function with the same programs, which never change, and paths of its own."""
         other = memo[id(self)] = type(self).__new__(type(self))
         f = copy.deepcopy(self.f, memo)
-        other.__init__(f, self.reassociate, self.max_paths, self.name)
+        other.__init__(f, self.reassociate, self.max_paths, self.backend, self.name)
         return other._take(self._kinds())
 
     def __copy__(self):
@@ -1031,7 +1133,7 @@ class Compiled(_core.Called):
 
 def _from_bytes(data, f):
     saved = _files.read(data)
-    return Compiled(f, saved.reassociate, saved.max_paths, saved.name)._take(saved.kinds)
+    return Compiled(f, saved.reassociate, saved.max_paths, name=saved.name)._take(saved.kinds)
 
 
 def _from_pickle(data, reference):

@@ -44,7 +44,15 @@ struct ad_reading {
     bool run; /* consecutive elements, from walk.base on */
 };
 
+/*
+ * A program as a function of machine code, such as a compiler makes of what ad_to_c() writes: returns -1, or that a
+ * guard differs.  'work' begins as a frame does.
+ */
+typedef int ad_native(const double *const *inputs, double *const *outputs, double *work);
+
 struct ad_plan {
+    ad_native *native; /* tried first, unless NULL; set before the first frame is made */
+    int64_t n_native;  /* doubles that it works in */
     struct ad_lowered code;
     int n_guards, n_spaces, n_loads;
     int64_t n_steps, n_sums;

@@ -17,7 +17,8 @@ struct ad_frame *ad_frame_new(const struct ad_plan *plan)
     struct ad_frame *frame = calloc(1, sizeof *frame);
     int64_t n_tiles = (plan->n_tiles + 7) & ~(int64_t)7,
             n_frame = (plan->n_frame + 7) & ~(int64_t)7;
-    size_t n = (size_t)(n_frame + n_tiles + plan->n_room) + CACHE_LINE / sizeof(double);
+    size_t n = (size_t)AD_MAX(n_frame + n_tiles + plan->n_room, plan->n_native) +
+               CACHE_LINE / sizeof(double);
     int most = 1;
 
     if (!frame)
@@ -440,6 +441,9 @@ enum ad_status ad_run(const struct ad_plan *plan, struct ad_frame *frame,
     enum ad_status status = AD_OK;
 
     *failed = -1;
+    /* where it finds another way, the words decide: their last digits are those of the recording */
+    if (plan->native && plan->native(inputs, outputs, frame->value) < 0)
+        return AD_OK;
     ad_run_begin(plan, frame, inputs, outputs);
     for (int64_t k = 0; k < plan->n_steps && !status; k++)
         status = ad_run_step(plan, frame, k);

@@ -66,6 +66,13 @@ C_ORDER = [
     "ad_map",
     "ad_profile",
     "ad_look",
+    "ad_c_runtime",
+    "ad_c_text",
+    "ad_c_roll",
+    "ad_c_write",
+    "ad_c_run",
+    "ad_c_group",
+    "ad_to_c",
     "ad_derivation",
     "ad_derive",
     "ad_color",
@@ -102,8 +109,11 @@ PYTHON_MAY_IMPORT = {
     "_summary": BASE | {"_look"},
     "_profile": BASE | {"_look"},
     "_plot": BASE | {"_look"},
+    "_c_source": {"_core", "errors"},
+    "_native": {"_core", "_c_source", "errors"},
     "compile": BASE
-    | {"transforms", "_calls", "_files", "_look", "_summary", "_profile", "_plot", "_map"},
+    | {"transforms", "_calls", "_c_source", "_files", "_look", "_native"}
+    | {"_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
 }

@@ -1,0 +1,167 @@
+/* ad_c_runtime.h -- what the C that ad_to_c() writes calls: its text goes into each file.
+ *
+ * Nothing but C99 is used, and nothing of the other headers.  Sums are those of ad_run.c: eight running sums over
+ * AD_CHUNK elements at a time, chunks in pairs of equal count. */
+#ifndef AD_C_RUNTIME_H
+#define AD_C_RUNTIME_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Before a loop whose turns do not depend on each other. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define AD_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define AD_INDEPENDENT
+#endif
+
+enum { AD_CHUNK = 512, AD_BLOCK = 64 };
+
+/* A sum under way. */
+struct ad_sum {
+    double lane[8], rest;
+    int64_t filled; /* elements of the chunk so far */
+    uint64_t count; /* chunks so far */
+    double part[48];
+};
+
+/* n more elements of a chunk that has 'size' in all. */
+static inline void ad_sum_part(struct ad_sum *sum, const double *x, int64_t n, int64_t size)
+{
+    const int64_t whole = size - size % 8;
+    int64_t i = 0;
+
+    for (; i < n && sum->filled % 8 && sum->filled < whole; i++)
+        sum->lane[sum->filled++ % 8] += x[i];
+    if (sum->filled < whole && n - i >= 8) {
+        const int64_t blocks = (n - i) - (n - i) % 8;
+        double lane[8];
+
+        memcpy(lane, sum->lane, sizeof lane);
+        for (int64_t b = i; b < i + blocks; b += 8)
+            for (int j = 0; j < 8; j++)
+                lane[j] += x[b + j];
+        memcpy(sum->lane, lane, sizeof lane);
+        sum->filled += blocks;
+        i += blocks;
+    }
+    for (; i < n && sum->filled < whole; i++)
+        sum->lane[sum->filled++ % 8] += x[i];
+    for (; i < n; i++, sum->filled++)
+        sum->rest += x[i];
+}
+
+static inline double ad_sum_lanes(const double *lane, double rest)
+{
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+}
+
+static inline void ad_sum_end_chunk(struct ad_sum *sum, double x)
+{
+    int level = 0;
+
+    for (uint64_t digit = sum->count; digit & 1; digit >>= 1)
+        x += sum->part[level++];
+    sum->part[level] = x;
+    sum->count++;
+    memset(sum->lane, 0, sizeof sum->lane);
+    sum->rest = 0;
+    sum->filled = 0;
+}
+
+/* Take in elements i .. end, which begin at x, up to the end of a row of 'row' elements, or of one number if they
+ * are the 'same'.  Returns the element that follows; *total is the row's if it ends there. */
+static inline int64_t ad_sum_row(struct ad_sum *sum, const double *x, int64_t i, int64_t end,
+                                 int64_t row, int same, double *total)
+{
+    const int64_t row_end = i - i % row + row;
+    int level = 0;
+
+    *total = 0;
+    end = end < row_end ? end : row_end;
+    while (i < end) {
+        const int64_t at = i % row, in_chunk = at % AD_CHUNK, left = row - (at - in_chunk);
+        const int64_t chunk = left < AD_CHUNK ? left : AD_CHUNK;
+        const int64_t n = end - i < chunk - in_chunk ? end - i : chunk - in_chunk;
+
+        if (same)
+            sum->filled += n;
+        else
+            ad_sum_part(sum, x, n, chunk);
+        if (sum->filled == chunk)
+            ad_sum_end_chunk(sum, same ? (double)chunk * *x : ad_sum_lanes(sum->lane, sum->rest));
+        x += same ? 0 : n;
+        i += n;
+    }
+    if (i < row_end)
+        return i;
+    for (uint64_t digit = sum->count; digit; digit >>= 1, level++)
+        if (digit & 1)
+            *total += sum->part[level];
+    sum->count = 0;
+    return i;
+}
+
+/* The sum of up to eight elements. */
+static inline double ad_sum_few(const double *x, int n)
+{
+    double lane[8] = {0}, rest = 0;
+
+    for (int j = 0; j < n; j++) {
+        if (n == 8)
+            lane[j] += x[j];
+        else
+            rest += x[j];
+    }
+    return 0.0 + ad_sum_lanes(lane, rest);
+}
+
+/* The norm of n numbers. */
+static inline double ad_norm(const double *x, int64_t n)
+{
+    double lane[8] = {0}, rest = 0;
+    int64_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (int j = 0; j < 8; j++)
+            lane[j] += x[i + j] * x[i + j];
+    for (; i < n; i++)
+        rest += x[i] * x[i];
+    return sqrt(ad_sum_lanes(lane, rest));
+}
+
+/* c (m, n) = a (m, k) b (k, n), each element summed up from the first product to the last.  'row' and 'col' are the
+ * distances of neighbours in a column and in a row; c is in C order and overlaps neither. */
+static inline void ad_matmul(const double *a, int64_t a_row, int64_t a_col, const double *b,
+                             int64_t b_row, int64_t b_col, int64_t m, int64_t k, int64_t n,
+                             double *c)
+{
+    double block[AD_BLOCK * AD_BLOCK]; /* of b */
+
+    for (int64_t j = 0; j < m * n; j++)
+        c[j] = 0;
+    for (int64_t first = 0; first < n; first += AD_BLOCK)
+        for (int64_t top = 0; top < k; top += AD_BLOCK) {
+            const int64_t width = n - first < AD_BLOCK ? n - first : AD_BLOCK;
+            const int64_t height = k - top < AD_BLOCK ? k - top : AD_BLOCK;
+
+            for (int64_t p = 0; p < height; p++)
+                for (int64_t j = 0; j < width; j++)
+                    block[p * AD_BLOCK + j] = b[(top + p) * b_row + (first + j) * b_col];
+            for (int64_t i = 0; i < m; i++) {
+                double *const to = c + i * n + first;
+
+                for (int64_t p = 0; p < height; p++) {
+                    const double x = a[i * a_row + (top + p) * a_col];
+
+                    AD_INDEPENDENT
+                    for (int64_t j = 0; j < width; j++)
+                        to[j] += x * block[p * AD_BLOCK + j];
+                }
+            }
+        }
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* ad_c_write.h -- what the parts of the writer of C have in common. */
+#ifndef AD_C_WRITE_H
+#define AD_C_WRITE_H
+
+#include "ad_c_text.h"
+#include "ad_plan.h"
+
+/* ---- places ---- */
+
+/* A place in the memory of the function: element 'at' of a space of the plan. */
+enum {
+    AD_C_NUMBER = -1, /* the space of numbers of the plan, written as literals */
+    AD_C_STRIP = 256  /* elements that the loops of a group hand over at a time */
+};
+struct ad_c_place {
+    int32_t space;
+    int64_t at;
+};
+
+struct ad_c_writer {
+    const struct ad_plan *plan;
+    const char *name;            /* of the function; tables begin with it */
+    struct ad_text tables, body; /* what stands before the function, and in it */
+    uint8_t *ops;                /* of each op: is it used? */
+    uint8_t *used;               /* of each space: is it? */
+    bool numbers_in_table;       /* are numbers looked up? */
+    bool numbers_in_frame;       /* are they read as part of the frame? */
+    int n_kept;                  /* strips of AD_C_STRIP numbers that are in use at once */
+    int n_tables;                /* written so far */
+    int32_t *
+        in_memory; /* of each place of the frame: the last loop of a run that needs it there, or ~loop
+                           if that loop has it in a variable */
+    int64_t n_in_memory; /* places that it has room for */
+    int32_t loop;        /* loops of runs so far */
+    int64_t n_moved;     /* places behind the frame */
+};
+
+/* The place of one element; numbers in the frame become AD_C_NUMBER. */
+struct ad_c_place ad_c_place(const struct ad_c_writer *w, int32_t space, int64_t at);
+
+/* Where the frame ends, and places of the function's own begin. */
+AD_INLINE int64_t ad_c_frame_end(const struct ad_c_writer *w)
+{
+    return (w->plan->n_frame + 7) & ~(int64_t)7;
+}
+/* Let in_memory have room for all places. */
+enum ad_status ad_c_frame_map(struct ad_c_writer *w);
+
+/* Add the name of a space, which is then declared. */
+void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space);
+/* Add one element: "x0[12]", or a literal. */
+void ad_c_element(struct ad_c_writer *w, struct ad_text *text, struct ad_c_place place);
+/* Write a table of positions before the function, of which there are n; returns its number. */
+int ad_c_table(struct ad_c_writer *w, const int32_t *positions, int64_t n);
+/* Add the element of a walk whose number in C order is the expression 'index'. */
+void ad_c_walk(struct ad_c_writer *w, struct ad_text *text, const struct ad_walk *walk,
+               const char *index);
+/* The number of the walk's table, or -1; to be asked for once, before ad_c_listed(). */
+int ad_c_walk_table(struct ad_c_writer *w, const struct ad_walk *walk);
+/* The same as ad_c_walk(), of which the table is there. */
+void ad_c_listed(struct ad_c_writer *w, struct ad_text *text, const struct ad_walk *walk, int table,
+                 const char *index);
+/* Add "op(", which is to be followed by the arguments; p is that of a FAMILY row. */
+void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op);
+
+/* ---- ad_c_run.c ---- */
+
+/* Write a run: straight, but what repeats itself as loops. */
+enum ad_status ad_c_run(struct ad_c_writer *w, const struct ad_plan_step *step);
+
+/* ---- ad_c_group.c ---- */
+
+enum ad_status ad_c_group(struct ad_c_writer *w, const struct ad_plan_step *step);
+
+#endif
