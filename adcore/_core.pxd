@@ -370,6 +370,25 @@ cdef extern from "ad_jacobian.h" nogil:
                                 bint keep, ad_program **to)
 
 
+cdef extern from "ad_map.h" nogil:
+    struct ad_map:
+        pass
+    struct ad_map_work:
+        pass
+    struct ad_rows:
+        const double *data
+        int64_t row_stride, stride
+    ad_status ad_map_new(const ad_program *program, const ad_plan *plan, const uint8_t *shared,
+                         bint one_by_one, ad_map **map)
+    void ad_map_free(ad_map *map)
+    int64_t ad_map_lanes(const ad_map *map)
+    ad_map_work *ad_map_work_new(const ad_map *map)
+    void ad_map_work_free(ad_map_work *work)
+    ad_status ad_map_run(const ad_map *map, ad_map_work *work, const ad_rows *inputs,
+                         double *const *outputs, int64_t first, int64_t n, int32_t *failed,
+                         int64_t *n_failed)
+
+
 cdef extern from "ad_look.h" nogil:
     struct ad_look_steps_counts "ad_look_steps":
         int64_t runs, words, groups, moves, elements, singles, constant_bytes

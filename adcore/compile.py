@@ -17,7 +17,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from . import _c_source, _calls, _core, _files, _native, transforms
+from . import _c_source, _calls, _core, _files, _map, _native, transforms
 from ._core import Dual, Tensor
 from ._trees import Run, flatten, same_leaves, shape_of, unflatten
 from .errors import (
@@ -278,15 +278,19 @@ class Arguments:
         built = [self.trees[i].build(found, _last_apart) for i in self.chosen(argnums)]
         return built[0] if isinstance(argnums, int) else tuple(built)
 
-    def twice(self, argnums, blocks):
-        """Results blocks[i][j], of the shapes of inputs i and j, in the structure twice."""
+    def twice(self, argnums, blocks, axis=0):
+        """Results blocks[i][j], of the shapes of inputs i and j, in the structure twice.
+
+        `axis` is how many dimensions stand before these shapes.
+        """
 
         def inner(row):
             return self.tree(argnums, {j: _plain(b) for j, b in row.items()})
 
         def apart(row):
-            n = len(next(iter(row.values())))
-            return [inner({j: b[m] for j, b in row.items()}) for m in range(n)]
+            n = next(iter(row.values())).shape[axis]
+            before = (slice(None),) * axis
+            return [inner({j: b[(*before, m)] for j, b in row.items()}) for m in range(n)]
 
         built = []
         for i in self.chosen(argnums):
@@ -475,6 +479,58 @@ class Compiled(_core.Called):
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
+
+    def map(
+        self,
+        *batches,
+        derivative=None,
+        in_axes=0,
+        argnums=0,
+        threads=None,
+        progress=None,
+        out=None,
+    ):
+        """The value or a derivative for each row of a batch.
+
+        Each row has the bits of a call for it alone, with any number of threads.  Rows that go
+        other ways through the function are told apart, and recorded where need be.
+
+        Parameters
+        ----------
+        *batches : arrays, or nested containers of them
+            The arguments, each array with an axis of N rows; a function of a float takes an array
+            of N.  Integers in rows are numbers like others.
+        derivative : None, "value", "gradient", "value_and_gradient" or "hessian"
+            None is the value.
+        in_axes : int, None, or a tuple with one of them for each argument
+            Which axis has the rows; None for an argument that all rows share.
+        argnums : int or tuple of int
+            What derivatives are with respect to.
+        threads : int, optional
+            At most as many threads.  By default as many as there are processors if there is much
+            to do.
+        progress : bool, optional
+            Whether to draw a bar on standard error; by default on a terminal, after 2 seconds.
+        out : arrays in the structure of the result, optional
+            Where to write it.
+
+        Returns
+        -------
+        arrays
+            In the structure that one call gives, each with the N rows along its first axis.
+
+        Examples
+        --------
+        >>> import adcore, numpy as np
+        >>> f = adcore.compile(lambda x: x[0] ** 2 * np.sin(x[1]))
+        >>> f.map(np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]), derivative="gradient")
+        array([[0., 1.],
+               [0., 4.],
+               [0., 9.]])
+        """
+        return _map.map_rows(
+            self, Arguments, batches, derivative, in_axes, argnums, threads, progress, out
+        )
 
     # -- recording and replaying --
 

@@ -5,13 +5,11 @@
 
 ad_matmul_loop *ad_matmul_blas;
 
-enum { SMALL = 64 }; /* below so many products a plain loop is faster than a call into BLAS */
-
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
 {
     int64_t m = a.rows, k = a.cols, n = b.cols;
 
-    if (ad_matmul_blas && m * k * n > SMALL) {
+    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL) {
         const intptr_t each = sizeof(double);
         intptr_t dimensions[4] = {1, (intptr_t)m, (intptr_t)k, (intptr_t)n};
         intptr_t strides[9] = {0,

@@ -15,6 +15,8 @@ typedef void ad_matmul_loop(char **args, const intptr_t *dimensions, const intpt
                             void *data);
 extern ad_matmul_loop *ad_matmul_blas;
 
+enum { AD_MATMUL_SMALL = 64 }; /* up to so many products a plain loop is faster than BLAS */
+
 /* c = a b, c contiguous (a.rows, b.cols), overlapping neither. */
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c);
 

@@ -62,6 +62,8 @@ C_ORDER = [
     "ad_plan",
     "ad_frame",
     "ad_run",
+    "ad_batch",
+    "ad_map",
     "ad_profile",
     "ad_look",
     "ad_c_runtime",
@@ -100,6 +102,8 @@ PYTHON_MAY_IMPORT = {
     "spellings": BASE | {"creation"},
     "taylor": BASE | {"transforms"},
     "custom": BASE | {"transforms", "_calls"},
+    "_progress": set(),
+    "_map": BASE | {"_progress"},
     "_files": {"_core", "_trees", "errors"},
     "_look": BASE,
     "_summary": BASE | {"_look"},
@@ -109,7 +113,7 @@ PYTHON_MAY_IMPORT = {
     "_native": {"_core", "_c_source", "errors"},
     "compile": BASE
     | {"transforms", "_calls", "_c_source", "_files", "_look", "_native"}
-    | {"_plot", "_profile", "_summary"},
+    | {"_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
 }
