@@ -209,6 +209,25 @@ static double end_sum(struct ad_sum *sum)
     return total;
 }
 
+/* Whole rows of at most a chunk, each added to an element of its own: what sum_part(), end_chunk() and
+ * end_sum() do, with the lanes in registers. */
+AD_VECTOR static void sum_short_rows(double *to, int64_t to_step, const double *x, int64_t row,
+                                     int64_t n_rows)
+{
+    for (int64_t r = 0; r < n_rows; r++, x += row) {
+        double lane[8] = {0}, rest = 0;
+        int64_t i = 0;
+
+        for (; i + 8 <= row; i += 8)
+            for (int j = 0; j < 8; j++)
+                lane[j] += x[i + j];
+        for (; i < row; i++)
+            rest += x[i];
+        to[r * to_step] += ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+                           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+    }
+}
+
 /* Elements start .. start + n; each row is added to an element of the walk where it ends. */
 static void sum_rows(const struct ad_move *move, struct ad_sum *sum, double *to, int64_t start,
                      int64_t n, const double *x)
@@ -222,6 +241,15 @@ static void sum_rows(const struct ad_move *move, struct ad_sum *sum, double *to,
         int64_t in_chunk = at % AD_SUM_CHUNK, chunk = AD_MIN(row - (at - in_chunk), AD_SUM_CHUNK);
         int64_t m = AD_MIN(n, chunk - in_chunk);
 
+        if (at == 0 && row <= AD_MIN(n, AD_SUM_CHUNK) && step && !same && move->walk.ndim <= 1) {
+            int64_t n_rows = n / row, to_step = row_step(&move->walk);
+
+            sum_short_rows(to + move->walk.base + r * to_step, to_step, x, row, n_rows);
+            r += n_rows;
+            x += n_rows * row;
+            n -= n_rows * row;
+            continue;
+        }
         if (same)
             sum->filled += m;
         else
