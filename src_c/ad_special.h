@@ -66,6 +66,18 @@ static inline double ad_minimum(double x, double z)
     return x <= z || x != x ? x : z;
 }
 
+/* C leaves open which of 0 and -0 is larger, and compilers answer one way in loops and another elsewhere; here it
+ * is the first. */
+static inline double ad_fmax(double x, double z)
+{
+    return x >= z || z != z ? x : z;
+}
+
+static inline double ad_fmin(double x, double z)
+{
+    return x <= z || z != z ? x : z;
+}
+
 /* With lo > hi the result is hi, as in NumPy. */
 static inline double ad_clip(double x, double lo, double hi)
 {
