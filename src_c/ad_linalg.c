@@ -8,10 +8,11 @@ ad_matmul_loop *ad_matmul_blas;
 enum { SMALL = 64 }; /* below so many products a plain loop is faster than a call into BLAS */
 
 /*
- * OpenBLAS has kernels that take the operands as they lie, for up to 100^3 multiplications; beyond, it copies both
- * first, which takes up to half of the time where a tall matrix meets a small one.  Such a product is cut into blocks
- * of rows, unless it is so long that BLAS might give it to several threads.  Only one whose rows are whole vectors
- * and whose sums are not too long to be formed at once: there all kernels give the same bits.
+ * OpenBLAS has kernels that take the operands as they lie, for up to 100^3 multiplications; beyond,
+ * it copies both first, which takes up to half of the time where a tall matrix meets a small one.
+ * Such a product is cut into blocks of rows, unless it is so long that BLAS might give it to
+ * several threads. Only one whose rows are whole vectors and whose sums are not too long to be
+ * formed at once: there all kernels give the same bits.
  */
 enum { UNCOPIED = 1000000, CUT = 4 * UNCOPIED, FEW = 16384, DEEP = 256, VECTOR = 8 };
 

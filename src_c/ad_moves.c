@@ -66,8 +66,8 @@ static int64_t row_step(const struct ad_walk *walk)
 
 enum { LONG = 32 }; /* so many doubles are worth a call */
 
-/* Of elements start .. start + n of a plane whose rows are one element each: how many short rows are there as
- * a whole?  *head receives the elements before them. */
+/* Of elements start .. start + n of a plane whose rows are one element each: how many short rows
+ * are there as a whole? *head receives the elements before them. */
 static int64_t short_rows(const struct ad_walk *walk, int64_t start, int64_t n, int64_t *head)
 {
     int64_t row = walk->ndim == 2 ? walk->shape[1] : 0;
@@ -282,8 +282,8 @@ static double end_sum(struct ad_sum *sum)
     return total;
 }
 
-/* Whole rows of at most a chunk, each added to an element of its own: what sum_part(), end_chunk() and
- * end_sum() do, with the lanes in registers. */
+/* Whole rows of at most a chunk, each added to an element of its own: what sum_part(), end_chunk()
+ * and end_sum() do, with the lanes in registers. */
 AD_VECTOR static void sum_short_rows(double *to, int64_t to_step, const double *x, int64_t row,
                                      int64_t n_rows)
 {

@@ -66,8 +66,8 @@ static inline double ad_minimum(double x, double z)
     return x <= z || x != x ? x : z;
 }
 
-/* C leaves open which of 0 and -0 is larger, and compilers answer one way in loops and another elsewhere; here it
- * is the first. */
+/* C leaves open which of 0 and -0 is larger, and compilers answer one way in loops and another
+ * elsewhere; here it is the first. */
 static inline double ad_fmax(double x, double z)
 {
     return x >= z || z != z ? x : z;
@@ -109,8 +109,8 @@ static inline double ad_floor_divide(double x, double z)
     return z == 0 ? x / z : quotient == 0 ? copysign(0.0, x / z) : rint(quotient);
 }
 
-/* 2^k for integers -1022 <= k <= 1023: the sum holds k + 1023, the bits of the exponent, in the lowest
- * bits of its mantissa. */
+/* 2^k for integers -1022 <= k <= 1023: the sum holds k + 1023, the bits of the exponent, in the
+ * lowest bits of its mantissa. */
 static inline double ad_power_of_two(double k)
 {
     const double sum = k + (0x1.8p52 + 1023);
@@ -124,12 +124,14 @@ static inline double ad_power_of_two(double k)
 }
 
 /*
- * exp(-|x|) to within an ulp, without a call, a branch or a table, so that loops over it are vectorised.
+ * exp(-|x|) to within an ulp, without a call, a branch or a table, so that loops over it are
+ * vectorised.
  *
- * With -|x| = k ln 2 + r, |r| <= ln(2) / 2, it is 2^k exp(r).  The first part of ln 2 has so few digits that
- * its product with k is exact.  The Taylor polynomial of exp(r) ends at degree 13, where what is left out is below
- * 2^-57; even and odd powers apart are two short chains instead of a long one.  The power of two is given in two
- * factors, so that only the last product is rounded where the result is subnormal.
+ * With -|x| = k ln 2 + r, |r| <= ln(2) / 2, it is 2^k exp(r). The first part of ln 2 has so few
+ * digits that its product with k is exact. The Taylor polynomial of exp(r) ends at degree 13, where
+ * what is left out is below 2^-57; even and odd powers apart are two short chains instead of a long
+ * one. The power of two is given in two factors, so that only the last product is rounded where the
+ * result is subnormal.
  */
 static inline double ad_exp_minus_abs(double x)
 {
