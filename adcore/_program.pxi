@@ -304,7 +304,7 @@ cdef class Program:
         value_and_jvp       the same                   the program's; a tangent per output
         jacobian                                       a block per output and wanted input
         hessian                                        a block per wanted input and wanted input
-        value_grad_and_...                             the value; an adjoint per wanted input; blocks
+        value_grad_and_...                             value; an adjoint per wanted input; blocks
         ==================  =========================  ==========================================
         """
         found = self.known.get((kind, wanted))

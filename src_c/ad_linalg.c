@@ -5,13 +5,37 @@
 
 ad_matmul_loop *ad_matmul_blas;
 
+/*
+ * OpenBLAS has kernels that take the operands as they lie, for up to 100^3 multiplications; beyond,
+ * it copies both first, which takes up to half of the time where a tall matrix meets a small one.
+ * Such a product is cut into blocks of rows, unless it is so long that BLAS might give it to
+ * several threads. Only one whose rows are whole vectors and whose sums are not too long to be
+ * formed at once: there all kernels give the same bits.
+ */
+enum { UNCOPIED = 1000000, CUT = 4 * UNCOPIED, FEW = 16384, DEEP = 256, VECTOR = 8 };
+
+/* The rows of a block, of which the last may have VECTOR - 1 more. */
+static int64_t block_rows(int64_t m, int64_t k, int64_t n, bool rows_lie)
+{
+    int64_t most, blocks, rows;
+
+    if (m * k * n <= UNCOPIED || m * k * n > CUT || k * n > FEW || k > DEEP || n % VECTOR != 0 ||
+        !rows_lie)
+        return m;
+    most = UNCOPIED / (k * n) - 2 * VECTOR;
+    blocks = (m + most - 1) / most;
+    rows = (m + blocks - 1) / blocks;
+    return (rows + VECTOR - 1) / VECTOR * VECTOR;
+}
+
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
 {
     int64_t m = a.rows, k = a.cols, n = b.cols;
 
     if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL) {
         const intptr_t each = sizeof(double);
-        intptr_t dimensions[4] = {1, (intptr_t)m, (intptr_t)k, (intptr_t)n};
+        int64_t block = block_rows(m, k, n, b.col_stride == 1);
+        intptr_t dimensions[4] = {1, 0, (intptr_t)k, (intptr_t)n};
         intptr_t strides[9] = {0,
                                0,
                                0,
@@ -21,9 +45,15 @@ void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
                                (intptr_t)b.col_stride * each,
                                (intptr_t)n * each,
                                each};
-        char *args[3] = {(char *)(uintptr_t)a.data, (char *)(uintptr_t)b.data, (char *)c};
 
-        ad_matmul_blas(args, dimensions, strides, NULL);
+        for (int64_t i = 0, rows; i < m; i += rows) {
+            char *args[3] = {(char *)(uintptr_t)(a.data + i * a.row_stride),
+                             (char *)(uintptr_t)b.data, (char *)(c + i * n)};
+
+            rows = m - i < block + VECTOR ? m - i : block;
+            dimensions[1] = (intptr_t)rows;
+            ad_matmul_blas(args, dimensions, strides, NULL);
+        }
         return;
     }
     memset(c, 0, (size_t)(m * n) * sizeof *c);

@@ -66,10 +66,72 @@ static int64_t row_step(const struct ad_walk *walk)
 
 enum { LONG = 32 }; /* so many doubles are worth a call */
 
+/* Of elements start .. start + n of a plane whose rows are one element each: how many short rows
+ * are there as a whole? *head receives the elements before them. */
+static int64_t short_rows(const struct ad_walk *walk, int64_t start, int64_t n, int64_t *head)
+{
+    int64_t row = walk->ndim == 2 ? walk->shape[1] : 0;
+
+    if (row == 0 || row >= LONG || row_step(walk) != 0 || walk->list)
+        return 0;
+    *head = (row - start % row) % row;
+    return *head < n ? (n - *head) / row : 0;
+}
+
+/* The element of the row that begins at element 'start' of a plane. */
+static int64_t row_place(const struct ad_walk *walk, int64_t start)
+{
+    return walk->base + start / walk->shape[1] * walk->stride[0];
+}
+
+AD_VECTOR static void spread_rows(double *y, const double *x, int64_t step, int64_t row,
+                                  int64_t n_rows)
+{
+    for (int64_t r = 0; r < n_rows; r++, y += row, x += step) {
+        const double c = *x;
+
+        for (int64_t j = 0; j < row; j++)
+            y[j] = c;
+    }
+}
+
+enum { ROWS = 8 }; /* sums under way at once, since each addition to one waits for that before */
+
+static void add_up_rows(double *y, int64_t step, const double *x, int64_t row, int64_t n_rows)
+{
+    int64_t r = 0;
+
+    for (; r + ROWS <= n_rows; r += ROWS, x += ROWS * row) {
+        double total[ROWS];
+
+        for (int k = 0; k < ROWS; k++)
+            total[k] = y[(r + k) * step];
+        for (int64_t j = 0; j < row; j++)
+            for (int k = 0; k < ROWS; k++)
+                total[k] += x[k * row + j];
+        for (int k = 0; k < ROWS; k++)
+            y[(r + k) * step] = total[k];
+    }
+    for (; r < n_rows; r++, x += row)
+        for (int64_t j = 0; j < row; j++)
+            y[r * step] += x[j];
+}
+
 void ad_walk_gather(const struct ad_walk *walk, const double *from, int64_t start, int64_t n,
                     double *y)
 {
     const int32_t *list = walk->list;
+    int64_t head = 0, n_rows = short_rows(walk, start, n, &head);
+
+    if (n_rows > 1) {
+        int64_t tail = head + n_rows * walk->shape[1];
+
+        ad_walk_gather(walk, from, start, head, y);
+        spread_rows(y + head, from + row_place(walk, start + head), walk->stride[0], walk->shape[1],
+                    n_rows);
+        ad_walk_gather(walk, from, start + tail, n - tail, y + tail);
+        return;
+    }
 
 #define LISTED(i, at, m)                                                                           \
     for (int64_t j = 0; j < (m); j++)                                                              \
@@ -119,6 +181,17 @@ static void scatter(const struct ad_walk *walk, double *to, int64_t start, int64
                     const double *x, int64_t step)
 {
     const int32_t *list = walk->list;
+    int64_t head = 0, n_rows = step ? short_rows(walk, start, n, &head) : 0;
+
+    if (n_rows > 1 && walk->stride[0] != 0) {
+        int64_t tail = head + n_rows * walk->shape[1];
+
+        scatter(walk, to, start, head, x, step);
+        add_up_rows(to + row_place(walk, start + head), walk->stride[0], x + head, walk->shape[1],
+                    n_rows);
+        scatter(walk, to, start + tail, n - tail, x + tail, step);
+        return;
+    }
 
 #define ADD_LISTED(i, at, m)                                                                       \
     for (int64_t j = 0; j < (m); j++)                                                              \
@@ -209,6 +282,25 @@ static double end_sum(struct ad_sum *sum)
     return total;
 }
 
+/* Whole rows of at most a chunk, each added to an element of its own: what sum_part(), end_chunk()
+ * and end_sum() do, with the lanes in registers. */
+AD_VECTOR static void sum_short_rows(double *to, int64_t to_step, const double *x, int64_t row,
+                                     int64_t n_rows)
+{
+    for (int64_t r = 0; r < n_rows; r++, x += row) {
+        double lane[8] = {0}, rest = 0;
+        int64_t i = 0;
+
+        for (; i + 8 <= row; i += 8)
+            for (int j = 0; j < 8; j++)
+                lane[j] += x[i + j];
+        for (; i < row; i++)
+            rest += x[i];
+        to[r * to_step] += ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+                           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+    }
+}
+
 /* Elements start .. start + n; each row is added to an element of the walk where it ends. */
 static void sum_rows(const struct ad_move *move, struct ad_sum *sum, double *to, int64_t start,
                      int64_t n, const double *x)
@@ -222,6 +314,15 @@ static void sum_rows(const struct ad_move *move, struct ad_sum *sum, double *to,
         int64_t in_chunk = at % AD_SUM_CHUNK, chunk = AD_MIN(row - (at - in_chunk), AD_SUM_CHUNK);
         int64_t m = AD_MIN(n, chunk - in_chunk);
 
+        if (at == 0 && row <= AD_MIN(n, AD_SUM_CHUNK) && step && !same && move->walk.ndim <= 1) {
+            int64_t n_rows = n / row, to_step = row_step(&move->walk);
+
+            sum_short_rows(to + move->walk.base + r * to_step, to_step, x, row, n_rows);
+            r += n_rows;
+            x += n_rows * row;
+            n -= n_rows * row;
+            continue;
+        }
         if (same)
             sum->filled += m;
         else

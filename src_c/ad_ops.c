@@ -28,6 +28,8 @@
 #define POW(a, b) a, b, {AD_OP_pow, 0}
 #define COPYSIGN(a, b) a, b, {AD_OP_copysign, 0}
 #define MAXIMUM(a, b) a, b, {AD_OP_maximum, 0}
+#define TANH(a) a, {AD_OP_tanh, 0}
+#define TANH_SLOPE(a) a, {AD_OP_tanh_slope, 0}
 #define LOGISTIC(a) a, {AD_OP_logistic, 0}
 #define SIGN(a) a, {AD_OP_sign, 0}
 #define RINT(a) a, {AD_OP_rint, 0}

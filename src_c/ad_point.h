@@ -34,6 +34,8 @@
 #define POW(a, b) pow(a, b)
 #define COPYSIGN(a, b) copysign(a, b)
 #define MAXIMUM(a, b) ad_maximum(a, b)
+#define TANH(a) tanh(a)
+#define TANH_SLOPE(a) ad_tanh_slope(a)
 #define LOGISTIC(a) ad_logistic(a)
 #define SIGN(a) ad_sign(a)
 #define RINT(a) rint(a)

@@ -8,6 +8,8 @@
 #define AD_SPECIAL_H
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 /*
  * The parameter p of a FAMILY row is a double that holds an integer: how often to differentiate.
@@ -64,6 +66,18 @@ static inline double ad_minimum(double x, double z)
     return x <= z || x != x ? x : z;
 }
 
+/* C leaves open which of 0 and -0 is larger, and compilers answer one way in loops and another
+ * elsewhere; here it is the first. */
+static inline double ad_fmax(double x, double z)
+{
+    return x >= z || z != z ? x : z;
+}
+
+static inline double ad_fmin(double x, double z)
+{
+    return x <= z || z != z ? x : z;
+}
+
 /* With lo > hi the result is hi, as in NumPy. */
 static inline double ad_clip(double x, double lo, double hi)
 {
@@ -95,11 +109,60 @@ static inline double ad_floor_divide(double x, double z)
     return z == 0 ? x / z : quotient == 0 ? copysign(0.0, x / z) : rint(quotient);
 }
 
+/* 2^k for integers -1022 <= k <= 1023: the sum holds k + 1023, the bits of the exponent, in the
+ * lowest bits of its mantissa. */
+static inline double ad_power_of_two(double k)
+{
+    const double sum = k + (0x1.8p52 + 1023);
+    uint64_t bits;
+    double y;
+
+    memcpy(&bits, &sum, sizeof bits);
+    bits <<= 52;
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+/*
+ * exp(-|x|) to within an ulp, without a call, a branch or a table, so that loops over it are
+ * vectorised.
+ *
+ * With -|x| = k ln 2 + r, |r| <= ln(2) / 2, it is 2^k exp(r). The first part of ln 2 has so few
+ * digits that its product with k is exact. The Taylor polynomial of exp(r) ends at degree 13, where
+ * what is left out is below 2^-57; even and odd powers apart are two short chains instead of a long
+ * one. The power of two is given in two factors, so that only the last product is rounded where the
+ * result is subnormal.
+ */
+static inline double ad_exp_minus_abs(double x)
+{
+    const double a = fabs(x) > 746 ? -746.0 : -fabs(x);              /* exp(-746) is 0 */
+    const double k = (a * 1.4426950408889634 + 0x1.8p52) - 0x1.8p52; /* rint(a / ln 2) */
+    const double r = (a - k * 0x1.62e42feep-1) - k * 0x1.a39ef35793c76p-33, s = r * r;
+    const double even =
+        1.0 / 2 +
+        s * (1.0 / 24 +
+             s * (1.0 / 720 + s * (1.0 / 40320 + s * (1.0 / 3628800 + s * (1.0 / 479001600)))));
+    const double odd =
+        1.0 / 6 +
+        s * (1.0 / 120 +
+             s * (1.0 / 5040 + s * (1.0 / 362880 + s * (1.0 / 39916800 + s * (1.0 / 6227020800)))));
+    const double first = k < -1000 ? -1000 : k;
+
+    return (1 + (r + s * (even + r * odd))) * ad_power_of_two(first) * ad_power_of_two(k - first);
+}
+
 /* Neither branch can overflow, and both keep their digits: exp is taken of -|x| only. */
 static inline double ad_logistic(double x)
 {
-    const double e = exp(-fabs(x));
+    const double e = ad_exp_minus_abs(x);
     return (x < 0 ? e : 1.0) / (1.0 + e);
+}
+
+/* The derivative of tanh, 1 / cosh(x)^2, without the digits that 1 - tanh(x)^2 loses. */
+static inline double ad_tanh_slope(double x)
+{
+    const double e = ad_exp_minus_abs(2 * x);
+    return 4 * e / ((1.0 + e) * (1.0 + e));
 }
 
 /* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)). */

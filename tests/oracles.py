@@ -95,6 +95,7 @@ ORACLES = {
     "sinh": mp.sinh,
     "cosh": mp.cosh,
     "tanh": mp.tanh,
+    "tanh_slope": lambda x: mp.sech(x) ** 2,
     "asinh": mp.asinh,
     "acosh": mp.acosh,
     "atanh": mp.atanh,

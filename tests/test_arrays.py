@@ -554,6 +554,22 @@ def test_long_sums_and_products_keep_their_digits():
     np.testing.assert_allclose(np.asarray(np.cumsum(t).detach()), np.cumsum(y), rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("m", "k", "n"),
+    [(256, 64, 64), (1003, 32, 40), (993, 50, 80), (64, 256, 64), (100_001, 4, 8), (300, 60, 60)],
+)
+def test_products_of_all_sizes(rng, m, k, n):
+    a, b = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+    _, (t, t_across, s) = _core.lift([a, np.ascontiguousarray(a.T), b])
+    for product in (t @ s, t_across.T @ s, (s.T @ t_across).T):
+        np.testing.assert_allclose(
+            np.asarray(product.detach()),
+            np.einsum("ij,jk->ik", a, b),
+            rtol=0,
+            atol=1e-13 * k,
+        )
+
+
 # ---- errors ----
 
 MATRIX = np.arange(6.0).reshape(2, 3)
