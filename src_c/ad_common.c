@@ -13,6 +13,7 @@ struct met {
     uint32_t mask;
 };
 
+/* What it returns is mixed in all bits: to fold it once more would undo that for the lower half. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
@@ -69,8 +70,7 @@ static uint32_t hash_of(const struct ad_tape *tape, int32_t i)
             a = tape->b[i];
             b = tape->a[i];
         }
-        hash = mix(hash, (uint64_t)(uint32_t)a << 32 | (uint32_t)b);
-        return (uint32_t)(hash ^ hash >> 32);
+        return (uint32_t)mix(hash, (uint64_t)(uint32_t)a << 32 | (uint32_t)b);
     }
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
     struct ad_view view;
@@ -84,8 +84,7 @@ static uint32_t hash_of(const struct ad_tape *tape, int32_t i)
         else
             hash = hash_view(hash, &view);
     }
-    hash = mix(hash, operands[0] + operands[1]);
-    return (uint32_t)(hash ^ hash >> 32);
+    return (uint32_t)mix(hash, operands[0] + operands[1]);
 }
 
 static bool same_instruction(const struct ad_tape *tape, int32_t i, int32_t j)
