@@ -7,6 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(wildcard src_c/*.[ch] src_c/*.def adcore/*.pyx adcore/*.pxd adcore/*.pxi)
 C_TESTS := $(wildcard tests/c/*.c)
+JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+C_PROGRAMS := $(C_TESTS:tests/c/%.c=build/c/%)
 C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch] bench/by_hand/*.c)
 BENCHES := $(wildcard bench/bench_*.py)
 PEERS := casadi heyoka jax torch autograd xad hyperjet numba
@@ -66,12 +68,16 @@ build: .venv/built
 demo: build
 	$(BIN)/python examples/nist_fit.py --plot build/nist_fit.png
 
-test: build test-c
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+# The C tests run beside pytest, and are reported after it.
+test: build
+	@$(MAKE) --no-print-directory -j$(JOBS) $(C_PROGRAMS)
+	@$(MAKE) --no-print-directory test-c > build/c/log 2>&1 & c=$$!; \
+	$(BIN)/python -m pytest $(PYTEST_ARGS); status=$$?; \
+	wait $$c || status=1; cat build/c/log; exit $$status
 
 # The C core alone, without Python, under the address and undefined-behaviour sanitizers where the
 # compiler has them, and with its allocations counted.
-test-c: $(C_TESTS:tests/c/%.c=build/c/%)
+test-c: $(C_PROGRAMS)
 	@set -e; for program in $^; do echo "$$program"; $$program; done
 
 build/c/flags: Makefile

@@ -17,7 +17,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from . import _c_source, _calls, _core, _files, _map, _native, transforms
+from . import _calls, _core, transforms
 from ._core import Dual, Tensor
 from ._trees import Run, flatten, same_leaves, shape_of, unflatten
 from .errors import (
@@ -424,6 +424,8 @@ class _Paths:
 
     def listed(self):
         """All paths as SavedPath, parents before their children."""
+        from . import _files  # when first needed
+
         found, at = [], {}
         waiting = [self.root]
         while waiting:
@@ -528,6 +530,8 @@ class Compiled(_core.Called):
                [0., 4.],
                [0., 9.]])
         """
+        from . import _map  # when first needed
+
         return _map.map_rows(
             self, Arguments, batches, derivative, in_axes, argnums, threads, progress, out
         )
@@ -565,6 +569,8 @@ class Compiled(_core.Called):
 
     def _not_recorded(self, arguments, parent, link):
         """The error for a way to go that is not in the file."""
+        from . import _files  # when first needed
+
         remedy = (
             f"call {self.name} so before it is saved, or give the function to record it with: "
             "adcore.load(path, f)"
@@ -678,6 +684,8 @@ class Compiled(_core.Called):
     # -- as C --
 
     def _use_native(self, program):
+        from . import _native  # when first needed
+
         reason = _native.use(program)
         if reason is not None and not self._warned:
             self._warned = True
@@ -714,6 +722,8 @@ class Compiled(_core.Called):
         TapeError
             If the function calls a rule written in Python, which C cannot.
         """
+        from . import _c_source  # when first needed
+
         path, arguments = self._path_for_c(args, argnums)
         wanted = () if tuple(derivatives) == ("value",) else arguments.wanted(argnums)
         programs = {}
@@ -977,6 +987,8 @@ class Compiled(_core.Called):
             the like), or an object that is not data; it names the line or the argument.  Or if
             nothing has been recorded.
         """
+        from . import _files  # when first needed
+
         kinds = self._kinds()
         if not kinds:
             raise FormatError(f"{self.name} has not been called, so that there is nothing to save")
@@ -985,6 +997,8 @@ class Compiled(_core.Called):
             file.write(data)
 
     def _saved(self, kinds):
+        from . import _files  # when first needed
+
         most = min(max(self.max_paths, 2), _files.MOST)
         return _files.SavedFunction(self.name, self.reassociate, most, kinds)
 
@@ -1007,6 +1021,8 @@ class Compiled(_core.Called):
 
     def __reduce__(self):
         """All that is recorded, and where the function is to be found."""
+        from . import _files  # when first needed
+
         reference = _reference(self.f)
         try:
             data = _files.write(self._saved(self._kinds()))
@@ -1132,6 +1148,8 @@ class Compiled(_core.Called):
 
 
 def _from_bytes(data, f):
+    from . import _files  # when first needed
+
     saved = _files.read(data)
     return Compiled(f, saved.reassociate, saved.max_paths, name=saved.name)._take(saved.kinds)
 
