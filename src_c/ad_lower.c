@@ -92,12 +92,12 @@ static int64_t place_number(struct ad_lowering *b, double number)
 
 /* A few constants side by side in the frame, at a cache line of their own; their place, or -1 without
  * memory.  Loops that were not re-rolled read the same ones again and again. */
-static int64_t place_vector(struct ad_lowering *b, const struct ad_view *view, int64_t n)
+static int64_t place_vector(struct ad_lowering *b, const struct ad_view *view)
 {
     struct ad_lowered *code = &b->code;
     double numbers[AD_SHORT] = {0};
 
-    ad_assert(n <= AD_SHORT);
+    ad_assert(ad_view_size(view) <= AD_SHORT);
     ad_view_read(view, b->tape->value, numbers);
     for (int k = 0; k < AD_MIN(b->n_vectors, AD_LOWER_VECTORS); k++)
         if (!memcmp(code->numbers + b->vectors[k], numbers, sizeof numbers))
@@ -364,7 +364,7 @@ static enum ad_status operand(struct ad_lowering *b, const struct ad_view *view,
 
     *single = false;
     if (b->step->kind == AD_STEP_RUN && view->place == AD_ARRAY && n > 1 && n <= AD_SHORT) {
-        *ref = (struct ad_ref){AD_SPACE_FRAME, 1, place_vector(b, view, n)};
+        *ref = (struct ad_ref){AD_SPACE_FRAME, 1, place_vector(b, view)};
         return status_of(ref->at >= 0);
     }
     if (in_group && view->place == AD_SLOTS && view->base >= 0 && n > 0) {
@@ -610,8 +610,7 @@ static enum ad_status lower_pair(struct ad_lowering *b, const struct ad_member *
                                         (int32_t)y.at, (int32_t)x.at, (int32_t)x.at};
             return AD_OK;
         }
-        if (to.base == 0 && n == block[2] &&
-            short_pair(b, move_kind, single, &y, &x, &status))
+        if (to.base == 0 && n == block[2] && short_pair(b, move_kind, single, &y, &x, &status))
             return status;
         move = add_move(b, move_kind, n);
         if (!move)
@@ -702,10 +701,10 @@ static int short_pair_code(const struct ad_word_of_run *word, int link)
         overlap(word->a, word[1].d))
         return 0;
     switch (word->code) {
-#define PAIR(one)                                                                                  \
+#define SHORT_PAIR(one)                                                                            \
     case AD_WORD_SHORT_##one##_2:                                                                  \
         return AD_WORD_SHORT_##one##_add_1 + link - 1;
-        AD_SHORT_PAIRED(PAIR)
+        AD_SHORT_PAIRED(SHORT_PAIR)
     default:
         return 0;
     }

@@ -138,7 +138,8 @@ struct ad_lowering {
 
     int32_t *number_table; /* indices of numbers + 1, hashed into 2**number_bits entries */
     int number_bits;
-    int64_t vectors[AD_LOWER_VECTORS]; /* where the newest vectors of constants are among the numbers */
+    int64_t
+        vectors[AD_LOWER_VECTORS]; /* where the newest vectors of constants are among the numbers */
     int n_vectors;
     int64_t words_capacity, moves_capacity, numbers_capacity, arrays_capacity;
 };

@@ -24,8 +24,7 @@ static void RUN_WORDS(const struct ad_plan *plan, const struct ad_word_of_run *w
     LABEL(AD_WORD_##one##_##two)                                                                   \
     LABEL(AD_WORD_##one##_##two##_1) LABEL(AD_WORD_##one##_##two##_2)
 #define ALL_PAIR_LABELS(one) AD_PAIRED_SECOND(PAIR_LABELS, one)
-#define SHORT_PAIR_LABELS(one)                                                                     \
-    LABEL(AD_WORD_SHORT_##one##_add_1) LABEL(AD_WORD_SHORT_##one##_add_2)
+#define SHORT_PAIR_LABELS(one) LABEL(AD_WORD_SHORT_##one##_add_1) LABEL(AD_WORD_SHORT_##one##_add_2)
 #define UNARY(name, ...) OP_LABEL(name)
 #define HIDDEN_UNARY(name, ...) OP_LABEL(name)
 #define FAMILY(name, ...) OP_LABEL(name)
@@ -82,9 +81,8 @@ next:
         double *y = v + word->d;                                                                   \
                                                                                                    \
         (void)x_one, (void)z_one;                                                                  \
-        AD_INDEPENDENT AD_ROLLED                                                                   \
-        for (int j = 0; j < AD_SHORT; j++)                                                         \
-            y[j] = ad_point_value(AD_OP_##name, 0, x_j, z_j, 0);                                   \
+        AD_INDEPENDENT AD_ROLLED for (int j = 0; j < AD_SHORT; j++) y[j] =                         \
+            ad_point_value(AD_OP_##name, 0, x_j, z_j, 0);                                          \
         NEXT(1);                                                                                   \
     }
 #define ONE_FORM(name) FEW(AD_WORD_SHORT_##name, name, xs[j], zs[j])
@@ -104,8 +102,8 @@ next:
         double *y = v + word->d, *sum = v + word[1].d;                                             \
                                                                                                    \
         (void)us, (void)ws;                                                                        \
-        AD_INDEPENDENT AD_ROLLED                                                                   \
-        for (int j = 0; j < AD_SHORT; j++) {                                                       \
+        AD_INDEPENDENT AD_ROLLED for (int j = 0; j < AD_SHORT; j++)                                \
+        {                                                                                          \
             const double y_j = ad_point_value(AD_OP_##one, 0, xs[j], z_one, 0);                    \
                                                                                                    \
             y[j] = y_j;                                                                            \

@@ -7,7 +7,7 @@ import adcore
 
 
 def steps(p, n=60):
-    """A serial loop of p[0] and p[1], with p[2:] as parameters; hardly anything runs side by side."""
+    """A serial loop from p[0] and p[1], with all of p as parameters in turn."""
     u, v = p[0], p[1]
     for i in range(n):
         a, b = p[i % len(p)], p[(i + 1) % len(p)]
