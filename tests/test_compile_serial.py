@@ -56,3 +56,24 @@ def test_a_tangent_of_zero_meets_no_infinity():
     assert np.isfinite(found[:2, :2]).all()
     np.testing.assert_allclose(found[:2], exact[:2], rtol=1e-12, atol=1e-13)
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(exact))
+
+
+@pytest.mark.parametrize("method", ["grad", "hessian"])
+def test_out_is_written_in_place_or_copied_to(method):
+    p = np.linspace(0.6, 1.9, 5)
+    derivative = getattr(adcore.compile(steps), method)
+    expected = derivative(p)
+    strided = np.full((2, *expected.shape), np.nan).T
+    outs = [np.full(expected.shape, np.nan), np.asfortranarray(expected), strided[..., 0].T]
+    outs += [np.full(expected.shape, np.nan, dtype=np.float32)]
+    for out in outs:
+        assert derivative(p, out=out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-6 if out.dtype == np.float32 else 0)
+
+
+def test_out_that_is_the_argument_itself():
+    x = np.linspace(0.6, 1.9, 20)
+    f = adcore.compile(lambda x: (x[1:] * x[:-1] ** 2).sum())
+    expected = f.grad(x)
+    assert f.grad(x, out=x) is x
+    np.testing.assert_array_equal(x, expected)

@@ -60,6 +60,7 @@ C_ORDER = [
     "ad_lower",
     "ad_moves",
     "ad_plan",
+    "ad_run_words",
     "ad_run",
     "ad_derivation",
     "ad_derive",
