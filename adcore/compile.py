@@ -605,10 +605,11 @@ class Compiled(_core.Called):
                 paths = self._by_key.setdefault(arguments.key, kept)
         return paths
 
-    def _replay(self, arguments, derive=None, more=()):
+    def _replay(self, arguments, derive=None, more=(), out=None):
         """(path, arrays of the outputs) of the path's program, or of derive(path).
 
-        `more` are the inputs that the derivation adds.  The arrays are None if the result does not
+        `more` are the inputs that the derivation adds; `out` takes the last output of derive(path)
+        where that can be written into it.  The arrays are None if the result does not
         vary, so that it has no derivative; both are None if the function does not settle, so that
         Python must run it.
         """
@@ -630,6 +631,8 @@ class Compiled(_core.Called):
             if self.backend == "c" and program.backend is None:
                 self._use_native(program)
             arrays = [np.empty(s) for s in program.output_shapes]
+            if derived and _takes(out, arrays[-1:], (*inputs, *more)):
+                arrays[-1] = out
             failed, outcome = program.run([*inputs, *more] if derived else inputs, arrays)
             if failed < 0:
                 if refused is not None:
@@ -815,7 +818,7 @@ class Compiled(_core.Called):
         if arguments is None:
             return getattr(transforms, transform)(self, argnums)(*args, **kwargs)
         wanted = arguments.wanted(argnums)
-        path, arrays = self._replay(arguments, self._scalar("grad", transform, wanted))
+        path, arrays = self._replay(arguments, self._scalar("grad", transform, wanted), out=out)
         if path is None:
             return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
         if arrays is not None and argnums == 0:
@@ -834,7 +837,7 @@ class Compiled(_core.Called):
             return getattr(transforms, transform)(self, argnums)(*args, **kwargs)
         wanted = arguments.wanted(argnums)
         n, all_of_it = len(wanted), transform == "value_grad_and_hessian"
-        path, arrays = self._replay(arguments, self._scalar("hessian", transform, wanted))
+        path, arrays = self._replay(arguments, self._scalar("hessian", transform, wanted), out=out)
         if path is None:
             return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
         if arrays is not None and argnums == 0:
@@ -1213,8 +1216,20 @@ def _filled(out, found):
     for to, value in zip(leaves, values, strict=True):
         if not isinstance(to, np.ndarray):
             raise TypeError(f"out must hold arrays to write into, not a {type(to).__name__}")
-        to[...] = value
+        if to is not value:
+            to[...] = value
     return out
+
+
+def _takes(out, results, inputs):
+    """Whether a program can write its last result into `out`, which saves a copy."""
+    return (
+        type(out) is np.ndarray
+        and out.flags.carray
+        and out.dtype == np.float64
+        and [out.shape] == [a.shape for a in results]
+        and not any(np.may_share_memory(out, a) for a in inputs)
+    )
 
 
 def _directions(name, primals, tangents):

@@ -26,15 +26,19 @@
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) &&       \
     !defined(__SANITIZE_ADDRESS__)
 #define AD_VECTOR __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#define AD_TARGETS 1 /* functions that cannot be cloned are written out for each, and picked */
 #else
 #define AD_VECTOR
+#define AD_TARGETS 0
 #endif
 
 /* Before a loop whose turns do not depend on each other, though the compiler cannot see it. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define AD_INDEPENDENT _Pragma("GCC ivdep")
+#define AD_ROLLED _Pragma("GCC unroll 1") /* and of few turns: unrolled it would be no vector */
 #else
 #define AD_INDEPENDENT
+#define AD_ROLLED
 #endif
 
 /* Invariants that only we can break; active in debug and sanitizer builds. */

@@ -76,9 +76,14 @@ static enum ad_op op_of_word(int32_t code, bool *is_short, unsigned *single)
     case AD_WORD_##one##_##two##_2:                                                                \
         return AD_OP_##one;
 #define TWOS(one) AD_PAIRED_SECOND(TWO, one)
+#define SHORT_TWOS(one)                                                                            \
+    case AD_WORD_SHORT_##one##_add_1:                                                              \
+    case AD_WORD_SHORT_##one##_add_2:                                                              \
+        SHORT(one, 2)
         AD_SHORT_UNARY(SHORT_UNARY)
         AD_SHORT_BINARY(SHORT_BINARY)
         AD_PAIRED_FIRST(TWOS)
+        AD_SHORT_PAIRED(SHORT_TWOS)
     default:
         return (enum ad_op)code;
     }

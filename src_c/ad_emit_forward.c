@@ -511,6 +511,19 @@ static enum ad_status seed_input(struct ad_forward *e, const struct ad_view *inp
     return ad_tangent_set(e, i, &seed, input->ndim, input->shape);
 }
 
+/* From how many scalars on they are chains; how many lanes are computed as one number is. */
+enum { MANY_SCALARS = 256, FEW_LANES = 8 };
+
+/* Are there so many scalars that they must be what re-rolling has left: chains? */
+static bool has_many_scalars(const struct ad_tape *tape, int32_t first)
+{
+    int32_t n = 0;
+
+    for (int32_t i = first; i < tape->n && n < MANY_SCALARS; i++)
+        n += !ad_tape_is_array(tape, i);
+    return n == MANY_SCALARS;
+}
+
 static enum ad_status emitter_begin(struct ad_forward *e, struct ad_tape *tape, int64_t lanes,
                                     int n_inputs, const struct ad_view *inputs)
 {
@@ -529,6 +542,7 @@ static enum ad_status emitter_begin(struct ad_forward *e, struct ad_tape *tape, 
     if (e->first < tape->n)
         e->low = tape->dst[e->first];
     n = (size_t)(e->end - e->first) + 1;
+    e->serial = lanes > 2 && lanes <= FEW_LANES && has_many_scalars(tape, e->first);
     e->at = malloc(n * sizeof *e->at);
     e->uses = calloc(n, 1);
     for (size_t j = 0; j < n && e->at; j++)

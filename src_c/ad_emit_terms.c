@@ -253,11 +253,10 @@ enum ad_status ad_parts_add(struct ad_forward *e, struct ad_parts *sum,
 {
     enum ad_status status = ad_parts_room(sum, terms->n);
 
+    /* those for all lanes come first: they need no zeros */
     for (int k = 0; k < terms->n && !status; k++) {
-        if (terms->term[k].unit) {
-            status = add_unit_part(e, sum, terms, &terms->term[k], own, size);
+        if (terms->term[k].unit)
             continue;
-        }
         status = lanes_own(e, own, size, &sum->to[sum->n]);
         if (status)
             break;
@@ -266,6 +265,9 @@ enum ad_status ad_parts_add(struct ad_forward *e, struct ad_parts *sum,
             ad_view_drop(&sum->to[sum->n]);
         sum->n += !status;
     }
+    for (int k = 0; k < terms->n && !status; k++)
+        if (terms->term[k].unit)
+            status = add_unit_part(e, sum, terms, &terms->term[k], own, size);
     return status;
 }
 
@@ -312,13 +314,19 @@ static enum ad_status sum_of_units(struct ad_forward *e, const struct ad_terms *
     return status;
 }
 
+/* Are all lanes one short vector, of which to put one number in its place costs as much as all? */
+static bool is_vector(const struct ad_forward *e, const struct ad_terms *terms)
+{
+    return e->serial && ad_shape_size(terms->ndim, terms->shape) == 1;
+}
+
 enum ad_status ad_terms_sum(struct ad_forward *e, const struct ad_terms *terms, struct ad_view *t)
 {
     enum ad_status status = AD_OK;
     int start = 0;
 
     *t = ad_view_number(0);
-    for (int k = 0; k < terms->n; k++)
+    for (int k = 0; k < terms->n && !is_vector(e, terms); k++)
         if (terms->term[k].unit && !(terms->n == 1 && ad_is_number(&terms->term[k].c, 1)))
             return sum_of_units(e, terms, t);
     while (start < terms->n - 1 && ad_is_number(&terms->term[start].c, -1))
@@ -468,6 +476,7 @@ enum ad_status ad_terms_set(struct ad_forward *e, int32_t i, struct ad_terms *te
 
     for (int k = 0; k < terms->n; k++)
         units &= terms->term[k].unit;
+    units &= !is_vector(e, terms);
     if (terms->n > 1 && (terms->n > AD_MIN(units ? AD_MAX_TERMS : FEW_TERMS, e->lanes) ||
                          (e->uses[i - e->first] > 1 && !units)))
         status = ad_terms_add_up(e, terms);

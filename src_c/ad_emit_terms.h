@@ -35,6 +35,7 @@ struct ad_forward {
     int32_t n_consts;   /* at the start */
     int32_t floor;      /* for ad_tape_leave() */
     int64_t lanes;      /* 0: one direction, and no dimension for it */
+    bool serial;        /* many scalars: the lanes of each are one vector */
     int64_t *at;        /* of each instruction: its terms in 'words', -1 for none */
     uint8_t
         *uses; /* of each instruction: how often those that the outputs need read it, at most 2 */

@@ -90,6 +90,32 @@ static int64_t place_number(struct ad_lowering *b, double number)
     return ad_lower_numbers_at(b->fusion) + *entry - 1;
 }
 
+/* A few constants side by side in the frame, at a cache line of their own; their place, or -1 without
+ * memory.  Loops that were not re-rolled read the same ones again and again. */
+static int64_t place_vector(struct ad_lowering *b, const struct ad_view *view)
+{
+    struct ad_lowered *code = &b->code;
+    double numbers[AD_SHORT] = {0};
+
+    ad_assert(ad_view_size(view) <= AD_SHORT);
+    ad_view_read(view, b->tape->value, numbers);
+    for (int k = 0; k < AD_MIN(b->n_vectors, AD_LOWER_VECTORS); k++)
+        if (!memcmp(code->numbers + b->vectors[k], numbers, sizeof numbers))
+            return ad_lower_numbers_at(b->fusion) + b->vectors[k];
+    while (code->n_numbers % AD_SHORT != 0) {
+        if (!ONE_MORE(b, numbers))
+            return -1;
+        code->numbers[code->n_numbers++] = 0;
+    }
+    b->vectors[b->n_vectors++ % AD_LOWER_VECTORS] = code->n_numbers;
+    for (int j = 0; j < AD_SHORT; j++) {
+        if (!ONE_MORE(b, numbers))
+            return -1;
+        code->numbers[code->n_numbers++] = numbers[j];
+    }
+    return ad_lower_numbers_at(b->fusion) + code->n_numbers - AD_SHORT;
+}
+
 /* The space of a constant array, which is held; -1 without memory. */
 static int32_t space_of_array(struct ad_lowering *b, struct ad_array *array)
 {
@@ -337,6 +363,10 @@ static enum ad_status operand(struct ad_lowering *b, const struct ad_view *view,
     enum ad_status status;
 
     *single = false;
+    if (b->step->kind == AD_STEP_RUN && view->place == AD_ARRAY && n > 1 && n <= AD_SHORT) {
+        *ref = (struct ad_ref){AD_SPACE_FRAME, 1, place_vector(b, view)};
+        return status_of(ref->at >= 0);
+    }
     if (in_group && view->place == AD_SLOTS && view->base >= 0 && n > 0) {
         int32_t i = ad_grouping_producer(&b->fusion->grouping, ad_view_lowest(view));
 
@@ -510,6 +540,22 @@ static bool in_row_the_same(const struct ad_view *from)
 
 enum begun { NOT_BEGUN, BEGUN, GIVEN_ONCE };
 
+/* A pair of an AD_ADDTO that goes to all of its few results, as one word; false if there is none. */
+static bool short_pair(struct ad_lowering *b, enum ad_move_kind kind, bool single,
+                       const struct ad_ref *y, const struct ad_ref *x, enum ad_status *status)
+{
+    struct ad_ref operands[2] = {*y, *x};
+
+    if (kind == AD_MOVE_ADD)
+        return short_word(b, AD_OP_add, (unsigned)single << 1, y, operands, status);
+    if (kind != AD_MOVE_FIRST || single || b->step->kind != AD_STEP_RUN)
+        return false;
+    operands[0] = (struct ad_ref){AD_SPACE_FRAME, 0, place_number(b, 0.0)};
+    if (operands[0].at < 0)
+        *status = AD_NO_MEMORY;
+    return *status || short_word(b, AD_OP_add, 1, y, operands, status);
+}
+
 /* A pair of an AD_ADDTO. */
 static enum ad_status lower_pair(struct ad_lowering *b, const struct ad_member *member)
 {
@@ -564,6 +610,8 @@ static enum ad_status lower_pair(struct ad_lowering *b, const struct ad_member *
                                         (int32_t)y.at, (int32_t)x.at, (int32_t)x.at};
             return AD_OK;
         }
+        if (to.base == 0 && n == block[2] && short_pair(b, move_kind, single, &y, &x, &status))
+            return status;
         move = add_move(b, move_kind, n);
         if (!move)
             return AD_NO_MEMORY;
@@ -662,7 +710,31 @@ static int pair_code(int32_t first, int32_t second, int link)
     }
 }
 
-/* Scalars two by two, from word 'first' on: one jump less, and a result stays in a register. */
+/* Do eight numbers from a on and from b on have some, but not all, in common? */
+static bool overlap(int32_t a, int32_t b)
+{
+    return a != b && a < b + AD_SHORT && b < a + AD_SHORT;
+}
+
+/* The same of short vectors, element by element: no element may be read after it has changed. */
+static int short_pair_code(const struct ad_word_of_run *word, int link)
+{
+    int32_t other = link == 1 ? word[1].b : word[1].a;
+
+    if (word[1].code != AD_WORD_SHORT_add || link < 1 || link > 2 || overlap(other, word->d) ||
+        overlap(word->a, word[1].d))
+        return 0;
+    switch (word->code) {
+#define SHORT_PAIR(one)                                                                            \
+    case AD_WORD_SHORT_##one##_2:                                                                  \
+        return AD_WORD_SHORT_##one##_add_1 + link - 1;
+        AD_SHORT_PAIRED(SHORT_PAIR)
+    default:
+        return 0;
+    }
+}
+
+/* Scalars and short vectors two by two, from word 'first' on: one jump less, and a result stays in a register. */
 static void pair_words(struct ad_lowered *code, int64_t first)
 {
     for (int64_t k = first; k + 1 < code->n_words; k++) {
@@ -671,6 +743,8 @@ static void pair_words(struct ad_lowered *code, int64_t first)
 
         if (word->code < AD_N_OPS && word[1].code < AD_N_OPS)
             both = pair_code(word->code, word[1].code, link == 3 ? 0 : link);
+        else
+            both = short_pair_code(word, link);
         if (both) {
             word->code = both;
             k++;

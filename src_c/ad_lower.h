@@ -22,6 +22,7 @@ enum { AD_SPACE_FRAME, AD_SPACE_TILES, AD_SPACE_INPUTS };
 #define AD_PAIRED_FIRST(DO) DO(add) DO(sub) DO(mul) DO(mul0)
 #define AD_PAIRED_SECOND(DO, first) DO(first, add) DO(first, sub) DO(first, mul) DO(first, mul0)
 #define AD_SHORT_UNARY(DO) DO(neg) DO(square) DO(sqrt) DO(reciprocal)
+#define AD_SHORT_PAIRED(DO) DO(mul) DO(mul0) DO(mul00)
 #define AD_SHORT_BINARY(DO) DO(add) DO(sub) DO(mul) DO(div) DO(mul0) DO(mul00) DO(flow) DO(gate)
 
 /* Codes beyond those of the scalar ops. */
@@ -46,7 +47,11 @@ enum ad_word_code {
     AD_PAIRED_FIRST(PAIRS)
 #undef PAIRS
 #undef PAIR_CODES
-        AD_N_WORDS
+/* a short vector times one number, and the next word, which adds that to or is added to by another */
+#define PAIR_CODES(first) AD_WORD_SHORT_##first##_add_1, AD_WORD_SHORT_##first##_add_2,
+        AD_SHORT_PAIRED(PAIR_CODES)
+#undef PAIR_CODES
+            AD_N_WORDS
 };
 
 struct ad_word_of_run {
@@ -124,6 +129,8 @@ struct ad_lowered {
 
 void ad_lowered_free(struct ad_lowered *code);
 
+enum { AD_LOWER_VECTORS = 32 };
+
 struct ad_lowering {
     const struct ad_program *program;
     const struct ad_tape *tape;
@@ -143,6 +150,9 @@ struct ad_lowering {
 
     int32_t *number_table; /* indices of numbers + 1, hashed into 2**number_bits entries */
     int number_bits;
+    int64_t
+        vectors[AD_LOWER_VECTORS]; /* where the newest vectors of constants are among the numbers */
+    int n_vectors;
     int64_t words_capacity, word_instr_capacity, moves_capacity, numbers_capacity, arrays_capacity;
 };
 

@@ -61,6 +61,7 @@ C_ORDER = [
     "ad_moves",
     "ad_plan",
     "ad_frame",
+    "ad_run_words",
     "ad_run",
     "ad_batch",
     "ad_map",
