@@ -69,9 +69,12 @@ static int64_t place_number(struct ad_lowering *b, double number)
     int32_t *entry;
 
     if (2 * (code->n_numbers + 1) > (int64_t)1 << b->number_bits) {
-        int bits = b->number_bits + 3;
-        int32_t *table = calloc((size_t)1 << bits, sizeof *table);
+        int bits = b->number_bits;
+        int32_t *table;
 
+        while (2 * (code->n_numbers + 1) > (int64_t)1 << bits) /* vectors come several at a time */
+            bits += 3;
+        table = calloc((size_t)1 << bits, sizeof *table);
         if (!table)
             return -1;
         for (int32_t j = 0; j < code->n_numbers; j++)

@@ -520,11 +520,11 @@ int main(int argc, char **argv)
         run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atol(argv[3]), atol(argv[4]));
         return 0;
     }
-    for (uint64_t seed = 0; seed < 400; seed++)
+    for (uint64_t seed = 0; seed < 160; seed++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6], -1);
     CHECK(n_symbolic > 100, "few symbolic tapes");
     for (uint64_t seed = 2000; seed < 2016; seed++)
-        for (long n = 0;; n += 1 + n / 100, n_cases++) { /* fewer where there are many */
+        for (long n = 0;; n += 1 + n / 40, n_cases++) { /* fewer where there are many */
             long failed = n_failed;
 
             run(seed, 3 + (int)(seed % 16), seed % 2 ? 4 : 7, n);

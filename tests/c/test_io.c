@@ -131,7 +131,7 @@ static long n_not_saved;
  * recorded from. */
 static struct ad_program *random_program(uint64_t seed, int n_steps, int64_t n_inputs)
 {
-    for (;; seed += 1000000) {
+    for (;; seed += 300000) {
         struct ad_fault fault;
         struct ad_program *p;
         unsigned char *data;
@@ -765,7 +765,7 @@ static void test_parts(void)
 
 /* ---- all of it ---- */
 
-enum { N_SMALL = 16, N_FUZZ = 100000 };
+enum { N_SMALL = 16, N_FUZZ = 30000 };
 
 /* Codes and places that the files to be changed are made of: a bit each. */
 static uint64_t kinds_in(const struct ad_program *p)

@@ -596,7 +596,7 @@ static void test_random_loops(void)
 {
     int64_t rolled = 0, lists = 0;
 
-    for (uint64_t seed = 0; seed < 1500; seed++) {
+    for (uint64_t seed = 0; seed < 700; seed++) {
         struct rng rng = {seed};
         struct ad_pass_report report;
         struct ad_program *exact, *all;
@@ -958,7 +958,7 @@ int main(void)
     test_random_loops();
     test_linear();
     test_report();
-    for (uint64_t seed = 0; seed < 400; seed++)
+    for (uint64_t seed = 0; seed < 200; seed++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6], -1, -1);
     for (int k = 0; k < N_PASSES; k++)
         CHECK(n_saved[k] > 0, "%s did nothing", passes[k].name);
