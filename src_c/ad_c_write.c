@@ -108,9 +108,9 @@ static void add_offset(struct ad_text *text, const struct ad_walk *walk, const c
             continue;
         ad_text_add(text, " + %s", index);
         if (inner != 1)
-            ad_text_add(text, " / %" PRId64, inner);
+            ad_text_add(text, " / %" PRId64, AD_MAX(inner, 1));
         if (d > first)
-            ad_text_add(text, " %% %" PRId64, walk->shape[d]);
+            ad_text_add(text, " %% %" PRId64, AD_MAX(walk->shape[d], 1));
         if (walk->stride[d] != 1)
             ad_text_add(text, " * %s%" PRId64 "%s", walk->stride[d] < 0 ? "(" : "", walk->stride[d],
                         walk->stride[d] < 0 ? ")" : "");
