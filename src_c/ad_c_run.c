@@ -503,16 +503,17 @@ static void add_place(struct run *run, const struct body *body, int64_t j, int v
         ad_text_add(text, "r%" PRId64, s->at);
         return;
     }
-    if (s->space == AD_C_NUMBER && s->kind == FIXED) {
+    if (s->space == AD_C_NUMBER && s->kind == FIXED && (s->at < 0 || !*element)) {
         if (s->at < 0)
             ad_text_number(text, body->first[j].p);
         else
             ad_text_number(text, w->plan->code.numbers[s->at]);
         return;
     }
-    if (s->space == AD_C_NUMBER)
+    if (s->space == AD_C_NUMBER) {
+        w->numbers_in_table = true;
         ad_text_add(text, "%s_numbers", w->name);
-    else
+    } else
         ad_c_space(w, text, s->space);
     if (s->kind == LISTED)
         ad_text_add(text, "[%s_t%d[k]", w->name, s->table);
