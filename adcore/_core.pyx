@@ -567,7 +567,11 @@ cdef inline object binary(ad_op op, object left, object right):
             a = ad_tape_const(tape, x)
         elif right_const:
             b = ad_tape_const(tape, z)
-        i = ad_tape_push(tape, op, a, b, ad_point_value(op, 0, x, z, 0))
+        if op == AD_OP_add or op == AD_OP_sub or op == AD_OP_mul or op == AD_OP_div:
+            x = ad_point_value(op, 0, x, z, 0)      # inline
+        else:
+            x = ad_op_value(op, 0, x, z, 0)
+        i = ad_tape_push(tape, op, a, b, x)
         return new_scalar(tape, i, tape.dst[i])
     return apply_two(op, left, right)
 

@@ -201,7 +201,7 @@ class _Rows:
             done = len(left)
             left = self._run_path(program, sources, left, pace)
             paths = self.compiled._paths(self.first)
-            paths.credit = min(paths.credit + 0.25 * (done - len(left)), paths.CREDIT)
+            paths.credit = min(paths.credit + 0.1 * (done - len(left)), paths.CREDIT)
             if len(left) and left[0] == at:  # does not repeat itself: Python has to look at it
                 self._one_by_one(left[:1])
                 left = left[1:]

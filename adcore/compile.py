@@ -639,7 +639,7 @@ class Compiled(_core.Called):
                     raise refused
                 if path in paths.used:
                     paths.used.move_to_end(path)
-                paths.credit = min(paths.credit + 0.25, paths.CREDIT)
+                paths.credit = min(paths.credit + 0.1, paths.CREDIT)
                 return path, arrays if derived or derive is None else None
             link = (failed, outcome)
             following = path.children.get(link)
@@ -1016,7 +1016,7 @@ class Compiled(_core.Called):
             paths = self._by_key[key] = _Paths(None)
             nodes = []
             for p in saved:
-                nodes.append(_Path(self.name, p.program, p.where, p.structure))
+                nodes.append(_Path(self.name, p.program, p.where, p.structure, []))
                 parent = None if p.parent is None else nodes[p.parent]
                 paths.add(nodes[-1], parent, p.link, len(saved))
             paths.credit = paths.CREDIT

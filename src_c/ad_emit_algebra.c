@@ -75,7 +75,7 @@ enum ad_status ad_emit_push(struct ad_tape *tape, enum ad_op op, int arg, const 
     }
     if (ad_is_number(partial, -1))
         return ad_emit_op(tape, AD_OP_neg, 0, args, result);
-    if (partial->place == AD_NUMBER)
+    if (partial->place == AD_NUMBER && isfinite(partial->in.number)) /* 0 * inf is to be 0 */
         return ad_emit_op(tape, AD_OP_mul, 0, args, result);
     if (ad_ops[op].curvature == AD_SELECT)
         return gate(tape, partial, g, result);

@@ -25,22 +25,26 @@ static bool vanishes(const struct ad_tape *to, int code, int32_t a, int32_t b)
     return (code == AD_OP_mul0 || code == AD_OP_gate || code == AD_OP_flow) && left;
 }
 
-/* The slot of op(a, b), new only if it has to be; NONE without memory. */
-static int32_t scalar(struct ad_rewrite *r, int code, int32_t a, int32_t b)
+/* The slot of op(a, b), new only if it has to be; NONE without memory.  'zero' is the slot of what is 0
+ * whatever the numbers are, as products with seeds are: only that is left out of sums, so that -0.0 + 0.0
+ * of the user's stays 0.0. */
+static int32_t scalar(struct ad_rewrite *r, int32_t zero, int code, int32_t a, int32_t b)
 {
     struct ad_tape *to = r->to->tape;
     bool product = code == AD_OP_mul || code == AD_OP_mul0 || code == AD_OP_mul00 ||
                    code == AD_OP_gate || code == AD_OP_flow;
     int32_t slot;
 
+    if (vanishes(to, code, a, b))
+        return zero;
+    if (a == zero && b == zero && code == AD_OP_add)
+        return zero;
     if (a < 0 && b < 0)
         slot = ad_rewrite_const(
             r, ad_op_value((enum ad_op)code, to->value[b], to->value[a], to->value[b], 0));
-    else if (vanishes(to, code, a, b))
-        slot = ad_rewrite_const(r, 0);
-    else if (code == AD_OP_add && is_constant(to, a, 0))
+    else if (code == AD_OP_add && a == zero)
         return b;
-    else if ((code == AD_OP_add || code == AD_OP_sub) && is_constant(to, b, 0))
+    else if ((code == AD_OP_add || code == AD_OP_sub) && b == zero)
         return a;
     else if (product && is_constant(to, a, 1))
         return b;
@@ -90,7 +94,7 @@ static enum ad_status slots_of(struct ad_rewrite *r, const struct ad_view *view,
     return AD_OK;
 }
 
-static enum ad_status unroll_op(struct ad_rewrite *r, int32_t i)
+static enum ad_status unroll_op(struct ad_rewrite *r, int32_t zero, int32_t i)
 {
     const struct ad_tape *tape = r->from->tape;
     int code = ad_tape_code(tape, i), n_args = ad_ops[code].n_args;
@@ -108,7 +112,7 @@ static enum ad_status unroll_op(struct ad_rewrite *r, int32_t i)
         int32_t second = n_args > 1            ? b[j]
                          : ad_ops[code].family ? ad_rewrite_const(r, p)
                                                : a[j],
-                now = second == AD_GONE ? NONE : scalar(r, code, a[j], second);
+                now = second == AD_GONE ? NONE : scalar(r, zero, code, a[j], second);
 
         r->slot[tape->dst[i] + j] = now;
         if (now == NONE)
@@ -117,12 +121,12 @@ static enum ad_status unroll_op(struct ad_rewrite *r, int32_t i)
     return status;
 }
 
-static enum ad_status unroll_addto(struct ad_rewrite *r, int32_t i)
+static enum ad_status unroll_addto(struct ad_rewrite *r, int32_t zero, int32_t i)
 {
     const struct ad_tape *tape = r->from->tape;
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
     int32_t *result = r->slot + tape->dst[i], n = ad_tape_length(tape, i);
-    int32_t part[AD_UNROLL_MOST];
+    int32_t part[AD_UNROLL_MOST], count[AD_UNROLL_MOST] = {0};
     struct ad_view from, to;
     struct ad_span_room room;
     enum ad_status status = AD_OK;
@@ -144,18 +148,25 @@ static enum ad_status unroll_addto(struct ad_rewrite *r, int32_t i)
                              : span.kind == AD_SPAN_RUN ? span.slot + (int32_t)j
                                                         : span.slot;
 
-                result[at] = result[at] == NONE ? part[start + j]
-                                                : scalar(r, AD_OP_add, result[at], part[start + j]);
+                result[at] = result[at] == NONE
+                                 ? part[start + j]
+                                 : scalar(r, zero, AD_OP_add, result[at], part[start + j]);
                 if (result[at] == NONE)
                     status = AD_NO_MEMORY;
+                count[at]++;
             }
         }
     }
     for (int32_t j = 0; j < n && !status; j++) {
-        if (result[j] == NONE)
-            result[j] = ad_rewrite_const(r, 0);
-        if (result[j] == AD_GONE)
-            status = AD_NO_MEMORY;
+        if (count[j] == 0)
+            result[j] = zero;
+        else if (count[j] == 1 && !block[4] && result[j] != zero) { /* 0.0 + -0.0 is 0.0 */
+            int32_t nothing = ad_rewrite_const(r, 0);
+
+            result[j] = nothing == AD_GONE ? NONE : scalar(r, zero, AD_OP_add, nothing, result[j]);
+            if (result[j] == NONE)
+                status = AD_NO_MEMORY;
+        }
     }
     return status;
 }
@@ -196,7 +207,12 @@ enum ad_status ad_pass_unroll(const struct ad_program *from, struct ad_program *
     struct ad_rewrite r;
     bool small = is_small(from);
     enum ad_status status = ad_rewrite_begin(&r, from);
+    int32_t zero = NONE;
 
+    if (!status)
+        status = ad_tape_grow(r.to->tape, 0, 0, 1, 0);
+    if (!status)
+        zero = ad_tape_const(r.to->tape, 0); /* one of its own */
     for (int32_t i = from->n_inputs; i < tape->n && !status; i++) {
         int code = ad_tape_code(tape, i);
 
@@ -205,14 +221,14 @@ enum ad_status ad_pass_unroll(const struct ad_program *from, struct ad_program *
             status = ad_rewrite_copy(&r, i);
         else if (!ad_tape_is_array(tape, i) && is_elementwise(code)) {
             int32_t a = ad_rewrite_slot(&r, tape->a[i]), b = ad_rewrite_slot(&r, tape->b[i]),
-                    now = a == AD_GONE || b == AD_GONE ? NONE : scalar(&r, code, a, b);
+                    now = a == AD_GONE || b == AD_GONE ? NONE : scalar(&r, zero, code, a, b);
 
             status = now == NONE ? AD_NO_MEMORY : AD_OK;
             r.slot[tape->dst[i]] = now;
         } else if (is_elementwise(code))
-            status = unroll_op(&r, i);
+            status = unroll_op(&r, zero, i);
         else if (code == AD_ADDTO)
-            status = unroll_addto(&r, i);
+            status = unroll_addto(&r, zero, i);
         else
             status = ad_rewrite_copy(&r, i);
     }

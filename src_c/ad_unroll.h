@@ -14,7 +14,7 @@ enum {
  * Programs with more than AD_UNROLL_MOST elements in vectors, or with rules of the user's, stay as
  * they are.
  *
- * Sums are added up from the first to the last, without zeros among them.
+ * Sums are added up from the first to the last, without what is 0 because a seed is.
  */
 enum ad_status ad_pass_unroll(const struct ad_program *from, struct ad_program **to);
 
