@@ -378,7 +378,7 @@ class _Path:
 class _Paths:
     """All ways through a function for arguments of one kind."""
 
-    CREDIT = 64.0  # recordings that may be made before calls without one have earned more
+    CREDIT = 100.0  # recordings that may be made before calls without one have earned more
 
     def __init__(self, arguments):
         self.arguments = arguments  # of this kind, without their numbers
