@@ -3,19 +3,6 @@
 
 #include <stdlib.h>
 
-/* Do emission and its rules need values?  They are called only for instructions of these kinds. */
-static bool needs_values(const struct ad_program *program)
-{
-    const struct ad_tape *tape = program->tape;
-
-    if (tape->n_notes > 0)
-        return true;
-    for (int32_t i = 0; i < tape->n; i++)
-        if (ad_tape_code(tape, i) == AD_CALL)
-            return true;
-    return false;
-}
-
 /* A shape with a dimension of lanes before it; the shape itself of 0 lanes. */
 static enum ad_status with_lanes(int64_t lanes, const struct ad_view *like, struct ad_view *shaped)
 {
@@ -59,7 +46,7 @@ enum ad_status ad_derivation_begin(struct ad_derivation *d, const struct ad_prog
     if (!d->outputs || !d->inputs || !d->seeds || !d->results)
         return AD_NO_MEMORY;
     if (!status)
-        d->r.to->tape->symbolic = !needs_values(from);
+        d->r.to->tape->symbolic = !ad_program_needs_values(from);
     return status;
 }
 
