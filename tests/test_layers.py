@@ -116,6 +116,7 @@ PYTHON_MAY_IMPORT = {
     | {"transforms", "_calls", "_c_source", "_files", "_look", "_native"}
     | {"_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
+    "numpy": BASE | {"_calls", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 
