@@ -312,16 +312,42 @@ cdef int operand(object o, ad_view *view) except -1:
     elif isinstance(o, float):
         view[0] = ad_view_number(o)
     elif isinstance(o, cnp.ndarray):
-        if (<cnp.ndarray>o).dtype.kind == "O":
+        if (<cnp.ndarray>o).dtype.kind in "Oc":
             return 0
         array_view(o, view)
     elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
+        if is_complex(o):
+            return 0
         array_view(np.asarray(o, dtype=np.float64), view)
     else:
         return 0
     return 1
+
+
+cpdef bint is_complex(object x):
+    """A complex number or array, or a pair of tensors or duals that stands for one."""
+    if PyFloat_CheckExact(x) or type(x) is Tensor:
+        return False
+    if isinstance(x, cnp.ndarray):
+        return cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x)
+    if isinstance(x, (list, tuple)):
+        return any([is_complex(i) for i in x])
+    return isinstance(x, (complex, np.complexfloating)) or hasattr(x, "__complex_pair__")
+
+
+def complex_pair(real, imag):
+    """real + i imag, of whatever can be a part."""
+    return METHODS["_complex_pair"](real, imag)
+
+
+cdef object op_on_others(ad_op op, double p, args):
+    """An op on operands some of which are foreign: complex ones have meanings of their own."""
+    for x in args:
+        if is_complex(x):
+            return METHODS["_complex_op"](ad_ops[op].name.decode(), p, *args)
+    return NotImplemented
 
 
 cdef tuple REAL_NUMBERS = (float, int, np.floating, np.integer, np.bool_)
@@ -498,7 +524,7 @@ cdef object record_elementwise(ad_op op, double p, PyObject **args):
         for i in range(held):
             ad_view_drop(&views[i])
     if not known:
-        return NotImplemented
+        return op_on_others(op, p, [<object>args[i] for i in range(n)])
     if status == AD_SHAPES_DIFFER:
         raise ShapeError(
             f"{ad_ops[op].name.decode()}: operands of shapes "
@@ -656,7 +682,7 @@ cdef object call_op(ad_op op, double p, tuple args):
     if duals:
         out = dual_op(op, p, args)
     elif not tensors:
-        return plain_op(op, p, args)
+        out = plain_op(op, p, args)
     elif len(args) == 1 and not ad_ops[op].family:
         return unary(op, <Tensor>args[0])
     else:
@@ -749,9 +775,8 @@ cdef object plain_op(ad_op op, double p, tuple args):
     else:
         return ad_op_value(op, p, x[0], x[1], x[2])
     values = [plain_operand(v) for v in args]
-    for v in values:
-        if v is None:
-            raise_type(op, args)
+    if any([v is None for v in values]):
+        return op_on_others(op, p, args)
     shape = common_shape(op, values)
     if shape == ():
         return plain_op(op, p, tuple(values))
@@ -779,7 +804,7 @@ cdef object plain_operand(object x):
         return None
     array = np.asarray(x)
     if array.dtype != np.float64:
-        if array.dtype.kind == "O":
+        if array.dtype.kind in "Oc":
             return None
         if array.dtype.kind not in "biuf":
             raise_dtype(array)

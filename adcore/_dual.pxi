@@ -734,11 +734,13 @@ cdef object dual_op(ad_op op, double p, tuple args):
         elif type(a) is Tensor:
             flat = False
             plain = plain and (<Tensor>a).h.tape == NULL
-        elif isinstance(a, (list, tuple)) or \
-                (isinstance(a, cnp.ndarray) and cnp.PyArray_TYPE(<cnp.ndarray>a) != cnp.NPY_OBJECT):
+        elif isinstance(a, cnp.ndarray) and cnp.PyArray_TYPE(<cnp.ndarray>a) != cnp.NPY_OBJECT \
+                and not cnp.PyArray_ISCOMPLEX(<cnp.ndarray>a):
+            flat = False
+        elif isinstance(a, (list, tuple)) and not is_complex(a):
             flat = False
         else:
-            return NotImplemented
+            return op_on_others(op, p, args)
     if op == AD_OP_square and (<Dual>args[0]).radicand is not None:
         # The square of a norm is the sum of squares it came from, exact at zero too.
         return (<Dual>args[0]).radicand

@@ -6,7 +6,7 @@ import numbers
 
 import numpy as np
 
-from ._core import Dual, Tensor
+from ._core import Dual, Tensor, complex_pair, is_complex
 from .errors import ShapeError
 
 
@@ -76,11 +76,24 @@ class Run:
         return (self.kind, self.n)
 
 
+class Pair:
+    """The structure of complex numbers: two leaves, the real and the imaginary part."""
+
+    def build(self, leaves):
+        """The complex number or array with the next leaves as its parts."""
+        return complex_pair(next(leaves), next(leaves))
+
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        return complex
+
+
 # The commonest leaves, told by their type alone.
 LEAF_TYPES = frozenset((float, int, np.float64, np.ndarray, Tensor, Dual))
 _LEAF = Leaf()
 _NOTHING = Nothing()
 FLOATS = Floats()
+_PAIR = Pair()
 
 
 def flatten(tree, none=_LEAF):
@@ -102,10 +115,13 @@ def _walk(tree, leaves, none):
     kind = type(tree)
     keys = None
     if kind in LEAF_TYPES:
+        if kind is np.ndarray and tree.dtype.kind == "c":
+            return _split(tree, leaves)
         leaves.append(tree)
         return _LEAF
     if kind is list or kind is tuple:
-        if LEAF_TYPES.issuperset(map(type, tree)):
+        kinds = set(map(type, tree))
+        if LEAF_TYPES >= kinds and not (np.ndarray in kinds and any(map(is_complex, tree))):
             leaves.extend(tree)
             return Run(kind, len(tree))
         values = tree
@@ -118,6 +134,8 @@ def _walk(tree, leaves, none):
         values = [getattr(tree, key) for key in keys]
     elif tree is None and none is _NOTHING:
         return _NOTHING
+    elif is_complex(tree):
+        return _split(tree, leaves)
     else:
         leaves.append(tree)
         return _LEAF
@@ -125,6 +143,12 @@ def _walk(tree, leaves, none):
     if isinstance(tree, collections.defaultdict):
         node.default_factory = tree.default_factory
     return node
+
+
+def _split(x, leaves):
+    """Append the parts of complex numbers."""
+    leaves.extend((x.real.copy(), x.imag.copy()) if isinstance(x, np.ndarray) else (x.real, x.imag))
+    return _PAIR
 
 
 def unflatten(structure, leaves):

@@ -60,7 +60,22 @@ def late_rule(function):
     return _core.ARRAY_FUNCTIONS[function]
 
 
-_core.add_methods({"_late_rule": late_rule})
+def _complex_op(*args):
+    """An op on complex operands: the module for them is imported when first met."""
+    return _complexes().op_on_complex(*args)
+
+
+def _complex_pair(real, imag):
+    return _complexes().pair(real, imag)
+
+
+def _complexes():
+    return importlib.import_module("adcore.complexes")
+
+
+_core.add_methods(
+    {"_late_rule": late_rule, "_complex_op": _complex_op, "_complex_pair": _complex_pair}
+)
 
 
 def is_traced(items):
