@@ -96,7 +96,8 @@ PYTHON_MAY_IMPORT = {
     "_core": {"errors"},
     "_trees": {"_core", "errors"},
     "ops": {"_core", "errors"},
-    "transforms": LOW,
+    "_recording": LOW,
+    "transforms": LOW | {"_recording"},
     "_calls": LOW | {"transforms"},
     "rules": BASE | {"_calls"},
     "creation": BASE,
@@ -115,11 +116,11 @@ PYTHON_MAY_IMPORT = {
     "_c_source": {"_core", "errors"},
     "_native": {"_core", "_c_source", "errors"},
     "_code_reference": {"_core"},
-    "_recorded": BASE | {"_arguments", "_paths", "_files", "_native"},
-    "_derivatives": BASE | {"transforms", "_arguments", "_recorded"},
+    "_replayed": BASE | {"_arguments", "_paths", "_files", "_native"},
+    "_derivatives": BASE | {"transforms", "_arguments", "_replayed"},
     "_compiled_call": BASE | {"_arguments", "_calls"},
     "compile": BASE
-    | {"_calls", "_arguments", "_recorded", "_derivatives", "_compiled_call"}
+    | {"_calls", "_arguments", "_replayed", "_derivatives", "_compiled_call"}
     | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
     "testing": BASE | {"transforms", "taylor"},
