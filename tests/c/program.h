@@ -58,6 +58,15 @@ static void program_step(struct program *p)
     }
 }
 
+/* A program of so many steps, or of fewer if it gets full. */
+static void program_make(struct program *p, uint64_t seed, int n_steps, int64_t n_inputs)
+{
+    check_clear();
+    program_begin(p, seed, n_inputs);
+    for (int i = 0; i < n_steps && p->n < MAX_VALUES - 2; i++)
+        program_step(p);
+}
+
 static void program_end(struct program *p)
 {
     for (int v = 0; v < p->n; v++)
