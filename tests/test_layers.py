@@ -43,6 +43,7 @@ C_ORDER = [
     "ad_emit_terms",
     "ad_emit_tangent",
     "ad_emit_forward",
+    "ad_adjoints",
     "ad_emit",
     "ad_program",
     "ad_check",
