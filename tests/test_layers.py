@@ -37,6 +37,7 @@ C_ORDER = [
     "ad_lanes",
     "ad_product",
     "ad_norm",
+    "ad_sweep_array",
     "ad_sweep",
     "ad_taylor",
     "ad_emit_algebra",
