@@ -16,7 +16,7 @@ from .errors import NotDifferentiableError, NotRecordedError, ShapeError
 from .rules.masks import Mask
 
 
-class Recorded:
+class Replayed:
     """A function with all that is recorded of it."""
 
     def __init__(self, f, reassociate, max_paths, backend=None, name=""):
