@@ -164,17 +164,8 @@ static struct ad_matrix matrix_of(const struct ad_frame *frame, const struct ad_
                           walk->stride[last]};
 
     m.data = frame->base[walk->space] + walk->base + offset;
-    if (walk->list) {
-        const int32_t *list = walk->list + walk->base + offset;
-
-        for (int64_t i = 0; i < m.rows; i++)
-            for (int64_t j = 0; j < m.cols; j++)
-                room[i * m.cols + j] =
-                    frame->base[walk->space][list[i * m.row_stride + j * m.col_stride]];
-        m.data = room;
-        m.row_stride = m.cols;
-        m.col_stride = 1;
-    }
+    if (walk->list)
+        ad_matrix_gather(&m, frame->base[walk->space], walk->list + walk->base + offset, room);
     return m;
 }
 
@@ -223,20 +214,6 @@ static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame
     }
 }
 
-AD_VECTOR static double sum_of_squares(const double *x, int64_t n)
-{
-    double lane[8] = {0}, rest = 0;
-    int64_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            lane[j] += x[i + j] * x[i + j];
-    for (; i < n; i++)
-        rest += x[i] * x[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
-}
-
 static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
 {
     const struct ad_walk *from = &step->views[0];
@@ -245,7 +222,7 @@ static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
     const double *x = dense(frame, from, &room);
 
     for (int64_t i = 0; i < step->n; i++)
-        y[i] = sqrt(sum_of_squares(x + i * row, row));
+        y[i] = sqrt(ad_sum_of_squares(x + i * row, row));
 }
 
 static enum ad_status run_call(const struct ad_plan *plan, const struct ad_plan_step *step,
