@@ -2116,6 +2116,7 @@ def peek(x):
 include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
+include "_results.pxi"
 include "_program.pxi"
 include "_map.pxi"
 include "_io.pxi"
