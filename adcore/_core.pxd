@@ -121,7 +121,8 @@ cdef extern from "ad_view.h" nogil:
 
 cdef extern from "ad_tape.h" nogil:
     enum:
-        AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_NORM, AD_CALL
+        AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_NORM, AD_ARGSORT,
+        AD_GATHER, AD_SCATTER, AD_CALL
     struct ad_handle:
         ad_tape *tape
         ad_handle *next

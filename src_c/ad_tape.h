@@ -22,6 +22,9 @@ enum ad_code {
     AD_CUMSUM,           /* running sums along the last dimension; extra: 1 from the end */
     AD_EXTREMUM,         /* maximum (extra 0) or minimum (1) over the last dimension */
     AD_NORM,             /* Euclidean norm over the last dimension */
+    AD_ARGSORT,          /* indices that sort along the last dimension: see ad_index.h */
+    AD_GATHER,           /* (..., n) and m indices: those elements, (..., m) */
+    AD_SCATTER,          /* (..., m) and m indices: zeros (..., n) to which they are added; extra: n */
     AD_CALL              /* a rule of the user's, called through struct ad_call */
 };
 
@@ -205,10 +208,16 @@ enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, u
 /* (..., m, k) times (..., k, n). */
 enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
                                 const struct ad_view *b, struct ad_view *result);
-/* AD_CUMSUM, AD_EXTREMUM and AD_NORM, along the last dimension, which all but the first drop; AD_EMPTY
- * for an extremum of nothing. */
+/* AD_CUMSUM, AD_ARGSORT, AD_EXTREMUM and AD_NORM, along the last dimension, which the last two drop;
+ * AD_EMPTY for an extremum of nothing. */
 enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
                                int64_t extra, struct ad_view *result);
+/* AD_GATHER, or AD_SCATTER to rows of n elements: of x, along the last dimension, at indices of one
+ * dimension. */
+enum ad_status ad_record_gather(struct ad_tape *tape, const struct ad_view *x,
+                                const struct ad_view *index, struct ad_view *result);
+enum ad_status ad_record_scatter(struct ad_tape *tape, const struct ad_view *x,
+                                 const struct ad_view *index, int64_t n, struct ad_view *result);
 /* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result);
