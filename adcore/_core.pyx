@@ -1380,9 +1380,7 @@ cdef class Tensor:
                 return NotImplemented
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
-            raise NotDifferentiableError(
-                f"{function.__module__}.{function.__name__} of a tensor is not supported; write it "
-                "with adcore's functions, or pass x.detach().numpy() for a constant")
+            rule = METHODS["_late_rule"](function)
         return rule(*args, **kwargs)
 
     # -- shapes: views --

@@ -315,9 +315,7 @@ cdef class Dual:
     def __array_function__(self, function, types, args, kwargs):
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
-            raise NotDifferentiableError(
-                f"numpy.{function.__name__} of a dual number is not supported; write it with "
-                "adcore's functions, or pass x.detach().numpy() for a constant")
+            rule = METHODS["_late_rule"](function)
         return rule(*args, **kwargs)
 
     # -- shapes --

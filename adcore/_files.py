@@ -35,7 +35,7 @@ ELEMENTS = re.compile(r"b1|[iu][1248]|f[248]|c8|c16|[SU][1-9][0-9]{0,5}")
 
 @dataclass
 class SavedPath:
-    """A path, without its derivatives: what _Path of compile.py holds."""
+    """A path, without its derivatives: what Path of _paths.py holds."""
 
     parent: int | None  # its place in the list of paths; None: the root
     link: tuple[int, bytes] | None  # the guard of the parent that leads here, and what it saw

@@ -106,7 +106,9 @@ PYTHON_MAY_IMPORT = {
     "taylor": BASE | {"transforms"},
     "custom": BASE | {"transforms", "_calls"},
     "_progress": set(),
-    "_map": BASE | {"_progress"},
+    "_arguments": BASE,
+    "_paths": BASE | {"_arguments", "_files"},
+    "_map": BASE | {"_arguments", "_progress"},
     "_files": {"_core", "_trees", "errors"},
     "_look": BASE,
     "_summary": BASE | {"_look"},
@@ -114,10 +116,15 @@ PYTHON_MAY_IMPORT = {
     "_plot": BASE | {"_look"},
     "_c_source": {"_core", "errors"},
     "_native": {"_core", "_c_source", "errors"},
+    "_code_reference": {"_core"},
+    "_recorded": BASE | {"_arguments", "_paths", "_files", "_native"},
+    "_derivatives": BASE | {"transforms", "_arguments", "_recorded"},
+    "_compiled_call": BASE | {"_arguments", "_calls"},
     "compile": BASE
-    | {"transforms", "_calls", "_c_source", "_files", "_look", "_native"}
-    | {"_map", "_plot", "_profile", "_summary"},
+    | {"_calls", "_arguments", "_recorded", "_derivatives", "_compiled_call"}
+    | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
+    "numpy": BASE | {"_calls", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 
