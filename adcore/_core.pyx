@@ -16,6 +16,7 @@ from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -319,6 +320,8 @@ cdef int operand(object o, ad_view *view) except -1:
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
         array_view(np.asarray(o, dtype=np.float64), view)
+    elif type(o) is METHODS["_index"] or type(o) is METHODS["_mask"]:
+        tensor_view(o.tensor, view)
     else:
         return 0
     return 1
@@ -898,6 +901,8 @@ cdef object plain_key(object key):
                          "make it by tensor(data, dtype=adcore.int64), or as a NumPy array")
     if type(key) is METHODS["_mask"]:
         return np.asarray(key)
+    if type(key) is METHODS["_index"]:
+        return np.asarray(key) if key.ndim else int(key)
     if isinstance(key, tuple):
         return tuple([plain_key(k) for k in key])
     if isinstance(key, list):
@@ -1344,6 +1349,8 @@ cdef class Tensor:
                     slot = h.view.in_.list.slot[at]
                     if slot >= 0:
                         return new_scalar(h.tape, ad_tape_producer(h.tape, slot), slot)
+        if ad_local.program != NULL and has_index(key):
+            return METHODS["_gather"](self, key)
         return get_item(self, plain_key(key))
 
     def __setitem__(self, key, value):
@@ -2114,6 +2121,7 @@ def peek(x):
 include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
+include "_index.pxi"
 include "_program.pxi"
 include "_map.pxi"
 include "_io.pxi"

@@ -57,6 +57,8 @@ struct ad_note {
     void *hook;
 };
 
+enum { AD_WHY = 200 }; /* bytes of a reason, with its NUL */
+
 /*
  * A rule of the user's.  'rule' is a Python object; the functions get the GIL themselves.
  *
@@ -69,6 +71,11 @@ struct ad_note {
  * replay() computes the results anew from the operands' values, args[i] in the C order of operand i's
  * shape; it is called without a tape.
  *
+ * save() makes the bytes from which load() makes the same rule again, to be freed with free(); AD_NOT_SAVED
+ * for a rule that has none.  load() is told how many results there are to be and what views the operands
+ * have, and holds the bytes against them: AD_BAD_PROGRAM if they are not in order, with the reason in 'why'.
+ * Either may be NULL.
+ *
  * note() may change the adjoints of the note's instruction in the tape's work; emit_note() is given the
  * adjoint, flat, and passes another one.
  */
@@ -76,6 +83,9 @@ struct ad_call_hooks {
     void (*hold)(void *rule);    /* of notes too */
     void (*release)(void *rule); /* of notes too */
     enum ad_status (*replay)(void *rule, const double *const *args, double *result);
+    enum ad_status (*save)(void *rule, unsigned char **data, int64_t *nbytes);
+    enum ad_status (*load)(const unsigned char *data, int64_t nbytes, int64_t size, int n,
+                           const struct ad_view *args, char why[AD_WHY], void **rule);
     enum ad_status (*forward)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*reverse)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*emit_reverse)(struct ad_tape *tape, int32_t instr, const struct ad_view *g,

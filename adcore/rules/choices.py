@@ -8,7 +8,9 @@ from .. import _core
 from . import primitives
 from .masks import Mask
 from .primitives import as_array, axis_of, below, values
-from .recorded import is_recorded, observed, rearranged, stripped, truths
+from .indices import Index, arg_extremum
+from .indices import argsort as indices_that_sort
+from .recorded import is_recorded, observe, observed, stripped, truths
 from .shapes import ravel, take_along_axis
 from .table import Dual, Tensor, array_function, functions, refuse
 
@@ -92,14 +94,78 @@ def sort(x, axis=-1, kind=None, order=None, *, stable=None):
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_of(axis, x.ndim)
-    return _rearranged("sort", x, axis, lambda v: np.argsort(v, axis, kind, stable=stable))
+    del kind, stable  # stable always: the derivative says which of equal elements is which
+    return take_along_axis(x, argsort(x, axis), axis)
 
 
-def _rearranged(name, x, axis, order):
-    """The elements of `x` along `axis` by the indices that order() finds for its numbers."""
+@array_function(np.argsort, method="argsort")
+def argsort(x, axis=-1, kind=None, order=None, *, stable=None):
+    """The indices that would sort along `axis`: equal elements in their order, nan last.
+
+    Examples
+    --------
+    >>> adcore.argsort(np.array([3.0, 1.0, 2.0]))
+    array([1, 2, 0])
+    """
+    if order is not None:
+        refuse("argsort", order=order)
+    del kind, stable
+    x = as_array(x)
+    axis = None if axis is None else axis_of(axis, x.ndim)
     if is_recorded(x):
-        return rearranged(name, x, order, axis)
-    return take_along_axis(x, order(values(x)), axis)
+        return indices_that_sort(below(x), axis)
+    return np.argsort(values(x), axis, kind="stable")
+
+
+@array_function(np.argmax, method="argmax")
+def argmax(x, axis=None, out=None, *, keepdims=False):
+    """The index of the greatest element, the first of equal ones, of all or along `axis`.
+
+    Examples
+    --------
+    >>> adcore.argmax(np.array([1.0, 3.0, 2.0]))
+    np.int64(1)
+    """
+    return _arg_extremum(np.argmax, x, axis, out, keepdims)
+
+
+@array_function(np.argmin, method="argmin")
+def argmin(x, axis=None, out=None, *, keepdims=False):
+    """The index of the least element, the first of equal ones, of all or along `axis`.
+
+    Examples
+    --------
+    >>> adcore.argmin(np.array([1.0, 3.0, 2.0]))
+    np.int64(0)
+    """
+    return _arg_extremum(np.argmin, x, axis, out, keepdims)
+
+
+def _arg_extremum(function, x, axis, out, keepdims):
+    if out is not None:
+        refuse(function.__name__, out=out)
+    x = as_array(x)
+    if not is_recorded(x) or 0 in x.shape or x.ndim == 0:
+        return function(values(x), axis, keepdims=keepdims)
+    axis = None if axis is None else axis_of(axis, x.ndim)
+    return arg_extremum(below(x), function is np.argmin, axis, keepdims)
+
+
+@array_function(np.count_nonzero)
+def count_nonzero(x, axis=None, *, keepdims=False):
+    """How many elements are not zero, of all or along `axis`.
+
+    Examples
+    --------
+    >>> adcore.count_nonzero(np.array([1.0, 0.0, 2.0]))
+    2
+    """
+    x = as_array(x)
+    if is_recorded(x):
+        x = below(x)
+        hit = x if type(x) is Mask else Mask(_core.apply("not_equal", x, 0.0))
+        return hit.sum(axis=axis, keepdims=keepdims)
+    return np.count_nonzero(values(x), axis, keepdims=keepdims)
 
 
 @array_function(np.partition)
@@ -117,7 +183,10 @@ def partition(x, kth, axis=-1, kind="introselect", order=None):
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_of(axis, x.ndim)
-    return _rearranged("partition", x, axis, lambda v: np.argpartition(v, kth, axis, kind))
+    order = observed(np.argpartition, below(x), kth, axis, kind)
+    if type(order) is Index:
+        order = Index(order.tensor, order.dtype, below=x.shape[axis])
+    return take_along_axis(x, order, axis)
 
 
 @array_function(np.extract)
@@ -298,14 +367,14 @@ def full_like(x, fill_value, dtype=None, order=None, subok=None, shape=None, **o
 # ---- results that do not vary: NumPy's own, of the values ----
 
 CONSTANT = (
-    *(np.any, np.all, np.argmax, np.argmin, np.argsort, np.argpartition, np.argwhere),
-    *(np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.lexsort),
+    *(np.any, np.all, np.argpartition, np.argwhere),
+    *(np.nonzero, np.flatnonzero, np.searchsorted, np.digitize, np.lexsort),
     *(np.nanargmax, np.nanargmin, np.isclose, np.allclose, np.array_equal, np.array_equiv),
     *(np.isin, np.isposinf, np.isneginf, np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj),
     *(np.shape, np.size, np.ndim, np.array2string, np.array_repr, np.array_str, np.result_type),
     *(np.shares_memory, np.may_share_memory, np.bincount, np.histogram, np.histogram_bin_edges),
 )
-CONSTANT_METHODS = ("any", "all", "argmax", "argmin", "argsort", "nonzero", "searchsorted")
+CONSTANT_METHODS = ("any", "all", "nonzero", "searchsorted")
 # Those whose results hang on shapes and types alone,
 _OF_SHAPES = {
     *(np.shape, np.size, np.ndim, np.result_type, np.shares_memory, np.may_share_memory),
@@ -334,5 +403,5 @@ def _constant(function):
 
 
 for _function in CONSTANT:
-    array_function(_function)(_constant(_function))
+    array_function(_function)(_constant(observe(_function)))
 _core.add_methods({name: functions[name] for name in CONSTANT_METHODS})

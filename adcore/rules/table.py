@@ -5,7 +5,7 @@ import importlib
 
 import numpy as np
 
-from .. import _core
+from .. import _core, _named
 from ..errors import NotDifferentiableError
 
 Tensor = _core.Tensor
@@ -60,7 +60,14 @@ def late_rule(function):
     return _core.ARRAY_FUNCTIONS[function]
 
 
+def import_surfaces():
+    """Import whatever has rules."""
+    while SURFACES:
+        importlib.import_module(SURFACES.pop(0))
+
+
 _core.add_methods({"_late_rule": late_rule})
+_named.late.append(import_surfaces)
 
 
 def is_traced(items):
