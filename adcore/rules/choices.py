@@ -6,12 +6,11 @@ import numpy as np
 
 from .. import _core
 from . import primitives
+from .indices import Index
 from .masks import Mask
-from .primitives import as_array, axis_of, below, values
-from .indices import Index, arg_extremum
-from .indices import argsort as indices_that_sort
-from .recorded import is_recorded, observe, observed, stripped, truths
-from .shapes import ravel, take_along_axis
+from .primitives import as_array, below
+from .recorded import observe, observed, stripped, truths
+from .shapes import ravel
 from .table import Dual, Tensor, array_function, functions, refuse
 
 
@@ -75,118 +74,6 @@ def clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **others):
     if high is None:
         return _core.apply("maximum", x, low)
     return _core.apply("clip", x, low, high)
-
-
-@array_function(np.sort)
-def sort(x, axis=-1, kind=None, order=None, *, stable=None):
-    """The elements in ascending order along `axis`, of all if it is None.
-
-    Examples
-    --------
-    >>> adcore.jacobian(adcore.sort)(np.array([3.0, 1.0, 2.0]))
-    array([[0., 1., 0.],
-           [0., 0., 1.],
-           [1., 0., 0.]])
-    """
-    if order is not None:
-        refuse("sort", order=order)
-    x = as_array(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_of(axis, x.ndim)
-    del kind, stable  # stable always: the derivative says which of equal elements is which
-    return take_along_axis(x, argsort(x, axis), axis)
-
-
-@array_function(np.argsort, method="argsort")
-def argsort(x, axis=-1, kind=None, order=None, *, stable=None):
-    """The indices that would sort along `axis`: equal elements in their order, nan last.
-
-    Examples
-    --------
-    >>> adcore.argsort(np.array([3.0, 1.0, 2.0]))
-    array([1, 2, 0])
-    """
-    if order is not None:
-        refuse("argsort", order=order)
-    del kind, stable
-    x = as_array(x)
-    axis = None if axis is None else axis_of(axis, x.ndim)
-    if is_recorded(x):
-        return indices_that_sort(below(x), axis)
-    return np.argsort(values(x), axis, kind="stable")
-
-
-@array_function(np.argmax, method="argmax")
-def argmax(x, axis=None, out=None, *, keepdims=False):
-    """The index of the greatest element, the first of equal ones, of all or along `axis`.
-
-    Examples
-    --------
-    >>> adcore.argmax(np.array([1.0, 3.0, 2.0]))
-    np.int64(1)
-    """
-    return _arg_extremum(np.argmax, x, axis, out, keepdims)
-
-
-@array_function(np.argmin, method="argmin")
-def argmin(x, axis=None, out=None, *, keepdims=False):
-    """The index of the least element, the first of equal ones, of all or along `axis`.
-
-    Examples
-    --------
-    >>> adcore.argmin(np.array([1.0, 3.0, 2.0]))
-    np.int64(0)
-    """
-    return _arg_extremum(np.argmin, x, axis, out, keepdims)
-
-
-def _arg_extremum(function, x, axis, out, keepdims):
-    if out is not None:
-        refuse(function.__name__, out=out)
-    x = as_array(x)
-    if not is_recorded(x) or 0 in x.shape or x.ndim == 0:
-        return function(values(x), axis, keepdims=keepdims)
-    axis = None if axis is None else axis_of(axis, x.ndim)
-    return arg_extremum(below(x), function is np.argmin, axis, keepdims)
-
-
-@array_function(np.count_nonzero)
-def count_nonzero(x, axis=None, *, keepdims=False):
-    """How many elements are not zero, of all or along `axis`.
-
-    Examples
-    --------
-    >>> adcore.count_nonzero(np.array([1.0, 0.0, 2.0]))
-    2
-    """
-    x = as_array(x)
-    if is_recorded(x):
-        x = below(x)
-        hit = x if type(x) is Mask else Mask(_core.apply("not_equal", x, 0.0))
-        return hit.sum(axis=axis, keepdims=keepdims)
-    return np.count_nonzero(values(x), axis, keepdims=keepdims)
-
-
-@array_function(np.partition)
-def partition(x, kth, axis=-1, kind="introselect", order=None):
-    """The elements rearranged so that the kth is where sorting would put it.
-
-    Examples
-    --------
-    >>> adcore.partition(np.array([3.0, 1.0, 2.0]), 0)[0]
-    np.float64(1.0)
-    """
-    if order is not None:
-        refuse("partition", order=order)
-    x = as_array(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_of(axis, x.ndim)
-    order = observed(np.argpartition, below(x), kth, axis, kind)
-    if type(order) is Index:
-        order = Index(order.tensor, order.dtype, below=x.shape[axis])
-    return take_along_axis(x, order, axis)
 
 
 @array_function(np.extract)
@@ -372,7 +259,7 @@ CONSTANT = (
     *(np.nanargmax, np.nanargmin, np.isclose, np.allclose, np.array_equal, np.array_equiv),
     *(np.isin, np.isposinf, np.isneginf, np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj),
     *(np.shape, np.size, np.ndim, np.array2string, np.array_repr, np.array_str, np.result_type),
-    *(np.shares_memory, np.may_share_memory, np.bincount, np.histogram, np.histogram_bin_edges),
+    *(np.shares_memory, np.may_share_memory, np.histogram_bin_edges),
 )
 CONSTANT_METHODS = ("any", "all", "nonzero", "searchsorted")
 # Those whose results hang on shapes and types alone,
@@ -385,6 +272,12 @@ _OF_TRUTHS = {np.argwhere, np.nonzero, np.flatnonzero}
 # and on all values, in no way that has a shape.
 _OF_VALUES = {np.array2string, np.array_repr, np.array_str}
 
+# Of indices: what they surely are below.
+_LIMITS = {
+    np.searchsorted: lambda args: 1 + np.size(args[0]),
+    np.digitize: lambda args: 1 + np.size(args[1]) if len(args) > 1 else None,
+}
+
 
 def _constant(function):
     @functools.wraps(function)
@@ -394,10 +287,13 @@ def _constant(function):
         if function in _OF_TRUTHS:
             return function(*[truths(as_array(a)) for a in (*args, *kwargs.values())])
         bins = kwargs.get("bins", args[1] if len(args) > 1 else None)
-        automatic = function in (np.histogram, np.histogram_bin_edges) and type(bins) is str
+        automatic = function is np.histogram_bin_edges and type(bins) is str
         if function in _OF_VALUES or automatic:
             args, kwargs = stripped(args), {k: stripped(v) for k, v in kwargs.items()}
-        return observed(function, *args, **kwargs)
+        out = observed(function, *args, **kwargs)
+        if type(out) is Index and function in _LIMITS:
+            return Index(out.tensor, out.dtype, below=_LIMITS[function](args))
+        return out
 
     return rule
 

@@ -11,7 +11,7 @@ from .. import _core
 from ..errors import ShapeError
 from . import primitives
 from .masks import Mask
-from .table import Dual, Tensor, public
+from .table import AWARE, Dual, Tensor, public
 
 MOST = 2**53  # whole numbers up to it are exact on the tape
 
@@ -279,14 +279,10 @@ def within(index, n):
     if index.below is not None and index.below <= n:
         return index.tensor
     t = index.tensor
-    if not bool(Mask(_core.apply("minimum", _true(-n <= t), _true(t < n))).all()):
+    good = _core.apply("minimum", _core.apply("less_equal", -n, t), _core.apply("less", t, n))
+    if not bool(Mask(good).all()):
         raise IndexError(f"an index is out of bounds for an axis of {n} elements: {index!r}")
-    return _core.apply("where", _true(t < 0), t + float(n), t)
-
-
-def _true(condition):
-    """0 or 1 for a condition."""
-    return condition.tensor if type(condition) is Mask else np.float64(condition)
+    return _core.apply("where", _core.apply("less", t, 0.0), t + float(n), t)
 
 
 def gather(x, key):
@@ -412,5 +408,10 @@ _METHODS = {
     np.ravel: Index.ravel,
     np.copy: Index.copy,
 }
-_DATA_FLOW = {np.take, np.take_along_axis, np.where, np.select}
+# Functions whose rules know what to do with an Index.
+_DATA_FLOW = {
+    *(np.take, np.take_along_axis, np.where, np.select, np.bincount),
+    *(np.argsort, np.argmax, np.argmin, np.searchsorted, np.digitize),
+}
+AWARE.update(_DATA_FLOW)
 _core.add_methods({"_index": Index, "_gather": gather})

@@ -13,6 +13,7 @@ Dual = _core.Dual
 
 functions = {}  # public name -> function of numbers, arrays, tensors and duals
 public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
+AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
 # What has the rules of rarer functions; imported when a tensor first meets a function without rule.
 SURFACES = ["adcore.numpy"]
 
@@ -42,6 +43,8 @@ def _public(rule, plain):
     @functools.wraps(rule)
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
+            return rule(*args, **kwargs)
+        if plain in AWARE and _core.METHODS["_index"] in map(type, args):
             return rule(*args, **kwargs)
         return plain(*args, **kwargs)
 
