@@ -6,12 +6,12 @@ import numpy as np
 
 from . import _core, transforms
 from ._arguments import Arguments, Leaf, plain, traced
-from ._recorded import Recorded
+from ._replayed import Replayed
 from ._trees import flatten, same_leaves, shape_of, unflatten
 from .errors import ShapeError
 
 
-class Differentiable(Recorded):
+class Differentiable(Replayed):
     """A recorded function with methods for its derivatives."""
 
     def __init__(self, f, reassociate, max_paths, backend=None, name=""):

@@ -10,7 +10,7 @@ from . import _calls, _core
 from ._arguments import Arguments, plain
 from ._compiled_call import Call, UnsettledError
 from ._derivatives import Differentiable
-from ._recorded import constant
+from ._replayed import constant
 from ._trees import flatten, unflatten
 from .errors import FormatError, TapeError
 

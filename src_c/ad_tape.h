@@ -391,4 +391,20 @@ enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positio
 /* After rebinding: the handle needs instruction 'instr' as well. */
 void ad_handle_need(struct ad_handle *handle, int32_t instr);
 
+/* ---- for the files that keep a tape: ad_tape.c, ad_record.c and ad_compact.c ---- */
+
+enum { AD_TAPE_MOST = INT32_MAX - 16 }; /* of anything: a few more are counted without overflow */
+
+/* How much there is on a tape, of anything. */
+AD_INLINE int64_t ad_tape_extent(const struct ad_tape *tape)
+{
+    return (int64_t)tape->n + tape->n_slots + tape->n_consts + tape->n_aux;
+}
+
+/* Let go of what the block of array instruction i points at.  Returns the rule of an AD_CALL, which
+ * the caller releases once the tape is in order: its end may run any Python code. */
+void *ad_tape_drop_block(struct ad_tape *tape, int32_t i);
+/* Release a rule or a hook, or NULL; nothing is popped or moved meanwhile. */
+void ad_tape_release(struct ad_tape *tape, void *object);
+
 #endif

@@ -120,12 +120,8 @@ static struct ad_program *random_program(uint64_t seed, int n_steps, int64_t n_i
 {
     struct ad_program *p;
 
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, n_steps, n_inputs);
     p = frozen(&program);
-    CHECK(p != NULL, "not frozen");
     give_more(p);
     give_origins(p);
     return p;
@@ -158,8 +154,8 @@ static void check_same_replay(struct ad_program *a, struct ad_program *b, const 
     struct results ra = results_of(a), rb = results_of(b);
     int failed[2];
 
-    CHECK(ad_program_replay(a, &x, ra.output, &failed[0]) == AD_OK, "replay");
-    CHECK(ad_program_replay(b, &x, rb.output, &failed[1]) == AD_OK, "replay of what was read");
+    replay(a, x, &ra, &failed[0]);
+    replay(b, x, &rb, &failed[1]);
     CHECK(ra.size == rb.size, "%" PRId64 " results, not %" PRId64, rb.size, ra.size);
     for (int64_t j = 0; j < ra.size; j++)
         CHECK(ad_same_bits(ra.data[j], rb.data[j]), "result %" PRId64 " is %.17g, not %.17g", j,

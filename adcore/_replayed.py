@@ -17,7 +17,7 @@ from .rules.indices import Index
 from .rules.masks import Mask
 
 
-class Recorded:
+class Replayed:
     """A function with all that is recorded of it."""
 
     def __init__(self, f, reassociate, max_paths, backend=None, name=""):
