@@ -16,6 +16,7 @@ from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -319,6 +320,8 @@ cdef int operand(object o, ad_view *view) except -1:
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
         array_view(np.asarray(o, dtype=np.float64), view)
+    elif type(o) is METHODS["_index"] or type(o) is METHODS["_mask"]:
+        tensor_view(o.tensor, view)
     else:
         return 0
     return 1
@@ -477,6 +480,7 @@ include "_indices.pxi"
 include "_tensor.pxi"
 include "_views.pxi"
 include "_structural.pxi"
+include "_gather.pxi"
 include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"

@@ -8,7 +8,11 @@ cdef extern from "Python.h":
     int PyFrame_GetLineNumber(PyObject *frame)
     void Py_XDECREF(PyObject *o)
 
-cdef str _package = __file__[:max(__file__.rfind("/"), __file__.rfind("\\")) + 1]
+cdef str folder_of(str file):
+    return file[:max(file.rfind("/"), file.rfind("\\")) + 1]
+
+
+cdef tuple _libraries = (folder_of(__file__), folder_of(np.__file__))
 
 
 cdef class _Recording:
@@ -16,11 +20,11 @@ cdef class _Recording:
 
     cdef ad_program *program
     cdef dict origins       # (id of a code object, instruction) -> origin
-    cdef dict own           # id of a code object -> is it adcore's
+    cdef dict own           # id of a code object -> is it adcore's or NumPy's
     cdef list codes         # keeps the code objects, and so their ids
 
     cdef int32_t here(self) except -2:
-        """The origin of what is being recorded: the innermost line outside of adcore."""
+        """The origin of what is being recorded: the innermost line outside of adcore and NumPy."""
         cdef PyObject *frame = PyEval_GetFrame()
         cdef PyObject *back
         cdef bint held = False
@@ -30,7 +34,7 @@ cdef class _Recording:
             key = id(code)
             own = self.own.get(key)
             if own is None:
-                own = self.own[key] = code.co_filename.startswith(_package)
+                own = self.own[key] = code.co_filename.startswith(_libraries)
                 self.codes.append(code)
             if not own:
                 at = (key, PyFrame_GetLasti(frame))
@@ -86,7 +90,8 @@ cdef object guarded(Tensor t, int kind):
 
 cdef inline bint stops(int code):
     """Does no derivative go through an op, whose results are plain numbers outside of programs?"""
-    return code in (AD_OP_stop, AD_OP_less, AD_OP_less_equal, AD_OP_equal, AD_OP_not_equal)
+    return code in (AD_OP_stop, AD_OP_less, AD_OP_less_equal, AD_OP_equal, AD_OP_not_equal,
+                    AD_ARGSORT)
 
 
 cdef bint is_stopped(Tensor t):
@@ -316,6 +321,7 @@ cdef class Program:
         return found
 
     cdef Program derive(self, str kind, tuple wanted):
+        check(ad_program_wake(self.program))
         cdef cnp.ndarray picked = np.array(wanted, dtype=np.intc)
         cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
         cdef int n = len(wanted)

@@ -153,7 +153,7 @@ class Compiled(Differentiable, _core.Called):
         path, arrays = self._replay(arguments)
         if path is None:
             return self._in_python(arguments)
-        if path.where == [(True, 0)] and path.structure.key() is None and not path.masks:
+        if path.where == [(True, 0)] and path.structure.key() is None and not path.dtypes:
             self._prime(self.entry, arguments, path.program, False)
         return path.output(arrays)
 

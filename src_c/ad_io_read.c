@@ -24,6 +24,8 @@ struct reader {
     size_t nbytes, at; /* the sum at the end not counted */
     struct ad_program *program;
     struct ad_fault *fault;
+    const struct ad_call_hooks *hooks; /* or NULL */
+    bool rules;                        /* are there any? */
     int64_t n_codes, n_arrays, n_lists;
     int *code;                /* n_codes of them, by their number in the file */
     struct ad_array **arrays; /* n_arrays; one reference each, until all is read */
@@ -238,12 +240,13 @@ static enum ad_status read_header(struct reader *r, size_t nbytes)
 /* ---- tables ---- */
 
 /* A code that a file may use; AD_N_CODES if there is none of this name. */
-static int code_of(const char *name)
+static int code_of(const struct reader *r, const char *name)
 {
     int code = 0;
 
     while (code < AD_N_CODES &&
-           (code == AD_INPUT || code == AD_CALL || strcmp(ad_code_name(code), name) != 0))
+           (code == AD_INPUT || (code == AD_CALL && !r->hooks) ||
+            strcmp(ad_code_name(code), name) != 0))
         code++;
     return code;
 }
@@ -260,7 +263,7 @@ static enum ad_status read_names(struct reader *r)
         status = within(r, take_text(r, "", &name), "op name", j);
         if (status)
             break;
-        r->code[j] = code_of(name);
+        r->code[j] = code_of(r, name);
         if (r->code[j] == AD_N_CODES) {
             status = fault_text(r, offset, "", "an op that this version of adcore has", name);
             within(r, status, "op name", j);
@@ -533,6 +536,26 @@ static enum ad_status read_scalar(struct reader *r, int code, size_t offset)
     return ad_outline_scalar(tape, code, a, b);
 }
 
+/* The rule of an AD_CALL, whose reference goes to the tape with the block; as the block's 'extra'. */
+static enum ad_status read_rule(struct reader *r, int64_t size, int64_t n,
+                                const struct ad_view *views, int64_t *extra)
+{
+    void *rule = NULL;
+    char why[AD_WHY] = "";
+    int64_t nbytes = 0;
+    enum ad_status status = take_count(r, "rule", 1, &nbytes);
+
+    if (status)
+        return status;
+    status = r->hooks->load(r->data + r->at, nbytes, size, (int)n, views, why, &rule);
+    if (status == AD_BAD_PROGRAM)
+        return fault_text(r, r->at, "rule", "a rule that this version of adcore has", why);
+    r->at += (size_t)nbytes;
+    r->rules = true;
+    *extra = (int64_t)(uintptr_t)rule;
+    return status;
+}
+
 static enum ad_status read_block(struct reader *r, int code, size_t offset)
 {
     struct ad_tape *tape = r->program->tape;
@@ -568,8 +591,17 @@ static enum ad_status read_block(struct reader *r, int code, size_t offset)
         status = ad_check_block(code, p, extra, size, n, views, r->fault);
         if (status)
             at_offset(r, offset);
+    }
+    if (!status && code == AD_CALL) {
+        if (extra != 0)
+            status = fault_range(r, offset, "extra", 0, 0, extra);
         else
-            status = ad_outline_block(tape, code, p, extra, size, (int)n, views);
+            status = read_rule(r, size, n, views, &extra);
+    }
+    if (!status) {
+        status = ad_outline_block(tape, code, p, extra, size, (int)n, views);
+        if (status && code == AD_CALL)
+            r->hooks->release((void *)(uintptr_t)extra);
     }
     if (views != few)
         free(views);
@@ -666,13 +698,30 @@ static enum ad_status read_guards(struct reader *r)
     return status;
 }
 
+/* Where the rules find values, if there are rules. */
+static enum ad_status read_point(struct reader *r)
+{
+    size_t offset = r->at;
+    int64_t n = 0, size = r->rules ? ad_program_input_size(r->program) : 0;
+    double *numbers;
+    enum ad_status status = take_numbers(r, "point", &n, &numbers);
+
+    if (!status && n != size)
+        status = fault_range(r, offset, "point", size, size, n);
+    if (!status && r->rules)
+        r->program->point = numbers;
+    else
+        free(numbers);
+    return status;
+}
+
 /* ---- all of it ---- */
 
 static enum ad_status read_program(struct reader *r)
 {
     static enum ad_status (*const sections[])(struct reader *) = {
         read_names,  read_origins,      read_consts,  read_arrays, read_lists,
-        read_inputs, read_instructions, read_outputs, read_guards,
+        read_inputs, read_instructions, read_outputs, read_guards, read_point,
     };
     enum ad_status status;
 
@@ -680,20 +729,22 @@ static enum ad_status read_program(struct reader *r)
     if (!r->program)
         return AD_NO_MEMORY;
     r->program->tape->symbolic = true;
+    r->program->tape->hooks = r->hooks;
     for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
         status = sections[s](r);
         if (status)
             return status;
     }
     ad_tape_here(r->program->tape, -1);
-    return left(r) ? fault_range(r, r->at, "bytes after the last guard", 0, 0, (int64_t)left(r))
+    return left(r) ? fault_range(r, r->at, "bytes after the point", 0, 0, (int64_t)left(r))
                    : AD_OK;
 }
 
-enum ad_status ad_io_read(const unsigned char *data, size_t nbytes, struct ad_program **program,
+enum ad_status ad_io_read(const unsigned char *data, size_t nbytes,
+                          const struct ad_call_hooks *hooks, struct ad_program **program,
                           struct ad_fault *fault)
 {
-    struct reader r = {.data = data, .nbytes = nbytes, .fault = fault};
+    struct reader r = {.data = data, .nbytes = nbytes, .fault = fault, .hooks = hooks};
     enum ad_status status = read_header(&r, nbytes);
 
     if (!status)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_index.h"
 #include "ad_moves.h"
 
 enum {
@@ -30,6 +31,9 @@ static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_
                                                    [AD_CUMSUM - AD_INPUT] = AD_PLAN_CUMSUM,
                                                    [AD_EXTREMUM - AD_INPUT] = AD_PLAN_EXTREMUM,
                                                    [AD_NORM - AD_INPUT] = AD_PLAN_NORM,
+                                                   [AD_ARGSORT - AD_INPUT] = AD_PLAN_ARGSORT,
+                                                   [AD_GATHER - AD_INPUT] = AD_PLAN_GATHER,
+                                                   [AD_SCATTER - AD_INPUT] = AD_PLAN_SCATTER,
                                                    [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
     const int64_t *block = b->tape->aux + b->tape->a[i], *words = block + AD_BLOCK_HEADER;
     struct ad_walk *walks = ad_lower_room(b, (size_t)AD_MAX(block[1], 1) * sizeof *walks);
@@ -52,6 +56,8 @@ static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_
     step->views = walks;
     step->n_views = (int)block[1];
     step->y = block[2] ? ad_lower_result(b, i, 0) : (struct ad_ref){AD_SPACE_FRAME, 0, 0};
+    if (step->kind == AD_PLAN_ARGSORT)
+        room += ad_index_room(walks[0].shape[walks[0].ndim - 1]);
     p->plan->n_room = AD_MAX(p->plan->n_room, room);
     if (step->kind == AD_PLAN_CALL) {
         step->rule = (void *)(uintptr_t)block[4];

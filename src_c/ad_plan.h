@@ -14,6 +14,9 @@ enum ad_plan_step_kind {
     AD_PLAN_CUMSUM,
     AD_PLAN_EXTREMUM,
     AD_PLAN_NORM,
+    AD_PLAN_ARGSORT,
+    AD_PLAN_GATHER,
+    AD_PLAN_SCATTER,
     AD_PLAN_CALL
 };
 

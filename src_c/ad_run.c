@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "ad_frame.h"
+#include "ad_gather.h"
+#include "ad_index.h"
 #include "ad_linalg.h"
 #include "ad_moves.h"
 #include "ad_point.h"
@@ -276,6 +278,28 @@ static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
         y[i] = sqrt(ad_sum_of_squares(x + i * row, row));
 }
 
+static void run_argsort(const struct ad_plan_step *step, struct ad_frame *frame)
+{
+    const struct ad_walk *from = &step->views[0];
+    int64_t row = from->shape[from->ndim - 1];
+    double *room = frame->room;
+    const double *x = dense(frame, from, &room);
+
+    ad_index_sort(row ? step->n / row : 0, row, x, ad_ref_at(frame->base, &step->y, 0), room);
+}
+
+static void run_gather(const struct ad_plan_step *step, struct ad_frame *frame, int code)
+{
+    const struct ad_walk *from = &step->views[0], *at = &step->views[1];
+    int64_t rows = ad_shape_size(from->ndim - 1, from->shape);
+    struct ad_gather sizes = ad_gather_sizes(code, rows ? step->n / rows : 0, from->ndim,
+                                             from->shape, at->shape[0]);
+    double *room = frame->room;
+    const double *x = dense(frame, from, &room), *index = dense(frame, at, &room);
+
+    ad_gather_values(code, &sizes, x, index, ad_ref_at(frame->base, &step->y, 0));
+}
+
 static enum ad_status run_call(const struct ad_plan *plan, const struct ad_plan_step *step,
                                struct ad_frame *frame)
 {
@@ -343,6 +367,15 @@ enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, i
         return AD_OK;
     case AD_PLAN_NORM:
         run_norm(step, frame);
+        return AD_OK;
+    case AD_PLAN_ARGSORT:
+        run_argsort(step, frame);
+        return AD_OK;
+    case AD_PLAN_GATHER:
+        run_gather(step, frame, AD_GATHER);
+        return AD_OK;
+    case AD_PLAN_SCATTER:
+        run_gather(step, frame, AD_SCATTER);
         return AD_OK;
     case AD_PLAN_CALL:
         return run_call(plan, step, frame);
