@@ -12,9 +12,14 @@
 /* Before a loop whose turns do not depend on each other. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define AD_INDEPENDENT _Pragma("GCC ivdep")
+#define AD_ROLLED _Pragma("GCC unroll 1") /* and of few turns: unrolled it would be no vector */
 #else
 #define AD_INDEPENDENT
+#define AD_ROLLED
 #endif
+
+/* Over the elements of a short vector; the result is an operand itself, or no part of one. */
+#define AD_EACH AD_INDEPENDENT AD_ROLLED for (int j = 0; j < 8; j++)
 
 enum { AD_CHUNK = 512, AD_BLOCK = 64 };
 

@@ -14,19 +14,19 @@ struct ad_c_place ad_c_place(const struct ad_c_writer *w, int32_t space, int64_t
     return (struct ad_c_place){space, at};
 }
 
-enum ad_status ad_c_frame_map(struct ad_c_writer *w)
+enum ad_status ad_c_frame_claims(struct ad_c_writer *w)
 {
     int64_t n = ad_c_frame_end(w) + w->n_moved + 1;
-    int32_t *more;
+    struct ad_c_claim *more;
 
-    if (n <= w->n_in_memory)
+    if (n <= w->n_claims)
         return AD_OK;
-    more = realloc(w->in_memory, (size_t)n * sizeof *more);
+    more = realloc(w->claims, (size_t)n * sizeof *more);
     if (!more)
         return AD_NO_MEMORY;
-    memset(more + w->n_in_memory, 0, (size_t)(n - w->n_in_memory) * sizeof *more);
-    w->in_memory = more;
-    w->n_in_memory = n;
+    memset(more + w->n_claims, 0, (size_t)(n - w->n_claims) * sizeof *more);
+    w->claims = more;
+    w->n_claims = n;
     return AD_OK;
 }
 

@@ -17,6 +17,13 @@ struct ad_c_place {
     int64_t at;
 };
 
+/* How the last loop of a run that has to do with a place uses it. */
+struct ad_c_claim {
+    int32_t loop;  /* its number; 0: none has */
+    int32_t first; /* of the 'width' places that are one variable of the loop */
+    uint8_t width; /* 0: they are in memory */
+};
+
 struct ad_c_writer {
     const struct ad_plan *plan;
     const char *name;            /* of the function; tables begin with it */
@@ -27,12 +34,10 @@ struct ad_c_writer {
     bool numbers_in_frame;       /* are they read as part of the frame? */
     int n_kept;                  /* strips of AD_C_STRIP numbers that are in use at once */
     int n_tables;                /* written so far */
-    int32_t *
-        in_memory; /* of each place of the frame: the last loop of a run that needs it there, or ~loop
-                           if that loop has it in a variable */
-    int64_t n_in_memory; /* places that it has room for */
-    int32_t loop;        /* loops of runs so far */
-    int64_t n_moved;     /* places behind the frame */
+    struct ad_c_claim *claims;   /* of each place, for ad_c_run.c */
+    int64_t n_claims;            /* places that it has room for */
+    int32_t loop;                /* loops of runs so far */
+    int64_t n_moved;             /* places behind the frame */
 };
 
 /* The place of one element; numbers in the frame become AD_C_NUMBER. */
@@ -43,8 +48,8 @@ AD_INLINE int64_t ad_c_frame_end(const struct ad_c_writer *w)
 {
     return (w->plan->n_frame + 7) & ~(int64_t)7;
 }
-/* Let in_memory have room for all places. */
-enum ad_status ad_c_frame_map(struct ad_c_writer *w);
+/* Let there be claims to all places. */
+enum ad_status ad_c_frame_claims(struct ad_c_writer *w);
 
 /* Add the name of a space, which is then declared. */
 void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space);

@@ -380,7 +380,7 @@ enum ad_status ad_to_c(const struct ad_program *program, const char *name,
     ad_text_free(&w.tables);
     ad_text_free(&w.body);
     free(w.used);
-    free(w.in_memory);
+    free(w.claims);
     ad_plan_free(plan);
     return status;
 }
