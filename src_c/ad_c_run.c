@@ -278,7 +278,7 @@ static void add_value(struct ad_c_run *run, const struct body *body, int64_t j)
         ad_text_add(text, "0.0 + ");
         break;
     case AD_C_OP:
-        ad_c_call(run->w, text, (enum ad_op)s->op);
+        ad_c_call(run->w, text, (enum ad_op)s->op, is_loop(s));
         if (ad_ops[s->op].family) {
             ad_text_number(text, s->p);
             ad_text_add(text, ", ");

@@ -21,6 +21,17 @@
 /* Over the elements of a short vector; the result is an operand itself, or no part of one. */
 #define AD_EACH AD_INDEPENDENT AD_ROLLED for (int j = 0; j < 8; j++)
 
+/* y, or 0: without a branch, so that loops over it become vectors whatever the compiler makes of choices. */
+static inline double ad_if(int keep, double y)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &y, sizeof bits);
+    bits &= -(uint64_t)(keep != 0);
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
 enum { AD_CHUNK = 512, AD_BLOCK = 64 };
 
 /* A sum under way. */

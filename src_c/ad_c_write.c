@@ -139,8 +139,34 @@ void ad_c_walk(struct ad_c_writer *w, struct ad_text *text, const struct ad_walk
     ad_c_listed(w, text, walk, ad_c_walk_table(w, walk), index);
 }
 
-void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op)
+/* ---- ops ---- */
+
+/* The value column, as text. */
+static const char *const values[AD_N_OPS] = {
+#define ROW(name, value) [AD_OP_##name] = #value,
+#define UNARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_UNARY(name, value, ...) ROW(name, value)
+#define FAMILY(name, ufunc, value, ...) ROW(name, value)
+#define BINARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_BINARY(name, value, ...) ROW(name, value)
+#define TERNARY(name, ufunc, value, ...) ROW(name, value)
+#include "ad_ops.def"
+#undef ROW
+};
+
+const char *ad_c_value(enum ad_op op)
 {
-    w->ops[op] = 1;
-    ad_text_add(text, "op_%s(", ad_ops[op].name);
+    return values[op];
+}
+
+const char *ad_c_choice(enum ad_op op)
+{
+    return strstr(values[op], AD_C_OR_ELSE);
+}
+
+void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op, bool each)
+{
+    each = each && ad_c_choice(op);
+    w->ops[op] |= each ? AD_C_EACH : AD_C_ONE;
+    ad_text_add(text, "%s_%s(", each ? "each" : "op", ad_ops[op].name);
 }

@@ -28,7 +28,7 @@ struct ad_c_writer {
     const struct ad_plan *plan;
     const char *name;            /* of the function; tables begin with it */
     struct ad_text tables, body; /* what stands before the function, and in it */
-    uint8_t *ops;                /* of each op: is it used? */
+    uint8_t *ops;                /* of each op: how is it called? */
     uint8_t *used;               /* of each space: is it? */
     bool numbers_in_table;       /* are numbers looked up? */
     bool numbers_in_frame;       /* are they read as part of the frame? */
@@ -65,8 +65,15 @@ int ad_c_walk_table(struct ad_c_writer *w, const struct ad_walk *walk);
 /* The same as ad_c_walk(), of which the table is there. */
 void ad_c_listed(struct ad_c_writer *w, struct ad_text *text, const struct ad_walk *walk, int table,
                  const char *index);
-/* Add "op(", which is to be followed by the arguments; p is that of a FAMILY row. */
-void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op);
+/* Add "op(", which is to be followed by the arguments; p is that of a FAMILY row.  In a loop that is to become
+ * vectors, 'each', it is a function without branches. */
+enum { AD_C_ONE = 1, AD_C_EACH = 2 }; /* bits of the writer's ops */
+void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op, bool each);
+
+/* The value column of an op, as text; and where in it, if it is "... ? 0 : ...", the choice ends. */
+#define AD_C_OR_ELSE " ? 0 : "
+const char *ad_c_value(enum ad_op op);
+const char *ad_c_choice(enum ad_op op);
 
 /* ---- ad_c_run.c ---- */
 
