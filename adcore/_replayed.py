@@ -138,8 +138,7 @@ class Replayed:
                     program = self._derived(path, derive, more)
                 except ShapeError as error:  # which counts only if this is the path to take
                     refused, derived = error, False
-            if self.backend == "c" and program.backend is None:
-                self._use_native(program)
+            self._prepare(program)
             arrays = _core.empty_results(program.output_shapes)
             if derived and _takes(out, arrays[-1:], (*inputs, *more)):
                 arrays[-1] = out
