@@ -193,7 +193,10 @@ class Replayed:
             stacklevel=_levels_in_adcore() + 1,
         )
 
-    def _use_native(self, program):
+    def _prepare(self, program):
+        """Let a Program, or a RowMap, be run as backend="c" asks for."""
+        if self.backend != "c" or program.backend is not None:
+            return
         from . import _native  # when first needed
 
         reason = _native.use(program)
