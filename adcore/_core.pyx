@@ -16,6 +16,7 @@ from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdlib cimport malloc
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -321,6 +322,8 @@ cdef int operand(object o, ad_view *view) except -1:
         if is_complex(o):
             return 0
         array_view(np.asarray(o, dtype=np.float64), view)
+    elif type(o) is METHODS["_index"] or type(o) is METHODS["_mask"]:
+        tensor_view(o.tensor, view)
     else:
         return 0
     return 1
@@ -503,9 +506,11 @@ include "_indices.pxi"
 include "_tensor.pxi"
 include "_views.pxi"
 include "_structural.pxi"
+include "_gather.pxi"
 include "_dual.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
+include "_results.pxi"
 include "_program.pxi"
 include "_map.pxi"
 include "_io.pxi"

@@ -288,6 +288,8 @@ cdef class Dual:
             out = element(self, key)
             if out is not None:
                 return out
+        if ad_local.program != NULL and has_index(key):
+            return METHODS["_gather"](self, key)
         key = plain_key(key)
         return mapped(self, lambda part: taken(part, key), lambda x: x[key])
 

@@ -48,6 +48,8 @@ cdef object plain_key(object key):
                          "make it by tensor(data, dtype=adcore.int64), or as a NumPy array")
     if type(key) is METHODS["_mask"]:
         return np.asarray(key)
+    if type(key) is METHODS["_index"]:
+        return np.asarray(key) if key.ndim else int(key)
     if isinstance(key, tuple):
         return tuple([plain_key(k) for k in key])
     if isinstance(key, list):

@@ -12,15 +12,15 @@ import numpy as np
 
 from ._arguments import plain
 from ._trees import shape_of, unflatten
-from .errors import FormatError, ShapeError
+from .errors import ShapeError
 
 
 class Path:
     """One way through a function: its program, and the programs of its derivatives."""
 
-    def __init__(self, name, program, where, structure, masks):
+    def __init__(self, name, program, where, structure, dtypes):
         self.name, self.program, self.where, self.structure = name, program, where, structure
-        self.masks = masks  # the leaves of the result that are truths, 0 and 1 in the program
+        self.dtypes = dtypes  # leaf -> type, of outputs that are truths or whole numbers
         self.children = {}  # (guard, the numbers it saw as bytes) -> Path
         self.parent = self.link = None
         self.varies = any(varies for varies, _ in where)
@@ -34,8 +34,8 @@ class Path:
             plain(arrays[v]) if varies else plain(np.zeros(shape_of(v))) if zero else own(v)
             for varies, v in self.where
         ]
-        for i in () if zero else self.masks:
-            leaves[i] = leaves[i] != 0
+        for i, dtype in () if zero else self.dtypes.items():
+            leaves[i] = np.asarray(leaves[i]).astype(dtype)[()]
         return unflatten(self.structure, leaves)
 
     def check_scalar(self, transform, instead):
@@ -111,13 +111,9 @@ class Paths:
             p = waiting.pop()
             at[p] = len(found)
             parent = None if p.parent is None else at[p.parent]
-            found.append(_files.SavedPath(parent, p.link, p.structure, p.where, p.program))
+            saved = _files.SavedPath(parent, p.link, p.structure, p.where, p.dtypes, p.program)
+            found.append(saved)
             waiting.extend(reversed(p.children.values()))
-            if p.masks:
-                raise FormatError(
-                    f"{p.name} returns the truths of a comparison of arrays, which a file cannot "
-                    "hold; return numbers: adcore.where(x > 0, 1.0, 0.0)"
-                )
         return found
 
 

@@ -13,6 +13,7 @@ from ._core import Dual, Tensor
 from ._paths import Path, Paths, own
 from ._trees import flatten
 from .errors import NotDifferentiableError, NotRecordedError, ShapeError
+from .rules.indices import Index
 from .rules.masks import Mask
 
 
@@ -57,9 +58,9 @@ class Replayed:
 
         def run(tensors):
             leaves, structure = flatten(arguments.call(self.f, tensors))
-            masks = {i for i, v in enumerate(leaves) if type(v) is Mask}
-            found.extend([structure, masks])
-            return [v.tensor if type(v) is Mask else v for v in leaves]
+            dtypes = {i: v.dtype for i, v in enumerate(leaves) if type(v) in (Mask, Index)}
+            found.extend([structure, dtypes])
+            return [v.tensor if i in dtypes else v for i, v in enumerate(leaves)]
 
         marked = [(a, False) for a in arguments.inputs]
         for tree in arguments.trees:
@@ -67,6 +68,9 @@ class Replayed:
                 marked[tree.at] = (arguments.inputs[tree.at], True)
         program, where = _core.record_program(run, marked, self.reassociate)
         where = [(varies, v if varies else constant(self.name, v)) for varies, v in where]
+        dtypes = found[1]
+        for i in [i for i in dtypes if not where[i][0]]:
+            where[i] = (False, np.asarray(where[i][1]).astype(dtypes.pop(i))[()])
         return Path(self.name, program, where, *found)
 
     def _grow(self, paths, arguments, parent, link):
@@ -134,9 +138,8 @@ class Replayed:
                     program = self._derived(path, derive, more)
                 except ShapeError as error:  # which counts only if this is the path to take
                     refused, derived = error, False
-            if self.backend == "c" and program.backend is None:
-                self._use_native(program)
-            arrays = [np.empty(s) for s in program.output_shapes]
+            self._prepare(program)
+            arrays = _core.empty_results(program.output_shapes)
             if derived and _takes(out, arrays[-1:], (*inputs, *more)):
                 arrays[-1] = out
             failed, outcome = program.run([*inputs, *more] if derived else inputs, arrays)
@@ -190,7 +193,10 @@ class Replayed:
             stacklevel=_levels_in_adcore() + 1,
         )
 
-    def _use_native(self, program):
+    def _prepare(self, program):
+        """Let a Program, or a RowMap, be run as backend="c" asks for."""
+        if self.backend != "c" or program.backend is not None:
+            return
         from . import _native  # when first needed
 
         reason = _native.use(program)
@@ -213,7 +219,7 @@ class Replayed:
             paths = self._by_key[key] = Paths(None)
             nodes = []
             for p in saved:
-                nodes.append(Path(self.name, p.program, p.where, p.structure, []))
+                nodes.append(Path(self.name, p.program, p.where, p.structure, p.dtypes))
                 parent = None if p.parent is None else nodes[p.parent]
                 paths.add(nodes[-1], parent, p.link, len(saved))
             paths.credit = paths.CREDIT

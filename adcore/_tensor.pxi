@@ -360,6 +360,8 @@ cdef class Tensor:
                     slot = h.view.in_.list.slot[at]
                     if slot >= 0:
                         return new_scalar(h.tape, ad_tape_producer(h.tape, slot), slot)
+        if ad_local.program != NULL and has_index(key):
+            return METHODS["_gather"](self, key)
         return get_item(self, plain_key(key))
 
     def __setitem__(self, key, value):

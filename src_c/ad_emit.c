@@ -143,6 +143,38 @@ static enum ad_status reverse_along(struct ad_adjoints *e, int32_t i, const stru
     return status;
 }
 
+/* AD_GATHER and AD_SCATTER are each the transpose of the other. */
+static enum ad_status reverse_gather(struct ad_adjoints *e, int32_t i, const struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t shape[AD_MAX_DIMS];
+    struct ad_view views[2], shaped = *g, moved;
+    bool gather = ad_tape_code(tape, i) == AD_GATHER;
+    int last;
+    enum ad_status status = AD_OK;
+
+    ad_tape_views(tape, i, views, 2);
+    last = views[0].ndim - 1;
+    memcpy(shape, views[0].shape, sizeof shape);
+    shape[last] = gather ? views[1].shape[0] : tape->aux[tape->a[i] + 4];
+    ad_view_hold(&shaped);
+    if (shaped.place == AD_NUMBER) {
+        shaped.ndim = 0;
+        ad_view_broadcast(&shaped, last + 1, shape);
+    } else {
+        status = ad_emit_reshaped(tape, &shaped, last + 1, shape);
+    }
+    if (!status)
+        status = gather ? ad_record_scatter(tape, &shaped, &views[1], views[0].shape[last], &moved)
+                        : ad_record_gather(tape, &shaped, &views[1], &moved);
+    ad_view_drop(&shaped);
+    if (status)
+        return status;
+    status = ad_adjoints_add(e, &views[0], &moved);
+    ad_view_drop(&moved);
+    return status;
+}
+
 static enum ad_status reverse_call(struct ad_adjoints *e, int32_t i, const struct ad_view *g)
 {
     struct ad_tape *tape = e->tape;
@@ -198,6 +230,10 @@ static enum ad_status reverse_instr(struct ad_adjoints *e, int32_t i)
         return reverse_matmul(e, i, &g);
     if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM)
         return reverse_along(e, i, &g);
+    if (code == AD_ARGSORT)
+        return AD_OK; /* no derivative goes through indices */
+    if (code == AD_GATHER || code == AD_SCATTER)
+        return reverse_gather(e, i, &g);
     if (code == AD_CALL)
         return reverse_call(e, i, &g);
     ad_tape_views(tape, i, a, ad_ops[code].n_args);

@@ -293,7 +293,7 @@ enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
 enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
                                int64_t extra, struct ad_view *result)
 {
-    int ndim = code == AD_CUMSUM ? from->ndim : from->ndim - 1;
+    int ndim = code == AD_CUMSUM || code == AD_ARGSORT ? from->ndim : from->ndim - 1;
     enum ad_status status;
 
     if (from->ndim == 0)
@@ -306,6 +306,41 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
     if (!status)
         *result = ad_view_slots(tape->dst[tape->n - 1], ndim, from->shape);
     return status;
+}
+
+/* Along the last dimension, which becomes n. */
+static enum ad_status record_at(struct ad_tape *tape, int code, int64_t extra, int64_t n,
+                                const struct ad_view *x, const struct ad_view *index,
+                                struct ad_view *result)
+{
+    struct ad_view views[2] = {*x, *index};
+    int64_t shape[AD_MAX_DIMS];
+    enum ad_status status;
+
+    memcpy(shape, x->shape, sizeof shape);
+    shape[x->ndim - 1] = n;
+    status = ad_record_block(tape, code, 0, extra, ad_shape_size(x->ndim, shape), 2, views);
+    if (!status)
+        status = compute_newest(tape);
+    if (!status)
+        *result = ad_view_slots(tape->dst[tape->n - 1], x->ndim, shape);
+    return status;
+}
+
+enum ad_status ad_record_gather(struct ad_tape *tape, const struct ad_view *x,
+                                const struct ad_view *index, struct ad_view *result)
+{
+    if (x->ndim == 0 || index->ndim != 1)
+        return AD_SHAPES_DIFFER;
+    return record_at(tape, AD_GATHER, 0, index->shape[0], x, index, result);
+}
+
+enum ad_status ad_record_scatter(struct ad_tape *tape, const struct ad_view *x,
+                                 const struct ad_view *index, int64_t n, struct ad_view *result)
+{
+    if (x->ndim == 0 || index->ndim != 1 || x->shape[x->ndim - 1] != index->shape[0])
+        return AD_SHAPES_DIFFER;
+    return record_at(tape, AD_SCATTER, n, n, x, index, result);
 }
 
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_gather.h"
 #include "ad_lanes.h"
 #include "ad_norm.h"
 #include "ad_point.h"
@@ -349,6 +350,16 @@ enum ad_status ad_sweep_array(struct ad_tape *tape, int32_t i, enum ad_sweep_kin
             lanes = 1;
         }
         return status ? status : ad_norm_reverse(tape, i, work->adj, lanes);
+    }
+    if (code == AD_ARGSORT)
+        return AD_OK; /* no derivative goes through indices */
+    if (code == AD_GATHER || code == AD_SCATTER) {
+        if (kind == AD_SWEEP_FORWARD)
+            return ad_gather_move(tape, i, false, work->tan, lanes);
+        if (kind == AD_SWEEP_REVERSE)
+            return ad_gather_move(tape, i, true, work->adj, lanes);
+        status = ad_gather_move(tape, i, true, work->dadj, lanes);
+        return status ? status : ad_gather_move(tape, i, true, work->adj, 1);
     }
     if (code == AD_MATMUL) {
         if (kind == AD_SWEEP_FORWARD)

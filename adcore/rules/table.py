@@ -5,7 +5,7 @@ import importlib
 
 import numpy as np
 
-from .. import _core
+from .. import _core, _named
 from ..errors import NotDifferentiableError
 
 Tensor = _core.Tensor
@@ -13,6 +13,7 @@ Dual = _core.Dual
 
 functions = {}  # public name -> function of numbers, arrays, tensors and duals
 public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
+AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
 # What has the rules of rarer functions; imported when a tensor first meets a function without rule.
 SURFACES = ["adcore.numpy"]
 
@@ -43,6 +44,8 @@ def _public(rule, plain):
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
             return rule(*args, **kwargs)
+        if plain in AWARE and _core.METHODS["_index"] in map(type, args):
+            return rule(*args, **kwargs)
         return plain(*args, **kwargs)
 
     return function
@@ -58,6 +61,12 @@ def late_rule(function):
             "with adcore's functions, or pass x.detach().numpy() for a constant"
         )
     return _core.ARRAY_FUNCTIONS[function]
+
+
+def import_surfaces():
+    """Import whatever has rules."""
+    while SURFACES:
+        importlib.import_module(SURFACES.pop(0))
 
 
 def _complex_op(*args):
@@ -76,6 +85,7 @@ def _complexes():
 _core.add_methods(
     {"_late_rule": late_rule, "_complex_op": _complex_op, "_complex_pair": _complex_pair}
 )
+_named.late.append(import_surfaces)
 
 
 def is_traced(items):

@@ -39,6 +39,7 @@ static void program_step(struct program *p)
         op_step,    slice_step,    transpose_step, pick_step,      sum_step,
         along_step, matmul_step,   reshape_step,   broadcast_step, call_step,
         addto_step, constant_step, assign_step,    reshape_step,   matmul_step,
+        gather_step,
     };
 
     steps[rng_int(&p->rng, 0, (int64_t)(sizeof steps / sizeof *steps) - 1)](p);

@@ -42,6 +42,31 @@ static enum ad_status rule_replay(void *rule, const double *const *args, double 
     return AD_OK;
 }
 
+static enum ad_status rule_save(void *rule, unsigned char **data, int64_t *nbytes)
+{
+    *data = malloc(1);
+    if (!*data)
+        return AD_NO_MEMORY;
+    **data = (unsigned char)('a' + ((struct rule *)rule)->size % 26);
+    *nbytes = 1;
+    return AD_OK;
+}
+
+static enum ad_status rule_load(const unsigned char *data, int64_t nbytes, int64_t size, int n,
+                                const struct ad_view *args, char why[AD_WHY], void **rule)
+{
+    bool fit = n == 2;
+
+    for (int j = 0; j < n && fit; j++)
+        fit = args[j].ndim == 1 && args[j].shape[0] == size;
+    if (nbytes != 1 || *data != 'a' + size % 26 || !fit) {
+        snprintf(why, AD_WHY, "a rule of other shapes");
+        return AD_BAD_PROGRAM;
+    }
+    *rule = rule_new(size);
+    return *rule ? AD_OK : AD_NO_MEMORY;
+}
+
 /* Rooms of doubles for a rule: n of 'size' numbers. */
 static double *rule_room(int64_t size, int n)
 {
@@ -153,6 +178,8 @@ static enum ad_status rule_emit_forward(struct ad_tape *tape, int32_t instr,
 static const struct ad_call_hooks rule_hooks = {.hold = rule_hold,
                                                 .release = rule_release,
                                                 .replay = rule_replay,
+                                                .save = rule_save,
+                                                .load = rule_load,
                                                 .forward = rule_forward,
                                                 .reverse = rule_reverse,
                                                 .emit_reverse = rule_emit_reverse,

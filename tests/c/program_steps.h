@@ -214,6 +214,58 @@ static void along_step(struct program *p)
     check_values(p, y, 100, "along the last dimension");
 }
 
+/* Elements of v at the indices that sort w, or the other way: zeros to which they are added there. */
+static void gather_step(struct program *p)
+{
+    int from = pick_value(p), by = pick_value(p), last = p->value[from].ndim - 1;
+    const struct value *x = &p->value[from], *key = &p->value[by];
+    bool gather = rng_int(&p->rng, 0, 1);
+    int64_t shape[AD_MAX_DIMS], m = key->size, n, more = rng_int(&p->rng, 0, 2);
+    struct ad_view view, index = {0}, result = {0};
+    double *at, *keys;
+    struct value *y;
+
+    if (last < 0 || !tracked(x) || key->ndim != 1 || !tracked(key))
+        return;
+    n = x->shape[last];
+    if (gather ? m > n : m != n)
+        return;
+    memcpy(shape, x->shape, sizeof shape);
+    shape[last] = gather ? m : m + more;
+    check_note("v%d = %s(v%d, argsort v%d)", p->n, gather ? "gather" : "scatter", from, by);
+    y = new_value(p, x->ndim, shape);
+    note_shape(y->ndim, y->shape);
+    TRY(p, ad_tape_room(p->tape, m + y->size));
+    view = view_of(key);
+    TRY(p, ad_record_along(p->tape, AD_ARGSORT, &view, 0, &index));
+    at = malloc((size_t)(2 * m + 1) * sizeof *at);
+    keys = at + m;
+    ad_view_read(&index, p->tape->value, at);
+    ad_view_read(&view, p->tape->value, keys);
+    for (int64_t j = 1; j < m; j++) {
+        double a = keys[(int64_t)at[j - 1]], b = keys[(int64_t)at[j]];
+
+        CHECK(a < b || (a == b && at[j - 1] < at[j]), "sorted: %.17g before %.17g", a, b);
+    }
+    for (int64_t r = 0; n > 0 && r < x->size / n; r++)
+        for (int64_t j = 0; j < m; j++) {
+            if (gather)
+                y->cell[r * m + j] = x->cell[r * n + (int64_t)at[j]];
+            else
+                add_cell(&y->cell[r * shape[last] + (int64_t)at[j]], &x->cell[r * n + j], 1);
+        }
+    for (int64_t i = 0; i < y->size; i++)
+        for (int64_t j = 0; j < x->size; j++)
+            y->cell[i].dep |= x->cell[j].dep;
+    p->whole = true;
+    view = view_of(x);
+    TRY(p, gather ? ad_record_gather(p->tape, &view, &index, &result)
+                  : ad_record_scatter(p->tape, &view, &index, shape[last], &result));
+    attach(p, y, &result);
+    check_values(p, y, 0, "at computed indices");
+    free(at);
+}
+
 /* y += a * b */
 static void add_product(struct cell *y, const struct cell *a, const struct cell *b)
 {
