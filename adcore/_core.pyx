@@ -2114,6 +2114,7 @@ def peek(x):
 
 
 include "_dual.pxi"
+include "_functions.pxi"
 include "_derive.pxi"
 include "_calls.pxi"
 include "_program.pxi"

@@ -19,6 +19,11 @@ C_ORDER = [
     "ad_base",
     "ad_status",
     "ad_special",
+    "ad_jet",
+    "ad_special_gamma",
+    "ad_special_bessel",
+    "ad_special_hyper",
+    "ad_functions",
     "ad_ops",
     "ad_point",
     "ad_point_value",
@@ -116,6 +121,7 @@ PYTHON_MAY_IMPORT = {
     | {"transforms", "_calls", "_c_source", "_files", "_look", "_native"}
     | {"_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
+    "scipy": BASE | {"_calls"},
     "testing": BASE | {"transforms", "taylor"},
 }
 
