@@ -1,6 +1,7 @@
 /* ad_functions.c -- the table of functions with derivatives in their parameters. */
 #include "ad_functions.h"
 
+#include "ad_special_bessel.h"
 #include "ad_special_gamma.h"
 
 #include <string.h>
@@ -15,6 +16,13 @@ static const struct ad_function functions[] = {
     {"zeta", 1, 2, ad_zeta},
     {"riemann_zeta", 1, 1, ad_riemann_zeta},
     {"dawsn", 1, 2, ad_dawsn},
+    {"jv", 1, 2, ad_jv},
+    {"yv", 1, 2, ad_yv},
+    {"iv", 1, 2, ad_iv},
+    {"kv", 1, 2, ad_kv},
+    {"ive", 2, 2, ad_ive},
+    {"kve", 2, 2, ad_kve},
+    {"hyp0f1", 2, 2, ad_hyp0f1},
 };
 
 const struct ad_function *ad_function_find(const char *name)
