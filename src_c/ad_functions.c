@@ -3,6 +3,7 @@
 
 #include "ad_special_bessel.h"
 #include "ad_special_gamma.h"
+#include "ad_special_hyper.h"
 
 #include <string.h>
 
@@ -23,6 +24,11 @@ static const struct ad_function functions[] = {
     {"ive", 2, 2, ad_ive},
     {"kve", 2, 2, ad_kve},
     {"hyp0f1", 2, 2, ad_hyp0f1},
+    {"hyp1f1", 3, 3, ad_hyp1f1},
+    {"hyp2f1", 4, 4, ad_hyp2f1},
+    {"ellipkm1", 1, 1, ad_ellipkm1},
+    {"ellipkinc", 1, 2, ad_ellipkinc},
+    {"ellipeinc", 1, 2, ad_ellipeinc},
 };
 
 const struct ad_function *ad_function_find(const char *name)

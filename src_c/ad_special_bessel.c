@@ -496,8 +496,8 @@ double ad_yv(const int *order, const double *arg, bool *lost)
 
 /* ---- 0F1 ---------------------------------------------------------------------------------------- */
 
-/* Gamma(b) z^(1-b) times I_{b-1}(2 z) or J_{b-1}(2 z), z = sqrt(|x|) (DLMF 10.16.9, 10.39.9); its derivative in x
- * is 0F1(; b+1; x) / b. */
+/* The power series, and for large -x Gamma(b) z^(1-b) J_{b-1}(2 z), z = sqrt(-x) (DLMF 10.16.9); its derivative in
+ * x is 0F1(; b+1; x) / b. */
 double ad_hyp0f1(const int *order, const double *arg, bool *lost)
 {
     const int n = order[0], k = order[1];
@@ -506,8 +506,8 @@ double ad_hyp0f1(const int *order, const double *arg, bool *lost)
 
     if (isnan(b) || isnan(x) || isinf(b) || isinf(x) || (arg[0] <= 0 && arg[0] == rint(arg[0])))
         return NAN;
-    if (fabs(x) <= 16 + fabs(b) || b < 0.5) { /* sum of x^m / (m! (b)_m) */
-        double term[AD_JET_SIZE], sizes = 0;
+    if (x >= -16 - fabs(b)) { /* sum of x^m / (m! (b)_m) */
+        double term[AD_JET_SIZE];
         clear(n, sum);
         clear(n, term);
         term[0] = 1;
@@ -517,31 +517,37 @@ double ad_hyp0f1(const int *order, const double *arg, bool *lost)
                 sum[i] += term[i];
                 more |= fabs(term[i]) > 1e-18 * fabs(sum[i]);
             }
-            sizes = fmax(sizes, fabs(term[n]));
             if (!more)
                 break;
             for (int i = 0; i <= n; i++)
                 term[i] = (term[i] * x / (m + 1) - (i ? term[i - 1] : 0)) / (b + m);
         }
-        if (!(sizes < 1e6 * fabs(sum[n])) && x < -16)
-            *lost = true;
     } else {
-        if (x > 0)
-            modified_i_jet(n, 0, b - 1, 2 * z, c);
-        else if (2 * z > FAR || b > FAR) {
+        if (2 * z > FAR || fabs(b) > FAR) {
             *lost = true;
             return NAN;
-        } else
-            bessel(n, b - 1, 2 * z, false, c);
-        ad_jet_lgamma(n, b, g);
-        if (n)
-            g[1] -= log(z);
+        }
+        bessel(n, b - 1, 2 * z, false, c);
         e[0] = 1;
+        clear(n, g);
+        if (n)
+            g[1] = -log(z);
         ad_jet_exp(n, g, e);
         ad_jet_mul(n, e, c, sum);
-        const double size = exp(ad_lgamma(b) + (1 - b) * log(z) + (x > 0 ? z : 0));
+        double size = exp((1 - b) * log(z));
+        if (b < 0.5) {
+            ad_jet_rgamma(n, b, g);
+        } else {
+            size = exp(ad_lgamma(b) + (1 - b) * log(z));
+            ad_jet_lgamma(n, b, c);
+            for (int i = 1; i <= n; i++)
+                c[i] = -c[i];
+            g[0] = 1;
+            ad_jet_exp(n, c, g);
+        }
+        ad_jet_div(n, sum, g, c);
         for (int i = 0; i <= n; i++)
-            sum[i] = sum[i] * size * (x > 0 ? exp(z) : 1);
+            sum[i] = c[i] * size;
     }
     for (int j = 0; j < k; j++) /* over (b)_k, in the first b */
         for (int i = 0; i <= n; i++)
