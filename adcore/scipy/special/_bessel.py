@@ -209,8 +209,8 @@ pbwa, (_wa, _wap) = _outputs(
 
 itj0y0, _ = _outputs("itj0y0", [lambda y, x: j0(x)], [lambda y, x: y0(x)])
 iti0k0, _ = _outputs("iti0k0", [lambda y, x: i0(x)], [lambda y, x: k0(x)])
-it2j0y0, _ = _outputs("it2j0y0", [lambda y, x: (1.0 - j0(x)) / x], [lambda y, x: y0(x) / x])
-it2i0k0, _ = _outputs("it2i0k0", [lambda y, x: (i0(x) - 1.0) / x], [lambda y, x: k0(x) / x])
+it2j0y0, _ = _outputs("it2j0y0", [lambda y, x: (1.0 - j0(x)) / x], [lambda y, x: -y0(x) / x])
+it2i0k0, _ = _outputs("it2i0k0", [lambda y, x: (i0(x) - 1.0) / x], [lambda y, x: -k0(x) / x])
 itairy, _ = _outputs(
     "itairy",
     [lambda y, x: _ai(x)],

@@ -48,11 +48,6 @@ def summed_to(x, shape):
     return reshape(sum_axes(x, tuple(axes)), shape)
 
 
-def times(weight, partial):
-    """weight * partial, and exactly 0 where the weight is, whatever the partial."""
-    return _core.apply("flow", weight, partial)
-
-
 class Function:
     """An elementwise function of numbers, arrays, tensors and duals.
 
@@ -110,7 +105,7 @@ class Function:
         for i in wanted:
             partial = None if ct[0] is None else self.partial(i, output, leaves)
             if partial is not None:
-                partial = summed_to(times(ct[0], partial), shape_of(leaves[i]))
+                partial = summed_to(_core.apply("mul0", ct[0], partial), shape_of(leaves[i]))
             found.append(partial)
         return found
 
@@ -121,7 +116,7 @@ class Function:
         for i, tangent in enumerate(tangents):
             partial = None if tangent is None else self.partial(i, output, leaves)
             if partial is not None:
-                term = times(tangent, partial)
+                term = _core.apply("flow", tangent, partial)
                 total = term if total is None else total + term
         shape = shape_of(output)
         if total is not None and shape_of(total) != shape:

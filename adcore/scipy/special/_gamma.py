@@ -51,18 +51,29 @@ deviance = Function(
 )
 
 
+_MODERATE = 40.0  # parameters up to which a density is computed as it is usually written
+
+
 def gamma_density(a, x):
     """x^(a-1) exp(-x) / Gamma(a), for large a too."""
-    smooth = -stirling.member(0)(a) - deviance(x, a)
-    return ops.sqrt(a) / (_ROOT_2PI * x) * ops.exp(smooth)
+    usual = (a < _MODERATE) | (x == 0.0)
+    b, z = where(usual, 1.0, a), where(usual, 1.0, x)
+    c = where(usual, a, 1.0)
+    large = ops.sqrt(b) / (_ROOT_2PI * z) * ops.exp(-stirling.member(0)(b) - deviance(z, b))
+    return where(usual, ops.pow(x, c - 1.0) * ops.exp(-x - ops.lgamma(c)), large)
 
 
 def beta_density(a, b, x):
     """x^(a-1) (1-x)^(b-1) / B(a, b), for large a and b too."""
-    n, y = a + b, 1.0 - x
+    usual = (a + b < _MODERATE) | (x == 0.0) | (x == 1.0)
+    a_1, b_1, a_2, b_2 = (where(usual, *pair) for pair in ((a, 1.0), (b, 1.0), (1.0, a), (1.0, b)))
+    small = ops.pow(x, a_1 - 1.0) * ops.pow(1.0 - x, b_1 - 1.0) * ops.exp(-betaln(a_1, b_1))
+    z = where(usual, 0.5, x)
+    n, y = a_2 + b_2, 1.0 - z
     s = stirling.member(0)
-    smooth = s(n) - s(a) - s(b) - deviance(n * x, a) - deviance(n * y, b)
-    return ops.sqrt(a / n) * ops.sqrt(b) / (_ROOT_2PI * x * y) * ops.exp(smooth)
+    smooth = s(n) - s(a_2) - s(b_2) - deviance(n * z, a_2) - deviance(n * y, b_2)
+    large = ops.sqrt(a_2 / n) * ops.sqrt(b_2) / (_ROOT_2PI * z * y) * ops.exp(smooth)
+    return where(usual, small, large)
 
 
 # ---- gamma functions ----

@@ -66,13 +66,19 @@ _SHAPE = "there is no rule for this parameter of a polynomial"
 def _lowered(f, n, *args):
     """f of degree n - 1, and 0 for n = 0."""
     first = np.asarray(n) < 1.0
-    return where(first, 0.0, f(np.where(first, 0.0, np.asarray(n) - 1.0)[()], *args))
+    below = np.where(first, 0, np.asarray(n).astype(int) - 1)[()]
+    return where(first, 0.0, f(below, *args))
 
 
 def _polynomial(name, slope, parameters=0):
     """A polynomial p_n of degree n, with its derivative in x, slope(n, *parameters, x)."""
     rest = [_SHAPE] * parameters
-    return define(name, INTEGER, *rest, lambda y, n, *args: slope(n, *args))
+    ufunc = getattr(sp, name)
+
+    def value(n, *args):
+        return ufunc(np.asarray(n).astype(int), *args)
+
+    return define(name, INTEGER, *rest, lambda y, n, *args: slope(n, *args), value=value)
 
 
 eval_legendre = _polynomial("eval_legendre", lambda n, x: _lowered(eval_gegenbauer, n, 1.5, x))
