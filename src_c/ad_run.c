@@ -251,6 +251,38 @@ static void run_cumsum(const struct ad_plan_step *step, struct ad_frame *frame)
         }
 }
 
+/* ad_maximum() or, with 'least', ad_minimum(), of numbers in no order that a processor could guess. */
+AD_INLINE double better(double best, double x, bool least)
+{
+    return (least ? best <= x : best >= x) | (best != best) ? best : x;
+}
+
+/* The extrema of rows; some rows at once, since each comparison in one waits for that before. */
+AD_INLINE void extrema(double *y, const double *x, int64_t row, int64_t n_rows, bool least)
+{
+    enum { ROWS = 8 };
+    int64_t r = 0;
+
+    for (; r + ROWS <= n_rows; r += ROWS, x += ROWS * row) {
+        double best[ROWS];
+
+        for (int k = 0; k < ROWS; k++)
+            best[k] = x[k * row];
+        for (int64_t j = 1; j < row; j++)
+            for (int k = 0; k < ROWS; k++)
+                best[k] = better(best[k], x[k * row + j], least);
+        for (int k = 0; k < ROWS; k++)
+            y[r + k] = best[k];
+    }
+    for (; r < n_rows; r++, x += row) {
+        double best = x[0];
+
+        for (int64_t j = 1; j < row; j++)
+            best = better(best, x[j], least);
+        y[r] = best;
+    }
+}
+
 static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame)
 {
     const struct ad_walk *from = &step->views[0];
@@ -258,13 +290,10 @@ static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame
     double *room = frame->room, *y = ad_ref_at(frame->base, &step->y, 0);
     const double *x = dense(frame, from, &room);
 
-    for (int64_t i = 0; i < step->n; i++) {
-        double best = x[i * row];
-
-        for (int64_t j = 1; j < row; j++)
-            best = step->flag ? ad_minimum(best, x[i * row + j]) : ad_maximum(best, x[i * row + j]);
-        y[i] = best;
-    }
+    if (step->flag)
+        extrema(y, x, row, step->n, true);
+    else
+        extrema(y, x, row, step->n, false);
 }
 
 static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
