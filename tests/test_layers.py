@@ -70,6 +70,7 @@ C_ORDER = [
     "ad_optimise",
     "ad_group",
     "ad_fuse",
+    "ad_words",
     "ad_lower",
     "ad_moves",
     "ad_plan",
