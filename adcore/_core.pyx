@@ -330,14 +330,29 @@ cdef int operand(object o, ad_view *view) except -1:
 
 
 cpdef bint is_complex(object x):
-    """A complex number or array, or a pair of tensors or duals that stands for one."""
-    if PyFloat_CheckExact(x) or type(x) is Tensor:
+    """A complex number or array, or a pair of tensors or duals that stands for one.
+
+    Also a list or a tuple with one of these in it.
+    """
+    if type(x) in NEVER_COMPLEX:
         return False
     if isinstance(x, cnp.ndarray):
         return cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x)
     if isinstance(x, (list, tuple)):
-        return any([is_complex(i) for i in x])
+        for i in x:
+            if is_complex(i):
+                return True
+        return False
     return isinstance(x, (complex, np.complexfloating)) or hasattr(x, "__complex_pair__")
+
+
+cdef int expect_real(object value) except -1:
+    """Refuse complex numbers among real ones."""
+    if is_complex(value):
+        raise NotDifferentiableError(
+            f"a {type(value).__name__} cannot be assigned into a real tensor; make it complex "
+            "first: x = x + 0j")
+    return 0
 
 
 def complex_pair(real, imag):
@@ -353,6 +368,8 @@ cdef object op_on_others(ad_op op, double p, args):
     return NotImplemented
 
 
+cdef frozenset NEVER_COMPLEX = frozenset(
+    (float, int, bool, str, type(None), slice, np.float64, Tensor, Dual))
 cdef tuple REAL_NUMBERS = (float, int, np.floating, np.integer, np.bool_)
 
 

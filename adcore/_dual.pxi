@@ -294,6 +294,7 @@ cdef class Dual:
         return mapped(self, lambda part: taken(part, key), lambda x: x[key])
 
     def __setitem__(self, key, value):
+        expect_real(value)
         assign(self, plain_key(key), value)
 
     def __contains__(self, x):
@@ -315,10 +316,24 @@ cdef class Dual:
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
+        if is_complex(args) or (kwargs and is_complex(tuple(kwargs.values()))):
+            return METHODS["_complex_function"](function, args, kwargs)
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
             rule = METHODS["_late_rule"](function)
         return rule(*args, **kwargs)
+
+    # -- the parts of a complex number --
+
+    @property
+    def real(self):
+        """The dual number itself: it is real."""
+        return self
+
+    @property
+    def imag(self):
+        """Zeros."""
+        return np.zeros(self.shape)[()]
 
     # -- shapes --
 
