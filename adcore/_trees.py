@@ -98,7 +98,7 @@ class Pair:
 
     def key(self):
         """Something hashable that is equal for equal structures alone."""
-        return complex
+        return (complex,)
 
 
 def _pair(real, imag):

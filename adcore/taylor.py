@@ -73,7 +73,7 @@ def _holomorphic_derivative(f, order, x, known):
     """The derivative at a complex number: along the real axis, as along any."""
     if not known:
         raise NotDifferentiableError(
-            f"derivative needs a real x, got {x!r}; pass holomorphic=True if the function is "
+            f"derivative needs a real x, got {np.asarray(x).dtype}; pass holomorphic=True if the function is "
             "holomorphic"
         )
     if order == 0:
