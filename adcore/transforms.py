@@ -27,7 +27,7 @@ from ._recording import (
     zeros,
 )
 from ._trees import flatten_values, is_number, same_leaves, shape_of, unflatten, with_numbers
-from .errors import NotDifferentiableError
+from .errors import NotDifferentiableError, ShapeError
 
 
 def stop_gradient(x):

@@ -13,6 +13,13 @@ from .elementwise import minus, negative, plus
 from .pairs import both, pair, parts
 
 
+# Keywords whose values are among the numbers, so that they have two parts too.
+_VALUES = {
+    *("constant_values", "end_values", "prepend", "append", "to_begin", "to_end", "initial"),
+    *("default", "fp", "left", "right", "values"),
+}
+
+
 def linear(function, *at):
     """A function that is linear in the arguments `at`, together: of either part by itself."""
 
@@ -24,8 +31,12 @@ def linear(function, *at):
             )
         rule = public.get(function, function)
         given = [_halves(a) if i in at else (a, a) for i, a in enumerate(args)]
-        real = rule(*[re for re, _ in given], **kwargs)
-        return _joined(real, rule(*[im for _, im in given], **kwargs))
+        named = {k: _halves(v) if k in _VALUES else (v, v) for k, v in kwargs.items()}
+        real, imag = (
+            rule(*[pair[half] for pair in given], **{k: v[half] for k, v in named.items()})
+            for half in range(2)
+        )
+        return _joined(real, imag)
 
     return apply
 
@@ -206,17 +217,20 @@ _FIRST = (
     *(np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.swapaxes),
     *(np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.broadcast_to, np.atleast_1d),
     *(np.atleast_2d, np.atleast_3d, np.roll, np.flip, np.fliplr, np.flipud, np.rot90, np.repeat),
-    *(np.tile, np.sum, np.mean, np.cumsum, np.diff, np.trace, np.diag, np.diagonal, np.diagflat),
+    *(np.tile, np.sum, np.mean, np.cumsum, np.trace, np.diag, np.diagonal, np.diagflat),
     *(np.tril, np.triu, np.take, np.take_along_axis, np.concatenate, np.concat, np.stack),
     *(np.hstack, np.vstack, np.dstack, np.column_stack, np.split, np.array_split, np.hsplit),
     *(np.vsplit, np.delete, np.pad, np.copy, np.nan_to_num, np.trapezoid, np.linalg.trace),
-    *(np.linalg.diagonal, np.linalg.matrix_transpose, np.block, np.gradient, np.ediff1d),
+    *(np.linalg.diagonal, np.linalg.matrix_transpose, np.block, np.gradient),
     *(np.round, np.around, np.unstack, np.resize),
 )
 
 FUNCTIONS = {
     **{f: linear(f, 0) for f in _FIRST},
-    **{f: linear(f, 1) for f in (np.compress, np.extract, np.select)},
+    **{f: linear(f, 1) for f in (np.compress, np.extract)},
+    np.select: linear(np.select, 1, 2),
+    np.diff: linear(np.diff, 0, 3, 4),
+    np.ediff1d: linear(np.ediff1d, 0, 1, 2),
     np.append: linear(np.append, 0, 1),
     np.insert: linear(np.insert, 0, 2),
     np.where: linear(np.where, 1, 2),
