@@ -66,15 +66,20 @@ class _RuleWriter(Writer):
         raise FormatError(f"a call of {self.name}: {self.named()}: {why}")
 
 
+def not_saved(name):
+    """The error for a call that needs a Python function."""
+    return FormatError(
+        f"{name} is a Python function with rules of its own, which no file can hold; write it with "
+        "adcore's and NumPy's functions, or pickle the compiled function instead, which keeps "
+        "where its Python function is to be found"
+    )
+
+
 def to_bytes(definition, numbers, tracked, structure, shapes):
     """The bytes of a call; a FormatError says why there are none."""
     name = getattr(definition, "saved_as", None)
     if name is None:
-        raise FormatError(
-            f"{definition.name} is a Python function with rules of its own, which no file can "
-            "hold; write it with adcore's and NumPy's functions, or pickle the compiled function "
-            "instead, which keeps where its Python function is to be found"
-        )
+        raise not_saved(definition.name)
     out = _RuleWriter(definition.name)
     out.text(name)
     fields = dataclasses.fields(definition)

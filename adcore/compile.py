@@ -260,7 +260,7 @@ class Compiled(Differentiable, _core.Called):
                 raise TapeError(f"{self.name} returned a constant, of which there is no program")
             for step in steps:
                 program = program.derived(step, wanted)
-            programs[what] = program, f"{words} {self.name}"
+            programs[what] = program, f"{words} {self.name}{'' if steps else _whole(path)}"
         chosen = _c_source.c_name(self.name if name is None else name)
         return _c_source.c_source(chosen, programs)
 
@@ -432,6 +432,15 @@ class Compiled(Differentiable, _core.Called):
             if paths.used:
                 return next(reversed(paths.used))
         raise TapeError(f"{self.name} is not recorded yet: call it, or give args")
+
+
+def _whole(path):
+    """In words: the outputs of a path's program that are not real numbers."""
+    found = ""
+    for i, dtype in path.dtypes.items():
+        what = "truths, 0 or 1" if dtype.kind == "b" else "whole numbers"
+        found += f"; outputs[{path.where[i][1]}]: {what}"
+    return found
 
 
 def _from_bytes(data, f):

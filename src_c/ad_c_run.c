@@ -596,7 +596,8 @@ static void add_statement(struct run *run, const struct body *body, int64_t j)
     ad_text_add(text, "%s", signs[s->kind]);
     if (s->kind == SUM) {
         ad_text_add(text, "ad_sum_few(&");
-        add_place(run, body, j, 1, "");
+        /* numbers have no address but in their table */
+        add_place(run, body, j, 1, body->places[j][1].space == AD_C_NUMBER ? " + 0" : "");
         ad_text_add(text, ", %" PRId32 ")", s->width);
     } else if (s->kind == SAME) {
         ad_text_add(text, "%" PRId32 ".0 * ", s->width);

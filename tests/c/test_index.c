@@ -1,7 +1,12 @@
 /* test_index.c -- computed indices: order, places that are none, and the transpose. */
-#include "program.h"
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "ad_index.h"
+#include "ad_tape.h"
+#include "check.h"
 
 static void check_order(int64_t n, const double *x)
 {
