@@ -61,6 +61,14 @@ cdef extern from "ad_point_value.h" nogil:
     double ad_point_value(ad_op op, double p, double x, double z, double w)
 
 
+cdef extern from "ad_blocks.h" nogil:
+    ctypedef struct ad_blocks:
+        size_t most
+    void *ad_blocks_take(ad_blocks *blocks, size_t size)
+    void ad_blocks_give(ad_blocks *blocks, void *block)
+    size_t ad_block_size(const void *block)
+
+
 cdef extern from "ad_dual.h" nogil:
     double ad_dual_op(ad_op op, double p, const double *x, int k, const double *const *xdot,
                       double *ydot)

@@ -140,7 +140,7 @@ class Replayed:
                     refused, derived = error, False
             if self.backend == "c" and program.backend is None:
                 self._use_native(program)
-            arrays = [np.empty(s) for s in program.output_shapes]
+            arrays = _core.empty_results(program.output_shapes)
             if derived and _takes(out, arrays[-1:], (*inputs, *more)):
                 arrays[-1] = out
             failed, outcome = program.run([*inputs, *more] if derived else inputs, arrays)

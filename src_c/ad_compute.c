@@ -162,14 +162,7 @@ static struct ad_matrix matrix_of(const struct ad_tape *tape, const struct ad_vi
         m.data = room;
         m.row_stride = m.col_stride = 0;
     } else if (view->place == AD_LIST) {
-        const int32_t *slot = view->in.list->slot + view->base + offset;
-
-        for (int64_t i = 0; i < m.rows; i++)
-            for (int64_t j = 0; j < m.cols; j++)
-                room[i * m.cols + j] = tape->value[slot[i * m.row_stride + j * m.col_stride]];
-        m.data = room;
-        m.row_stride = m.cols;
-        m.col_stride = 1;
+        ad_matrix_gather(&m, tape->value, view->in.list->slot + view->base + offset, room);
     } else {
         m.data =
             (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base + offset;
@@ -242,20 +235,6 @@ static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_vie
     return AD_OK;
 }
 
-AD_VECTOR static double sum_of_squares(const double *x, int64_t n)
-{
-    double lane[8] = {0}, rest = 0;
-    int64_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            lane[j] += x[i + j] * x[i + j];
-    for (; i < n; i++)
-        rest += x[i] * x[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
-}
-
 static enum ad_status compute_norm(struct ad_tape *tape, const struct ad_view *from, int64_t size,
                                    int32_t dst)
 {
@@ -266,7 +245,7 @@ static enum ad_status compute_norm(struct ad_tape *tape, const struct ad_view *f
         return AD_NO_MEMORY;
     ad_view_read(from, tape->value, x);
     for (int64_t i = 0; i < size; i++)
-        tape->value[dst + i] = sqrt(sum_of_squares(x + i * row, row));
+        tape->value[dst + i] = sqrt(ad_sum_of_squares(x + i * row, row));
     free(x);
     return AD_OK;
 }

@@ -16,8 +16,7 @@ enum {
     LEAST_INPUT = 8,
     LEAST_INSTRUCTION = 16,
     LEAST_VIEW = 16,
-    LEAST_GUARD = 8 + LEAST_VIEW + 8,
-    HEAD_OF_VIEW = 8 /* place and dimensions */
+    LEAST_GUARD = 8 + LEAST_VIEW + 8
 };
 
 struct reader {
@@ -195,6 +194,19 @@ static enum ad_status take_numbers(struct reader *r, const char *field, int64_t 
     return AD_OK;
 }
 
+/* How many things of 'each' bytes in memory follow, and room for them, all zero, in *table. */
+static enum ad_status take_table(struct reader *r, const char *field, size_t least, int64_t *count,
+                                 void *table, size_t each)
+{
+    enum ad_status status = take_count(r, field, least, count);
+    void **room = table;
+
+    if (status)
+        return status;
+    *room = calloc((size_t)AD_MAX(*count, 1), each);
+    return *room ? AD_OK : AD_NO_MEMORY;
+}
+
 /* ---- header ---- */
 
 static enum ad_status read_header(struct reader *r, size_t nbytes)
@@ -241,13 +253,9 @@ static int code_of(const struct reader *r, const char *name)
 
 static enum ad_status read_names(struct reader *r)
 {
-    enum ad_status status = take_count(r, "op names", LEAST_NAME, &r->n_codes);
+    enum ad_status status =
+        take_table(r, "op names", LEAST_NAME, &r->n_codes, &r->code, sizeof *r->code);
 
-    if (status)
-        return status;
-    r->code = malloc((size_t)AD_MAX(r->n_codes, 1) * sizeof *r->code);
-    if (!r->code)
-        return AD_NO_MEMORY;
     for (int64_t j = 0; j < r->n_codes && !status; j++) {
         size_t offset = r->at + 8;
         char *name;
@@ -280,13 +288,11 @@ static enum ad_status read_origins(struct reader *r)
 {
     struct ad_program *program = r->program;
     int64_t n = 0;
-    enum ad_status status = take_count(r, "origins", LEAST_ORIGIN, &n);
+    enum ad_status status =
+        take_table(r, "origins", LEAST_ORIGIN, &n, &program->origins, sizeof *program->origins);
 
     if (status)
         return status;
-    program->origins = calloc((size_t)AD_MAX(n, 1), sizeof *program->origins);
-    if (!program->origins)
-        return AD_NO_MEMORY;
     program->origin_capacity = (int)n;
     for (int64_t j = 0; j < n && !status; j++) {
         program->n_origins++; /* the program's to free, even if only half of it is there */
@@ -311,13 +317,9 @@ static enum ad_status read_consts(struct reader *r)
 static enum ad_status read_arrays(struct reader *r)
 {
     int64_t n = 0;
-    enum ad_status status = take_count(r, "constant arrays", LEAST_ARRAY, &n);
+    enum ad_status status =
+        take_table(r, "constant arrays", LEAST_ARRAY, &n, &r->arrays, sizeof *r->arrays);
 
-    if (status)
-        return status;
-    r->arrays = calloc((size_t)AD_MAX(n, 1), sizeof *r->arrays);
-    if (!r->arrays)
-        return AD_NO_MEMORY;
     for (; r->n_arrays < n && !status; r->n_arrays += !status) {
         struct ad_array **array = &r->arrays[r->n_arrays];
         double *numbers;
@@ -356,13 +358,12 @@ static enum ad_status read_list(struct reader *r, struct ad_list **list)
 static enum ad_status read_lists(struct reader *r)
 {
     int64_t n = 0;
-    enum ad_status status = take_count(r, "lists", LEAST_LIST, &n);
+    enum ad_status status = take_table(r, "lists", LEAST_LIST, &n, &r->lists, sizeof *r->lists);
 
     if (status)
         return status;
-    r->lists = calloc((size_t)AD_MAX(n, 1), sizeof *r->lists);
     r->bounds = calloc((size_t)AD_MAX(n, 1), sizeof *r->bounds);
-    if (!r->lists || !r->bounds)
+    if (!r->bounds)
         return AD_NO_MEMORY;
     for (; r->n_lists < n && !status; r->n_lists += !status) {
         status = within(r, read_list(r, &r->lists[r->n_lists]), "list", r->n_lists);
@@ -508,13 +509,9 @@ static enum ad_status read_inputs(struct reader *r)
 {
     struct ad_program *program = r->program;
     int64_t n = 0;
-    enum ad_status status = take_count(r, "inputs", LEAST_INPUT, &n);
+    enum ad_status status =
+        take_table(r, "inputs", LEAST_INPUT, &n, &program->inputs, sizeof *program->inputs);
 
-    if (status)
-        return status;
-    program->inputs = malloc((size_t)AD_MAX(n, 1) * sizeof *program->inputs);
-    if (!program->inputs)
-        return AD_NO_MEMORY;
     for (; program->n_inputs < n && !status; program->n_inputs += !status)
         status = within(r, read_input(r, &program->inputs[program->n_inputs]), "input",
                         program->n_inputs);
@@ -650,13 +647,9 @@ static enum ad_status read_outputs(struct reader *r)
 {
     struct ad_program *program = r->program;
     int64_t n = 0;
-    enum ad_status status = take_count(r, "outputs", LEAST_VIEW, &n);
+    enum ad_status status =
+        take_table(r, "outputs", LEAST_VIEW, &n, &program->outputs, sizeof *program->outputs);
 
-    if (status)
-        return status;
-    program->outputs = malloc((size_t)AD_MAX(n, 1) * sizeof *program->outputs);
-    if (!program->outputs)
-        return AD_NO_MEMORY;
     for (int64_t k = 0; k < n && !status; k++) {
         struct ad_view *view = &program->outputs[k];
 

@@ -27,6 +27,7 @@ C_ORDER = [
     "ad_steps",
     "ad_series",
     "ad_view",
+    "ad_blocks",
     "ad_linalg",
     "ad_work",
     "ad_sort",
