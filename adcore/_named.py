@@ -108,6 +108,7 @@ class _RuleReader(Reader):
     what = "rule"
 
     def fail(self, what, at, expected, found):
+        del at  # the place of the rule is in the file's own message
         place = self.named(what)
         raise FormatError(f"{self.what}, {place}: expected {expected}, found {found}")
 
@@ -140,7 +141,7 @@ class _RuleReader(Reader):
             self.fail("parameters", self.at, "other values", str(error))
 
     def leaves(self, shapes):
-        """(leaves, with None for operands; which are operands)"""
+        """The leaves, with None for operands, and which are operands."""
         numbers, tracked = [], []
         for i in range(self.count("leaves", 4)):
             with self.inside(f"leaf {i}"):
@@ -185,4 +186,3 @@ def _fits(v, kind):
     if isinstance(kind, types.UnionType):
         return any(_fits(v, k) for k in typing.get_args(kind))
     return v is None if kind is None else type(v) is kind
-

@@ -27,9 +27,9 @@ def program_as_c(Program program, str name):
         if status == AD_CALL_FAILED:
             file, line, where = program.origin(
                 ad_tape_origin(program.program.tape, function.call))
-            called = rule_of(program.program.tape, function.call).name
+            rule = rule_of(program.program.tape, function.call)
             raise errors.TapeError(
-                f"{called} is a rule written in Python, which cannot be written as C"
+                f"{rule.name} is a rule written in Python, which cannot be written as C"
                 + (f": {file}:{line} in {where}" if file else "")
                 + "; write the function in adcore's own functions")
         check(status)

@@ -23,7 +23,7 @@ import adcore
 from adcore import _core, _files, _named
 from adcore._trees import flatten
 from adcore.compile import Arguments, _from_bytes
-from adcore.errors import FormatError, NotRecordedError
+from adcore.errors import ADError, FormatError, NotRecordedError
 
 
 def saved(f, tmp_path):
@@ -402,7 +402,7 @@ def test_a_rule_in_python_is_refused_by_line(tmp_path):
     compiled = adcore.compile(uses_rule)
     compiled(X)
     line = uses_rule.__code__.co_firstlineno + 1
-    where = rf"uses_rule cannot be saved: .*test_save\.py:{line} in .*: with_rule is a Python function"
+    where = rf"uses_rule cannot be saved: .*test_save\.py:{line} in .*: with_rule is a Python"
     with pytest.raises(FormatError, match=where):
         compiled.save(tmp_path / "f")
     with pytest.raises(FormatError, match="nothing to save"):
@@ -812,7 +812,8 @@ RULES = {
 def test_rules_that_are_not_in_order_are_named():
     """Each field of a rule by itself: whatever it says, it is refused or can be run."""
 
-    def of(name=text("observed"), parameters=None, leaves=None, output=None, extra=b""):
+    def of(name=None, parameters=None, leaves=None, output=None, extra=b""):
+        name = text("observed") if name is None else name
         if parameters is None:
             parameters = u64(3) + text("function") + u32(6) + text("lexsort")
             parameters += text("structure") + u32(11) + structure
@@ -887,8 +888,8 @@ def test_hostile_rules_are_refused_or_harmless(name, tmp_path):
                 assert isinstance(loaded(X), float)
                 assert loaded.grad(X).shape == X.shape
                 n_run += 1
-            except Exception as error:
-                assert not isinstance(error, SystemError | AssertionError)
+            except (ADError, TypeError, ValueError, IndexError, ArithmeticError):
+                continue  # NumPy's own errors, of arguments that mean nothing
     assert n_read > 20
     assert n_run > 5
 
