@@ -310,9 +310,9 @@ class Compiled(Differentiable, _core.Called):
             file.write(data)
 
     def _saved(self, kinds):
-        from . import _files  # when first needed
+        from . import _data, _files  # when first needed
 
-        most = min(max(self.max_paths, 2), _files.MOST)
+        most = min(max(self.max_paths, 2), _data.MOST)
         return _files.SavedFunction(self.name, self.reassociate, most, kinds)
 
     def __reduce__(self):
