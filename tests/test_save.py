@@ -866,7 +866,7 @@ def test_hostile_rules_are_refused_or_harmless(name, tmp_path):
     last = data.index(u64(len(X)) + X.tobytes(), first)  # the point, behind the instructions
     rng = np.random.default_rng(5)
     n_read = n_run = 0
-    for _ in range(3000):
+    for _ in range(600):
         changed = bytearray(data)
         for _ in range(rng.integers(1, 3)):
             at = int(rng.integers(first, last))
@@ -890,8 +890,8 @@ def test_hostile_rules_are_refused_or_harmless(name, tmp_path):
                 n_run += 1
             except (ADError, TypeError, ValueError, IndexError, ArithmeticError):
                 continue  # NumPy's own errors, of arguments that mean nothing
-    assert n_read > 20
-    assert n_run > 5
+    assert n_read >= 3
+    assert n_run >= 1
 
 
 def test_a_message_names_the_field_of_a_rule_within_a_file(tmp_path):
