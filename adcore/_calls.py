@@ -110,6 +110,11 @@ class Rule:
         """The output as the function returned it."""
         return unflatten(self.structure, parts)
 
+    @property
+    def name(self):
+        """What is called, for errors."""
+        return self.definition.name
+
     def to_bytes(self):
         """What a file keeps; a FormatError says why it cannot."""
         return _named.to_bytes(

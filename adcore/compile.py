@@ -264,7 +264,7 @@ class Compiled(Differentiable, _core.Called):
                 raise TapeError(f"{self.name} returned a constant, of which there is no program")
             for step in steps:
                 program = program.derived(step, wanted)
-            programs[what] = program, f"{words} {self.name}"
+            programs[what] = program, f"{words} {self.name}{'' if steps else _whole(path)}"
         chosen = _c_source.c_name(self.name if name is None else name)
         return _c_source.c_source(chosen, programs)
 
@@ -314,9 +314,9 @@ class Compiled(Differentiable, _core.Called):
             file.write(data)
 
     def _saved(self, kinds):
-        from . import _files  # when first needed
+        from . import _data, _files  # when first needed
 
-        most = min(max(self.max_paths, 2), _files.MOST)
+        most = min(max(self.max_paths, 2), _data.MOST)
         return _files.SavedFunction(self.name, self.reassociate, most, kinds)
 
     def __reduce__(self):
@@ -436,6 +436,15 @@ class Compiled(Differentiable, _core.Called):
             if paths.used:
                 return next(reversed(paths.used))
         raise TapeError(f"{self.name} is not recorded yet: call it, or give args")
+
+
+def _whole(path):
+    """In words: the outputs of a path's program that are not real numbers."""
+    found = ""
+    for i, dtype in path.dtypes.items():
+        what = "truths, 0 or 1" if dtype.kind == "b" else "whole numbers"
+        found += f"; outputs[{path.where[i][1]}]: {what}"
+    return found
 
 
 def _from_bytes(data, f):
