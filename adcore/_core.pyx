@@ -305,6 +305,21 @@ cdef int raise_foreign(Tensor t) except -1:
         "differentiates its own: pass numbers between threads with .detach() or .numpy()")
 
 
+def refuse_subclass(x):
+    """Raise a TypeError if the arithmetic of an array is not NumPy's own: it would be lost.
+
+    Masks, units and the products of matrices are such; memory maps and mere views are not.
+    """
+    kind = type(x)
+    for name in ("__mul__", "__add__", "__pow__", "__array_ufunc__"):
+        if getattr(kind, name) is not getattr(np.ndarray, name):
+            raise TypeError(
+                f"a {kind.__name__} has arithmetic of its own, which adcore would take for that of "
+                "an ordinary array; pass np.asarray(x) if that is meant, or x.filled(0.0) of a "
+                "masked array")
+    return x
+
+
 cdef int operand(object o, ad_view *view) except -1:
     """The view of an operand; 0 if it is of a type that cannot be one."""
     if type(o) is Tensor:
@@ -314,6 +329,8 @@ cdef int operand(object o, ad_view *view) except -1:
     elif isinstance(o, cnp.ndarray):
         if (<cnp.ndarray>o).dtype.kind == "O":
             return 0
+        if type(o) is not cnp.ndarray:
+            refuse_subclass(o)
         array_view(o, view)
     elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))
@@ -777,6 +794,8 @@ cdef object plain_operand(object x):
         return float(x)
     if not isinstance(x, (cnp.ndarray, list, tuple)):
         return None
+    if isinstance(x, cnp.ndarray) and type(x) is not cnp.ndarray:
+        refuse_subclass(x)
     array = np.asarray(x)
     if array.dtype != np.float64:
         if array.dtype.kind == "O":
@@ -1602,6 +1621,8 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
                 "tracked tensors; leave requires_grad out to keep their dependence")
         return METHODS["stack_nested"](data)
     else:
+        if isinstance(data, cnp.ndarray) and type(data) is not cnp.ndarray:
+            refuse_subclass(data)
         value = np.array(data)
         if value.dtype.kind not in "bifu":
             raise TypeError(f"tensor takes real numbers, got an array of dtype {value.dtype}")
@@ -1693,8 +1714,13 @@ cdef int set_item(Tensor t, object key, object value) except -1:
         raise TapeError("assigning to elements of a leaf would lose its gradient; write "
                         "y = x.clone() and assign to y")
     if type(value) is Dual:
-        raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
-                        "adcore.stack instead")
+        raise TypeError(
+            f"an element of a tensor of shape {t.shape} was assigned a dual number, which carries "
+            "the tangents of forward mode (jvp, jacfwd) and does not fit into a tensor.  Make the "
+            "array from what is differentiated, as y = adcore.zeros_like(x), or join its elements "
+            "with adcore.stack([...])")
+    if isinstance(value, cnp.ndarray) and type(value) is not cnp.ndarray:
+        refuse_subclass(value)
     if t.h.tape == NULL and (ad_local.off or (t.meta is not None and t.meta.owner is not None)
                              or not (is_tracked(value) or _contains_tracked(value))):
         if isinstance(t.constant, float):

@@ -33,3 +33,62 @@ def test_a_branch_not_taken_counts_for_nothing_where_its_partials_are_nan(name):
         adcore.grad(f, 1)(x, y),
     ):
         assert not np.any(found)
+
+
+MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+USES = {
+    "product": lambda x, y: (x * y).sum(),
+    "power": lambda x, y: (x**y).sum(),
+    "comparison": lambda x, y: (x * (x > y)).sum(),
+    "where": lambda x, y: np.where(x > 0, x, y).sum(),
+    "matmul": lambda x, y: x @ y,
+    "einsum": lambda x, y: np.einsum("i,i->", x, y),
+    "concatenate": lambda x, y: np.concatenate([x, y]).sum(),
+    "ufunc": lambda x, y: np.logaddexp(y, x).sum(),
+    "tensor": lambda x, y: (x * adcore.tensor(y)).sum(),
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_a_mask_is_not_dropped_without_a_word(name):
+    """NumPy would leave elements out; of the numbers alone the result would be another."""
+    x = np.ones(3)
+
+    def f(x):
+        return USES[name](x, MASKED)
+
+    for run in (adcore.grad(f), adcore.compile(f), lambda x: adcore.jvp(f, (x,), (x,))):
+        with pytest.raises(TypeError, match="a MaskedArray has arithmetic of its own.*filled"):
+            run(x)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_arguments_with_arithmetic_of_their_own():
+    f = adcore.compile(lambda x: (x * x).sum())
+    with pytest.raises(TypeError, match="a MaskedArray has arithmetic of its own"):
+        f(MASKED)
+    with pytest.raises(TypeError, match="a matrix has arithmetic of its own"):
+        f(np.asmatrix(np.eye(2)))
+    with pytest.raises(TypeError, match="a matrix has arithmetic of its own"):
+        adcore.grad(lambda x: (x * np.asmatrix(np.eye(2))).sum())(np.ones(2))
+
+
+def test_views_that_only_have_another_name_are_arrays():
+    class Named(np.ndarray):
+        pass
+
+    f = adcore.compile(lambda x: (x * x).sum())
+    x = np.arange(3.0)
+    assert f(x.view(Named)) == f(x)
+    assert adcore.grad(lambda y: (x.view(Named) * y).sum())(x).tolist() == [0.0, 1.0, 2.0]
+
+
+def test_assigning_a_dual_to_an_element_of_a_tensor_says_what_to_write():
+    def f(x):
+        y = adcore.zeros(2)
+        y[0] = x * x
+        return y[0]
+
+    with pytest.raises(TypeError, match=r"shape \(2,\) was assigned a dual.*zeros_like.*stack"):
+        adcore.jvp(f, (3.0,), (1.0,))
+    assert adcore.grad(f)(3.0) == adcore.compile(f).jvp((3.0,), (1.0,))[1] == 6.0
