@@ -9,9 +9,11 @@ shares all guards before k, or is recorded there.
 import contextlib
 import copy
 import functools
+import gc
 import importlib
 import sys
 import threading
+import types
 import warnings
 from collections import OrderedDict
 
@@ -558,6 +560,13 @@ class Compiled(_core.Called):
                 marked[tree.at] = (arguments.inputs[tree.at], True)
         program, where = _core.record_program(run, marked, self.reassociate)
         where = [(varies, v if varies else _constant(self.name, v)) for varies, v in where]
+        for varies, v in where:
+            if not varies and _holds_tensor(v):
+                raise NotDifferentiableError(
+                    f"{self.name} returned a {type(v).__name__} with a tensor inside, which a "
+                    "replay could not find anew; return numbers and arrays, or lists, tuples, "
+                    "dicts, named tuples or dataclasses of them"
+                )
         return _Path(self.name, program, where, *found)
 
     def _grow(self, paths, arguments, parent, link):
@@ -1251,6 +1260,26 @@ def _expect_shapes(seeds, arguments, wanted):
     given, expected = [s.shape for s in seeds], [arguments.inputs[k].shape for k in wanted]
     if given != expected:
         raise ShapeError(f"the tangents have shapes {given} where {expected} are expected")
+
+
+def _holds_tensor(v):
+    """Whether an object that is not looked into, such as one of a class, leads to a tensor."""
+    seen, waiting = set(), [v]
+    while waiting and len(seen) < _MOST_SEEN:
+        v = waiting.pop()
+        if id(v) in seen or isinstance(v, (type, types.ModuleType)):
+            continue
+        seen.add(id(v))
+        if type(v) is Mask or (type(v) is Tensor and v.requires_grad):
+            return True
+        if isinstance(v, types.FunctionType):  # but not all that its module has
+            waiting += [v.__closure__, v.__defaults__, v.__kwdefaults__]
+        elif gc.is_tracked(v):
+            waiting += gc.get_referents(v)
+    return False
+
+
+_MOST_SEEN = 10_000
 
 
 def _constant(name, v):

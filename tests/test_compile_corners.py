@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import adcore
+from adcore import errors
 
 UNDEFINED = {
     "abs": np.abs,
@@ -92,3 +93,26 @@ def test_assigning_a_dual_to_an_element_of_a_tensor_says_what_to_write():
     with pytest.raises(TypeError, match=r"shape \(2,\) was assigned a dual.*zeros_like.*stack"):
         adcore.jvp(f, (3.0,), (1.0,))
     assert adcore.grad(f)(3.0) == adcore.compile(f).jvp((3.0,), (1.0,))[1] == 6.0
+
+
+class Box:
+    def __init__(self, content):
+        self.content = content
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [Box, lambda x: {x}, lambda x: lambda: x, lambda x: (t for t in x), lambda x: Box([x > 0])],
+    ids=["instance", "set", "function", "generator", "mask"],
+)
+def test_a_result_that_hides_a_tensor_is_refused(wrap):
+    with pytest.raises(errors.NotDifferentiableError, match="with a tensor inside, which a replay"):
+        adcore.compile(lambda x: [x, wrap(x * 2.0)])(np.ones(2))
+
+
+def test_a_result_may_hold_other_objects():
+    box = Box(adcore.tensor([1.0]))
+    f = adcore.compile(lambda x: (2.0 * x, box, Box, np.sin, pytest, lambda: 1.0))
+    for x in (1.0, 3.0):
+        assert f(x)[0] == 2.0 * x
+        assert f(x)[1:4] == (box, Box, np.sin)
