@@ -464,6 +464,8 @@ _AS_C = {
 class Compiled(_core.Called):
     """A function that is replayed in C: see compile()."""
 
+    MOST_KINDS = 256  # of arguments whose paths are kept at a time
+
     def __init__(self, f, reassociate, max_paths, backend=None, name=""):
         self.f, self.reassociate, self.max_paths = f, reassociate, max_paths
         self.backend = backend
@@ -472,8 +474,8 @@ class Compiled(_core.Called):
         else:
             self.name = getattr(f, "__name__", type(f).__name__)
             functools.update_wrapper(self, f, updated=())
-        self._by_key = {}
-        self._warned = False
+        self._by_key = OrderedDict()  # key of a kind of arguments -> _Paths, used last at the end
+        self._warned = self._crowded = False
         self._lock = threading.RLock()
         self.entry = _core.Entry(self._call)
         self._entries = {}
@@ -612,11 +614,29 @@ class Compiled(_core.Called):
         )
 
     def _paths(self, arguments):
-        paths = self._by_key.get(arguments.key)
-        if paths is None:
-            with self._lock:
-                kept = _Paths(arguments.replaced([]))
-                paths = self._by_key.setdefault(arguments.key, kept)
+        key = arguments.key
+        paths = self._by_key.get(key)
+        if paths is not None:
+            with contextlib.suppress(KeyError):  # another thread has let go of it
+                self._by_key.move_to_end(key)
+            return paths
+        kept = _Paths(arguments.replaced([]))
+        if self.f is None:
+            return kept  # in which nothing will be recorded
+        with self._lock:
+            paths = self._by_key.setdefault(key, kept)
+            many = len(self._by_key) > self.MOST_KINDS
+            if many:
+                self._by_key.popitem(last=False)
+        if many and not self._crowded:
+            self._crowded = True
+            warnings.warn(
+                f"compiled {self.name} was called with more than {self.MOST_KINDS} kinds of "
+                "arguments, each of which is recorded; those not used for longest are let go of.  "
+                "Integers, other objects and shapes make kinds: pass numbers that change as floats",
+                RuntimeWarning,
+                stacklevel=_levels_in_adcore() + 1,
+            )
         return paths
 
     def _replay(self, arguments, derive=None, more=(), out=None):
@@ -789,10 +809,11 @@ class Compiled(_core.Called):
             if self._paths(arguments).settled:
                 with contextlib.suppress(_UnsettledError):
                     return _calls.call(_Call(self, arguments), arguments.inputs)
-            return self.f(*args, **kwargs)
+            return self._in_python(*args, **kwargs)
         path, arrays = self._replay(arguments)
         if path is None:
-            return self._in_python(arguments)
+            leaves, structure = flatten(self._in_python(*args, **kwargs))
+            return unflatten(structure, [_constant(self.name, v) for v in leaves])
         if path.where == [(True, 0)] and path.structure.key() is None and not path.masks:
             self._prime(self.entry, arguments, path.program, False)
         return path.output(arrays)
@@ -803,11 +824,21 @@ class Compiled(_core.Called):
             kinds = ["float" if k == () else k for k in arguments.key[2]]
             entry.prime(program, kinds, valued)
 
-    def _in_python(self, arguments):
-        """The value, found by Python: of a function that does not settle."""
-        values = [_plain(a) for a in arguments.inputs]
-        leaves, structure = flatten(arguments.call(self.f, values, np.ndarray.tolist))
-        return unflatten(structure, [_constant(self.name, v) for v in leaves])
+    @property
+    def _in_python(self):
+        """The function itself, which does not settle, run on what it was recorded on.
+
+        So x.item() and x.detach() work as they did, also of what is not differentiated.
+        """
+
+        @functools.wraps(self.f)
+        def run(*args, **kwargs):
+            arguments = Arguments(self.name, args, kwargs)
+            return arguments.call(
+                self.f, [v if type(v) in (Tensor, Dual) else _core.tensor(v) for v in arguments.inputs]
+            )
+
+        return run
 
     # -- derivatives --
 
@@ -834,7 +865,7 @@ class Compiled(_core.Called):
         wanted = arguments.wanted(argnums)
         path, arrays = self._replay(arguments, self._scalar("grad", transform, wanted), out=out)
         if path is None:
-            return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+            return getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
         if arrays is not None and argnums == 0:
             program = path.program.derived(transform, wanted)
             self._prime(self._entries[transform], arguments, program, True)
@@ -853,7 +884,7 @@ class Compiled(_core.Called):
         n, all_of_it = len(wanted), transform == "value_grad_and_hessian"
         path, arrays = self._replay(arguments, self._scalar("hessian", transform, wanted), out=out)
         if path is None:
-            return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+            return getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
         if arrays is not None and argnums == 0:
             program = path.program.derived(transform, wanted)
             self._prime(self._entries[transform], arguments, program, True)
@@ -905,7 +936,7 @@ class Compiled(_core.Called):
         _expect_shapes(seeds, arguments, wanted)
         path, arrays = self._replay(arguments, derive, seeds)
         if path is None:
-            return transforms.hvp(self.f, primals, tangents)
+            return transforms.hvp(self._in_python, primals, tangents)
         if arrays is None:
             arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted] * 2
         n = len(wanted)
@@ -928,7 +959,7 @@ class Compiled(_core.Called):
             arguments, lambda path: path.program.derived("value_and_jvp", wanted), seeds
         )
         if path is None:
-            return transforms.jvp(self.f, primals, tangents)
+            return transforms.jvp(self._in_python, primals, tangents)
         if arrays is None:
             return path.output([]), path.output([], zero=True)
         n = len(path.program.output_shapes)
@@ -943,7 +974,7 @@ class Compiled(_core.Called):
         wanted = arguments.wanted(argnums)
         path, arrays = self._replay(arguments)
         if path is None:
-            return transforms.vjp(self.f, *primals)
+            return transforms.vjp(self._in_python, *primals)
         value = path.output(arrays)
         copies = arguments.replaced([a.copy() for a in arguments.inputs])
 
@@ -975,7 +1006,7 @@ class Compiled(_core.Called):
             arguments, lambda path: path.program.derived("jacobian", wanted)
         )
         if path is None:
-            return transforms.jacobian(self.f, argnums)(*args, **kwargs)
+            return transforms.jacobian(self._in_python, argnums)(*args, **kwargs)
         blocks = iter(arrays or ())
         leaves = []
         for varies, v in path.where:

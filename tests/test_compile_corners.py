@@ -116,3 +116,41 @@ def test_a_result_may_hold_other_objects():
     for x in (1.0, 3.0):
         assert f(x)[0] == 2.0 * x
         assert f(x)[1:4] == (box, Box, np.sin)
+
+
+def test_kinds_of_arguments_are_let_go_of(monkeypatch):
+    f = adcore.compile(lambda x, n: x * n)
+    monkeypatch.setattr(type(f), "MOST_KINDS", 5)
+    for n in range(5):
+        assert f(2.0, n) == 2.0 * n
+    f(2.0, 0)
+    with pytest.warns(RuntimeWarning, match="more than 5 kinds of arguments.*as floats") as caught:
+        for n in range(5, 9):
+            assert f(2.0, n) == 2.0 * n
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    kept = {key[-1][1][1][1] for key in f._by_key}
+    assert kept == {0, 5, 6, 7, 8}
+    assert f.grad(3.0, 1) == 1.0
+
+
+def test_a_loaded_function_keeps_its_kinds(monkeypatch, tmp_path):
+    f = adcore.compile(lambda x, n: x * n)
+    for n in range(4):
+        f(2.0, n)
+    f.save(tmp_path / "f.adcore")
+    monkeypatch.setattr(type(f), "MOST_KINDS", 2)
+    g = adcore.load(tmp_path / "f.adcore")
+    for n in range(4, 9):
+        with pytest.raises(errors.NotRecordedError):
+            g(2.0, n)
+    assert [g(2.0, n) for n in range(4)] == [0.0, 2.0, 4.0, 6.0]
+
+
+def test_a_function_that_does_not_settle_may_still_take_values_out():
+    """It is run by Python at last, but on what it was recorded on: x.item(), x.detach()."""
+    f = adcore.compile(lambda x, y: x * x.item() + y[0].detach() * y[1])
+    with pytest.warns(RuntimeWarning, match="is recorded anew at every call"):
+        for k in range(300):
+            assert f(float(k), [2.0, 3.0]) == k * k + 6.0
+    assert f.grad(7.0, [2.0, 3.0]) == 7.0
