@@ -160,6 +160,45 @@ static void add_along(struct ad_c_writer *w, const struct ad_plan_step *step)
     ad_text_add(text, "    }\n");
 }
 
+/* An operand of a single, one element after the other. */
+static void add_dense(struct ad_c_writer *w, const char *name, const struct ad_walk *walk,
+                      int64_t *used)
+{
+    if (ad_walk_is_run(walk))
+        add_pointer(w, name, walk->space, walk->base);
+    else
+        add_gathered(w, name, walk, used);
+}
+
+static void add_argsort(struct ad_c_writer *w, const struct ad_plan_step *step)
+{
+    const struct ad_walk *from = &step->views[0];
+    int64_t row = from->shape[from->ndim - 1], used = 0;
+
+    add_pointer(w, "y", step->y.space, step->y.at);
+    add_dense(w, "a", from, &used);
+    ad_text_add(&w->body,
+                "    for (int64_t i = 0; i < %" PRId64 "; i += %" PRId64 ")\n"
+                "        ad_argsort(a + i, %" PRId64 ", y + i, room + %" PRId64 ");\n",
+                step->n, AD_MAX(row, 1), row, used);
+}
+
+static void add_gather(struct ad_c_writer *w, const struct ad_plan_step *step)
+{
+    const struct ad_walk *from = &step->views[0], *at = &step->views[1];
+    int64_t rows = ad_shape_size(from->ndim - 1, from->shape), used = 0;
+
+    add_pointer(w, "y", step->y.space, step->y.at);
+    add_dense(w, "a", from, &used);
+    add_dense(w, "b", at, &used);
+    ad_text_add(&w->body,
+                "    ad_%s(%" PRId64 ", %" PRId64 ", %" PRId64 ", b, a, y);\n",
+                step->kind == AD_PLAN_GATHER ? "take" : "put", rows,
+                step->kind == AD_PLAN_GATHER ? from->shape[from->ndim - 1]
+                                             : rows ? step->n / rows : 0,
+                at->shape[0]);
+}
+
 static enum ad_status add_step(struct ad_c_writer *w, const struct ad_plan_step *step)
 {
     switch (step->kind) {
@@ -171,9 +210,16 @@ static enum ad_status add_step(struct ad_c_writer *w, const struct ad_plan_step 
     case AD_PLAN_CUMSUM:
     case AD_PLAN_EXTREMUM:
     case AD_PLAN_NORM:
+    case AD_PLAN_ARGSORT:
+    case AD_PLAN_GATHER:
+    case AD_PLAN_SCATTER:
         ad_text_add(&w->body, "    {\n");
         if (step->kind == AD_PLAN_MATMUL)
             add_matmul(w, step);
+        else if (step->kind == AD_PLAN_ARGSORT)
+            add_argsort(w, step);
+        else if (step->kind == AD_PLAN_GATHER || step->kind == AD_PLAN_SCATTER)
+            add_gather(w, step);
         else
             add_along(w, step);
         ad_text_add(&w->body, "    }\n");
