@@ -401,6 +401,8 @@ cdef extern from "ad_map.h" nogil:
                          bint one_by_one, ad_map **map)
     void ad_map_free(ad_map *map)
     int64_t ad_map_lanes(const ad_map *map)
+    ad_status ad_map_batch(const ad_map *map, const ad_program *program, ad_program **batch)
+    void ad_map_use_native(ad_map *map, ad_native *native, int64_t n_work)
     ad_map_work *ad_map_work_new(const ad_map *map)
     void ad_map_work_free(ad_map_work *work)
     ad_status ad_map_run(const ad_map *map, ad_map_work *work, const ad_rows *inputs,

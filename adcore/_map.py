@@ -257,6 +257,7 @@ class _Rows:
             if outputs[k] is None:
                 outputs[k] = np.empty((len(left), *shape))
         rows = _core.by_rows(program, self.shared, len(left) <= FEW)
+        self.compiled._prepare(rows)
         failed, n_failed = pace.run(rows, inputs, outputs, len(left))
         if n_failed:
             left, good = np.asarray(left), failed < 0

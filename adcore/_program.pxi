@@ -289,6 +289,27 @@ cdef class Program:
             if given != few:
                 PyMem_Free(given)
 
+    def as_c(self, str name):
+        """A C function of the program.
+
+        Returns
+        -------
+        str
+            The function and its tables; see ad_to_c.h for how it is called.
+        int
+            Doubles that it works in.
+        bytes
+            Which ops it calls, for ops_as_c().
+        """
+        written = written_as_c(self.program, name)
+        if len(written) == 1:
+            file, line, where = self.origin(ad_tape_origin(self.program.tape, written[0]))
+            raise errors.TapeError(
+                "a rule written in Python cannot be written as C"
+                + (f": {file}:{line} in {where}" if file else "")
+                + "; write the function in adcore's own functions")
+        return written
+
     def use_native(self, size_t address, int64_t n_work, library):
         """Run the C function at `address`, of which `library` is kept; before the first run."""
         with self.lock:

@@ -186,8 +186,7 @@ class Replayed:
                     program = self._derived(path, derive, more)
                 except ShapeError as error:  # which counts only if this is the path to take
                     refused, derived = error, False
-            if self.backend == "c" and program.backend is None:
-                self._use_native(program)
+            self._prepare(program)
             arrays = _core.empty_results(program.output_shapes)
             if derived and _takes(out, arrays[-1:], (*inputs, *more)):
                 arrays[-1] = out
@@ -242,7 +241,10 @@ class Replayed:
             stacklevel=_levels_in_adcore() + 1,
         )
 
-    def _use_native(self, program):
+    def _prepare(self, program):
+        """Let a Program, or a RowMap, be run as backend="c" asks for."""
+        if self.backend != "c" or program.backend is not None:
+            return
         from . import _native  # when first needed
 
         reason = _native.use(program)

@@ -12,9 +12,25 @@
 /* Before a loop whose turns do not depend on each other. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define AD_INDEPENDENT _Pragma("GCC ivdep")
+#define AD_ROLLED _Pragma("GCC unroll 1") /* and of few turns: unrolled it would be no vector */
 #else
 #define AD_INDEPENDENT
+#define AD_ROLLED
 #endif
+
+/* Over the elements of a short vector; the result is an operand itself, or no part of one. */
+#define AD_EACH AD_INDEPENDENT AD_ROLLED for (int j = 0; j < 8; j++)
+
+/* y, or 0: without a branch, so that loops over it become vectors whatever the compiler makes of choices. */
+static inline double ad_if(int keep, double y)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &y, sizeof bits);
+    bits &= -(uint64_t)(keep != 0);
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
 
 enum { AD_CHUNK = 512, AD_BLOCK = 64 };
 

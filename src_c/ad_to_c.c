@@ -9,29 +9,24 @@
 
 /* ---- ops ---- */
 
-/* The value column, as text. */
-static const char *const values[AD_N_OPS] = {
-#define ROW(name, value) [AD_OP_##name] = #value,
-#define UNARY(name, ufunc, value, ...) ROW(name, value)
-#define HIDDEN_UNARY(name, value, ...) ROW(name, value)
-#define FAMILY(name, ufunc, value, ...) ROW(name, value)
-#define BINARY(name, ufunc, value, ...) ROW(name, value)
-#define HIDDEN_BINARY(name, value, ...) ROW(name, value)
-#define TERNARY(name, ufunc, value, ...) ROW(name, value)
-#include "ad_ops.def"
-#undef ROW
-};
-
 void ad_c_ops(struct ad_text *text, const uint8_t *ops)
 {
     static const char *const arguments[] = {"", "double x", "double x, double z",
                                             "double x, double z, double w"};
 
-    for (int op = 0; op < AD_N_OPS; op++)
-        if (ops[op])
+    for (enum ad_op op = 0; op < AD_N_OPS; op++) {
+        const char *value = ad_c_value(op), *choice = ad_c_choice(op);
+
+        if (ops[op] & AD_C_ONE)
             ad_text_add(text, "static inline double op_%s(%s%s)\n{\n    return %s;\n}\n\n",
                         ad_ops[op].name, ad_ops[op].family ? "double p, " : "",
-                        arguments[ad_ops[op].n_args], values[op]);
+                        arguments[ad_ops[op].n_args], value);
+        if (ops[op] & AD_C_EACH)
+            ad_text_add(
+                text, "static inline double each_%s(%s)\n{\n    return ad_if(!(%.*s), %s);\n}\n\n",
+                ad_ops[op].name, arguments[ad_ops[op].n_args], (int)(choice - value), value,
+                choice + strlen(AD_C_OR_ELSE));
+    }
 }
 
 /* ---- singles ---- */
@@ -154,7 +149,7 @@ static void add_along(struct ad_c_writer *w, const struct ad_plan_step *step)
                     "        double best = a[i * %" PRId64 "];\n\n"
                     "        for (int64_t j = 1; j < %" PRId64 "; j++)\n            best = ",
                     row, row);
-        ad_c_call(w, text, op);
+        ad_c_call(w, text, op, false);
         ad_text_add(text, "best, a[i * %" PRId64 " + j]);\n        y[i] = best;\n", row);
     }
     ad_text_add(text, "    }\n");
@@ -426,7 +421,7 @@ enum ad_status ad_to_c(const struct ad_program *program, const char *name,
     ad_text_free(&w.tables);
     ad_text_free(&w.body);
     free(w.used);
-    free(w.in_memory);
+    free(w.claims);
     ad_plan_free(plan);
     return status;
 }

@@ -79,6 +79,8 @@ C_ORDER = [
     "ad_c_text",
     "ad_c_roll",
     "ad_c_write",
+    "ad_c_statements",
+    "ad_c_values",
     "ad_c_run",
     "ad_c_group",
     "ad_to_c",
