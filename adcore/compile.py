@@ -4,10 +4,8 @@ import contextlib
 import copy
 import functools
 
-import numpy as np
-
 from . import _calls, _core
-from ._arguments import Arguments, plain
+from ._arguments import Arguments
 from ._compiled_call import Call, UnsettledError
 from ._derivatives import Differentiable
 from ._replayed import constant
