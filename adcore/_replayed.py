@@ -1,13 +1,12 @@
 """What is recorded of a function: replayed where it holds, and recorded again where it does not."""
 
-import contextlib
 import functools
 import gc
+import itertools
 import sys
 import threading
 import types
 import warnings
-from collections import OrderedDict
 
 import numpy as np
 
@@ -34,12 +33,13 @@ class Replayed:
         else:
             self.name = getattr(f, "__name__", type(f).__name__)
             functools.update_wrapper(self, f, updated=())
-        self._by_key = OrderedDict()  # key of a kind of arguments -> Paths, used last at the end
+        self._by_key = {}  # key of a kind of arguments -> Paths
+        self._clock = itertools.count()  # of calls that look for their kind
         self._warned = self._crowded = False
         self._lock = threading.RLock()
 
     def __repr__(self):
-        n = sum(len(paths.used) for paths in self._by_key.values())
+        n = sum(len(paths.used) for paths in list(self._by_key.values()))
         return f"<compiled {self.name}, {n} path{'s' * (n != 1)}>"
 
     def _arguments(self, args, kwargs, argnums):
@@ -55,17 +55,17 @@ class Replayed:
         key = arguments.key
         paths = self._by_key.get(key)
         if paths is not None:
-            with contextlib.suppress(KeyError):  # another thread has let go of it
-                self._by_key.move_to_end(key)
+            paths.wanted = next(self._clock)
             return paths
         kept = Paths(arguments.replaced([]))
         if self.f is None:
             return kept  # in which nothing will be recorded
         with self._lock:
             paths = self._by_key.setdefault(key, kept)
+            paths.wanted = next(self._clock)
             many = len(self._by_key) > self.MOST_KINDS
             if many:
-                self._by_key.popitem(last=False)
+                del self._by_key[min(self._by_key, key=lambda k: self._by_key[k].wanted)]
         if many and not self._crowded:
             self._crowded = True
             warnings.warn(

@@ -270,7 +270,7 @@ class Compiled(Differentiable, _core.Called):
             if path is None:
                 raise TapeError(f"compiled {self.name} does not settle; there is no program of it")
             return path, arguments
-        known = [(path, paths) for paths in self._by_key.values() for path in paths.used]
+        known = [(path, paths) for paths in list(self._by_key.values()) for path in paths.used]
         if len(known) != 1:
             raise TypeError(
                 f"to_c of {self.name} needs arguments to go by: {len(known)} ways are recorded"
