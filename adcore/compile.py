@@ -4,10 +4,8 @@ import contextlib
 import copy
 import functools
 
-import numpy as np
-
 from . import _calls, _core
-from ._arguments import Arguments, plain
+from ._arguments import Arguments
 from ._compiled_call import Call, UnsettledError
 from ._derivatives import Differentiable
 from ._replayed import constant
@@ -153,19 +151,14 @@ class Compiled(Differentiable, _core.Called):
             if self._paths(arguments).settled:
                 with contextlib.suppress(UnsettledError):
                     return _calls.call(Call(self, arguments), arguments.inputs)
-            return self.f(*args, **kwargs)
+            return self._in_python(*args, **kwargs)
         path, arrays = self._replay(arguments)
         if path is None:
-            return self._in_python(arguments)
+            leaves, structure = flatten(self._in_python(*args, **kwargs))
+            return unflatten(structure, [constant(self.name, v) for v in leaves])
         if path.where == [(True, 0)] and path.structure.key() is None and not path.dtypes:
             self._prime(self.entry, arguments, path.program, False)
         return path.output(arrays)
-
-    def _in_python(self, arguments):
-        """The value, found by Python: of a function that does not settle."""
-        values = [plain(a) for a in arguments.inputs]
-        leaves, structure = flatten(arguments.call(self.f, values, np.ndarray.tolist))
-        return unflatten(structure, [constant(self.name, v) for v in leaves])
 
     def map(
         self,
@@ -277,7 +270,7 @@ class Compiled(Differentiable, _core.Called):
             if path is None:
                 raise TapeError(f"compiled {self.name} does not settle; there is no program of it")
             return path, arguments
-        known = [(path, paths) for paths in self._by_key.values() for path in paths.used]
+        known = [(path, paths) for paths in list(self._by_key.values()) for path in paths.used]
         if len(known) != 1:
             raise TypeError(
                 f"to_c of {self.name} needs arguments to go by: {len(known)} ways are recorded"
