@@ -372,6 +372,15 @@ cdef int expect_real(object value) except -1:
     return 0
 
 
+cdef int refuse_complex(object out) except -1:
+    """Refuse complex numbers that a real array is to become in place."""
+    if is_complex(out):
+        raise NotDifferentiableError(
+            "a real array cannot take complex numbers in place; write x = x + y for x += y, or "
+            "make it complex first: x = x + 0j")
+    return 0
+
+
 def complex_pair(real, imag):
     """real + i imag, of whatever can be a part."""
     return METHODS["_complex_pair"](real, imag)

@@ -404,7 +404,10 @@ cdef tuple tangents_of(Dual d):
 cdef object become(Dual d, object out):
     """What `d += other` leaves in d, `out` being d + other: arrays change, numbers do not."""
     cdef Dual y
-    if type(out) is not Dual or not d.boxed or d.ndim == 0:
+    if not d.boxed or d.ndim == 0:
+        return out
+    refuse_complex(out)
+    if type(out) is not Dual:
         return out
     y = <Dual>out
     if y.shape != d.shape:

@@ -582,11 +582,9 @@ cdef object in_place(object left, object out):
     are changed in place, as torch does.
     """
     cdef Tensor t
+    if type(left) is Tensor and (<Tensor>left).ndim:
+        refuse_complex(out)
     if type(left) is not Tensor or type(out) is not Tensor:
-        if type(left) is Tensor and left.shape != () and is_complex(out):
-            raise NotDifferentiableError(
-                "a real tensor cannot take complex numbers in place; write x = x + y for x += y, "
-                "or make it complex first: x = x + 0j")
         return out
     t = left
     if t.h.tape != NULL and t.h.view == NULL and (t.meta is None or not t.meta.leaf):
