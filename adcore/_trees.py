@@ -148,7 +148,7 @@ def _walk(tree, leaves, none):
         return _LEAF
     if kind is list or kind is tuple:
         kinds = set(map(type, tree))
-        if LEAF_TYPES >= kinds and not (np.ndarray in kinds and any(map(is_complex, tree))):
+        if kinds <= LEAF_TYPES and not (np.ndarray in kinds and any(map(is_complex, tree))):
             leaves.extend(tree)
             return Run(kind, len(tree))
         values = tree
