@@ -87,6 +87,8 @@ class Pair:
         real, imag = next(leaves), next(leaves)
         if real is None and imag is None:
             return None
+        if {type(real), type(imag)} <= LEAF_TYPES and not is_complex((real, imag)):
+            return complex_pair(real, imag)
         (reals, structure), (imags, other) = flatten(real), flatten(imag)
         if any(complex_parts(structure)) or any(complex_parts(other)):
             raise NotDifferentiableError(

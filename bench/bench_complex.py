@@ -4,6 +4,8 @@ The value of a recorded call is timed on 10 elements and on a million; the gradi
 squared moduli of the result.
 """
 
+import sys
+
 import numpy as np
 
 import adcore
@@ -41,13 +43,26 @@ def main():
         for n in SIZES:
             z = rng.normal(size=n) + 1j * rng.normal(size=n)
             pair = adcore.tensor(z, requires_grad=True)
-            assert np.allclose(call(pair).detach().numpy(), call(z))
-            plain = report.time(f"{name} {n} numpy", lambda: call(z), unit="us")
-            report.time(f"{name} {n}", lambda: call(pair), unit="us", beside=plain)
             gradient = adcore.grad(energy(call))
-            report.time(f"{name} {n} gradient", lambda: gradient(z), unit="us", beside=plain)
-    report.finish()
+            check(call, z, pair, gradient)
+            candidates = {
+                "NumPy": lambda call=call, z=z: call(z),
+                "recorded": lambda call=call, pair=pair: call(pair),
+                "gradient": lambda gradient=gradient, z=z: gradient(z),
+            }
+            report.compare(f"{name}, {n}", candidates, "NumPy", turns=3 if options.quick else 11)
+    return report.finish(options.check)
+
+
+def check(call, z, pair, gradient):
+    """Compare the value with NumPy's, the gradient along a direction with differences."""
+    value = call(pair).detach().numpy()
+    assert np.allclose(value, call(z), rtol=1e-12, atol=1e-12)
+    direction, h = z / np.linalg.norm(z), 1e-5
+    f = energy(call)
+    difference = (f(z + h * direction) - f(z - h * direction)) / (2 * h)
+    common.agree(np.vdot(gradient(z), direction).real, difference, 1e-4, "the gradient")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
