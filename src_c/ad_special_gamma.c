@@ -5,6 +5,7 @@
 #include "ad_special_gamma.h"
 
 #include "ad_jet.h"
+#include "ad_quadrature.h"
 #include "ad_special.h"
 
 #include <math.h>
@@ -127,22 +128,6 @@ double ad_deviance(const int *order, const double *x, bool *lost)
     return sum;
 }
 
-/* ---- integrals over the half-line -------------------------------------------------------------- */
-
-/* The trapezoidal rule in tau, s = scale exp(tau - exp(-tau)), for integrands that are about constant up to
- * s = scale and then fall at least exponentially: the error falls double exponentially with 1 / step. */
-static const double STEP = 0.0625, FIRST = -3.75;
-
-static double half_line_node(int k, double scale, double *weight)
-{
-    const double tau = FIRST + k * STEP, e = exp(-tau), s = scale * exp(tau - e);
-
-    *weight = s * (1 + e) * STEP;
-    return s;
-}
-
-enum { MOST_NODES = 400 };
-
 /* ---- the incomplete gamma function ------------------------------------------------------------- */
 
 /* P(a, x) = x^a / Gamma(a+1) M,  M = 1 + sum_k (-x)^k / k! a / (a + k)      (DLMF 8.7.1) for x <= 1;
@@ -180,9 +165,9 @@ static void gammainc_integral(int n, double a, double x, int side, double *g)
         scale = 1 / a;
     for (int k = 0; k <= n; k++)
         g[k] = 0;
-    for (int k = 0; k < MOST_NODES; k++) {
+    for (int k = 0; k < AD_HALF_LINE_MOST; k++) {
         double weight;
-        const double s = half_line_node(k, scale, &weight);
+        const double s = ad_half_line(k, scale, &weight);
         const double h = side < 0 ? -a * s - x * expm1(-s) : a * s - x * expm1(s);
         if (h < -60 - n * log1p(s / scale))
             break;
@@ -249,9 +234,9 @@ static void betainc_integral(int ni, int nj, double a, double b, double x, doubl
     for (int i = 0; i <= ni; i++)
         for (int j = 0; j <= nj; j++)
             moments[i][j] = 0;
-    for (int k = 0; k < MOST_NODES; k++) {
+    for (int k = 0; k < AD_HALF_LINE_MOST; k++) {
         double weight;
-        const double s = half_line_node(k, scale, &weight), log_r = log1p(-x / y * expm1(-s));
+        const double s = ad_half_line(k, scale, &weight), log_r = log1p(-x / y * expm1(-s));
         const double h = parts ? -(a + 1) * s + (b - 2) * log_r : -a * s + (b - 1) * log_r;
         if (h < -60 - (ni + nj) * log1p(s / scale))
             break;

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import scipy.special as sp
 
-from ... import ops
+from ...errors import NotDifferentiableError
+from ...rules.table import is_traced
 from ._function import INTEGER, Family, Function, Kernel, composed, define, register
 
 MOST = 4  # the highest order of derivatives in the order of a Bessel function
@@ -120,6 +121,10 @@ def _spherical(name, before, after):
     f = Function(name, plain, [INTEGER, partial], plain=plain)
 
     def rule(n, z, derivative=False):
+        if is_traced([n]):
+            raise NotDifferentiableError(
+                f"scipy.special.{name} has no derivative with respect to argument 0: {INTEGER}"
+            )
         n = np.asarray(n, dtype=float)[()]
         return partial(None, n, z) if derivative else f(n, z)
 

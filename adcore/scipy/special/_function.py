@@ -6,6 +6,7 @@ derivative is zero; or a text that says why there is none.
 """
 
 import functools
+import math
 
 import numpy as np
 import scipy.special as sp
@@ -14,7 +15,7 @@ from ... import _calls, _core
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules import ufuncs
-from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes
+from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes, values
 from ...rules.table import Dual, Tensor, is_traced, refuse
 
 functions = {}  # name -> Function, all of them
@@ -130,7 +131,14 @@ class Function:
             raise _calls.missing(
                 f"scipy.special.{self.name} has no derivative with respect to argument {i}: {rule}"
             )
-        return rule and rule(output, *leaves)
+        return rule and in_domain(rule(output, *leaves), output)
+
+
+def in_domain(partial, value):
+    """The partial, and nan where the value is, although a formula may go on outside the domain."""
+    if not _core.is_compiling() and not np.isnan(values(value)).any():
+        return partial
+    return partial * _core.apply("where", _core.apply("equal", value, value), 1.0, math.nan)
 
 
 def as_float(x):

@@ -51,11 +51,14 @@ ellipkm1 = _in_p.member(0)
 register(sp.ellipkm1, ellipkm1)
 
 
-@composed("agm")
-def agm(a, b):
-    """scipy.special.agm: pi/4 (a + b) / K(((a - b) / (a + b))^2)."""
-    ratio = (a - b) / (a + b)
-    return 0.25 * math.pi * (a + b) / ellipk(ratio * ratio)
+def _agm_slope(y, a, b):
+    """The derivative in a of pi/4 (a + b) / K, K = ellipkm1(p), p = 4 a b / (a + b)^2."""
+    total = a + b
+    p = 4.0 * a * b / (total * total)
+    return y / total - y * _in_p.member(1)(p) / ellipkm1(p) * 4.0 * b * (b - a) / total**3
+
+
+agm = define("agm", _agm_slope, lambda y, a, b: _agm_slope(y, b, a))
 
 
 # ---- incomplete elliptic integrals ----
