@@ -14,19 +14,19 @@ struct ad_c_place ad_c_place(const struct ad_c_writer *w, int32_t space, int64_t
     return (struct ad_c_place){space, at};
 }
 
-enum ad_status ad_c_frame_map(struct ad_c_writer *w)
+enum ad_status ad_c_frame_claims(struct ad_c_writer *w)
 {
     int64_t n = ad_c_frame_end(w) + w->n_moved + 1;
-    int32_t *more;
+    struct ad_c_claim *more;
 
-    if (n <= w->n_in_memory)
+    if (n <= w->n_claims)
         return AD_OK;
-    more = realloc(w->in_memory, (size_t)n * sizeof *more);
+    more = realloc(w->claims, (size_t)n * sizeof *more);
     if (!more)
         return AD_NO_MEMORY;
-    memset(more + w->n_in_memory, 0, (size_t)(n - w->n_in_memory) * sizeof *more);
-    w->in_memory = more;
-    w->n_in_memory = n;
+    memset(more + w->n_claims, 0, (size_t)(n - w->n_claims) * sizeof *more);
+    w->claims = more;
+    w->n_claims = n;
     return AD_OK;
 }
 
@@ -46,6 +46,54 @@ void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space)
         ad_text_add(text, "%s_a%" PRId32, w->name, k);
     else
         ad_text_add(text, "q%" PRId32, k - (int32_t)plan->code.n_arrays);
+}
+
+void ad_c_declare(struct ad_c_writer *w, struct ad_text *text)
+{
+    int n_inputs = w->plan->code.n_inputs;
+
+    for (int k = 0; k < n_inputs; k++)
+        if (w->used[AD_SPACE_INPUTS + k])
+            ad_text_add(text, "    const double *restrict const x%d = inputs[%d];\n", k, k);
+    for (int k = 0; k < w->plan->code.n_outputs; k++)
+        if (w->used[AD_SPACE_INPUTS + n_inputs + k])
+            ad_text_add(text, "    double *restrict const y%d = outputs[%d];\n", k, k);
+    if (w->used[AD_SPACE_FRAME])
+        ad_text_add(text, "    double *restrict const v = work;\n");
+}
+
+bool ad_c_begin_part(struct ad_c_writer *w, struct ad_c_part *part)
+{
+    uint8_t *used = calloc((size_t)w->plan->n_spaces + 1, 1);
+
+    if (!used)
+        return false;
+    *part = (struct ad_c_part){w->body, w->used};
+    w->body = (struct ad_text){NULL, 0, 0, false};
+    w->used = used;
+    return true;
+}
+
+void ad_c_end_part(struct ad_c_writer *w, struct ad_c_part *part)
+{
+    int32_t arrays = AD_SPACE_INPUTS + w->plan->code.n_inputs + w->plan->code.n_outputs;
+
+    ad_text_add(
+        &w->parts,
+        "AD_APART static void %s_part%d(const double *const *inputs, double *const *outputs, "
+        "double *work)\n{\n",
+        w->name, w->n_parts);
+    ad_c_declare(w, &w->parts);
+    ad_text_add(&w->parts, "\n    (void)inputs, (void)outputs, (void)work;\n");
+    ad_text_join(&w->parts, &w->body);
+    ad_text_add(&w->parts, "}\n\n");
+    for (int32_t k = arrays; k < w->plan->n_spaces; k++)
+        part->used[k] |= w->used[k];
+    ad_text_free(&w->body);
+    free(w->used);
+    w->body = part->body;
+    w->used = part->used;
+    ad_text_add(&w->body, "    %s_part%d(inputs, outputs, work);\n", w->name, w->n_parts++);
 }
 
 void ad_c_element(struct ad_c_writer *w, struct ad_text *text, struct ad_c_place place)
@@ -139,8 +187,34 @@ void ad_c_walk(struct ad_c_writer *w, struct ad_text *text, const struct ad_walk
     ad_c_listed(w, text, walk, ad_c_walk_table(w, walk), index);
 }
 
-void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op)
+/* ---- ops ---- */
+
+/* The value column, as text. */
+static const char *const values[AD_N_OPS] = {
+#define ROW(name, value) [AD_OP_##name] = #value,
+#define UNARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_UNARY(name, value, ...) ROW(name, value)
+#define FAMILY(name, ufunc, value, ...) ROW(name, value)
+#define BINARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_BINARY(name, value, ...) ROW(name, value)
+#define TERNARY(name, ufunc, value, ...) ROW(name, value)
+#include "ad_ops.def"
+#undef ROW
+};
+
+const char *ad_c_value(enum ad_op op)
 {
-    w->ops[op] = 1;
-    ad_text_add(text, "op_%s(", ad_ops[op].name);
+    return values[op];
+}
+
+const char *ad_c_choice(enum ad_op op)
+{
+    return strstr(values[op], AD_C_OR_ELSE);
+}
+
+void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op, bool each)
+{
+    each = each && ad_c_choice(op);
+    w->ops[op] |= each ? AD_C_EACH : AD_C_ONE;
+    ad_text_add(text, "%s_%s(", each ? "each" : "op", ad_ops[op].name);
 }

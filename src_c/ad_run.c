@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "ad_frame.h"
+#include "ad_gather.h"
+#include "ad_index.h"
 #include "ad_linalg.h"
 #include "ad_moves.h"
 #include "ad_point.h"
 #include "ad_point_value.h"
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, DOUBLES_IN_LINE = CACHE_LINE / sizeof(double) };
 
 struct ad_frame *ad_frame_new(const struct ad_plan *plan)
 {
@@ -60,6 +62,53 @@ void ad_frame_free(struct ad_frame *frame)
 
 /* ---- groups ---- */
 
+/* How far the memory of the next tile has been asked for: a line of a stream. */
+struct fetching {
+    int stream;
+    int64_t line;
+};
+
+static void fetch_lines(const struct ad_plan_step *step, double *const *base, int64_t start,
+                        int64_t n, struct fetching *at)
+{
+    const int64_t n_lines = step->tile / DOUBLES_IN_LINE;
+
+    while (n > 0 && at->stream < step->n_streams) {
+        const double *from = ad_ref_at(base, &step->streams[at->stream], start);
+        const int64_t end = AD_MIN(at->line + n, n_lines);
+
+        n -= end - at->line;
+        for (; at->line < end; at->line++)
+            AD_FETCH(from + at->line * DOUBLES_IN_LINE);
+        if (at->line == n_lines)
+            *at = (struct fetching){at->stream + 1, 0};
+    }
+}
+
+/* Memory is asked for the next tile bit by bit while this one is computed: a page, which a tile may
+ * be, is how far the processor looks ahead by itself. */
+static void run_from_memory(const struct ad_plan *plan, const struct ad_plan_step *step,
+                            struct ad_frame *frame)
+{
+    const struct ad_move *moves = plan->code.moves;
+    const int64_t n_lines = step->n_streams * (step->tile / DOUBLES_IN_LINE),
+                  n_moves = step->end - step->before, at_once = (n_lines + n_moves - 1) / n_moves;
+
+    for (int64_t start = 0, n; start < step->n; start += n) {
+        struct fetching at = {0, 0};
+        bool more;
+
+        n = ad_step_tile(step, start);
+        more = start + n + step->tile <= step->n;
+        for (int64_t m = step->before, made; m < step->end; m += made) {
+            made = ad_moves_at_once(&moves[m]);
+            if (more)
+                fetch_lines(step, frame->base, start + n, made * at_once, &at);
+            ad_move_make(&moves[m], frame->base, frame->sums, start, n);
+        }
+    }
+}
+
 static void run_group(const struct ad_plan *plan, const struct ad_plan_step *step,
                       struct ad_frame *frame)
 {
@@ -67,9 +116,13 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 
     for (int64_t m = step->first; m < step->before; m++)
         ad_move_make(&moves[m], frame->base, frame->sums, 0, 0);
+    if (step->n_streams > 0) {
+        run_from_memory(plan, step, frame);
+        return;
+    }
     for (int64_t start = 0, n; start < step->n; start += n) {
         n = ad_step_tile(step, start);
-        for (int64_t m = step->before; m < step->end; m++)
+        for (int64_t m = step->before; m < step->end; m += ad_moves_at_once(&moves[m]))
             ad_move_make(&moves[m], frame->base, frame->sums, start, n);
     }
 }
@@ -82,15 +135,21 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 #define AD_THREADED 1
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic" /* computed goto is no ISO C */
+/* The words of a long run come from beyond the second level of cache, each once, and the processor
+ * itself looks no further than a page ahead.  Whatever is there may be asked for. */
+#define FETCH_AHEAD() __builtin_prefetch((const void *)((uintptr_t)word + AHEAD))
 #else
 #define AD_THREADED 0
+#define FETCH_AHEAD() ((void)0)
 #endif
+enum { AHEAD = 6400 }; /* bytes, found by measuring */
 
 #if AD_THREADED
 #define WORD(code) do_##code:
 #define NEXT(n)                                                                                    \
     do {                                                                                           \
         word += (n);                                                                               \
+        FETCH_AHEAD();                                                                             \
         goto *labels[word->code];                                                                  \
     } while (0)
 #else
@@ -98,6 +157,7 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 #define NEXT(n)                                                                                    \
     do {                                                                                           \
         word += (n);                                                                               \
+        FETCH_AHEAD();                                                                             \
         goto next;                                                                                 \
     } while (0)
 #endif
@@ -118,20 +178,47 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 #pragma GCC diagnostic pop
 #endif
 
+bool ad_target_is_usable(enum ad_target target)
+{
+#if AD_TARGETS
+    if (target == AD_TARGET_AVX512)
+        return __builtin_cpu_supports("x86-64-v4");
+    if (target == AD_TARGET_AVX2)
+        return __builtin_cpu_supports("avx2");
+#endif
+    return target == AD_TARGET_ANY;
+}
+
+void ad_run_words_for(enum ad_target target, const struct ad_plan *plan,
+                      const struct ad_word_of_run *word, struct ad_frame *frame)
+{
+    switch (target) {
+#if AD_TARGETS
+    case AD_TARGET_AVX512:
+        run_words_avx512(plan, word, frame);
+        return;
+    case AD_TARGET_AVX2:
+        run_words_avx2(plan, word, frame);
+        return;
+#else
+    case AD_TARGET_AVX512:
+    case AD_TARGET_AVX2:
+#endif
+    case AD_TARGET_ANY:
+    case AD_N_TARGETS:
+        break;
+    }
+    run_words_anywhere(plan, word, frame);
+}
+
 void ad_run_words(const struct ad_plan *plan, const struct ad_word_of_run *word,
                   struct ad_frame *frame)
 {
-#if AD_TARGETS
-    if (__builtin_cpu_supports("x86-64-v4")) {
-        run_words_avx512(plan, word, frame);
-        return;
-    }
-    if (__builtin_cpu_supports("avx2")) {
-        run_words_avx2(plan, word, frame);
-        return;
-    }
-#endif
-    run_words_anywhere(plan, word, frame);
+    int target = AD_N_TARGETS - 1;
+
+    while (!ad_target_is_usable((enum ad_target)target))
+        target--;
+    ad_run_words_for((enum ad_target)target, plan, word, frame);
 }
 
 /* ---- singles ---- */
@@ -164,17 +251,8 @@ static struct ad_matrix matrix_of(const struct ad_frame *frame, const struct ad_
                           walk->stride[last]};
 
     m.data = frame->base[walk->space] + walk->base + offset;
-    if (walk->list) {
-        const int32_t *list = walk->list + walk->base + offset;
-
-        for (int64_t i = 0; i < m.rows; i++)
-            for (int64_t j = 0; j < m.cols; j++)
-                room[i * m.cols + j] =
-                    frame->base[walk->space][list[i * m.row_stride + j * m.col_stride]];
-        m.data = room;
-        m.row_stride = m.cols;
-        m.col_stride = 1;
-    }
+    if (walk->list)
+        ad_matrix_gather(&m, frame->base[walk->space], walk->list + walk->base + offset, room);
     return m;
 }
 
@@ -207,6 +285,38 @@ static void run_cumsum(const struct ad_plan_step *step, struct ad_frame *frame)
         }
 }
 
+/* ad_maximum() or, with 'least', ad_minimum(), of numbers in no order that a processor could guess. */
+AD_INLINE double better(double best, double x, bool least)
+{
+    return (least ? best <= x : best >= x) | (best != best) ? best : x;
+}
+
+/* The extrema of rows; some rows at once, since each comparison in one waits for that before. */
+AD_INLINE void extrema(double *y, const double *x, int64_t row, int64_t n_rows, bool least)
+{
+    enum { ROWS = 8 };
+    int64_t r = 0;
+
+    for (; r + ROWS <= n_rows; r += ROWS, x += ROWS * row) {
+        double best[ROWS];
+
+        for (int k = 0; k < ROWS; k++)
+            best[k] = x[k * row];
+        for (int64_t j = 1; j < row; j++)
+            for (int k = 0; k < ROWS; k++)
+                best[k] = better(best[k], x[k * row + j], least);
+        for (int k = 0; k < ROWS; k++)
+            y[r + k] = best[k];
+    }
+    for (; r < n_rows; r++, x += row) {
+        double best = x[0];
+
+        for (int64_t j = 1; j < row; j++)
+            best = better(best, x[j], least);
+        y[r] = best;
+    }
+}
+
 static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame)
 {
     const struct ad_walk *from = &step->views[0];
@@ -214,27 +324,10 @@ static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame
     double *room = frame->room, *y = ad_ref_at(frame->base, &step->y, 0);
     const double *x = dense(frame, from, &room);
 
-    for (int64_t i = 0; i < step->n; i++) {
-        double best = x[i * row];
-
-        for (int64_t j = 1; j < row; j++)
-            best = step->flag ? ad_minimum(best, x[i * row + j]) : ad_maximum(best, x[i * row + j]);
-        y[i] = best;
-    }
-}
-
-AD_VECTOR static double sum_of_squares(const double *x, int64_t n)
-{
-    double lane[8] = {0}, rest = 0;
-    int64_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            lane[j] += x[i + j] * x[i + j];
-    for (; i < n; i++)
-        rest += x[i] * x[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+    if (step->flag)
+        extrema(y, x, row, step->n, true);
+    else
+        extrema(y, x, row, step->n, false);
 }
 
 static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
@@ -245,7 +338,29 @@ static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
     const double *x = dense(frame, from, &room);
 
     for (int64_t i = 0; i < step->n; i++)
-        y[i] = sqrt(sum_of_squares(x + i * row, row));
+        y[i] = sqrt(ad_sum_of_squares(x + i * row, row));
+}
+
+static void run_argsort(const struct ad_plan_step *step, struct ad_frame *frame)
+{
+    const struct ad_walk *from = &step->views[0];
+    int64_t row = from->shape[from->ndim - 1];
+    double *room = frame->room;
+    const double *x = dense(frame, from, &room);
+
+    ad_index_sort(row ? step->n / row : 0, row, x, ad_ref_at(frame->base, &step->y, 0), room);
+}
+
+static void run_gather(const struct ad_plan_step *step, struct ad_frame *frame, int code)
+{
+    const struct ad_walk *from = &step->views[0], *at = &step->views[1];
+    int64_t rows = ad_shape_size(from->ndim - 1, from->shape);
+    struct ad_gather sizes = ad_gather_sizes(code, rows ? step->n / rows : 0, from->ndim,
+                                             from->shape, at->shape[0]);
+    double *room = frame->room;
+    const double *x = dense(frame, from, &room), *index = dense(frame, at, &room);
+
+    ad_gather_values(code, &sizes, x, index, ad_ref_at(frame->base, &step->y, 0));
 }
 
 static enum ad_status run_call(const struct ad_plan *plan, const struct ad_plan_step *step,
@@ -315,6 +430,15 @@ enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, i
         return AD_OK;
     case AD_PLAN_NORM:
         run_norm(step, frame);
+        return AD_OK;
+    case AD_PLAN_ARGSORT:
+        run_argsort(step, frame);
+        return AD_OK;
+    case AD_PLAN_GATHER:
+        run_gather(step, frame, AD_GATHER);
+        return AD_OK;
+    case AD_PLAN_SCATTER:
+        run_gather(step, frame, AD_SCATTER);
         return AD_OK;
     case AD_PLAN_CALL:
         return run_call(plan, step, frame);

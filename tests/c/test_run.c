@@ -3,19 +3,12 @@
 
 #include "ad_run.h"
 #include "frozen.h"
+#include "op_outputs.h"
 
 static struct program program; /* large */
 static long n_steps[AD_PLAN_CALL + 1], n_fused,
-    n_moves[AD_MOVE_FILL + 1]; /* seen, by their kinds */
-
-static void replay(struct ad_program *p, const double *x, struct results *r, int *failed)
-{
-    enum ad_status status = ad_program_replay(p, &x, r->output, failed);
-
-    if (status == AD_NO_MEMORY) /* the allocation that was to fail */
-        status = ad_program_replay(p, &x, r->output, failed);
-    CHECK(status == AD_OK, "replay: %s", ad_status_text(status));
-}
+    n_moves[AD_MOVE_FILL + 1], /* seen, by their kinds */
+    n_chains, n_shifted, n_in_place;
 
 /* A plan and a frame, made in spite of an allocation that is to fail. */
 static struct ad_plan *plan_of(const struct ad_program *p, struct ad_frame **frame)
@@ -35,6 +28,17 @@ static struct ad_plan *plan_of(const struct ad_program *p, struct ad_frame **fra
     return plan;
 }
 
+static void count_move(const struct ad_move *move)
+{
+    bool op = move->kind == AD_MOVE_LOOP && move->y.space == AD_SPACE_FRAME && move->y.step;
+
+    n_moves[move->kind]++;
+    n_chains += move->chained > 0;
+    n_shifted += move->chained > 0 && move->y.at > move[move->chained - 1].y.at;
+    for (int v = 0; v < ad_ops[move->op].n_args && op; v++)
+        n_in_place += move->x[v].space == AD_SPACE_FRAME && move->x[v].at == move->y.at;
+}
+
 static void count_steps(const struct ad_plan *plan)
 {
     for (int64_t k = 0; k < plan->n_steps; k++) {
@@ -44,7 +48,7 @@ static void count_steps(const struct ad_plan *plan)
         n_fused += step->kind == AD_PLAN_GROUP && step->end - step->before > 1;
     }
     for (int64_t m = 0; m < plan->code.n_moves; m++)
-        n_moves[plan->code.moves[m].kind]++;
+        count_move(&plan->code.moves[m]);
 }
 
 static void check_outcomes(const struct ad_program *p, const struct ad_plan *plan,
@@ -75,9 +79,6 @@ static void check_run(struct program *p)
     int failed, failed_run;
     const double *input = x;
 
-    if (!first)
-        first = frozen(p);
-    CHECK(first != NULL, "not frozen");
     plan = plan_of(first, &frame);
     count_steps(plan);
     a = results_of(first);
@@ -106,10 +107,7 @@ static void check_run(struct program *p)
 
 static void run(uint64_t seed, int length, int64_t n_inputs, long fail)
 {
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < length && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, length, n_inputs);
     fail_in = fail;
     check_run(&program);
     fail_in = -1;
@@ -141,29 +139,6 @@ static void compare(struct ad_program *p, double *x, int64_t n)
 
 /* ---- every op, over every kind of operand ---- */
 
-/* An operand of 'shape' at random: a part of the inputs, from element 'from' on, or of constants,
- * or a number. */
-static struct ad_view operand_of(struct rng *rng, int ndim, const int64_t *shape, int64_t from,
-                                 struct ad_array *array)
-{
-    struct ad_view view = ad_view_slots(from, ndim, shape);
-    int64_t choice = rng_int(rng, 0, 6);
-
-    if (choice == 0)
-        return ad_view_number(rng_uniform(rng, 0.1, 0.9));
-    if (choice == 1) {
-        view.place = AD_ARRAY;
-        view.in.array = array;
-    }
-    if (choice == 2 && ndim > 0) /* the same in each row, or one number */
-        view.stride[ndim - 1] = 0;
-    if (choice == 3 && ndim > 1)
-        view.stride[0] = 0;
-    if (choice == 4 && ndim > 0)
-        view.stride[ndim - 1] = 2;
-    return view;
-}
-
 static void check_op(enum ad_op op, struct rng *rng)
 {
     static const int64_t shapes[][2] = {{0, 0},   {1, 0}, {5, 0},  {8, 0},   {9, 0},
@@ -182,24 +157,8 @@ static void check_op(enum ad_op op, struct rng *rng)
     array = ad_array_copy(numbers, N);
     CHECK(p && array && !ad_program_add_input(p, 1, &(int64_t){N}, x), "no program");
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
-        for (int round = 0; round < 8; round++) {
-            int ndim = (shapes[k][0] > 0) + (shapes[k][1] > 0);
-            struct ad_view views[AD_MAX_ARGS], result, twice;
-            const struct ad_view *args[AD_MAX_ARGS] = {&views[0], &views[1], &views[2]};
-            double parameter = ad_ops[op].family ? (double)rng_int(rng, 0, 3) : 0;
-
-            for (int v = 0; v < ad_ops[op].n_args; v++)
-                views[v] = operand_of(rng, ndim, shapes[k], rng_int(rng, 0, 1000), array);
-            if (ad_record_op(p->tape, op, parameter, args, &result) || result.place == AD_NUMBER)
-                continue;
-            /* once as an output, and once read by others only */
-            CHECK(!ad_program_add_output(p, &result), "output");
-            args[0] = args[1] = &result;
-            CHECK(!ad_record_op(p->tape, AD_OP_sub, 0, args, &result), "sub");
-            args[0] = args[1] = &result;
-            CHECK(!ad_record_op(p->tape, AD_OP_add, 0, args, &twice), "add");
-            CHECK(!ad_program_add_output(p, &twice), "output");
-        }
+        for (int round = 0; round < 8; round++)
+            add_op_outputs(p, op, rng, shapes[k], 1000, array);
     compare(p, x, N);
     ad_array_drop(array);
     free(numbers);
@@ -249,6 +208,51 @@ static void test_others(void)
     CHECK(n_live == 0, "%ld blocks are left", n_live);
 }
 
+/* ---- sums of ranges that begin a few elements apart, and of what is computed in their group ---- */
+
+static void check_ranges(struct rng *rng, int64_t n)
+{
+    enum { MOST = 8, APART = 12 };
+    int64_t n_inputs = n + APART;
+    struct ad_program *p = ad_program_new();
+    double *x = malloc((size_t)n_inputs * sizeof *x);
+
+    check_clear();
+    check_note("ranges of %" PRId64 "\n", n);
+    for (int64_t j = 0; j < n_inputs; j++)
+        x[j] = rng_int(rng, 0, 5) ? rng_uniform(rng, -1, 1) : -0.0;
+    CHECK(p && !ad_program_add_input(p, 1, &n_inputs, x), "no program");
+    for (int round = 0; round < 12; round++) {
+        struct ad_view pairs[2 * MOST], sum;
+        int n_pairs = (int)rng_int(rng, 1, MOST);
+        int64_t at = round % 3 ? rng_int(rng, 0, APART) : 0, size = n + APART;
+
+        if (round % 3 == 0)
+            size = n;
+        for (int k = 0; k < n_pairs; k++) {
+            struct ad_view *from = &pairs[2 * k], *to = from + 1;
+
+            *from = ad_view_slots(rng_int(rng, 0, APART), 1, &n);
+            if (rng_int(rng, 0, 4)) { /* else it is a part of the inputs */
+                struct ad_view factor = ad_view_number(rng_uniform(rng, -1, 1)), product;
+                const struct ad_view *args[AD_MAX_ARGS] = {from, &factor};
+
+                CHECK(!ad_record_op(p->tape, AD_OP_mul, 0, args, &product), "mul");
+                *from = product;
+            }
+            *to = ad_view_slots(at, 1, &n);
+            to->place = AD_OWN;
+            at = rng_int(rng, 0, 8) ? rng_int(rng, AD_MAX(at - 3, 0), at) : at;
+        }
+        CHECK(!ad_record_block(p->tape, AD_ADDTO, 0, 0, size, 2 * n_pairs, pairs), "sum");
+        sum = ad_view_slots(p->tape->dst[p->tape->n - 1], 1, &size);
+        CHECK(!ad_program_add_output(p, &sum), "output");
+    }
+    compare(p, x, n_inputs);
+    free(x);
+    CHECK(n_live == 0, "%ld blocks are left", n_live);
+}
+
 /* ---- two threads in one plan ---- */
 
 struct runner {
@@ -276,12 +280,8 @@ static void test_threads(uint64_t seed)
     pthread_t thread[2];
     int64_t size;
 
-    check_clear();
-    program_begin(&program, seed, 700);
-    for (int i = 0; i < 30; i++)
-        program_step(&program);
+    program_make(&program, seed, 30, 700);
     p = frozen(&program);
-    CHECK(p != NULL, "not frozen");
     size = program.value[0].size;
     for (int k = 0; k < 2; k++) {
         double *x = recorded_inputs(&program);
@@ -327,6 +327,8 @@ int main(void)
     for (int op = 0; op < AD_N_OPS; op++)
         check_op((enum ad_op)op, &rng);
     test_others();
+    for (int64_t n = 10; n < 70000; n += 3 * n / 2 + 3)
+        check_ranges(&rng, n);
     for (uint64_t seed = 5000; seed < 5005; seed++)
         test_threads(seed);
     for (uint64_t seed = 0; seed < 1000; seed++)
@@ -336,6 +338,8 @@ int main(void)
     for (int kind = 0; kind <= AD_MOVE_FILL; kind++)
         CHECK(n_moves[kind] > 0, "no move of kind %d", kind);
     CHECK(n_fused > 0, "no group of several");
+    CHECK(n_chains > 0 && n_shifted > 0, "%ld chains, %ld of them shifted", n_chains, n_shifted);
+    CHECK(n_in_place > 0, "no op whose results take the place of an operand");
     for (uint64_t seed = 2000; seed < 2040; seed++)
         for (long n = 0;; n++, n_cases++) {
             long failed = n_failed;
