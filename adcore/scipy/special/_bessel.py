@@ -41,7 +41,7 @@ def _scaled(name):
     def partials(family, orders):
         return [family.raised(orders, 0), family.raised(orders, 1)]
 
-    family = Family(name, Kernel(name, ufunc), partials, most=MOST, parameters=1)
+    family = Family(name, Kernel(name, ufunc), partials, most=MOST, n_orders=2, parameters=1)
     register(ufunc, family.member(0, 0))
     return family
 

@@ -284,13 +284,14 @@ def _betainc_partials(sign):
 
 
 _betainc = Family(
-    "betainc", Kernel("betainc", sp.betainc, _both_beta_tails), _betainc_partials(1.0), most=4
+    "betainc", Kernel("betainc", sp.betainc, _both_beta_tails), _betainc_partials(1.0), most=4, n_orders=2
 )
 _betaincc = Family(
     "betaincc",
     Kernel("betainc", sp.betaincc, _both_beta_tails, sign=-1.0),
     _betainc_partials(-1.0),
     most=4,
+    n_orders=2,
 )
 betainc, betaincc = _betainc.member(0, 0), _betaincc.member(0, 0)
 register(sp.betainc, betainc)

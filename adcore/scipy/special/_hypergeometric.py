@@ -16,7 +16,7 @@ def _hypergeometric(name, parameters):
     """The family of a hypergeometric function: orders in the parameters, then in x."""
     ufunc = getattr(sp, name)
     kernel = Kernel(name, ufunc)
-    family = Family(name, kernel, _raised_everywhere, most=3, parameters=parameters)
+    family = Family(name, kernel, _raised_everywhere, most=3, n_orders=parameters + 1, parameters=parameters)
     function = family.member(*[0] * (parameters + 1))
     register(ufunc, function)
     return family, function
