@@ -182,7 +182,8 @@ double ad_hyp1f1(const int *order, const double *arg, bool *lost)
     const struct factor up_a = {a.value + k, {1, 0, 0}}, up_b = {b.value + k, {0, 1, 0}};
     const struct factor rest = {b.value - a.value, {-1, 1, 0}};
     const bool turned = x < -1;
-    power_series(&box, turned ? &rest : &up_a, NULL, &up_b, fabs(x) * (turned || x > 0 ? 1 : -1), &s);
+    power_series(&box, turned ? &rest : &up_a, NULL, &up_b, fabs(x) * (turned || x > 0 ? 1 : -1),
+                 &s);
     bool kummer = turned;
     if (!(loss(&box, &s) < 1e3)) {
         power_series(&box, turned ? &up_a : &rest, NULL, &up_b, turned ? x : -x, &other);
@@ -354,7 +355,7 @@ static double gauss(int n, double power, double m, double low, double high)
 
     for (int i = 0; i < AD_GAUSS_HALF; i++)
         sum += ad_gauss_weight[i] * (integrand(n, power, middle - half * ad_gauss_node[i], m) +
-                            integrand(n, power, middle + half * ad_gauss_node[i], m));
+                                     integrand(n, power, middle + half * ad_gauss_node[i], m));
     return half * sum;
 }
 

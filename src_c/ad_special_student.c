@@ -107,7 +107,8 @@ double ad_stdtr(const int *order, const double *x, bool *lost)
         double weight;
         const double step = ad_half_line(k, scale, &weight), s = sinh(start + step);
         /* log(cosh(start + step) / cosh(start)) */
-        const double rise = step + log1p(exp(-2 * start) * expm1(-2 * step) / (1 + exp(-2 * start)));
+        const double rise =
+            step + log1p(exp(-2 * start) * expm1(-2 * step) / (1 + exp(-2 * start)));
         if (v * rise > 60 + n * log1p(step / scale))
             break;
         weight *= exp(-v * rise);

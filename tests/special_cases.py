@@ -198,7 +198,15 @@ BESSEL = [
     (-0.4, 2.0),
     (-3.3, 7.0),
 ]
-MODIFIED = [(0.3, 1e-6), (0.3, 40.0), (2.7, 0.5), (12.2, 9.0), (0.0, 1.3), (-3.3, 7.0), (50.5, 20.0)]
+MODIFIED = [
+    (0.3, 1e-6),
+    (0.3, 40.0),
+    (2.7, 0.5),
+    (12.2, 9.0),
+    (0.0, 1.3),
+    (-3.3, 7.0),
+    (50.5, 20.0),
+]
 GAMMA = [
     *[(a, a * r) for a in (0.2, 2.5, 60.0) for r in (1e-3, 0.5, 0.97, 1.05, 1.9, 8.0)],
     *((1e-6, 0.3), (1e-6, 3.0), (1.0, 0.99), (1.0, 1.01), (500.0, 430.0), (500.0, 600.0)),
@@ -591,9 +599,7 @@ CASES = {
     "eval_chebys": [Case(lambda n, x: mp.chebyu(n, x / 2), [(5, 0.3)], vary=(1,))],
     "eval_hermite": [Case(mp.hermite, [(0, 0.3), (5, 0.3)], vary=(1,))],
     "eval_hermitenorm": [
-        Case(
-            lambda n, x: mpf(2) ** (-n / 2) * mp.hermite(n, x / mp.sqrt(2)), [(5, 0.3)], vary=(1,)
-        )
+        Case(lambda n, x: mpf(2) ** (-n / 2) * mp.hermite(n, x / mp.sqrt(2)), [(5, 0.3)], vary=(1,))
     ],
     "eval_laguerre": [Case(lambda n, x: mp.laguerre(n, 0, x), [(0, 0.3), (5, 0.3)], vary=(1,))],
     "eval_genlaguerre": [Case(mp.laguerre, [(5, 0.7, 0.3)], vary=(2,))],

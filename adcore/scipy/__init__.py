@@ -8,9 +8,7 @@ _PARTS = ("special",)
 def __getattr__(name):
     if name in _PARTS:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(
-        f"module {__name__} has no attribute {name!r}; it has {', '.join(_PARTS)}"
-    )
+    raise AttributeError(f"module {__name__} has no attribute {name!r}; it has {', '.join(_PARTS)}")
 
 
 def __dir__():

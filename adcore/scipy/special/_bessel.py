@@ -85,7 +85,7 @@ k1e = define("k1e", lambda y, x: _kve.member(0, 1)(1.0, x))
 
 
 def _derivative(name, f, before, after):
-    """jvp and its like, the n-th derivative of f_v where f_v' is before f_(v-1) + after f_(v+1)."""
+    """Jvp and its like, the n-th derivative of f_v where f_v' is before f_(v-1) + after f_(v+1)."""
 
     def rule(v, z, n=1):
         if n != int(n) or n < 0:

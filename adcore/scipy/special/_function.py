@@ -171,7 +171,9 @@ def in_domain(partial, value):
 
 def as_float(x):
     """A NumPy number, or an array without dimensions, as a Python float."""
-    if isinstance(x, np.floating) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype == float):
+    if isinstance(x, np.floating) or (
+        isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype == float
+    ):
         return float(x)
     return x
 
@@ -276,4 +278,3 @@ def composed(name):
         return function
 
     return decorate
-

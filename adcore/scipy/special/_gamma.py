@@ -6,7 +6,6 @@ import numpy as np
 import scipy.special as sp
 
 from ... import _core, ops
-from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.choices import where
 from ...rules.primitives import below
@@ -15,7 +14,6 @@ from ._function import CKernel, Family, Function, Kernel, composed, define, regi
 from ._normal import log_ratio
 
 _ROOT_2PI = math.sqrt(2 * math.pi)
-
 
 
 # ---- smooth parts of gamma functions, free of cancellation ----
@@ -173,8 +171,10 @@ def _both_gamma_tails(a, x):
 
 def _gammainc_partials(sign):
     def partials(family, orders):
-        in_x = (lambda y, a, x: sign * gamma_density(a, x)) if orders == (0,) else _density_order(
-            sign, orders[0]
+        in_x = (
+            (lambda y, a, x: sign * gamma_density(a, x))
+            if orders == (0,)
+            else _density_order(sign, orders[0])
         )
         return [family.raised(orders, 0), in_x]
 
@@ -284,7 +284,11 @@ def _betainc_partials(sign):
 
 
 _betainc = Family(
-    "betainc", Kernel("betainc", sp.betainc, _both_beta_tails), _betainc_partials(1.0), most=4, n_orders=2
+    "betainc",
+    Kernel("betainc", sp.betainc, _both_beta_tails),
+    _betainc_partials(1.0),
+    most=4,
+    n_orders=2,
 )
 _betaincc = Family(
     "betaincc",
@@ -525,9 +529,7 @@ def _log_student_df(y, df, t):
 # The logarithm of the density.
 _log_student = Function(
     "student_log_density",
-    lambda df, t: (
-        _core.special("student_peak", (0,), df) - 0.5 * (df + 1.0) * np.log1p(t * t / df)
-    ),
+    lambda df, t: _core.special("student_peak", (0,), df) - 0.5 * (df + 1.0) * np.log1p(t * t / df),
     [_log_student_df, lambda y, df, t: -(df + 1.0) * t / (df + t * t)],
 )
 

@@ -16,7 +16,9 @@ def _hypergeometric(name, parameters):
     """The family of a hypergeometric function: orders in the parameters, then in x."""
     ufunc = getattr(sp, name)
     kernel = Kernel(name, ufunc)
-    family = Family(name, kernel, _raised_everywhere, most=3, n_orders=parameters + 1, parameters=parameters)
+    family = Family(
+        name, kernel, _raised_everywhere, most=3, n_orders=parameters + 1, parameters=parameters
+    )
     function = family.member(*[0] * (parameters + 1))
     register(ufunc, function)
     return family, function
@@ -85,9 +87,7 @@ def _power_of_root(power):
     return partials
 
 
-_first = Family(
-    "ellipkinc", Kernel("ellipkinc", sp.ellipkinc), _power_of_root(-0.5), most=6
-)
+_first = Family("ellipkinc", Kernel("ellipkinc", sp.ellipkinc), _power_of_root(-0.5), most=6)
 _second = Family("ellipeinc", Kernel("ellipeinc", sp.ellipeinc), _power_of_root(0.5), most=6)
 ellipkinc, ellipeinc = _first.member(0), _second.member(0)
 register(sp.ellipkinc, ellipkinc)

@@ -117,9 +117,7 @@ radian = define(
     lambda y, d, m, s: _DEGREE / 60,
     lambda y, d, m, s: _DEGREE / 3600,
 )
-powm1 = define(
-    "powm1", lambda y, x, p: p * x ** (p - 1.0), lambda y, x, p: ops.xlogy(x**p, x)
-)
+powm1 = define("powm1", lambda y, x, p: p * x ** (p - 1.0), lambda y, x, p: ops.xlogy(x**p, x))
 
 
 def log_ratio(x, z):
