@@ -1,4 +1,4 @@
-"""What is true of scipy.special: every differentiable name as an mpmath function, and where to look.
+"""What is true of scipy.special: each differentiable name as an mpmath function, where to look.
 
 Independent of the library: nothing here imports it.  A differentiable name without an entry fails
 test_special.py.  Points lie in the middle of the domain, in its tails, and where a kernel changes
@@ -612,3 +612,56 @@ CASES = {
 
 # Functions of whole arrays, which test_special.py has tests of their own for.
 OF_ARRAYS = {"logsumexp", "softmax", "log_softmax", "multigammaln"}
+
+# ---- domains, from which points are drawn to measure errors --------------------------------------
+
+# Per argument that varies: (low, high), spread evenly in the logarithm if low is positive.
+DOMAINS = {
+    "gammainc": [(1e-6, 1e4), (1e-3, 1e4)],
+    "gammaincc": [(1e-6, 1e4), (1e-3, 1e4)],
+    "gammaincinv": [(0.05, 500.0), (1e-12, 0.999)],
+    "gammainccinv": [(0.05, 500.0), (1e-12, 0.999)],
+    "betainc": [(1e-6, 1e3), (1e-6, 1e3), (-0.001, 0.999)],
+    "betaincc": [(1e-6, 1e3), (1e-6, 1e3), (-0.001, 0.999)],
+    "betaincinv": [(0.1, 200.0), (0.1, 200.0), (1e-9, 0.999)],
+    "jv": [(0.01, 120.0), (1e-3, 1e3)],
+    "yv": [(0.01, 120.0), (1e-3, 1e3)],
+    "iv": [(0.01, 120.0), (1e-3, 500.0)],
+    "kv": [(0.01, 60.0), (1e-3, 40.0)],
+    "ive": [(0.01, 120.0), (1e-3, 1e3)],
+    "kve": [(0.01, 60.0), (1e-3, 40.0)],
+    "zeta": [(1.001, 50.0), (1e-3, 1e4)],
+    "stdtr": [(0.3, 1e4), (-30.0, 30.0)],
+    "stdtrit": [(0.5, 1e3), (1e-6, 0.999)],
+    "hyp0f1": [(0.1, 100.0), (-1e3, 1e3)],
+    "hyp1f1": [(0.1, 20.0), (0.1, 50.0), (-100.0, 100.0)],
+    "hyp2f1": [(0.1, 20.0), (0.1, 20.0), (0.1, 50.0), (-20.0, 0.999)],
+    "ellipkinc": [(-10.0, 10.0), (-5.0, 0.999)],
+    "ellipeinc": [(-10.0, 10.0), (-5.0, 0.999)],
+    "poch": [(0.01, 1e3), (0.01, 50.0)],
+    "betaln": [(1e-3, 1e6), (1e-3, 1e6)],
+    "gamma": [(0.01, 150.0)],
+    "rgamma": [(-9.0, 9.0)],
+    "ndtr": [(-35.0, 8.0)],
+    "ndtri": [(1e-140, 0.999)],
+    "dawsn": [(1e-3, 1e4)],
+    "expn": [(1e-3, 500.0)],
+    "exp1": [(1e-3, 500.0)],
+    "spence": [(1e-6, 100.0)],
+    "ellipk": [(-100.0, 0.999)],
+    "ellipkm1": [(1e-30, 10.0)],
+    "boxcox": [(1e-3, 1e3), (-3.0, 3.0)],
+    "i0e": [(1e-3, 1e5)],
+    "k1e": [(1e-3, 1e3)],
+}
+
+
+def draw(name, rng):
+    """A point of the domain of a name, the arguments that do not vary as in its first case."""
+    case = CASES[name][0]
+    point = list(case.points[-1])
+    for i, (low, high) in zip(case.vary, DOMAINS[name], strict=True):
+        u = rng.random()
+        x = low * (high / low) ** u if low > 0 else low + (high - low) * u
+        point[i] = abs(x) if name.startswith("betainc") and i == 2 else x
+    return tuple(point)

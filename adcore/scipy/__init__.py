@@ -1,4 +1,4 @@
-"""SciPy's functions on tensors and duals, under SciPy's names; a part is imported when first used."""
+"""SciPy's functions on tensors and duals; a part is imported when it is first used."""
 
 import importlib
 
