@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static const struct ad_function functions[] = {
+const struct ad_function ad_functions[] = {
     /* name, orders, arguments, kernel */
     {"psi_difference", 1, 2, ad_psi_difference},
     {"stirling", 1, 1, ad_stirling},
@@ -33,13 +33,14 @@ static const struct ad_function functions[] = {
     {"ellipkm1", 1, 1, ad_ellipkm1},
     {"ellipkinc", 1, 2, ad_ellipkinc},
     {"ellipeinc", 1, 2, ad_ellipeinc},
+    {NULL, 0, 0, NULL},
 };
 
 const struct ad_function *ad_function_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-        if (strcmp(functions[i].name, name) == 0)
-            return &functions[i];
+    for (const struct ad_function *f = ad_functions; f->name; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
     return NULL;
 }
 

@@ -118,7 +118,8 @@ static double modified_k(int n, int k, double v, double x, double shift)
     const double start = rint(peak / step);
     for (int side = 1; side >= -1; side -= 2) {
         double last = 0;
-        for (double j = side > 0 ? start : start - 1; j >= 0; j += side) {
+        int left = MOST_STEPS;
+        for (double j = side > 0 ? start : start - 1; j >= 0 && left > 0; j += side, left--) {
             const double t = j * step, half = sinh(0.5 * t), lift = 2 * half * half;
             double e = v * t - x * lift + shift;
             if (k && t > 0)
@@ -129,7 +130,7 @@ static double modified_k(int n, int k, double v, double x, double shift)
             if (t == 0)
                 term = k ? 0 : 0.5 * term;
             sum += term;
-            if (term <= last && ((term <= 1e-18 * sum && sum > 0) || e < -760))
+            if (isnan(term) || (term <= last && ((term <= 1e-18 * sum && sum > 0) || e < -760)))
                 break;
             last = term;
         }

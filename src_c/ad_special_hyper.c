@@ -16,7 +16,7 @@
 static const double PI = 3.14159265358979323846;
 
 enum { BOX_ORDER = 3, BOX_SIZE = (BOX_ORDER + 1) * (BOX_ORDER + 1) * (BOX_ORDER + 1) };
-enum { MOST_TERMS = 200000 };
+enum { MOST_TERMS = 20000 };
 
 /* The orders kept, and with them the distance of coefficients that differ by one in an order. */
 struct box {
@@ -229,7 +229,11 @@ static void step_to(const struct box *box, const struct factor *a, const struct 
             slope[at] = f[1][at];
         }
         int calm = 0;
-        for (int m = 0; calm < 3 && m < 5000; m++) {
+        for (int m = 0; calm < 3; m++) {
+            if (m > 1000) { /* parameters too large for this way */
+                s->size = INFINITY;
+                return;
+            }
             bool more = false;
             for (int at = 0; at < box->size; at++) {
                 next[at] = f[0][at];
@@ -359,27 +363,32 @@ static double gauss(int n, double power, double m, double low, double high)
     return half * sum;
 }
 
-/* Halves until the rule agrees with itself. */
+/* Halves until the rule agrees with itself; *left is how often it still may. */
 static double adaptive(int n, double power, double m, double low, double high, double whole,
-                       int depth)
+                       int *left)
 {
     const double middle = 0.5 * (low + high);
-    const double left = gauss(n, power, m, low, middle), right = gauss(n, power, m, middle, high);
+    const double first = gauss(n, power, m, low, middle), rest = gauss(n, power, m, middle, high);
 
-    if (depth == 0 || fabs(left + right - whole) <= 1e-14 * fabs(whole))
-        return left + right;
-    return adaptive(n, power, m, low, middle, left, depth - 1) +
-           adaptive(n, power, m, middle, high, right, depth - 1);
+    if (*left <= 0 || !(fabs(first + rest - whole) > 1e-14 * fabs(whole)))
+        return first + rest;
+    --*left;
+    return adaptive(n, power, m, low, middle, first, left) +
+           adaptive(n, power, m, middle, high, rest, left);
 }
 
-static double incomplete(int n, double power, double phi, double m)
+static double incomplete(int n, double power, double phi, double m, bool *lost)
 {
+    int left = 400;
+
     if (!isfinite(phi) || !isfinite(m))
         return NAN;
     const double turns = rint(phi / PI), rest = phi - turns * PI, size = fabs(rest);
     if ((turns != 0 && m >= 1) || m * sin(size) * sin(size) >= 1)
         return NAN;
-    double y = adaptive(n, power, m, 0, size, gauss(n, power, m, 0, size), 45);
+    double y = adaptive(n, power, m, 0, size, gauss(n, power, m, 0, size), &left);
+    if (left == 0) /* rounding errors, beside a singularity */
+        *lost = true;
     for (int k = 0; k < n; k++)
         y *= k - power;
     y = copysign(y, rest * y);
@@ -390,12 +399,10 @@ static double incomplete(int n, double power, double phi, double m)
 
 double ad_ellipkinc(const int *order, const double *arg, bool *lost)
 {
-    (void)lost;
-    return incomplete(order[0], -0.5, arg[0], arg[1]);
+    return incomplete(order[0], -0.5, arg[0], arg[1], lost);
 }
 
 double ad_ellipeinc(const int *order, const double *arg, bool *lost)
 {
-    (void)lost;
-    return incomplete(order[0], 0.5, arg[0], arg[1]);
+    return incomplete(order[0], 0.5, arg[0], arg[1], lost);
 }
