@@ -304,8 +304,9 @@ cdef class Program:
         written = written_as_c(self.program, name)
         if len(written) == 1:
             file, line, where = self.origin(ad_tape_origin(self.program.tape, written[0]))
+            rule = rule_of(self.program.tape, written[0])
             raise errors.TapeError(
-                "a rule written in Python cannot be written as C"
+                f"{rule.name} is a rule written in Python, which cannot be written as C"
                 + (f": {file}:{line} in {where}" if file else "")
                 + "; write the function in adcore's own functions")
         return written
