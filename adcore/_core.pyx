@@ -2115,6 +2115,7 @@ def peek(x):
 
 include "_dual.pxi"
 include "_derive.pxi"
+include "_kernels.pxi"
 include "_calls.pxi"
 include "_program.pxi"
 include "_map.pxi"

@@ -3,7 +3,7 @@
 # The ops of no row; the rows have names of their own.
 cdef dict _structural = {
     AD_INPUT: "input", AD_ADDTO: "sum/copy", AD_MATMUL: "matmul", AD_CUMSUM: "cumsum",
-    AD_EXTREMUM: "extremum", AD_NORM: "norm", AD_CALL: "call",
+    AD_EXTREMUM: "extremum", AD_NORM: "norm", AD_KERNEL: "kernel", AD_CALL: "call",
 }
 
 

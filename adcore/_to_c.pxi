@@ -27,10 +27,17 @@ def program_as_c(Program program, str name):
         if status == AD_CALL_FAILED:
             file, line, where = program.origin(
                 ad_tape_origin(program.program.tape, function.call))
+            text = "a rule written in Python cannot be written as C"
+            remedy = "; write the function in adcore's own functions"
+            if ad_tape_code(program.program.tape, function.call) == AD_KERNEL:
+                name = kernel_name(
+                    program.program.tape.aux[program.program.tape.a[function.call] + 4])
+                text = f"linear algebra ({name}) cannot be written as C: it needs LAPACK"
+                remedy = "; compile without backend=\"c\", and save() instead of to_c()"
             raise errors.TapeError(
-                "a rule written in Python cannot be written as C"
+                text
                 + (f": {file}:{line} in {where}" if file else "")
-                + "; write the function in adcore's own functions")
+                + remedy)
         check(status)
         return (text_of(&function.text), function.n_work,
                 (<const char *>function.ops)[:AD_N_OPS])

@@ -187,7 +187,7 @@ static enum ad_status depend_instr(const struct depend *d, int32_t i)
         depend_addto(d, i);
     } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM) {
         depend_along(d, i);
-    } else if (code == AD_CALL) {
+    } else if (ad_tape_has_rule(tape, i)) {
         depend_call(d, i);
     } else {
         ad_tape_views(tape, i, views, ad_ops[code].n_args);

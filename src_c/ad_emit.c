@@ -648,7 +648,7 @@ static enum ad_status reverse_instr(struct emitter *e, int32_t i)
         return reverse_matmul(e, i, &g);
     if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM)
         return reverse_along(e, i, &g);
-    if (code == AD_CALL)
+    if (ad_tape_has_rule(tape, i))
         return reverse_call(e, i, &g);
     ad_tape_views(tape, i, a, ad_ops[code].n_args);
     memcpy(&p, tape->aux + tape->a[i] + 3, sizeof p);

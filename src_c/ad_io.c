@@ -37,7 +37,7 @@ const char *ad_code_name(int code)
         [AD_INPUT - AD_N_OPS] = "@input",       [AD_ADDTO - AD_N_OPS] = "@addto",
         [AD_MATMUL - AD_N_OPS] = "@matmul",     [AD_CUMSUM - AD_N_OPS] = "@cumsum",
         [AD_EXTREMUM - AD_N_OPS] = "@extremum", [AD_NORM - AD_N_OPS] = "@norm",
-        [AD_CALL - AD_N_OPS] = "@call",
+        [AD_KERNEL - AD_N_OPS] = "@kernel",     [AD_CALL - AD_N_OPS] = "@call",
     };
 
     if (code < AD_N_OPS)

@@ -14,6 +14,7 @@ enum ad_plan_step_kind {
     AD_PLAN_CUMSUM,
     AD_PLAN_EXTREMUM,
     AD_PLAN_NORM,
+    AD_PLAN_KERNEL,
     AD_PLAN_CALL
 };
 
@@ -29,6 +30,7 @@ struct ad_plan_step {
     int n_views;
     struct ad_ref y;
     void *rule;
+    const struct ad_kernel *kernel; /* of a kernel */
 };
 
 /* n numbers from an input, from 'at' on, to the frame. */

@@ -324,6 +324,50 @@ bool ad_tape_reads_below(const struct ad_tape *tape, int32_t first, int32_t belo
     return false;
 }
 
+/* Does a view read any of the slots [from, to)?  Those between its elements count as read. */
+static bool view_reads(const struct ad_view *view, int64_t from, int64_t to)
+{
+    int64_t low = view->base, high = view->base;
+
+    if (view->place == AD_LIST) {
+        for (int64_t j = 0; j < view->in.list->n; j++)
+            if (view->in.list->slot[j] >= from && view->in.list->slot[j] < to)
+                return true;
+        return false;
+    }
+    if (view->place != AD_SLOTS || ad_view_size(view) == 0)
+        return false;
+    for (int d = 0; d < view->ndim; d++) {
+        int64_t reach = (view->shape[d] - 1) * view->stride[d];
+
+        low += AD_MIN(reach, 0);
+        high += AD_MAX(reach, 0);
+    }
+    return low < to && high >= from;
+}
+
+bool ad_tape_reads_results(const struct ad_tape *tape, int32_t instr)
+{
+    int64_t from = tape->dst[instr], to = from + ad_tape_length(tape, instr);
+    struct ad_view view;
+
+    for (int32_t i = instr + 1; i < tape->n; i++) {
+        if (ad_tape_is_array(tape, i)) {
+            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+
+            for (int64_t v = 0; v < block[1]; v++) {
+                words = ad_view_decode(words, &view);
+                if (view_reads(&view, from, to))
+                    return true;
+            }
+        } else if ((tape->a[i] >= from && tape->a[i] < to) ||
+                   (tape->b[i] >= from && tape->b[i] < to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ad_tape_constants_intact(const struct ad_tape *tape, int32_t first, int32_t last)
 {
     struct ad_view view;
@@ -1092,6 +1136,31 @@ enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const st
         status = compute_newest(tape);
     if (!status)
         *result = ad_view_slots(tape->dst[tape->n - 1], ndim, from->shape);
+    return status;
+}
+
+enum ad_status ad_record_kernel(struct ad_tape *tape, int64_t extra, double p, int n,
+                                const struct ad_view *args, struct ad_view *result)
+{
+    struct ad_kernel kernel;
+    int64_t shape[AD_MAX_DIMS];
+    int leading;
+    enum ad_status status;
+
+    if (ad_kernel_read(extra, p, n, args, &kernel))
+        return AD_SHAPES_DIFFER;
+    leading = args[0].ndim - ad_kernel_row(kernel.name)->dims[0];
+    if (leading + kernel.ndim > AD_MAX_DIMS)
+        return AD_TOO_MANY_DIMS;
+    memcpy(shape, args[0].shape, (size_t)leading * sizeof *shape);
+    for (int d = 0; d < kernel.ndim; d++)
+        shape[leading + d] = kernel.shape[d];
+    status = ad_record_block(tape, AD_KERNEL, p, extra, ad_shape_size(leading + kernel.ndim, shape),
+                             n, args);
+    if (!status)
+        status = compute_newest(tape);
+    if (!status)
+        *result = ad_view_slots(tape->dst[tape->n - 1], leading + kernel.ndim, shape);
     return status;
 }
 

@@ -629,9 +629,9 @@ ERRORS = {
         r"numpy.fft.fft of a tensor is not supported",
     ),
     "norm 2": (
-        lambda x: np.linalg.norm(x, 2),
-        NotDifferentiableError,
-        "order 2 of a matrix needs its singular values",
+        lambda x: np.linalg.norm(x, 3),
+        ValueError,
+        "norm: order 3 of a matrix; it may be 'fro', 'nuc'",
     ),
     "norm 3 axes": (lambda x: np.linalg.norm(x[None], axis=(0, 1, 2)), ShapeError, "3 axes"),
     "norm word": (lambda x: np.linalg.norm(x[0], "fro"), ValueError, "'fro' is for matrices"),
