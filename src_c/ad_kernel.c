@@ -112,7 +112,9 @@ static const char *shape_of(struct ad_kernel *k)
                    ? give(k, n, k->cols[1])
                    : "the diagonals of a matrix and a matrix of as many rows";
     case AD_KERNEL_plu:
-        return give(k, m + 1, AD_MAX(m, n));
+        return square(k, 0) ? give(k, n + 2, n) : "a square matrix";
+    case AD_KERNEL_interchange:
+        return k->rows[1] == n ? give(k, n, k->cols[1]) : "as many pivots as rows";
     case AD_KERNEL_NUMBERS:
         break;
     }

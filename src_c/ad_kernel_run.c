@@ -29,6 +29,7 @@ static enum ad_status run_item(const struct ad_item *item)
     case AD_KERNEL_sylvester:
     case AD_KERNEL_solve_banded:
     case AD_KERNEL_plu:
+    case AD_KERNEL_interchange:
         return ad_kernel_solve(item);
     case AD_KERNEL_lu_det:
     case AD_KERNEL_lu_logdet:

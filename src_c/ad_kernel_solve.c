@@ -124,24 +124,38 @@ static enum ad_status lu_solve(const struct ad_item *item)
                        item->y);
 }
 
-/* Rows 0 ... m - 1: L below the diagonal, U from it on; the last row: which row of A comes first, ... */
+/* Rows 0 ... n - 1: L below the diagonal, U from it on; then which row of A comes first, second, ...;
+ * then the pivots, from 0 on, as SciPy has them. */
 static enum ad_status plu(const struct ad_item *item)
 {
-    int64_t m = item->kernel->rows[0], n = item->kernel->cols[0], width = AD_MAX(m, n),
-            k = AD_MIN(m, n);
-    int rows = (int)m, cols = (int)n, info = 0;
-    double *last = item->y + m * width;
+    int64_t n = item->kernel->cols[0];
+    double *order = item->y + n * n, *pivots = order + n;
 
-    ad_transposed(m, n, item->x[0], item->room);
-    item->lapack->dgetrf(&rows, &cols, item->room, &rows, item->ints, &info);
-    memset(item->y, 0, (size_t)((m + 1) * width) * sizeof *item->y);
-    for (int64_t i = 0; i < m; i++) {
-        for (int64_t j = 0; j < n; j++)
-            item->y[i * width + j] = item->room[j * m + i];
-        last[i] = (double)i;
+    ad_lu(item->lapack, n, item->x[0], item->room, item->ints);
+    ad_transposed(n, n, item->room, item->y);
+    for (int64_t i = 0; i < n; i++) {
+        order[i] = (double)i;
+        pivots[i] = item->ints[i] - 1;
     }
-    for (int64_t i = 0; i < k; i++)
-        swap_rows(1, last + i, last + item->ints[i] - 1);
+    for (int64_t i = 0; i < n; i++)
+        swap_rows(1, order + i, order + item->ints[i] - 1);
+    return AD_OK;
+}
+
+/* Whatever the pivots are, only rows that there are are read. */
+static enum ad_status interchange(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0], k = item->kernel->cols[1];
+    bool back = item->kernel->flags & 1;
+
+    memcpy(item->y, item->x[1], (size_t)(n * k) * sizeof *item->y);
+    for (int64_t step = 0; step < n; step++) {
+        int64_t i = back ? n - 1 - step : step;
+        double with = item->x[0][i];
+
+        if (with >= 0 && with < (double)n && (int64_t)with != i)
+            swap_rows(k, item->y + i * k, item->y + (int64_t)with * k);
+    }
     return AD_OK;
 }
 
@@ -218,6 +232,22 @@ static enum ad_status sylvester(const struct ad_item *item)
 /* ---- bands ---- */
 
 /* Row 'above' + i - j of the diagonals, column j, is A[i, j]. */
+static enum ad_status solve_definite_band(const struct ad_item *item)
+{
+    const struct ad_kernel *kernel = item->kernel;
+    int64_t n = kernel->cols[0], k = kernel->cols[1], above = kernel->count;
+    int sizes[4] = {(int)n, (int)above, (int)k, (int)above + 1}, info = 0;
+    double *band = item->room, *x = band + (above + 1) * n;
+
+    ad_transposed(above + 1, n, item->x[0], band);
+    ad_transposed(n, k, item->x[1], x);
+    item->lapack->dpbsv("U", &sizes[0], &sizes[1], &sizes[2], band, &sizes[3], x, &sizes[0], &info);
+    if (info)
+        return AD_NOT_POSITIVE;
+    ad_transposed(k, n, x, item->y);
+    return AD_OK;
+}
+
 static enum ad_status solve_banded(const struct ad_item *item)
 {
     const struct ad_kernel *kernel = item->kernel;
@@ -259,7 +289,7 @@ struct ad_kernel_room ad_kernel_solve_room(const struct ad_kernel *kernel)
     case AD_KERNEL_lu_solve:
         return (struct ad_kernel_room){0, n};
     case AD_KERNEL_plu:
-        return (struct ad_kernel_room){m * n, AD_MIN(m, n)};
+        return (struct ad_kernel_room){n * n, n};
     case AD_KERNEL_sylvester: {
         int64_t l = kernel->cols[1];
 
@@ -282,6 +312,8 @@ enum ad_status ad_kernel_solve(const struct ad_item *item)
         return lu_solve(item);
     case AD_KERNEL_plu:
         return plu(item);
+    case AD_KERNEL_interchange:
+        return interchange(item);
     case AD_KERNEL_cholesky:
         return cholesky(item);
     case AD_KERNEL_solve_triangular:
@@ -290,6 +322,6 @@ enum ad_status ad_kernel_solve(const struct ad_item *item)
         return sylvester(item);
     default:
         ad_assert(item->kernel->name == AD_KERNEL_solve_banded);
-        return solve_banded(item);
+        return item->kernel->flags & 2 ? solve_definite_band(item) : solve_banded(item);
     }
 }

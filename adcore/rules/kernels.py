@@ -315,7 +315,7 @@ lu_cofactor = Kernel("lu_cofactor", _cofactor_push, _cofactor_pull)
 lu_cofactor_move = Kernel("lu_cofactor_move", _cofactor_move_push, _cofactor_move_pull)
 
 
-# ---- LU as it is: P A = L U, L and U in one square matrix, above the permutation ----
+# ---- LU as it is: P A = L U, L and U in one square matrix, above the permutation and the pivots ----
 
 
 def rows_taken(out):
@@ -325,7 +325,8 @@ def rows_taken(out):
     return _core.apply("equal", order, np.arange(float(n)))
 
 
-def _plu_parts(out):
+def plu_parts(out):
+    """(L, U)."""
     n = out.shape[-1]
     packed = out[..., :n, :]
     return packed * lower(n, -1) + np.eye(n), packed * (1.0 - lower(n, -1))
@@ -334,17 +335,17 @@ def _plu_parts(out):
 def _plu_push(call, args, out, tangents):
     del call, args
     n = out.shape[-1]
-    below, above = _plu_parts(out)
+    below, above = plu_parts(out)
     x = solve_triangular(below, matmul(rows_taken(out), tangents[0]), flags=6)
     x = flipped(solve_triangular(above, flipped(x), flags=1))
     moved = matmul(below, x * lower(n, -1)) + matmul(x * (1.0 - lower(n, -1)), above)
-    return join_rows(moved, zero_row(moved))
+    return join_rows(moved, zero_row(moved), zero_row(moved))
 
 
 def _plu_pull(call, args, out, g, wanted):
     del call, args, wanted
     n = out.shape[-1]
-    below, above = _plu_parts(out)
+    below, above = plu_parts(out)
     strictly = lower(n, -1)
     g = g[..., :n, :]
     x = matmul(flipped(below), g * strictly) * strictly
@@ -354,7 +355,18 @@ def _plu_pull(call, args, out, g, wanted):
     return [matmul(flipped(rows_taken(out)), x)]
 
 
+def _interchange_push(call, args, out, tangents):
+    del out
+    return None if tangents[1] is None else interchange.run(call, [args[0], tangents[1]])
+
+
+def _interchange_pull(call, args, out, g, wanted):
+    del out, wanted
+    return [None, interchange(args[0], g, flags=1 - call.flags)]
+
+
 plu = Kernel("plu", _plu_push, _plu_pull)
+interchange = Kernel("interchange", _interchange_push, _interchange_pull)
 
 
 # ---- triangles, Cholesky ----
@@ -573,16 +585,16 @@ def _banded_push(call, args, out, tangents):
     band, _ = args
     db, rhs = tangents
     if db is not None:
-        rhs = total(rhs, -_band_times(call, db, out, call.flags))
+        rhs = total(rhs, -_band_times(call, db, out, call.flags & 1))
     return solve_banded.run(call, [band, rhs])
 
 
 def _banded_pull(call, args, out, g, wanted):
     places = {"first": call.first, "count": call.count}
-    back = solve_banded(args[0], g, flags=1 - call.flags, **places)
+    back = solve_banded(args[0], g, flags=call.flags ^ 1, **places)
     if 0 not in wanted:
         return [None, back]
-    pair = (out, back) if call.flags else (back, out)
+    pair = (out, back) if call.flags & 1 else (back, out)
     return [-_band_of_product(call, *pair), back]
 
 

@@ -27,13 +27,16 @@ def array_function(*numpy_functions, method=None):
         names = () if method is None else (method,) if isinstance(method, str) else method
         _core.add_methods(dict.fromkeys(names, rule))
         if not rule.__name__.startswith("_"):
-            functions[rule.__name__] = _public(rule, numpy_functions[0])
+            functions[rule.__name__] = public(rule, numpy_functions[0])
         return rule
 
     return register
 
 
-def _public(rule, plain):
+def public(rule, plain):
+    """The rule where there is a tensor or a dual among the arguments, else NumPy's function."""
+
+
     @functools.wraps(rule)
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
