@@ -54,7 +54,10 @@ core = Extension(
         for name in sorted(glob(pattern))
     ],
     include_dirs=["src_c", numpy.get_include()],
-    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+    define_macros=[
+        ("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"),
+        ("NPY_TARGET_VERSION", "NPY_1_22_API_VERSION"),  # that of PyDataMem_SetHandler()
+    ],
 )
 
 setup(

@@ -45,7 +45,7 @@ def c_source(name, programs):
     used = None
     for what, (program, words) in programs.items():
         function = functions[what] = f"{name}_{what}"
-        text, n_work, ops = _core.program_as_c(program, function)
+        text, n_work, ops = program.as_c(function)
         used = ops if used is None else bytes(a | b for a, b in zip(used, ops, strict=True))
         texts.append(text)
         declared.append(_declaration(function, program, words, n_work))
@@ -94,7 +94,7 @@ def _declaration(function, program, words, n_work):
 def helpers(used):
     """What functions that call these ops need before them."""
     ops = _core.ops_as_c(used)
-    special = "ad_" in ops
+    special = re.search(r"\bad_(?!if\b)", ops)
     parts = ["#define _DEFAULT_SOURCE /* lgamma_r */\n"] if special else []
     parts.append(_text("ad_c_runtime.h"))
     if special:

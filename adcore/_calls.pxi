@@ -263,6 +263,44 @@ cdef ad_status call_replay(void *rule, const double *const *args,
         return AD_CALL_FAILED
 
 
+cdef ad_status call_save(void *rule, unsigned char **data, int64_t *nbytes) noexcept with gil:
+    cdef bytes saved
+    try:
+        saved = (<object>rule).to_bytes()
+        data[0] = <unsigned char *>malloc(max(len(saved), 1))
+        if data[0] == NULL:
+            return AD_NO_MEMORY
+        nbytes[0] = len(saved)
+        memcpy(data[0], <const char *>saved, len(saved))
+        return AD_OK
+    except errors.FormatError as error:
+        keep_call_error(error)
+        return AD_NOT_SAVED
+    except BaseException as error:
+        keep_call_error(error)
+        return AD_CALL_FAILED
+
+
+cdef ad_status call_load(const unsigned char *data, int64_t nbytes, int64_t size, int n,
+                         const ad_view *args, char *why, void **rule) noexcept with gil:
+    cdef int i
+    cdef bytes text
+    try:
+        shapes = [view_shape(&args[i]) for i in range(n)]
+        found = METHODS["_load_rule"]((<const char *>data)[:nbytes], size, shapes)
+        Py_INCREF(found)
+        rule[0] = <void *>found
+        return AD_OK
+    except errors.FormatError as error:
+        text = str(error).encode("ascii", "replace")[:AD_WHY - 1]
+        memcpy(why, <const char *>text, len(text))
+        why[len(text)] = 0
+        return AD_BAD_PROGRAM
+    except BaseException as error:
+        keep_call_error(error)
+        return AD_CALL_FAILED
+
+
 # ---- hooks: what the user wants to do to an adjoint ----
 
 
@@ -380,6 +418,8 @@ call_hooks.emit_note = call_emit_note
 call_hooks.hold = call_hold
 call_hooks.release = call_release
 call_hooks.replay = call_replay
+call_hooks.save = call_save
+call_hooks.load = call_load
 call_hooks.forward = call_forward
 call_hooks.reverse = call_reverse
 call_hooks.emit_reverse = call_emit_reverse

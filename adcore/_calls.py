@@ -23,7 +23,7 @@ import contextlib
 
 import numpy as np
 
-from . import _core
+from . import _core, _named
 from ._core import Dual, Tensor
 from ._trees import flatten, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
@@ -43,7 +43,8 @@ def call(definition, leaves):
     output, saved = definition.run(numbers)
     parts, structure = flatten(output)
     values = [_output(definition, v) for v in parts]
-    rule = Rule(definition, numbers, tracked, saved, values, structure)
+    shapes = [np.shape(v) for v in values]
+    rule = Rule(definition, numbers, tracked, structure, shapes, saved, values)
     flat = np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
     results = _core.record_call(rule, [leaves[i] for i in tracked], flat)
     return rule.output(rule.split(results))
@@ -89,11 +90,10 @@ def _output(definition, v):
 class Rule:
     """What the tape keeps of a call; see _calls.pxi for what it is asked."""
 
-    def __init__(self, definition, numbers, tracked, saved, values, structure):
+    def __init__(self, definition, numbers, tracked, structure, shapes, saved=None, values=None):
         self.definition = definition
         self.numbers, self.tracked, self.saved = numbers, tracked, saved
-        self.values, self.structure = values, structure
-        self.shapes = [np.shape(v) for v in values]
+        self.values, self.structure, self.shapes = values, structure, shapes
         self.operand_shapes = [np.shape(numbers[i]) for i in tracked]
 
     def split(self, flat):
@@ -109,6 +109,12 @@ class Rule:
     def output(self, parts):
         """The output as the function returned it."""
         return unflatten(self.structure, parts)
+
+    def to_bytes(self):
+        """What a file keeps; a FormatError says why it cannot."""
+        return _named.to_bytes(
+            self.definition, self.numbers, self.tracked, self.structure, self.shapes
+        )
 
     # -- in numbers --
 
@@ -180,6 +186,14 @@ class Rule:
         ]
         tracked = any(type(p) is Tensor for p in parts)
         return _core.concatenate(parts, 0) if tracked else np.concatenate(parts)
+
+
+def _load_rule(data, size, shapes):
+    """The Rule of saved bytes: see _named.from_bytes()."""
+    return Rule(*_named.from_bytes(data, size, shapes))
+
+
+_core.add_methods({"_load_rule": _load_rule})
 
 
 def variable(x):

@@ -61,6 +61,14 @@ cdef extern from "ad_point_value.h" nogil:
     double ad_point_value(ad_op op, double p, double x, double z, double w)
 
 
+cdef extern from "ad_blocks.h" nogil:
+    ctypedef struct ad_blocks:
+        size_t most
+    void *ad_blocks_take(ad_blocks *blocks, size_t size)
+    void ad_blocks_give(ad_blocks *blocks, void *block)
+    size_t ad_block_size(const void *block)
+
+
 cdef extern from "ad_dual.h" nogil:
     double ad_dual_op(ad_op op, double p, const double *x, int k, const double *const *xdot,
                       double *ydot)
@@ -157,7 +165,8 @@ cdef extern from "ad_kernel_run.h" nogil:
 
 cdef extern from "ad_tape.h" nogil:
     enum:
-        AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_NORM, AD_KERNEL, AD_CALL
+        AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_NORM, AD_ARGSORT,
+        AD_GATHER, AD_SCATTER, AD_KERNEL, AD_CALL
     struct ad_handle:
         ad_tape *tape
         ad_handle *next
@@ -167,10 +176,15 @@ cdef extern from "ad_tape.h" nogil:
     struct ad_note:
         int32_t instr
         void *hook
+    enum:
+        AD_WHY
     struct ad_call_hooks:
         void (*hold)(void *rule) noexcept nogil
         void (*release)(void *rule) noexcept nogil
         ad_status (*replay)(void *rule, const double *const *args, double *result) noexcept nogil
+        ad_status (*save)(void *rule, unsigned char **data, int64_t *nbytes) noexcept nogil
+        ad_status (*load)(const unsigned char *data, int64_t nbytes, int64_t size, int n,
+                          const ad_view *args, char *why, void **rule) noexcept nogil
         ad_status (*forward)(ad_tape *tape, int32_t instr, int lanes) noexcept nogil
         ad_status (*reverse)(ad_tape *tape, int32_t instr, int lanes) noexcept nogil
         ad_status (*emit_reverse)(ad_tape *tape, int32_t instr, const ad_view *g,
@@ -225,6 +239,10 @@ cdef extern from "ad_tape.h" nogil:
     ad_status ad_record_matmul(ad_tape *tape, const ad_view *a, const ad_view *b, ad_view *result)
     ad_status ad_record_along(ad_tape *tape, int code, const ad_view *source, int64_t extra,
                               ad_view *result)
+    ad_status ad_record_gather(ad_tape *tape, const ad_view *x, const ad_view *index,
+                               ad_view *result)
+    ad_status ad_record_scatter(ad_tape *tape, const ad_view *x, const ad_view *index, int64_t n,
+                                ad_view *result)
     ad_status ad_record_kernel(ad_tape *tape, int64_t extra, double p, int n, const ad_view *args,
                                ad_view *result)
     bint ad_tape_has_rule(const ad_tape *tape, int32_t i)
@@ -320,6 +338,7 @@ cdef extern from "ad_program.h" nogil:
         ad_origin *origins
         int n_inputs, n_outputs, n_guards, n_origins
     bint ad_program_needs_values(const ad_program *program)
+    ad_status ad_program_wake(ad_program *program)
     ad_program *ad_program_new()
     void ad_program_free(ad_program *program)
     ad_status ad_program_add_input(ad_program *program, int ndim, const int64_t *shape,
@@ -346,8 +365,8 @@ cdef extern from "ad_io.h" nogil:
                           ad_fault *fault)
     void ad_io_free(unsigned char *data)
     uint64_t ad_crc64(const unsigned char *data, size_t nbytes)
-    ad_status ad_io_read(const unsigned char *data, size_t nbytes, ad_program **program,
-                         ad_fault *fault)
+    ad_status ad_io_read(const unsigned char *data, size_t nbytes, const ad_call_hooks *hooks,
+                         ad_program **program, ad_fault *fault)
 
 
 cdef extern from "ad_optimise.h" nogil:
@@ -422,6 +441,8 @@ cdef extern from "ad_map.h" nogil:
                          bint one_by_one, ad_map **map)
     void ad_map_free(ad_map *map)
     int64_t ad_map_lanes(const ad_map *map)
+    ad_status ad_map_batch(const ad_map *map, const ad_program *program, ad_program **batch)
+    void ad_map_use_native(ad_map *map, ad_native *native, int64_t n_work)
     ad_map_work *ad_map_work_new(const ad_map *map)
     void ad_map_work_free(ad_map_work *work)
     ad_status ad_map_run(const ad_map *map, ad_map_work *work, const ad_rows *inputs,

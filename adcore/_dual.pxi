@@ -288,6 +288,8 @@ cdef class Dual:
             out = element(self, key)
             if out is not None:
                 return out
+        if ad_local.program != NULL and has_index(key):
+            return METHODS["_gather"](self, key)
         key = plain_key(key)
         return mapped(self, lambda part: taken(part, key), lambda x: x[key])
 
@@ -315,9 +317,7 @@ cdef class Dual:
     def __array_function__(self, function, types, args, kwargs):
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
-            raise NotDifferentiableError(
-                f"numpy.{function.__name__} of a dual number is not supported; write it with "
-                "adcore's functions, or pass x.detach().numpy() for a constant")
+            rule = METHODS["_late_rule"](function)
         return rule(*args, **kwargs)
 
     # -- shapes --

@@ -6,10 +6,12 @@ cdef int check_file(ad_status status, ad_fault *fault) except -1:
     if status != AD_BAD_PROGRAM and status != AD_NOT_SAVED:
         return check(status)
     where = f", byte {fault.offset}" if fault.offset >= 0 else ""
+    why = getattr(_thread_state, "error", None) if status == AD_NOT_SAVED else None
+    _thread_state.error = None
     raise errors.FormatError(
         f"adcore program{' file' if where else ''}: field `{fault.field.decode()}`{where}: "
         f"expected {fault.expected.decode(errors='replace')}, "
-        f"found {fault.found.decode(errors='replace')}")
+        f"found {fault.found.decode(errors='replace')}" + (f": {why}" if why else ""))
 
 
 cdef bytes program_bytes(ad_program *program):
@@ -32,9 +34,8 @@ cdef ad_program *program_from_bytes(bytes data) except NULL:
     cdef size_t nbytes = len(data)
     cdef ad_status status
     with nogil:
-        status = ad_io_read(start, nbytes, &program, &fault)
+        status = ad_io_read(start, nbytes, &call_hooks, &program, &fault)
     check_file(status, &fault)
-    program.tape.hooks = &call_hooks
     return program
 
 

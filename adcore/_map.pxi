@@ -7,6 +7,9 @@ cdef class RowMap:
     cdef Program program
     cdef ad_map *map
     cdef tuple shared
+    cdef bint ready       # has there been a work?
+    cdef object library   # of machine code
+    cdef public object backend  # (what runs it, why not something else), if that was asked for
 
     def __dealloc__(self):
         ad_map_free(self.map)
@@ -19,11 +22,33 @@ cdef class RowMap:
     def work(self):
         """What one thread at a time needs to run."""
         cdef RowWork work = RowWork.__new__(RowWork)
+        self.ready = True
         work.map = self
         work.work = ad_map_work_new(self.map)
         if work.work == NULL:
             raise MemoryError("no memory to run a program over rows")
         return work
+
+    def as_c(self, str name):
+        """A C function that runs `lanes` rows, as Program.as_c() has it; None if there is no such.
+
+        Then rows are run one by one, by the program.
+        """
+        cdef ad_program *batch
+        check(ad_map_batch(self.map, self.program.program, &batch))
+        if batch == NULL:
+            return None
+        try:
+            return written_as_c(batch, name)
+        finally:
+            ad_program_free(batch)
+
+    def use_native(self, size_t address, int64_t n_work, library):
+        """Run rows by the C function at `address`, of which `library` is kept; before work()."""
+        if self.ready:
+            raise RuntimeError("rows have been run")
+        ad_map_use_native(self.map, <ad_native *>address, n_work)
+        self.library = library
 
 
 cdef class RowWork:

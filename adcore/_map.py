@@ -14,6 +14,7 @@ from concurrent import futures
 import numpy as np
 
 from . import _core
+from ._arguments import Arguments
 from ._core import Dual, Tensor
 from ._progress import Bar
 from ._trees import flatten, shape_of, unflatten
@@ -32,8 +33,8 @@ KINDS = {
 }
 
 
-def map_rows(compiled, make, batches, derivative, in_axes, argnums, threads, progress, out):
-    """See Compiled.map(); `make` makes the Arguments of one row."""
+def map_rows(compiled, batches, derivative, in_axes, argnums, threads, progress, out):
+    """See Compiled.map()."""
     kind = "value" if derivative is None else derivative
     if kind not in KINDS:
         raise ValueError(f"derivative={derivative!r} is none of {', '.join(map(repr, KINDS))}")
@@ -45,7 +46,7 @@ def map_rows(compiled, make, batches, derivative, in_axes, argnums, threads, pro
             "outside, or write a loop over the rows"
         )
     batch = _Batch(compiled.name, batches, in_axes)
-    rows = _Rows(compiled, make, batch, kind, argnums)
+    rows = _Rows(compiled, batch, kind, argnums)
     rows.run(_Pace(threads, progress, compiled.name), out)
     return rows.result(out)
 
@@ -149,12 +150,12 @@ def _strided(array):
 class _Rows:
     """All rows of a batch, and the columns of their results."""
 
-    def __init__(self, compiled, make, batch, kind, argnums):
+    def __init__(self, compiled, batch, kind, argnums):
         self.compiled, self.batch, self.kind, self.argnums = compiled, batch, kind, argnums
         self.n = batch.n
         chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         numeric = {i % len(batch.args) for i in chosen} if kind != "value" else ()
-        self.first = make(compiled.name, batch.row(0), {}, numeric)
+        self.first = Arguments(compiled.name, batch.row(0), {}, numeric)
         if self.first.traced:
             raise TypeError(
                 f"an argument of {compiled.name}.map is tracked by a transform, which map does "
@@ -256,6 +257,7 @@ class _Rows:
             if outputs[k] is None:
                 outputs[k] = np.empty((len(left), *shape))
         rows = _core.by_rows(program, self.shared, len(left) <= FEW)
+        self.compiled._prepare(rows)
         failed, n_failed = pace.run(rows, inputs, outputs, len(left))
         if n_failed:
             left, good = np.asarray(left), failed < 0

@@ -1,5 +1,6 @@
 """Programs as machine code: built by the system's C compiler, kept on disk, loaded."""
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -9,15 +10,18 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from pathlib import Path
 
-from . import _c_source, _core
+from . import _c_source
 from .errors import TapeError
 
 # As the core itself is built, so that results agree; -fno-trapping-math lets choices be vectorised.
 FLAGS = ("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 SHARED = ("-shared", "-fPIC")
 _COMPILERS = ("cc", "gcc", "clang")
+CACHE_BYTES = 1 << 28  # of libraries that are kept
+ABANDONED = 86400.0  # seconds after which a build has failed
 _lock = threading.Lock()
 
 
@@ -26,7 +30,10 @@ class NativeError(RuntimeError):
 
 
 def use(program):
-    """Let a program run as machine code; the reason if it cannot, or None.  Asked for once."""
+    """Let a Program or a RowMap run as machine code; the reason if it cannot, or None.
+
+    The compiler is asked once.
+    """
     with _lock:
         if program.backend is None:
             try:
@@ -38,51 +45,101 @@ def use(program):
 
 
 def _attach(program):
-    text, n_work, ops = _core.program_as_c(program, "program")
+    written = program.as_c("program")
+    if written is None:  # rows that are run by a program, one by one
+        return
+    text, n_work, ops = written
     prototype = "int program(const double *const *, double *const *, double *);\n"
     library = load("\n".join([_c_source.helpers(ops), prototype, text]))
-    address = ctypes.cast(library.program, ctypes.c_void_p).value
+    try:
+        address = ctypes.cast(library.program, ctypes.c_void_p).value
+    except AttributeError as error:
+        raise NativeError(f"{compiler()[0][0]} made no function: {error}") from error
     program.use_native(address, n_work, library)
 
 
 def load(source):
-    """The library of a C file, built unless it is in the cache."""
-    path = built(source)
+    """The library of a C file, built unless it is in the cache.
+
+    Where the cache cannot be written, the library is built in a folder of its own, which is gone
+    once it is loaded.
+    """
+    command, identity = compiler()
+    key = hashlib.sha256("\0".join([source, *identity]).encode()).hexdigest()[:40]
+    try:
+        folder = cache_folder()
+        path = _kept(source, command, folder, key)
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)  # of another machine, damaged, or just dropped
+            path = _kept(source, command, folder, key)
+    except OSError:
+        with tempfile.TemporaryDirectory(prefix="adcore-") as own:
+            return _opened(_built(source, command, own))
+    return _opened(path)
+
+
+def _opened(path):
     try:
         return ctypes.CDLL(str(path))
-    except OSError:
-        path.unlink(missing_ok=True)  # of another machine, or damaged
-        return ctypes.CDLL(str(built(source)))
+    except OSError as error:
+        raise NativeError(f"what {compiler()[0][0]} made cannot be loaded: {error}") from error
 
 
-def built(source):
-    """The path of the library of a C file.
+def _kept(source, command, folder, key):
+    """The path of a library in the cache.
 
     It is named after all that goes into it, and put in place in one step: other processes may do
     the same at the same time.
     """
-    command, identity = compiler()
-    key = hashlib.sha256("\0".join([source, *identity]).encode()).hexdigest()
-    folder = cache_folder()
-    path = folder / f"{key[:40]}.so"
+    path = folder / f"{key}.so"
     if path.exists():
+        with contextlib.suppress(OSError):
+            os.utime(path)  # it was of use
         return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as own:
-            file, library = Path(own, "program.c"), Path(own, "program.so")
-            file.write_text(source)
-            _run([*command, *FLAGS, *SHARED, "-o", str(library), str(file), "-lm"])
-            os.replace(library, path)
-    except OSError as error:
-        raise NativeError(f"{folder} cannot be written: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as own:
+        os.replace(_built(source, command, own), path)
+    _drop_old(folder, path)
     return path
+
+
+def _built(source, command, folder):
+    file, library = Path(folder, "program.c"), Path(folder, "program.so")
+    file.write_text(source)
+    _run([*command, *FLAGS, *SHARED, "-o", str(library), str(file), "-lm"])
+    return library
+
+
+def _drop_old(folder, new):
+    """Keep the cache below CACHE_BYTES: libraries of no use for longest go first.
+
+    Those that are loaded stay in memory; a process that comes too late builds its own again.
+    """
+    found, now = [], time.time()
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                if path.suffix == ".so":
+                    found.append((status.st_mtime, status.st_size, path))
+                elif path.name.startswith("tmp") and now - status.st_mtime > ABANDONED:
+                    shutil.rmtree(path, ignore_errors=True)  # of a process that was killed
+    left = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if left <= CACHE_BYTES:
+            break
+        if path != new:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            left -= size
 
 
 def cache_folder():
     """Where libraries are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "adcore")
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(base, "adcore") if base else Path(os.path.expanduser("~"), ".cache", "adcore")
 
 
 def compiler():

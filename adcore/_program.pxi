@@ -8,7 +8,11 @@ cdef extern from "Python.h":
     int PyFrame_GetLineNumber(PyObject *frame)
     void Py_XDECREF(PyObject *o)
 
-cdef str _package = __file__[:max(__file__.rfind("/"), __file__.rfind("\\")) + 1]
+cdef str folder_of(str file):
+    return file[:max(file.rfind("/"), file.rfind("\\")) + 1]
+
+
+cdef tuple _libraries = (folder_of(__file__), folder_of(np.__file__))
 
 
 cdef class _Recording:
@@ -16,11 +20,11 @@ cdef class _Recording:
 
     cdef ad_program *program
     cdef dict origins       # (id of a code object, instruction) -> origin
-    cdef dict own           # id of a code object -> is it adcore's
+    cdef dict own           # id of a code object -> is it adcore's or NumPy's
     cdef list codes         # keeps the code objects, and so their ids
 
     cdef int32_t here(self) except -2:
-        """The origin of what is being recorded: the innermost line outside of adcore."""
+        """The origin of what is being recorded: the innermost line outside of adcore and NumPy."""
         cdef PyObject *frame = PyEval_GetFrame()
         cdef PyObject *back
         cdef bint held = False
@@ -30,7 +34,7 @@ cdef class _Recording:
             key = id(code)
             own = self.own.get(key)
             if own is None:
-                own = self.own[key] = code.co_filename.startswith(_package)
+                own = self.own[key] = code.co_filename.startswith(_libraries)
                 self.codes.append(code)
             if not own:
                 at = (key, PyFrame_GetLasti(frame))
@@ -86,7 +90,8 @@ cdef object guarded(Tensor t, int kind):
 
 cdef inline bint stops(int code):
     """Does no derivative go through an op, whose results are plain numbers outside of programs?"""
-    return code in (AD_OP_stop, AD_OP_less, AD_OP_less_equal, AD_OP_equal, AD_OP_not_equal)
+    return code in (AD_OP_stop, AD_OP_less, AD_OP_less_equal, AD_OP_equal, AD_OP_not_equal,
+                    AD_ARGSORT)
 
 
 cdef bint is_stopped(Tensor t):
@@ -284,6 +289,30 @@ cdef class Program:
             if given != few:
                 PyMem_Free(given)
 
+    def as_c(self, str name):
+        """A C function of the program.
+
+        Returns
+        -------
+        str
+            The function and its tables; see ad_to_c.h for how it is called.
+        int
+            Doubles that it works in.
+        bytes
+            Which ops it calls, for ops_as_c().
+        """
+        written = written_as_c(self.program, name)
+        if len(written) == 1:
+            file, line, where = self.origin(ad_tape_origin(self.program.tape, written[0]))
+            what = "a rule written in Python cannot be written as C"
+            remedy = "; write the function in adcore's own functions"
+            if ad_tape_code(self.program.tape, written[0]) == AD_KERNEL:
+                name = kernel_name(self.program.tape.aux[self.program.tape.a[written[0]] + 4])
+                what = f"linear algebra ({name}) cannot be written as C, which has no LAPACK"
+                remedy = "; leave backend=\"c\" out, or use save() instead of to_c()"
+            raise errors.TapeError(what + (f": {file}:{line} in {where}" if file else "") + remedy)
+        return written
+
     def use_native(self, size_t address, int64_t n_work, library):
         """Run the C function at `address`, of which `library` is kept; before the first run."""
         with self.lock:
@@ -316,6 +345,7 @@ cdef class Program:
         return found
 
     cdef Program derive(self, str kind, tuple wanted):
+        check(ad_program_wake(self.program))
         cdef cnp.ndarray picked = np.array(wanted, dtype=np.intc)
         cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
         cdef int n = len(wanted)
@@ -415,8 +445,37 @@ cdef class Entry:
         self.valued = valued
         self.program = program
 
-    cdef object run(self, PyObject *const *args):
-        """The result, or None if these arguments are for `slow`."""
+    cdef bint may_fill(self, object out, PyObject *const *args):
+        """Can the last result be written into `out`, which no argument shares memory with?"""
+        cdef int i, d, last = self.n_results - 1
+        cdef cnp.ndarray array, argument
+        cdef const char *start
+        cdef const char *other
+        if type(out) is not cnp.ndarray or self.result_ndim[last] == 0:
+            return False
+        array = <cnp.ndarray>out
+        if cnp.PyArray_TYPE(array) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY(array) \
+                or cnp.PyArray_NDIM(array) != self.result_ndim[last]:
+            return False
+        for d in range(self.result_ndim[last]):
+            if cnp.PyArray_DIM(array, d) != self.result_dims[last][d]:
+                return False
+        start = <const char *>cnp.PyArray_DATA(array)
+        for i in range(self.n_args):
+            if self.ndim[i] < 0:
+                continue
+            argument = <cnp.ndarray><object>args[i]
+            other = <const char *>cnp.PyArray_DATA(argument)
+            if start < other + cnp.PyArray_NBYTES(argument) \
+                    and other < start + cnp.PyArray_NBYTES(array):
+                return False
+        return True
+
+    cdef object run(self, PyObject *const *args, PyObject *out_given):
+        """The result, or None if these arguments are for `slow`.
+
+        `out_given` takes the last of the results, unless it is NULL.
+        """
         cdef const double *given[MOST_ARGS]
         cdef double *found[MOST_RESULTS]
         cdef double number[MOST_ARGS]
@@ -443,14 +502,18 @@ cdef class Entry:
                 if cnp.PyArray_DIM(array, d) != self.dims[i][d]:
                     return None
             given[i] = <const double *>cnp.PyArray_DATA(array)
+        if out_given != NULL and not self.may_fill(<object>out_given, args):
+            return None
         frame = program.take_frame()
         out = []
         for i in range(self.n_results):
             if self.result_ndim[i] == 0:
                 found[i] = &value[i]
             else:
-                array = cnp.PyArray_SimpleNew(self.result_ndim[i], self.result_dims[i],
-                                              cnp.NPY_DOUBLE)
+                if out_given != NULL and i == self.n_results - 1:
+                    array = <cnp.ndarray><object>out_given
+                else:
+                    array = fresh_array(self.result_ndim[i], self.result_dims[i])
                 found[i] = <double *>cnp.PyArray_DATA(array)
                 out.append(array)
         if program.alone:
@@ -475,9 +538,12 @@ cdef object entry_called(PyObject *self, PyObject *const *args, Py_ssize_t n, Py
     """The C function behind grad and its like of a compiled function; self is the Entry."""
     cdef Entry entry = <Entry><object>self
     cdef Py_ssize_t i, n_names
-    if names == NULL and n == entry.n_args and entry.program is not None \
+    cdef PyObject *out = NULL
+    if names != NULL and len(<tuple>names) == 1 and (<tuple>names)[0] == "out":
+        out = args[n]
+    if (names == NULL or out != NULL) and n == entry.n_args and entry.program is not None \
             and ad_local.program == NULL:
-        result = entry.run(args)
+        result = entry.run(args, out)
         if result is not None:
             return result
     n_names = 0 if names == NULL else len(<tuple>names)
@@ -518,7 +584,7 @@ cdef class Called:
                 and ad_local.program == NULL:
             for i in range(n):
                 items[i] = <PyObject *>args[i]
-            result = self.entry.run(items)
+            result = self.entry.run(items, NULL)
             if result is not None:
                 return result
         return self.entry.slow(*args, **kwargs)

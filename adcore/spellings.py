@@ -15,8 +15,10 @@ import numpy as np
 from . import _core, creation, ops, rules
 from ._core import Tensor
 from .errors import ADError, ShapeError
-from .rules.primitives import below
-from .rules.recorded import observed, truths
+from .rules.indices import Index
+from .rules.masks import Mask
+from .rules.primitives import below, values
+from .rules.recorded import is_recorded, truths
 
 _public = {**ops.functions, **rules.functions}
 functions = {}  # public name -> function
@@ -564,8 +566,14 @@ _core.add_methods({name: _in_place(compute) for name, compute in _IN_PLACE.items
 # ---- types and places, of which there is one ----
 
 
-def _cast(numbers, dtype):
-    return np.asarray(numbers).astype(dtype)
+def _cast(x, dtype):
+    """The numbers of a tensor in another type; part of what is being recorded if they vary."""
+    if not is_recorded(x):
+        return np.asarray(values(x)).astype(dtype)
+    x = below(x)
+    if dtype.kind == "b":
+        return Mask(_core.apply("not_equal", x, 0.0))
+    return Index(_core.apply("trunc", x).detach(), dtype)
 
 
 def _to(x, *targets, **options):
@@ -574,7 +582,7 @@ def _to(x, *targets, **options):
         if type(target) is Tensor or str(target) in ("cpu", "float64"):
             continue
         if isinstance(target, np.dtype) and target.kind in "biu":
-            return observed(_cast, x, target)
+            return _cast(x, target)
         raise TypeError(f"tensors are float64 on the CPU, got to({target!r}); leave it out")
     return x
 
@@ -586,7 +594,7 @@ _core.add_methods({
     "cpu": lambda x: x,
     "contiguous": lambda x: x,
     "long": lambda x: _to(x, creation.int64),
-    "bool": lambda x: observed(np.not_equal, x, 0.0),
+    "bool": lambda x: _cast(x, np.dtype(bool)),
 })  # fmt: skip
 
 

@@ -43,19 +43,19 @@ def _autograd():
     return autograd
 
 
+def _torch_gradient(torch, f, x):
+    leaf = torch.tensor(x, requires_grad=True)
+    y = f(leaf)
+    y.backward()
+    return y.item(), leaf.grad.numpy()
+
+
 def gradient(f, x):
     """Value and gradient of `f(x)`, a scalar loop that needs only arithmetic and indexing."""
     calls = {}
     if "torch" in installed():
         torch = load_torch()
-
-        def by_torch():
-            leaf = torch.tensor(x, requires_grad=True)
-            y = f(leaf)
-            y.backward()
-            return y.item(), leaf.grad.numpy()
-
-        calls["torch"] = by_torch
+        calls["torch"] = lambda: _torch_gradient(torch, f, x)
     if "autograd" in installed():
         calls["autograd"] = lambda: _autograd().value_and_grad(f)(np.array(x))
     if "xad" in installed():
@@ -81,14 +81,7 @@ def array_gradient(f, x):
     calls = {}
     if "torch" in installed():
         torch = load_torch()
-
-        def by_torch():
-            leaf = torch.tensor(x, requires_grad=True)
-            y = f(torch, leaf)
-            y.backward()
-            return y.item(), leaf.grad.numpy()
-
-        calls["torch"] = by_torch
+        calls["torch"] = lambda: _torch_gradient(torch, lambda v: f(torch, v), x)
     if "jax" in installed():
         jax = load_jax()
 

@@ -32,6 +32,13 @@
 #define AD_TARGETS 0
 #endif
 
+/* Ask memory for a line that will be wanted soon, to be brought into the second cache. */
+#if defined(__GNUC__) || defined(__clang__)
+#define AD_FETCH(address) __builtin_prefetch(address, 0, 2)
+#else
+#define AD_FETCH(address) ((void)(address))
+#endif
+
 /* Before a loop whose turns do not depend on each other, though the compiler cannot see it. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define AD_INDEPENDENT _Pragma("GCC ivdep")

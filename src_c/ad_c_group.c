@@ -260,7 +260,7 @@ static void add_value(struct group *g, struct ad_text *text, int32_t m)
         add_operand(g, text, m, 0);
         return;
     }
-    ad_c_call(g->w, text, (enum ad_op)move->op);
+    ad_c_call(g->w, text, (enum ad_op)move->op, true);
     if (ad_ops[move->op].family) {
         ad_text_number(text, move->p);
         ad_text_add(text, ", ");

@@ -12,9 +12,25 @@
 /* Before a loop whose turns do not depend on each other. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define AD_INDEPENDENT _Pragma("GCC ivdep")
+#define AD_ROLLED _Pragma("GCC unroll 1") /* and of few turns: unrolled it would be no vector */
 #else
 #define AD_INDEPENDENT
+#define AD_ROLLED
 #endif
+
+/* Over the elements of a short vector; the result is an operand itself, or no part of one. */
+#define AD_EACH AD_INDEPENDENT AD_ROLLED for (int j = 0; j < 8; j++)
+
+/* y, or 0: without a branch, so that loops over it become vectors whatever the compiler makes of choices. */
+static inline double ad_if(int keep, double y)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &y, sizeof bits);
+    bits &= -(uint64_t)(keep != 0);
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
 
 enum { AD_CHUNK = 512, AD_BLOCK = 64 };
 
@@ -130,6 +146,67 @@ static inline double ad_norm(const double *x, int64_t n)
     for (; i < n; i++)
         rest += x[i] * x[i];
     return sqrt(ad_sum_lanes(lane, rest));
+}
+
+/* y = the indices that sort x: equal numbers keep their order, nan come last.  'room' holds n. */
+static inline void ad_argsort(const double *x, int64_t n, double *y, double *room)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (double)i;
+    for (int64_t run = 1; run < n; run *= 2) {
+        for (int64_t first = 0; first < n; first += 2 * run) {
+            const int64_t middle = n - first < run ? n : first + run;
+            const int64_t end = n - first < 2 * run ? n : first + 2 * run;
+            int64_t i = first, j = middle;
+
+            for (int64_t k = first; k < end; k++) {
+                int second = i == middle;
+
+                if (i < middle && j < end) {
+                    const double left = x[(int64_t)y[i]], right = x[(int64_t)y[j]];
+
+                    second = right < left || (left != left && right == right);
+                }
+                room[k] = second ? y[j++] : y[i++];
+            }
+        }
+        memcpy(y, room, (size_t)n * sizeof *y);
+    }
+}
+
+/* Which of n elements an index names, counted from the end where it is negative; -1 if none. */
+static inline int64_t ad_place(double index, int64_t n)
+{
+    if (!(index >= -(double)n && index < (double)n) || (double)(int64_t)index != index)
+        return -1;
+    return index < 0 ? (int64_t)index + n : (int64_t)index;
+}
+
+/* y (rows, m) = the elements of x (rows, n) that the indices name, nan for one that names none. */
+static inline void ad_take(int64_t rows, int64_t n, int64_t m, const double *index, const double *x,
+                           double *y)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < m; j++) {
+            const int64_t at = ad_place(index[j], n);
+
+            y[r * m + j] = at < 0 ? (double)NAN : x[r * n + at];
+        }
+}
+
+/* y (rows, n) = zeros to which x (rows, m) is added where the indices say; nan if one names none. */
+static inline void ad_put(int64_t rows, int64_t n, int64_t m, const double *index, const double *x,
+                          double *y)
+{
+    int good = 1;
+
+    for (int64_t j = 0; j < m; j++)
+        good &= ad_place(index[j], n) >= 0;
+    for (int64_t j = 0; j < rows * n; j++)
+        y[j] = good ? 0 : (double)NAN;
+    for (int64_t r = 0; r < rows && good; r++)
+        for (int64_t j = 0; j < m; j++)
+            y[r * n + ad_place(index[j], n)] += x[r * m + j];
 }
 
 /* c (m, n) = a (m, k) b (k, n), each element summed up from the first product to the last.  'row' and 'col' are the

@@ -14,19 +14,19 @@ struct ad_c_place ad_c_place(const struct ad_c_writer *w, int32_t space, int64_t
     return (struct ad_c_place){space, at};
 }
 
-enum ad_status ad_c_frame_map(struct ad_c_writer *w)
+enum ad_status ad_c_frame_claims(struct ad_c_writer *w)
 {
     int64_t n = ad_c_frame_end(w) + w->n_moved + 1;
-    int32_t *more;
+    struct ad_c_claim *more;
 
-    if (n <= w->n_in_memory)
+    if (n <= w->n_claims)
         return AD_OK;
-    more = realloc(w->in_memory, (size_t)n * sizeof *more);
+    more = realloc(w->claims, (size_t)n * sizeof *more);
     if (!more)
         return AD_NO_MEMORY;
-    memset(more + w->n_in_memory, 0, (size_t)(n - w->n_in_memory) * sizeof *more);
-    w->in_memory = more;
-    w->n_in_memory = n;
+    memset(more + w->n_claims, 0, (size_t)(n - w->n_claims) * sizeof *more);
+    w->claims = more;
+    w->n_claims = n;
     return AD_OK;
 }
 
@@ -139,8 +139,34 @@ void ad_c_walk(struct ad_c_writer *w, struct ad_text *text, const struct ad_walk
     ad_c_listed(w, text, walk, ad_c_walk_table(w, walk), index);
 }
 
-void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op)
+/* ---- ops ---- */
+
+/* The value column, as text. */
+static const char *const values[AD_N_OPS] = {
+#define ROW(name, value) [AD_OP_##name] = #value,
+#define UNARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_UNARY(name, value, ...) ROW(name, value)
+#define FAMILY(name, ufunc, value, ...) ROW(name, value)
+#define BINARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_BINARY(name, value, ...) ROW(name, value)
+#define TERNARY(name, ufunc, value, ...) ROW(name, value)
+#include "ad_ops.def"
+#undef ROW
+};
+
+const char *ad_c_value(enum ad_op op)
 {
-    w->ops[op] = 1;
-    ad_text_add(text, "op_%s(", ad_ops[op].name);
+    return values[op];
+}
+
+const char *ad_c_choice(enum ad_op op)
+{
+    return strstr(values[op], AD_C_OR_ELSE);
+}
+
+void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op, bool each)
+{
+    each = each && ad_c_choice(op);
+    w->ops[op] |= each ? AD_C_EACH : AD_C_ONE;
+    ad_text_add(text, "%s_%s(", each ? "each" : "op", ad_ops[op].name);
 }

@@ -17,22 +17,27 @@ struct ad_c_place {
     int64_t at;
 };
 
+/* How the last loop of a run that has to do with a place uses it. */
+struct ad_c_claim {
+    int32_t loop;  /* its number; 0: none has */
+    int32_t first; /* of the 'width' places that are one variable of the loop */
+    uint8_t width; /* 0: they are in memory */
+};
+
 struct ad_c_writer {
     const struct ad_plan *plan;
     const char *name;            /* of the function; tables begin with it */
     struct ad_text tables, body; /* what stands before the function, and in it */
-    uint8_t *ops;                /* of each op: is it used? */
+    uint8_t *ops;                /* of each op: how is it called? */
     uint8_t *used;               /* of each space: is it? */
     bool numbers_in_table;       /* are numbers looked up? */
     bool numbers_in_frame;       /* are they read as part of the frame? */
     int n_kept;                  /* strips of AD_C_STRIP numbers that are in use at once */
     int n_tables;                /* written so far */
-    int32_t *
-        in_memory; /* of each place of the frame: the last loop of a run that needs it there, or ~loop
-                           if that loop has it in a variable */
-    int64_t n_in_memory; /* places that it has room for */
-    int32_t loop;        /* loops of runs so far */
-    int64_t n_moved;     /* places behind the frame */
+    struct ad_c_claim *claims;   /* of each place, for ad_c_run.c */
+    int64_t n_claims;            /* places that it has room for */
+    int32_t loop;                /* loops of runs so far */
+    int64_t n_moved;             /* places behind the frame */
 };
 
 /* The place of one element; numbers in the frame become AD_C_NUMBER. */
@@ -43,8 +48,8 @@ AD_INLINE int64_t ad_c_frame_end(const struct ad_c_writer *w)
 {
     return (w->plan->n_frame + 7) & ~(int64_t)7;
 }
-/* Let in_memory have room for all places. */
-enum ad_status ad_c_frame_map(struct ad_c_writer *w);
+/* Let there be claims to all places. */
+enum ad_status ad_c_frame_claims(struct ad_c_writer *w);
 
 /* Add the name of a space, which is then declared. */
 void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space);
@@ -60,8 +65,15 @@ int ad_c_walk_table(struct ad_c_writer *w, const struct ad_walk *walk);
 /* The same as ad_c_walk(), of which the table is there. */
 void ad_c_listed(struct ad_c_writer *w, struct ad_text *text, const struct ad_walk *walk, int table,
                  const char *index);
-/* Add "op(", which is to be followed by the arguments; p is that of a FAMILY row. */
-void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op);
+/* Add "op(", which is to be followed by the arguments; p is that of a FAMILY row.  In a loop that is to become
+ * vectors, 'each', it is a function without branches. */
+enum { AD_C_ONE = 1, AD_C_EACH = 2 }; /* bits of the writer's ops */
+void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op, bool each);
+
+/* The value column of an op, as text; and where in it, if it is "... ? 0 : ...", the choice ends. */
+#define AD_C_OR_ELSE " ? 0 : "
+const char *ad_c_value(enum ad_op op);
+const char *ad_c_choice(enum ad_op op);
 
 /* ---- ad_c_run.c ---- */
 

@@ -264,7 +264,7 @@ static enum ad_status check_same_shape(const struct ad_view *views, int64_t v, i
     return status ? status : check_lengths(views, v, w, 0, views[w].ndim, fault);
 }
 
-/* How many views a code takes, -1 for any; and 0 or 1 as the highest 'extra'. */
+/* How many views a code takes, -1 for any; and the highest 'extra', from 0. */
 static bool signature_of(int code, int64_t *n_views, int64_t *most_extra)
 {
     *most_extra = 0;
@@ -289,7 +289,15 @@ static bool signature_of(int code, int64_t *n_views, int64_t *most_extra)
         *n_views = 1;
         return true;
     case AD_NORM:
+    case AD_ARGSORT:
         *n_views = 1;
+        return true;
+    case AD_GATHER:
+        *n_views = 2;
+        return true;
+    case AD_SCATTER:
+        *n_views = 2;
+        *most_extra = AD_MOST_ELEMENTS; /* the length of a row */
         return true;
     case AD_KERNEL:
         *n_views = -1;
@@ -352,13 +360,28 @@ static enum ad_status size_of(int code, double p, int64_t extra, int64_t n,
         memcpy(shape, views[0].shape, (size_t)last * sizeof *shape);
         shape[last] = views[1].shape[last];
         *size = ad_shape_size(last + 1, shape);
-    } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM) {
+    } else if (code == AD_GATHER || code == AD_SCATTER) {
+        status = check_ndim(views, 0, 1, AD_MAX_DIMS, fault);
+        if (!status)
+            status = check_ndim(views, 1, 1, 1, fault);
+        if (status)
+            return status;
+        if (code == AD_SCATTER && views[0].shape[last] != views[1].shape[0]) {
+            blame_dim(fault, AD_PART_SHAPE, 0, views[0].shape[last], views[0].shape[last],
+                      views[1].shape[0]);
+            ad_fault_within(fault, "operand", 1);
+            return blame(fault, AD_PART_WHOLE, 0);
+        }
+        *size = ad_shape_size(last, views[0].shape) *
+                (code == AD_GATHER ? views[1].shape[0] : extra);
+    } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM || code == AD_ARGSORT) {
         status = check_ndim(views, 0, 1, AD_MAX_DIMS, fault);
         if (status)
             return status;
         if (code == AD_EXTREMUM && views[0].shape[last] == 0)
             return ad_fault_text(fault, "operand 0 last length", "1 or more", "0");
-        *size = ad_shape_size(code == AD_CUMSUM ? last + 1 : last, views[0].shape);
+        *size = ad_shape_size(code == AD_CUMSUM || code == AD_ARGSORT ? last + 1 : last,
+                              views[0].shape);
     }
     return status;
 }

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_gather.h"
+#include "ad_index.h"
 #include "ad_kernel_run.h"
 #include "ad_linalg.h"
 #include "ad_point.h"
@@ -161,14 +163,7 @@ static struct ad_matrix matrix_of(const struct ad_tape *tape, const struct ad_vi
         m.data = room;
         m.row_stride = m.col_stride = 0;
     } else if (view->place == AD_LIST) {
-        const int32_t *slot = view->in.list->slot + view->base + offset;
-
-        for (int64_t i = 0; i < m.rows; i++)
-            for (int64_t j = 0; j < m.cols; j++)
-                room[i * m.cols + j] = tape->value[slot[i * m.row_stride + j * m.col_stride]];
-        m.data = room;
-        m.row_stride = m.cols;
-        m.col_stride = 1;
+        ad_matrix_gather(&m, tape->value, view->in.list->slot + view->base + offset, room);
     } else {
         m.data =
             (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base + offset;
@@ -241,20 +236,6 @@ static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_vie
     return AD_OK;
 }
 
-AD_VECTOR static double sum_of_squares(const double *x, int64_t n)
-{
-    double lane[8] = {0}, rest = 0;
-    int64_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            lane[j] += x[i + j] * x[i + j];
-    for (; i < n; i++)
-        rest += x[i] * x[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
-}
-
 static enum ad_status compute_norm(struct ad_tape *tape, const struct ad_view *from, int64_t size,
                                    int32_t dst)
 {
@@ -265,7 +246,37 @@ static enum ad_status compute_norm(struct ad_tape *tape, const struct ad_view *f
         return AD_NO_MEMORY;
     ad_view_read(from, tape->value, x);
     for (int64_t i = 0; i < size; i++)
-        tape->value[dst + i] = sqrt(sum_of_squares(x + i * row, row));
+        tape->value[dst + i] = sqrt(ad_sum_of_squares(x + i * row, row));
+    free(x);
+    return AD_OK;
+}
+
+static enum ad_status compute_argsort(struct ad_tape *tape, const struct ad_view *from,
+                                      int64_t size, int32_t dst)
+{
+    int64_t row = from->shape[from->ndim - 1];
+    double *x = malloc((size_t)(size + ad_index_room(row) + 1) * sizeof *x);
+
+    if (!x)
+        return AD_NO_MEMORY;
+    ad_view_read(from, tape->value, x);
+    ad_index_sort(row ? size / row : 0, row, x, tape->value + dst, x + size);
+    free(x);
+    return AD_OK;
+}
+
+static enum ad_status compute_gather(struct ad_tape *tape, int code, int64_t extra,
+                                     const struct ad_view *views, int32_t dst)
+{
+    int64_t n = ad_view_size(&views[0]), m = ad_view_size(&views[1]);
+    struct ad_gather sizes = ad_gather_sizes(code, extra, views[0].ndim, views[0].shape, m);
+    double *x = malloc((size_t)(n + m + 1) * sizeof *x);
+
+    if (!x)
+        return AD_NO_MEMORY;
+    ad_view_read(&views[0], tape->value, x);
+    ad_view_read(&views[1], tape->value, x + n);
+    ad_gather_values(code, &sizes, x, x + n, tape->value + dst);
     free(x);
     return AD_OK;
 }
@@ -338,6 +349,10 @@ enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
         return compute_norm(tape, views, block[2], dst);
     if (code == AD_EXTREMUM)
         return compute_extremum(tape, views, block[4] != 0, block[2], dst);
+    if (code == AD_ARGSORT)
+        return compute_argsort(tape, views, block[2], dst);
+    if (code == AD_GATHER || code == AD_SCATTER)
+        return compute_gather(tape, code, block[4], views, dst);
     memcpy(&p, block + 3, sizeof p);
     if (code == AD_KERNEL)
         return compute_kernel(tape, p, block[4], (int)block[1], views, dst);

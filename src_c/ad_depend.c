@@ -147,7 +147,8 @@ static void depend_along(const struct depend *d, int32_t i)
     }
 }
 
-static void depend_call(const struct depend *d, int32_t i)
+/* All results on all of the first 'most' operands. */
+static void depend_call(const struct depend *d, int32_t i, int64_t most)
 {
     const struct ad_tape *tape = d->tape;
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
@@ -155,7 +156,7 @@ static void depend_call(const struct depend *d, int32_t i)
     struct ad_view view;
 
     memset(all, 0, (size_t)d->words * sizeof *all);
-    for (int64_t v = 0; v < block[1]; v++) {
+    for (int64_t v = 0; v < AD_MIN(most, block[1]); v++) {
         words = ad_view_decode(words, &view);
 #define UNITE_ALL(j, slot)                                                                         \
     if ((slot) >= 0 && (j) >= 0)                                                                   \
@@ -188,8 +189,10 @@ static enum ad_status depend_instr(const struct depend *d, int32_t i)
     } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM) {
         depend_along(d, i);
     } else if (ad_tape_has_rule(tape, i)) {
-        depend_call(d, i);
-    } else {
+        depend_call(d, i, INT64_MAX);
+    } else if (code == AD_GATHER || code == AD_SCATTER) {
+        depend_call(d, i, 1); /* no derivative goes through the indices */
+    } else if (code != AD_ARGSORT) {
         ad_tape_views(tape, i, views, ad_ops[code].n_args);
         depend_words(d, i, (enum ad_op)code, views);
     }

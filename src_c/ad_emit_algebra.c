@@ -1,17 +1,9 @@
 /* ad_emit_algebra.c -- the rows read as new instructions. */
 #include "ad_emit_algebra.h"
 
-#include <stdlib.h>
-
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
-
-/* Is it a product but for what it makes of zeros? */
-static bool is_product(enum ad_op op)
-{
-    return op == AD_OP_mul || op == AD_OP_mul0 || op == AD_OP_mul00 || op == AD_OP_flow ||
-           op == AD_OP_gate;
-}
 
 /* A number by which all of them are plain products. */
 static bool is_factor(const struct ad_view *view)
@@ -24,7 +16,7 @@ enum ad_status ad_emit_op(struct ad_tape *tape, enum ad_op op, double p, const s
 {
     const struct ad_view *pointers[AD_MAX_ARGS] = {args, args + 1, args + 2};
 
-    if (is_product(op)) {
+    if (ad_op_is_product(op)) {
         bool nothing[2] = {ad_is_number(&args[0], 0), ad_is_number(&args[1], 0)};
 
         if ((nothing[0] && op != AD_OP_flow) ||

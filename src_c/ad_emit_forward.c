@@ -283,6 +283,30 @@ static enum ad_status forward_along(struct ad_forward *e, int32_t i)
     return ad_tangent_set(e, i, &result, last, from.shape);
 }
 
+static enum ad_status forward_gather(struct ad_forward *e, int32_t i)
+{
+    struct ad_tape *tape = e->tape;
+    int64_t shape[AD_MAX_DIMS], extra = tape->aux[tape->a[i] + 4];
+    struct ad_view views[2], t, result;
+    bool gather = ad_tape_code(tape, i) == AD_GATHER;
+    int ndim;
+    enum ad_status status;
+
+    ad_tape_views(tape, i, views, 2);
+    ndim = views[0].ndim;
+    status = ad_tangent_of(e, &views[0], &t);
+    if (status || ad_is_number(&t, 0))
+        return status;
+    status = ad_terms_stretch(e, &t, ndim, views[0].shape);
+    if (!status)
+        status = gather ? ad_record_gather(tape, &t, &views[1], &result)
+                        : ad_record_scatter(tape, &t, &views[1], extra, &result);
+    ad_view_drop(&t);
+    memcpy(shape, views[0].shape, sizeof shape);
+    shape[ndim - 1] = gather ? views[1].shape[0] : extra;
+    return status ? status : ad_tangent_set(e, i, &result, ndim, shape);
+}
+
 /* The operands' tangents along one lane, as a rule is given them, and what it makes of them. */
 static enum ad_status call_lane(struct ad_forward *e, int32_t i, int n,
                                 const struct ad_view *tangents, int64_t lane,
@@ -394,6 +418,10 @@ static enum ad_status forward_instr(struct ad_forward *e, int32_t i)
         return forward_matmul(e, i);
     if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM)
         return forward_along(e, i);
+    if (code == AD_ARGSORT)
+        return AD_OK; /* no derivative goes through indices */
+    if (code == AD_GATHER || code == AD_SCATTER)
+        return forward_gather(e, i);
     if (ad_tape_has_rule(tape, i))
         return forward_call(e, i);
     ad_tape_views(tape, i, a, ad_ops[code].n_args);

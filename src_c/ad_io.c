@@ -37,7 +37,9 @@ const char *ad_code_name(int code)
         [AD_INPUT - AD_N_OPS] = "@input",       [AD_ADDTO - AD_N_OPS] = "@addto",
         [AD_MATMUL - AD_N_OPS] = "@matmul",     [AD_CUMSUM - AD_N_OPS] = "@cumsum",
         [AD_EXTREMUM - AD_N_OPS] = "@extremum", [AD_NORM - AD_N_OPS] = "@norm",
-        [AD_KERNEL - AD_N_OPS] = "@kernel",     [AD_CALL - AD_N_OPS] = "@call",
+        [AD_ARGSORT - AD_N_OPS] = "@argsort",   [AD_GATHER - AD_N_OPS] = "@gather",
+        [AD_SCATTER - AD_N_OPS] = "@scatter",   [AD_KERNEL - AD_N_OPS] = "@kernel",
+        [AD_CALL - AD_N_OPS] = "@call",
     };
 
     if (code < AD_N_OPS)
@@ -315,6 +317,30 @@ static void put_tables(struct writer *w)
     }
 }
 
+/* The bytes of a rule, behind its operands. */
+static void put_rule(struct writer *w, void *rule)
+{
+    unsigned char *data = NULL;
+    int64_t n = 0;
+
+    if (w->program->tape->hooks->save(rule, &data, &n)) {
+        w->failed = true; /* it could be saved a moment ago */
+        return;
+    }
+    put_i64(w, n);
+    put(w, data, (size_t)n);
+    free(data);
+}
+
+/* Where the rules find values, if there are rules. */
+static void put_point(struct writer *w, bool rules)
+{
+    const struct ad_program *program = w->program;
+
+    put_numbers(w, rules ? ad_program_input_size(program) : 0,
+                program->point ? program->point : program->tape->value);
+}
+
 static void put_instructions(struct writer *w)
 {
     const struct ad_program *program = w->program;
@@ -348,12 +374,14 @@ static void put_instructions(struct writer *w)
         memcpy(&p, block + 3, sizeof p);
         put_i64(w, block[2]);
         put_f64(w, code < AD_N_OPS && ad_ops[code].family ? p : 0);
-        put_i64(w, block[4]);
+        put_i64(w, code == AD_CALL ? 0 : block[4]);
         put_i64(w, block[1]);
         for (int64_t v = 0; v < block[1]; v++) {
             words = ad_view_decode(words, &view);
             put_view(w, &view);
         }
+        if (code == AD_CALL)
+            put_rule(w, (void *)(uintptr_t)block[4]);
     }
 }
 
@@ -395,6 +423,20 @@ static enum ad_status not_saved(const struct ad_program *program, int32_t i, con
     return AD_NOT_SAVED;
 }
 
+static enum ad_status check_rule(const struct ad_program *program, int32_t i)
+{
+    const struct ad_tape *tape = program->tape;
+    unsigned char *data = NULL;
+    int64_t n;
+    enum ad_status status;
+
+    if (!tape->hooks->save)
+        return AD_NOT_SAVED;
+    status = tape->hooks->save((void *)(uintptr_t)tape->aux[tape->a[i] + 4], &data, &n);
+    free(data);
+    return status;
+}
+
 static enum ad_status check_saved(const struct ad_program *program, struct ad_fault *fault)
 {
     const struct ad_tape *tape = program->tape;
@@ -403,8 +445,13 @@ static enum ad_status check_saved(const struct ad_program *program, struct ad_fa
     if (status)
         return status;
     for (int32_t i = 0; i < tape->n; i++)
-        if (ad_tape_code(tape, i) == AD_CALL)
-            return not_saved(program, i, "a rule written in Python", fault);
+        if (ad_tape_code(tape, i) == AD_CALL) {
+            status = check_rule(program, i);
+            if (status)
+                return status == AD_NOT_SAVED
+                           ? not_saved(program, i, "a rule written in Python", fault)
+                           : status;
+        }
     if (tape->n_notes > 0)
         return not_saved(program, tape->notes[0].instr, "a hook written in Python", fault);
     for (int j = 0; j < program->n_origins; j++) {
@@ -453,6 +500,7 @@ enum ad_status ad_io_write(const struct ad_program *program, unsigned char **dat
     put_tables(&w);
     put_instructions(&w);
     put_results(&w);
+    put_point(&w, w.number_of_code[AD_CALL] >= 0);
     finish(&w);
     registry_free(&w.lists);
     registry_free(&w.arrays);

@@ -7,7 +7,7 @@
 #include "ad_check.h"
 
 /* The header, the same for all versions: magic, version, bytes of the file; last comes the sum of all. */
-enum { AD_IO_VERSION = 1, AD_IO_MAGIC = 8, AD_IO_HEADER = 24, AD_IO_SUM = 8 };
+enum { AD_IO_VERSION = 2, AD_IO_MAGIC = 8, AD_IO_HEADER = 24, AD_IO_SUM = 8 };
 /* In the head of an instruction: an array instruction, with views. */
 enum { AD_IO_SCALAR = 0, AD_IO_ARRAY = 1 };
 /* In the head of a list: of slots of the program, or of results of the instruction that views it. */
@@ -18,7 +18,8 @@ extern const unsigned char ad_io_magic[AD_IO_MAGIC];
  * ad_io_write() passes 'nbytes' bytes, to be given back to ad_io_free().  Equal programs give equal
  * bytes.
  *
- * AD_NOT_SAVED if a rule or a note in Python is part of the program, AD_BAD_PROGRAM if it is not in order
+ * AD_NOT_SAVED if a note in Python is part of the program, or a rule that its hooks cannot save,
+ * AD_BAD_PROGRAM if it is not in order
  * or beyond a limit of the format: then 'fault' is filled, and names the instruction.
  * AD_CONST_CHANGED, or AD_NO_MEMORY.
  */
@@ -27,13 +28,15 @@ enum ad_status ad_io_write(const struct ad_program *program, unsigned char **dat
 void ad_io_free(unsigned char *data); /* accepts NULL */
 
 /*
- * ad_io_read() makes the program that 'data' describes; ad_program_check() holds for it.
+ * ad_io_read() makes the program that 'data' describes; ad_program_check() holds for it.  Rules are made by
+ * 'hooks', which may be NULL: then there may be none.
  *
  * What it allocates is at most some forty times 'nbytes' and a few megabytes.  AD_BAD_PROGRAM if the bytes
  * are not in order: then 'fault' is filled, with the offset of the field.  AD_NO_MEMORY, or
  * AD_NO_SLOTS.
  */
-enum ad_status ad_io_read(const unsigned char *data, size_t nbytes, struct ad_program **program,
+enum ad_status ad_io_read(const unsigned char *data, size_t nbytes,
+                          const struct ad_call_hooks *hooks, struct ad_program **program,
                           struct ad_fault *fault);
 
 /* ---- what writing and reading share ---- */

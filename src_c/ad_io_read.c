@@ -16,8 +16,7 @@ enum {
     LEAST_INPUT = 8,
     LEAST_INSTRUCTION = 16,
     LEAST_VIEW = 16,
-    LEAST_GUARD = 8 + LEAST_VIEW + 8,
-    HEAD_OF_VIEW = 8 /* place and dimensions */
+    LEAST_GUARD = 8 + LEAST_VIEW + 8
 };
 
 struct reader {
@@ -25,6 +24,8 @@ struct reader {
     size_t nbytes, at; /* the sum at the end not counted */
     struct ad_program *program;
     struct ad_fault *fault;
+    const struct ad_call_hooks *hooks; /* or NULL */
+    bool rules;                        /* are there any? */
     int64_t n_codes, n_arrays, n_lists;
     int *code;                /* n_codes of them, by their number in the file */
     struct ad_array **arrays; /* n_arrays; one reference each, until all is read */
@@ -193,6 +194,19 @@ static enum ad_status take_numbers(struct reader *r, const char *field, int64_t 
     return AD_OK;
 }
 
+/* How many things of 'each' bytes in memory follow, and room for them, all zero, in *table. */
+static enum ad_status take_table(struct reader *r, const char *field, size_t least, int64_t *count,
+                                 void *table, size_t each)
+{
+    enum ad_status status = take_count(r, field, least, count);
+    void **room = table;
+
+    if (status)
+        return status;
+    *room = calloc((size_t)AD_MAX(*count, 1), each);
+    return *room ? AD_OK : AD_NO_MEMORY;
+}
+
 /* ---- header ---- */
 
 static enum ad_status read_header(struct reader *r, size_t nbytes)
@@ -226,25 +240,22 @@ static enum ad_status read_header(struct reader *r, size_t nbytes)
 /* ---- tables ---- */
 
 /* A code that a file may use; AD_N_CODES if there is none of this name. */
-static int code_of(const char *name)
+static int code_of(const struct reader *r, const char *name)
 {
     int code = 0;
 
     while (code < AD_N_CODES &&
-           (code == AD_INPUT || code == AD_CALL || strcmp(ad_code_name(code), name) != 0))
+           (code == AD_INPUT || (code == AD_CALL && !r->hooks) ||
+            strcmp(ad_code_name(code), name) != 0))
         code++;
     return code;
 }
 
 static enum ad_status read_names(struct reader *r)
 {
-    enum ad_status status = take_count(r, "op names", LEAST_NAME, &r->n_codes);
+    enum ad_status status =
+        take_table(r, "op names", LEAST_NAME, &r->n_codes, &r->code, sizeof *r->code);
 
-    if (status)
-        return status;
-    r->code = malloc((size_t)AD_MAX(r->n_codes, 1) * sizeof *r->code);
-    if (!r->code)
-        return AD_NO_MEMORY;
     for (int64_t j = 0; j < r->n_codes && !status; j++) {
         size_t offset = r->at + 8;
         char *name;
@@ -252,7 +263,7 @@ static enum ad_status read_names(struct reader *r)
         status = within(r, take_text(r, "", &name), "op name", j);
         if (status)
             break;
-        r->code[j] = code_of(name);
+        r->code[j] = code_of(r, name);
         if (r->code[j] == AD_N_CODES) {
             status = fault_text(r, offset, "", "an op that this version of adcore has", name);
             within(r, status, "op name", j);
@@ -277,13 +288,11 @@ static enum ad_status read_origins(struct reader *r)
 {
     struct ad_program *program = r->program;
     int64_t n = 0;
-    enum ad_status status = take_count(r, "origins", LEAST_ORIGIN, &n);
+    enum ad_status status =
+        take_table(r, "origins", LEAST_ORIGIN, &n, &program->origins, sizeof *program->origins);
 
     if (status)
         return status;
-    program->origins = calloc((size_t)AD_MAX(n, 1), sizeof *program->origins);
-    if (!program->origins)
-        return AD_NO_MEMORY;
     program->origin_capacity = (int)n;
     for (int64_t j = 0; j < n && !status; j++) {
         program->n_origins++; /* the program's to free, even if only half of it is there */
@@ -308,13 +317,9 @@ static enum ad_status read_consts(struct reader *r)
 static enum ad_status read_arrays(struct reader *r)
 {
     int64_t n = 0;
-    enum ad_status status = take_count(r, "constant arrays", LEAST_ARRAY, &n);
+    enum ad_status status =
+        take_table(r, "constant arrays", LEAST_ARRAY, &n, &r->arrays, sizeof *r->arrays);
 
-    if (status)
-        return status;
-    r->arrays = calloc((size_t)AD_MAX(n, 1), sizeof *r->arrays);
-    if (!r->arrays)
-        return AD_NO_MEMORY;
     for (; r->n_arrays < n && !status; r->n_arrays += !status) {
         struct ad_array **array = &r->arrays[r->n_arrays];
         double *numbers;
@@ -353,13 +358,12 @@ static enum ad_status read_list(struct reader *r, struct ad_list **list)
 static enum ad_status read_lists(struct reader *r)
 {
     int64_t n = 0;
-    enum ad_status status = take_count(r, "lists", LEAST_LIST, &n);
+    enum ad_status status = take_table(r, "lists", LEAST_LIST, &n, &r->lists, sizeof *r->lists);
 
     if (status)
         return status;
-    r->lists = calloc((size_t)AD_MAX(n, 1), sizeof *r->lists);
     r->bounds = calloc((size_t)AD_MAX(n, 1), sizeof *r->bounds);
-    if (!r->lists || !r->bounds)
+    if (!r->bounds)
         return AD_NO_MEMORY;
     for (; r->n_lists < n && !status; r->n_lists += !status) {
         status = within(r, read_list(r, &r->lists[r->n_lists]), "list", r->n_lists);
@@ -505,13 +509,9 @@ static enum ad_status read_inputs(struct reader *r)
 {
     struct ad_program *program = r->program;
     int64_t n = 0;
-    enum ad_status status = take_count(r, "inputs", LEAST_INPUT, &n);
+    enum ad_status status =
+        take_table(r, "inputs", LEAST_INPUT, &n, &program->inputs, sizeof *program->inputs);
 
-    if (status)
-        return status;
-    program->inputs = malloc((size_t)AD_MAX(n, 1) * sizeof *program->inputs);
-    if (!program->inputs)
-        return AD_NO_MEMORY;
     for (; program->n_inputs < n && !status; program->n_inputs += !status)
         status = within(r, read_input(r, &program->inputs[program->n_inputs]), "input",
                         program->n_inputs);
@@ -534,6 +534,26 @@ static enum ad_status read_scalar(struct reader *r, int code, size_t offset)
     if (status)
         return at_offset(r, offset);
     return ad_outline_scalar(tape, code, a, b);
+}
+
+/* The rule of an AD_CALL, whose reference goes to the tape with the block; as the block's 'extra'. */
+static enum ad_status read_rule(struct reader *r, int64_t size, int64_t n,
+                                const struct ad_view *views, int64_t *extra)
+{
+    void *rule = NULL;
+    char why[AD_WHY] = "";
+    int64_t nbytes = 0;
+    enum ad_status status = take_count(r, "rule", 1, &nbytes);
+
+    if (status)
+        return status;
+    status = r->hooks->load(r->data + r->at, nbytes, size, (int)n, views, why, &rule);
+    if (status == AD_BAD_PROGRAM)
+        return fault_text(r, r->at, "rule", "a rule that this version of adcore has", why);
+    r->at += (size_t)nbytes;
+    r->rules = true;
+    *extra = (int64_t)(uintptr_t)rule;
+    return status;
 }
 
 static enum ad_status read_block(struct reader *r, int code, size_t offset)
@@ -571,8 +591,17 @@ static enum ad_status read_block(struct reader *r, int code, size_t offset)
         status = ad_check_block(code, p, extra, size, n, views, r->fault);
         if (status)
             at_offset(r, offset);
+    }
+    if (!status && code == AD_CALL) {
+        if (extra != 0)
+            status = fault_range(r, offset, "extra", 0, 0, extra);
         else
-            status = ad_outline_block(tape, code, p, extra, size, (int)n, views);
+            status = read_rule(r, size, n, views, &extra);
+    }
+    if (!status) {
+        status = ad_outline_block(tape, code, p, extra, size, (int)n, views);
+        if (status && code == AD_CALL)
+            r->hooks->release((void *)(uintptr_t)extra);
     }
     if (views != few)
         free(views);
@@ -618,13 +647,9 @@ static enum ad_status read_outputs(struct reader *r)
 {
     struct ad_program *program = r->program;
     int64_t n = 0;
-    enum ad_status status = take_count(r, "outputs", LEAST_VIEW, &n);
+    enum ad_status status =
+        take_table(r, "outputs", LEAST_VIEW, &n, &program->outputs, sizeof *program->outputs);
 
-    if (status)
-        return status;
-    program->outputs = malloc((size_t)AD_MAX(n, 1) * sizeof *program->outputs);
-    if (!program->outputs)
-        return AD_NO_MEMORY;
     for (int64_t k = 0; k < n && !status; k++) {
         struct ad_view *view = &program->outputs[k];
 
@@ -673,13 +698,30 @@ static enum ad_status read_guards(struct reader *r)
     return status;
 }
 
+/* Where the rules find values, if there are rules. */
+static enum ad_status read_point(struct reader *r)
+{
+    size_t offset = r->at;
+    int64_t n = 0, size = r->rules ? ad_program_input_size(r->program) : 0;
+    double *numbers;
+    enum ad_status status = take_numbers(r, "point", &n, &numbers);
+
+    if (!status && n != size)
+        status = fault_range(r, offset, "point", size, size, n);
+    if (!status && r->rules)
+        r->program->point = numbers;
+    else
+        free(numbers);
+    return status;
+}
+
 /* ---- all of it ---- */
 
 static enum ad_status read_program(struct reader *r)
 {
     static enum ad_status (*const sections[])(struct reader *) = {
         read_names,  read_origins,      read_consts,  read_arrays, read_lists,
-        read_inputs, read_instructions, read_outputs, read_guards,
+        read_inputs, read_instructions, read_outputs, read_guards, read_point,
     };
     enum ad_status status;
 
@@ -687,20 +729,22 @@ static enum ad_status read_program(struct reader *r)
     if (!r->program)
         return AD_NO_MEMORY;
     r->program->tape->symbolic = true;
+    r->program->tape->hooks = r->hooks;
     for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
         status = sections[s](r);
         if (status)
             return status;
     }
     ad_tape_here(r->program->tape, -1);
-    return left(r) ? fault_range(r, r->at, "bytes after the last guard", 0, 0, (int64_t)left(r))
+    return left(r) ? fault_range(r, r->at, "bytes after the point", 0, 0, (int64_t)left(r))
                    : AD_OK;
 }
 
-enum ad_status ad_io_read(const unsigned char *data, size_t nbytes, struct ad_program **program,
+enum ad_status ad_io_read(const unsigned char *data, size_t nbytes,
+                          const struct ad_call_hooks *hooks, struct ad_program **program,
                           struct ad_fault *fault)
 {
-    struct reader r = {.data = data, .nbytes = nbytes, .fault = fault};
+    struct reader r = {.data = data, .nbytes = nbytes, .fault = fault, .hooks = hooks};
     enum ad_status status = read_header(&r, nbytes);
 
     if (!status)

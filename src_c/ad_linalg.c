@@ -65,3 +65,30 @@ void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
                 c[i * n + j] += x * b.data[l * b.row_stride + j * b.col_stride];
         }
 }
+
+void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int32_t *slot,
+                      double *room)
+{
+    int64_t cols = matrix->cols;
+
+    for (int64_t i = 0; i < matrix->rows; i++)
+        for (int64_t j = 0; j < cols; j++)
+            room[i * cols + j] = values[slot[i * matrix->row_stride + j * matrix->col_stride]];
+    matrix->data = room;
+    matrix->row_stride = cols;
+    matrix->col_stride = 1;
+}
+
+AD_VECTOR double ad_sum_of_squares(const double *x, int64_t n)
+{
+    double lane[8] = {0}, rest = 0;
+    int64_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        for (int j = 0; j < 8; j++)
+            lane[j] += x[i + j] * x[i + j];
+    for (; i < n; i++)
+        rest += x[i] * x[i];
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+}

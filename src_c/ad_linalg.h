@@ -20,4 +20,11 @@ enum { AD_MATMUL_SMALL = 64 }; /* up to so many products a plain loop is faster 
 /* c = a b, c contiguous (a.rows, b.cols), overlapping neither. */
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c);
 
+/* Put the matrix whose elements are values[slot[...]], by its strides, into 'room' in C order. */
+void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int32_t *slot,
+                      double *room);
+
+/* The sum of n squares, in eight lanes. */
+double ad_sum_of_squares(const double *x, int64_t n);
+
 #endif

@@ -105,6 +105,7 @@ struct ad_move {
     uint8_t kind;
     uint8_t single; /* bit i: operand i is one number */
     uint16_t op;
+    uint8_t chained;      /* of a chain (see ad_moves.h), the first move: how many there are; or 0 */
     int32_t sum;          /* AD_MOVE_SUM: its number */
     int32_t instr;        /* what it is part of */
     ad_vector_loop *loop; /* AD_MOVE_LOOP */

@@ -162,6 +162,20 @@ int64_t ad_map_lanes(const struct ad_map *map)
     return map->lanes;
 }
 
+enum ad_status ad_map_batch(const struct ad_map *map, const struct ad_program *program,
+                            struct ad_program **batch)
+{
+    *batch = NULL;
+    return map->batch ? ad_batch_new(program, map->lanes, map->shared, batch) : AD_OK;
+}
+
+void ad_map_use_native(struct ad_map *map, ad_native *native, int64_t n_work)
+{
+    ad_assert(map->batch);
+    map->batch->native = native;
+    map->batch->n_native = n_work;
+}
+
 struct ad_map_work *ad_map_work_new(const struct ad_map *map)
 {
     struct ad_map_work *work = calloc(1, sizeof *work);

@@ -33,6 +33,15 @@ void ad_map_free(struct ad_map *map);
 /* How many rows are run side by side. */
 int64_t ad_map_lanes(const struct ad_map *map);
 
+/*
+ * The program that does the rows of ad_map_lanes() side by side, of which a compiler may make a function for
+ * ad_map_use_native(); 'program' is the one that the map was made of.  NULL if rows run one by one.
+ */
+enum ad_status ad_map_batch(const struct ad_map *map, const struct ad_program *program,
+                            struct ad_program **batch);
+/* Let the rows be run by it, which works in n_work doubles; before the first work is made. */
+void ad_map_use_native(struct ad_map *map, ad_native *native, int64_t n_work);
+
 /* NULL without memory. */
 struct ad_map_work *ad_map_work_new(const struct ad_map *map);
 /* Accepts NULL. */

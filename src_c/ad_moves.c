@@ -341,6 +341,70 @@ static void sum_rows(const struct ad_move *move, struct ad_sum *sum, double *to,
     }
 }
 
+/* ---- chains ---- */
+
+#define CHAIN(name, sum)                                                                           \
+    AD_VECTOR static void name(double *y, const double *const *x, int64_t n)                       \
+    {                                                                                              \
+        const double *a = x[0], *b = x[1], *c = x[2], *d = x[3], *e = x[4], *f = x[5];             \
+                                                                                                   \
+        (void)c, (void)d, (void)e, (void)f;                                                        \
+        AD_INDEPENDENT                                                                             \
+        for (int64_t i = 0; i < n; i++)                                                            \
+            y[i] = sum;                                                                            \
+    }
+CHAIN(chain_2, 0.0 + a[i] + b[i])
+CHAIN(chain_3, 0.0 + a[i] + b[i] + c[i])
+CHAIN(chain_4, 0.0 + a[i] + b[i] + c[i] + d[i])
+CHAIN(chain_5, 0.0 + a[i] + b[i] + c[i] + d[i] + e[i])
+CHAIN(chain_6, 0.0 + a[i] + b[i] + c[i] + d[i] + e[i] + f[i])
+
+/* Element i, counted from the beginning of this tile, of an operand whose last elements before it are
+ * kept[0 .. shift). */
+static double chained(const double *x, const double *kept, int64_t shift, int64_t i)
+{
+    return i < 0 ? kept[shift + i] : x[i];
+}
+
+/* What is before the first element and behind the last is left out: it is no -0.0 that 0.0 is added to. */
+static void make_chain(const struct ad_move *move, double *const *base, int64_t start, int64_t n)
+{
+    static void (*const loops[])(double *, const double *const *, int64_t) = {
+        NULL, NULL, chain_2, chain_3, chain_4, chain_5, chain_6};
+    const int n_args = move->chained;
+    const struct ad_ref *to = &move[n_args - 1].y;
+    const double *x[AD_CHAIN_MOST] = {NULL}, *at[AD_CHAIN_MOST] = {NULL};
+    int64_t shift[AD_CHAIN_MOST], reach = move->y.at - to->at, head = AD_MIN(reach, n);
+    double *y = ad_ref_at(base, to, start), *kept = ad_ref_at(base, &move->x[1], start);
+
+    for (int k = 0; k < n_args; k++) {
+        x[k] = ad_ref_at(base, &move[k].x[0], start);
+        shift[k] = move[k].y.at - to->at;
+        at[k] = x[k] + (head - shift[k]);
+    }
+    if (reach == 0) {
+        loops[n_args](y, x, n);
+        return;
+    }
+    if (start == 0)
+        memset(kept, 0, (size_t)n_args * AD_CHAIN_REACH * sizeof *kept);
+    for (int64_t j = 0; j < head; j++) {
+        y[j] = 0.0;
+        for (int k = 0; k < n_args; k++)
+            y[j] += chained(x[k], kept + k * AD_CHAIN_REACH, shift[k], j - shift[k]);
+    }
+    loops[n_args](y + head, at, n - head);
+    for (int k = 0; k < n_args; k++)
+        for (int64_t j = 0; j < shift[k]; j++)
+            kept[k * AD_CHAIN_REACH + j] =
+                chained(x[k], kept + k * AD_CHAIN_REACH, shift[k], n - shift[k] + j);
+    for (int64_t j = 0; j < reach && start + n == move->n; j++) {
+        y[n + j] = 0.0;
+        for (int k = 0; k < n_args; k++)
+            y[n + j] += j < shift[k] ? kept[k * AD_CHAIN_REACH + j] : 0.0;
+    }
+}
+
 /* ---- moves ---- */
 
 AD_VECTOR static void first_run(double *y, const double *x, int64_t n)
@@ -382,6 +446,10 @@ void ad_move_make(const struct ad_move *move, double **base, struct ad_sum *sums
 {
     int64_t index[AD_MAX_DIMS];
 
+    if (move->chained) {
+        make_chain(move, base, start, n);
+        return;
+    }
     switch ((enum ad_move_kind)move->kind) {
     case AD_MOVE_LOOP:
         move->loop(move->p, (size_t)n, ad_ref_at(base, &move->x[0], start),

@@ -23,6 +23,20 @@ AD_INLINE double *ad_ref_at(double *const *base, const struct ad_ref *ref, int64
     return base[ref->space] + ref->at + ref->step * start;
 }
 
+/*
+ * A chain: an AD_MOVE_FIRST and the AD_MOVE_ADDs behind it, made at once, so that what they sum up
+ * stays in registers.  The ranges that they add to may begin a few elements apart, the first one
+ * last: then the ends of the operands are kept until the next tile, in a tile that is x[1] of the
+ * first move, AD_CHAIN_REACH numbers for each.
+ */
+enum { AD_CHAIN_MOST = 6, AD_CHAIN_REACH = 8 };
+
+/* How many moves ad_move_make() makes at once. */
+AD_INLINE int ad_moves_at_once(const struct ad_move *move)
+{
+    return AD_MAX(move->chained, 1);
+}
+
 /* Elements start .. start + n; base[] are the spaces, sums[] is zero before a group. */
 void ad_move_make(const struct ad_move *move, double **base, struct ad_sum *sums, int64_t start,
                   int64_t n);

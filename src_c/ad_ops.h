@@ -59,6 +59,13 @@ AD_INLINE bool ad_op_cuts(enum ad_op op)
     return op == AD_OP_mul0 || op == AD_OP_mul00 || ad_ops[op].curvature == AD_SELECT;
 }
 
+/* Is it a product but for what it makes of zeros? */
+AD_INLINE bool ad_op_is_product(int op)
+{
+    return op == AD_OP_mul || op == AD_OP_mul0 || op == AD_OP_mul00 || op == AD_OP_flow ||
+           op == AD_OP_gate;
+}
+
 /*
  * ad_op_value() is the value of one op; arguments beyond the op's own are ignored.  'p' is the
  * parameter of a FAMILY op.

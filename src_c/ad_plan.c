@@ -4,6 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_index.h"
+#include "ad_moves.h"
+
+enum {
+    MOST_STREAMS = 8,
+    FAR = 1 << 15 /* elements of a vector that is not expected in the first caches */
+};
+
 struct planning {
     struct ad_fusion fusion;
     struct ad_lowering lower;
@@ -40,10 +48,15 @@ static enum ad_status plan_kernel(struct planning *p, const int64_t *block,
 static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_step *step)
 {
     struct ad_lowering *b = &p->lower;
-    static const enum ad_plan_step_kind kinds[] = {
-        [AD_MATMUL - AD_INPUT] = AD_PLAN_MATMUL,     [AD_CUMSUM - AD_INPUT] = AD_PLAN_CUMSUM,
-        [AD_EXTREMUM - AD_INPUT] = AD_PLAN_EXTREMUM, [AD_NORM - AD_INPUT] = AD_PLAN_NORM,
-        [AD_KERNEL - AD_INPUT] = AD_PLAN_KERNEL,     [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
+    static const enum ad_plan_step_kind kinds[] = {[AD_MATMUL - AD_INPUT] = AD_PLAN_MATMUL,
+                                                   [AD_CUMSUM - AD_INPUT] = AD_PLAN_CUMSUM,
+                                                   [AD_EXTREMUM - AD_INPUT] = AD_PLAN_EXTREMUM,
+                                                   [AD_NORM - AD_INPUT] = AD_PLAN_NORM,
+                                                   [AD_ARGSORT - AD_INPUT] = AD_PLAN_ARGSORT,
+                                                   [AD_GATHER - AD_INPUT] = AD_PLAN_GATHER,
+                                                   [AD_SCATTER - AD_INPUT] = AD_PLAN_SCATTER,
+                                                   [AD_KERNEL - AD_INPUT] = AD_PLAN_KERNEL,
+                                                   [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
     const int64_t *block = b->tape->aux + b->tape->a[i], *words = block + AD_BLOCK_HEADER;
     struct ad_walk *walks = ad_lower_room(b, (size_t)AD_MAX(block[1], 1) * sizeof *walks);
     int64_t room = 0;
@@ -65,6 +78,8 @@ static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_
     step->views = walks;
     step->n_views = (int)block[1];
     step->y = block[2] ? ad_lower_result(b, i, 0) : (struct ad_ref){AD_SPACE_FRAME, 0, 0};
+    if (step->kind == AD_PLAN_ARGSORT)
+        room += ad_index_room(walks[0].shape[walks[0].ndim - 1]);
     p->plan->n_room = AD_MAX(p->plan->n_room, room);
     if (step->kind == AD_PLAN_KERNEL)
         return plan_kernel(p, block, step);
@@ -110,6 +125,106 @@ static enum ad_status end_group(const struct ad_lowering *b, struct ad_plan_step
     return AD_OK;
 }
 
+/* May the moves, of which the second adds to what the first has begun, be parts of one chain? */
+static bool may_chain(const struct ad_move *first, const struct ad_move *next, int64_t low)
+{
+    return next->kind == AD_MOVE_ADD && !next->single && next->y.space == first->y.space &&
+           next->y.step == first->y.step && next->y.at <= low &&
+           first->y.at - next->y.at <= AD_CHAIN_REACH;
+}
+
+/* What is first in its place, and what is added to it, as chains.  Operands that are gathered come first. */
+static void chain_moves(struct ad_lowering *b, const struct ad_plan_step *step)
+{
+    struct ad_move *moves = b->code.moves;
+
+    for (int64_t m = step->before; m < step->end; m++) {
+        struct ad_move *first = &moves[m];
+        int64_t low = first->y.at, next = m + 1;
+        int n = 1;
+
+        if (first->kind != AD_MOVE_FIRST || first->single || step->tile < AD_CHAIN_MOST * AD_CHAIN_REACH)
+            continue;
+        for (; next < step->end && n < AD_CHAIN_MOST && moves[next].instr == first->instr; next++) {
+            struct ad_move move = moves[next];
+
+            if (move.kind == AD_MOVE_GATHER || move.kind == AD_MOVE_LOCATE) {
+                memmove(first + 1, first, (size_t)(&moves[next] - first) * sizeof *first);
+                *first++ = move;
+            } else if (may_chain(first, &move, low)) {
+                low = move.y.at;
+                n++;
+            } else {
+                break;
+            }
+        }
+        if (n > 1) {
+            first->chained = (uint8_t)n;
+            first->x[1] = (struct ad_ref){AD_SPACE_TILES, 0, 0};
+            if (low < first->y.at)
+                first->x[1].at = b->n_tiles++ * b->tile;
+        }
+        m = next - 1;
+    }
+}
+
+/* A place in memory of which each tile reads or writes a stretch, once; at most MOST_STREAMS. */
+static void add_stream(struct ad_ref *streams, int *n, const struct ad_ref *ref)
+{
+    enum { CLOSE = 64 };
+    bool known = ref->space == AD_SPACE_TILES || ref->space < 0 || !ref->step;
+
+    for (int k = 0; k < *n && !known; k++)
+        known = streams[k].space == ref->space && streams[k].at - ref->at < CLOSE &&
+                ref->at - streams[k].at < CLOSE;
+    if (!known && *n < MOST_STREAMS)
+        streams[(*n)++] = *ref;
+}
+
+/* What the moves of a long group read and write. */
+static enum ad_status find_streams(struct ad_lowering *b, struct ad_plan_step *step)
+{
+    struct ad_ref streams[MOST_STREAMS], *kept;
+    int n = 0;
+
+    if (step->n < FAR)
+        return AD_OK;
+    for (int64_t m = step->before; m < step->end; m++) {
+        const struct ad_move *move = &b->code.moves[m];
+
+        switch ((enum ad_move_kind)move->kind) {
+        case AD_MOVE_LOOP:
+        case AD_MOVE_VECTOR:
+            for (int v = 0; v < ad_ops[move->op].n_args; v++)
+                add_stream(streams, &n, &move->x[v]);
+            add_stream(streams, &n, &move->y);
+            break;
+        case AD_MOVE_COPY:
+        case AD_MOVE_FIRST:
+        case AD_MOVE_ADD:
+            add_stream(streams, &n, &move->x[0]);
+            add_stream(streams, &n, &move->y);
+            break;
+        case AD_MOVE_PUT:
+        case AD_MOVE_SCATTER:
+        case AD_MOVE_SUM:
+            add_stream(streams, &n, &move->x[0]);
+            break;
+        case AD_MOVE_GATHER:
+        case AD_MOVE_LOCATE:
+        case AD_MOVE_FILL:
+            break;
+        }
+    }
+    kept = ad_lower_room(b, (size_t)AD_MAX(n, 1) * sizeof *kept);
+    if (!kept)
+        return AD_NO_MEMORY;
+    memcpy(kept, streams, (size_t)n * sizeof *kept);
+    step->streams = kept;
+    step->n_streams = n;
+    return AD_OK;
+}
+
 static enum ad_status plan_step(struct planning *p, const struct ad_step *from)
 {
     struct ad_plan *plan = p->plan;
@@ -140,6 +255,12 @@ static enum ad_status plan_step(struct planning *p, const struct ad_step *from)
         status = ad_lower_end_run(b, step.first);
     if (!status && group)
         status = end_group(b, &step);
+    if (status)
+        return status;
+    if (group)
+        chain_moves(b, &step);
+    if (group)
+        status = find_streams(b, &step);
     if (status)
         return status;
     plan->n_sums = AD_MAX(plan->n_sums, b->n_sums);

@@ -159,7 +159,7 @@ static void run_by_moves(struct profiling *p, const struct ad_plan_step *step)
     memset(p->round + step->before, 0, (size_t)(step->end - step->before) * sizeof *p->round);
     for (int64_t at = 0, n; at < step->n; at += n) {
         n = ad_step_tile(step, at);
-        for (int64_t m = step->before; m < step->end; m++) {
+        for (int64_t m = step->before; m < step->end; m += ad_moves_at_once(&moves[m])) {
             double start = now();
 
             ad_move_make(&moves[m], frame->base, frame->sums, at, n);

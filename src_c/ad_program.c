@@ -39,6 +39,7 @@ void ad_program_free(struct ad_program *program)
     free(program->outputs);
     free(program->guards);
     free(program->origins);
+    free(program->point);
     if (program->tape) {
         program->tape->program = NULL;
         ad_tape_leave(program->tape, 0); /* a tensor that got away frees it with itself */
@@ -226,6 +227,43 @@ enum ad_status ad_program_settle(struct ad_program *program)
     return status;
 }
 
+static enum ad_status compute_all(struct ad_program *program)
+{
+    struct ad_tape *tape = program->tape;
+    enum ad_status status = AD_OK;
+
+    for (int32_t i = program->n_inputs; i < tape->n && !status; i++)
+        status = ad_tape_code(tape, i) == AD_CALL ? replay_call(tape, i) : ad_tape_compute(tape, i);
+    return status;
+}
+
+int64_t ad_program_input_size(const struct ad_program *program)
+{
+    int64_t size = 0;
+
+    for (int k = 0; k < program->n_inputs; k++)
+        size += ad_view_size(&program->inputs[k]);
+    return size;
+}
+
+enum ad_status ad_program_wake(struct ad_program *program)
+{
+    struct ad_tape *tape = program->tape;
+    int64_t size = ad_program_input_size(program);
+    enum ad_status status;
+
+    if (!program->point || !tape->symbolic)
+        return AD_OK;
+    status = ad_program_settle(program);
+    if (status)
+        return status;
+    if (size)
+        memcpy(tape->value, program->point, (size_t)size * sizeof *tape->value);
+    status = compute_all(program);
+    tape->symbolic = status != AD_OK;
+    return status;
+}
+
 enum ad_status ad_program_replay(struct ad_program *program, const double *const *inputs,
                                  double *const *outputs, int *failed)
 {
@@ -248,8 +286,7 @@ enum ad_status ad_program_replay(struct ad_program *program, const double *const
         if (size)
             memcpy(tape->value + program->inputs[k].base, inputs[k], (size_t)size * sizeof *room);
     }
-    for (int32_t i = program->n_inputs; i < tape->n && !status; i++)
-        status = ad_tape_code(tape, i) == AD_CALL ? replay_call(tape, i) : ad_tape_compute(tape, i);
+    status = compute_all(program);
     for (int g = 0; g < program->n_guards && !status && *failed < 0; g++)
         if (!holds(&program->guards[g], tape->value, room))
             *failed = g;

@@ -39,6 +39,9 @@ struct ad_program {
     struct ad_origin *origins;
     int n_inputs, n_outputs, n_guards, n_origins;
     int guard_capacity, origin_capacity;
+    /* Numbers of all inputs, one after the other, at which ad_program_wake() finds the values of a symbolic
+     * tape, or NULL; owned. */
+    double *point;
 };
 
 /* An empty program with an empty tape, or NULL without memory. */
@@ -76,6 +79,11 @@ enum ad_status ad_program_settle(struct ad_program *program);
  */
 enum ad_status ad_program_replay(struct ad_program *program, const double *const *inputs,
                                  double *const *outputs, int *failed);
+
+/* Give a symbolic program that has a point the values there, as its rules need them for emission. */
+enum ad_status ad_program_wake(struct ad_program *program);
+/* Numbers of all inputs. */
+int64_t ad_program_input_size(const struct ad_program *program);
 
 /* Do emission and its rules need the values on the tape?  There are rules of the user's only then. */
 bool ad_program_needs_values(const struct ad_program *program);

@@ -5,13 +5,15 @@
 #include <string.h>
 
 #include "ad_frame.h"
+#include "ad_gather.h"
+#include "ad_index.h"
 #include "ad_kernel_run.h"
 #include "ad_linalg.h"
 #include "ad_moves.h"
 #include "ad_point.h"
 #include "ad_point_value.h"
 
-enum { CACHE_LINE = 64 };
+enum { CACHE_LINE = 64, DOUBLES_IN_LINE = CACHE_LINE / sizeof(double) };
 
 struct ad_frame *ad_frame_new(const struct ad_plan *plan)
 {
@@ -61,6 +63,53 @@ void ad_frame_free(struct ad_frame *frame)
 
 /* ---- groups ---- */
 
+/* How far the memory of the next tile has been asked for: a line of a stream. */
+struct fetching {
+    int stream;
+    int64_t line;
+};
+
+static void fetch_lines(const struct ad_plan_step *step, double *const *base, int64_t start,
+                        int64_t n, struct fetching *at)
+{
+    const int64_t n_lines = step->tile / DOUBLES_IN_LINE;
+
+    while (n > 0 && at->stream < step->n_streams) {
+        const double *from = ad_ref_at(base, &step->streams[at->stream], start);
+        const int64_t end = AD_MIN(at->line + n, n_lines);
+
+        n -= end - at->line;
+        for (; at->line < end; at->line++)
+            AD_FETCH(from + at->line * DOUBLES_IN_LINE);
+        if (at->line == n_lines)
+            *at = (struct fetching){at->stream + 1, 0};
+    }
+}
+
+/* Memory is asked for the next tile bit by bit while this one is computed: a page, which a tile may
+ * be, is how far the processor looks ahead by itself. */
+static void run_from_memory(const struct ad_plan *plan, const struct ad_plan_step *step,
+                            struct ad_frame *frame)
+{
+    const struct ad_move *moves = plan->code.moves;
+    const int64_t n_lines = step->n_streams * (step->tile / DOUBLES_IN_LINE),
+                  n_moves = step->end - step->before, at_once = (n_lines + n_moves - 1) / n_moves;
+
+    for (int64_t start = 0, n; start < step->n; start += n) {
+        struct fetching at = {0, 0};
+        bool more;
+
+        n = ad_step_tile(step, start);
+        more = start + n + step->tile <= step->n;
+        for (int64_t m = step->before, made; m < step->end; m += made) {
+            made = ad_moves_at_once(&moves[m]);
+            if (more)
+                fetch_lines(step, frame->base, start + n, made * at_once, &at);
+            ad_move_make(&moves[m], frame->base, frame->sums, start, n);
+        }
+    }
+}
+
 static void run_group(const struct ad_plan *plan, const struct ad_plan_step *step,
                       struct ad_frame *frame)
 {
@@ -68,9 +117,13 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 
     for (int64_t m = step->first; m < step->before; m++)
         ad_move_make(&moves[m], frame->base, frame->sums, 0, 0);
+    if (step->n_streams > 0) {
+        run_from_memory(plan, step, frame);
+        return;
+    }
     for (int64_t start = 0, n; start < step->n; start += n) {
         n = ad_step_tile(step, start);
-        for (int64_t m = step->before; m < step->end; m++)
+        for (int64_t m = step->before; m < step->end; m += ad_moves_at_once(&moves[m]))
             ad_move_make(&moves[m], frame->base, frame->sums, start, n);
     }
 }
@@ -165,17 +218,8 @@ static struct ad_matrix matrix_of(const struct ad_frame *frame, const struct ad_
                           walk->stride[last]};
 
     m.data = frame->base[walk->space] + walk->base + offset;
-    if (walk->list) {
-        const int32_t *list = walk->list + walk->base + offset;
-
-        for (int64_t i = 0; i < m.rows; i++)
-            for (int64_t j = 0; j < m.cols; j++)
-                room[i * m.cols + j] =
-                    frame->base[walk->space][list[i * m.row_stride + j * m.col_stride]];
-        m.data = room;
-        m.row_stride = m.cols;
-        m.col_stride = 1;
-    }
+    if (walk->list)
+        ad_matrix_gather(&m, frame->base[walk->space], walk->list + walk->base + offset, room);
     return m;
 }
 
@@ -224,20 +268,6 @@ static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame
     }
 }
 
-AD_VECTOR static double sum_of_squares(const double *x, int64_t n)
-{
-    double lane[8] = {0}, rest = 0;
-    int64_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            lane[j] += x[i + j] * x[i + j];
-    for (; i < n; i++)
-        rest += x[i] * x[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
-}
-
 static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
 {
     const struct ad_walk *from = &step->views[0];
@@ -246,7 +276,29 @@ static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)
     const double *x = dense(frame, from, &room);
 
     for (int64_t i = 0; i < step->n; i++)
-        y[i] = sqrt(sum_of_squares(x + i * row, row));
+        y[i] = sqrt(ad_sum_of_squares(x + i * row, row));
+}
+
+static void run_argsort(const struct ad_plan_step *step, struct ad_frame *frame)
+{
+    const struct ad_walk *from = &step->views[0];
+    int64_t row = from->shape[from->ndim - 1];
+    double *room = frame->room;
+    const double *x = dense(frame, from, &room);
+
+    ad_index_sort(row ? step->n / row : 0, row, x, ad_ref_at(frame->base, &step->y, 0), room);
+}
+
+static void run_gather(const struct ad_plan_step *step, struct ad_frame *frame, int code)
+{
+    const struct ad_walk *from = &step->views[0], *at = &step->views[1];
+    int64_t rows = ad_shape_size(from->ndim - 1, from->shape);
+    struct ad_gather sizes = ad_gather_sizes(code, rows ? step->n / rows : 0, from->ndim,
+                                             from->shape, at->shape[0]);
+    double *room = frame->room;
+    const double *x = dense(frame, from, &room), *index = dense(frame, at, &room);
+
+    ad_gather_values(code, &sizes, x, index, ad_ref_at(frame->base, &step->y, 0));
 }
 
 static enum ad_status run_call(const struct ad_plan *plan, const struct ad_plan_step *step,
@@ -325,6 +377,15 @@ enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, i
         return AD_OK;
     case AD_PLAN_NORM:
         run_norm(step, frame);
+        return AD_OK;
+    case AD_PLAN_ARGSORT:
+        run_argsort(step, frame);
+        return AD_OK;
+    case AD_PLAN_GATHER:
+        run_gather(step, frame, AD_GATHER);
+        return AD_OK;
+    case AD_PLAN_SCATTER:
+        run_gather(step, frame, AD_SCATTER);
         return AD_OK;
     case AD_PLAN_KERNEL:
         return run_kernel(step, frame);

@@ -9,12 +9,12 @@
 #define AD_SWEEP_H
 
 #include "ad_lanes.h"
+#include "ad_sweep_array.h"
 
 /*
  * ad_work_begin() zeroes buffers for slots from 'low' to the end of the tape: tangents and adjoints of
  * 'lanes' each as asked, and for 'second' all three.
  */
-enum ad_sweep_kind { AD_SWEEP_FORWARD, AD_SWEEP_REVERSE, AD_SWEEP_SECOND };
 enum ad_status ad_work_begin(struct ad_tape *tape, enum ad_sweep_kind kind, int32_t low, int lanes);
 
 /* Tangents of instructions first .. last, in order, from tangents seeded in tan. */

@@ -1,4 +1,4 @@
-/* ad_tape.c -- growing, recording, popping, compacting. */
+/* ad_tape.c -- the memory of a tape: growing, reading, popping; what is known of instructions. */
 #include "ad_tape.h"
 
 #include <stdlib.h>
@@ -6,11 +6,7 @@
 
 #include "ad_work.h"
 
-enum {
-    MIN_SLOTS = 1024,
-    MIN_COMPACT = 8192,
-    MOST = INT32_MAX - 16 /* of anything: a few more can be counted without overflow */
-};
+enum { MIN_SLOTS = 1024, MIN_COMPACT = 8192 };
 
 struct ad_tape *ad_tape_new(void)
 {
@@ -27,9 +23,7 @@ struct ad_tape *ad_tape_new(void)
     return tape;
 }
 
-/* Let go of what a block points at.  Returns the rule of an AD_CALL, which the caller releases once the
- * tape is in order: its end may run any Python code. */
-static void *drop_block(struct ad_tape *tape, int32_t i)
+void *ad_tape_drop_block(struct ad_tape *tape, int32_t i)
 {
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
     struct ad_view view;
@@ -42,8 +36,7 @@ static void *drop_block(struct ad_tape *tape, int32_t i)
     return ad_tape_code(tape, i) == AD_CALL ? (void *)(uintptr_t)block[4] : NULL;
 }
 
-/* Release a rule or a hook; nothing is popped or moved meanwhile. */
-static void release(struct ad_tape *tape, void *object)
+void ad_tape_release(struct ad_tape *tape, void *object)
 {
     int32_t floor;
 
@@ -64,10 +57,10 @@ void ad_tape_free(struct ad_tape *tape)
         return;
     }
     while (tape->n_notes > 0)
-        release(tape, tape->notes[--tape->n_notes].hook);
+        ad_tape_release(tape, tape->notes[--tape->n_notes].hook);
     while (tape->n > 0)
         if (ad_tape_is_array(tape, --tape->n))
-            release(tape, drop_block(tape, tape->n));
+            ad_tape_release(tape, ad_tape_drop_block(tape, tape->n));
     free(tape->notes);
     free(tape->op);
     free(tape->dst);
@@ -97,7 +90,7 @@ static bool resize(void *field, int64_t n, size_t each)
 /* Half as much again, at least 'need'. */
 static int64_t next_capacity(int64_t capacity, int64_t need)
 {
-    return AD_MAX(need, AD_MIN(capacity + capacity / 2 + MIN_SLOTS, MOST));
+    return AD_MAX(need, AD_MIN(capacity + capacity / 2 + MIN_SLOTS, AD_TAPE_MOST));
 }
 
 static enum ad_status grow_slots(struct ad_tape *tape, int64_t slots, int64_t consts)
@@ -132,13 +125,14 @@ static enum ad_status grow_slots(struct ad_tape *tape, int64_t slots, int64_t co
 enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,
                             int64_t words)
 {
-    if (slots > MOST || consts > MOST || words > MOST)
+    if (slots > AD_TAPE_MOST || consts > AD_TAPE_MOST || words > AD_TAPE_MOST)
         return AD_NO_SLOTS;
     instrs += tape->n;
     slots = slots ? slots + tape->n_slots : AD_MIN(tape->n_slots, tape->slot_capacity);
     consts += tape->n_consts;
     words += tape->n_aux;
-    if (instrs > MOST || slots > MOST || consts > MOST || words > MOST)
+    if (instrs > AD_TAPE_MOST || slots > AD_TAPE_MOST || consts > AD_TAPE_MOST ||
+        words > AD_TAPE_MOST)
         return AD_NO_SLOTS;
     if (instrs > tape->capacity) {
         int64_t n = next_capacity(tape->capacity, instrs);
@@ -167,18 +161,13 @@ enum ad_status ad_tape_grow(struct ad_tape *tape, int64_t instrs, int64_t slots,
     return AD_OK;
 }
 
-static int64_t extent(const struct ad_tape *tape)
-{
-    return (int64_t)tape->n + tape->n_slots + tape->n_consts + tape->n_aux;
-}
-
 enum ad_status ad_tape_room_slow(struct ad_tape *tape, int64_t slots, int64_t consts)
 {
-    if (slots > MOST)
+    if (slots > AD_TAPE_MOST)
         return AD_NO_SLOTS;
     if (tape->watch)
         tape->watch(tape);
-    if (!tape->busy && extent(tape) > 2 * tape->live + MIN_COMPACT)
+    if (!tape->busy && ad_tape_extent(tape) > 2 * tape->live + MIN_COMPACT)
         ad_tape_compact(tape);
     return ad_tape_grow(tape, 4, slots + 4, consts, 0);
 }
@@ -196,13 +185,13 @@ static void pop_const(struct ad_tape *tape, int32_t slot)
 static void drop_extras(struct ad_tape *tape, int32_t i)
 {
     if (ad_tape_is_array(tape, i)) {
-        void *rule = drop_block(tape, i);
+        void *rule = ad_tape_drop_block(tape, i);
 
         tape->n_aux = tape->a[i];
-        release(tape, rule);
+        ad_tape_release(tape, rule);
     }
     while (tape->n_notes > 0 && tape->notes[tape->n_notes - 1].instr >= i)
-        release(tape, tape->notes[--tape->n_notes].hook);
+        ad_tape_release(tape, tape->notes[--tape->n_notes].hook);
 }
 
 void ad_tape_pop(struct ad_tape *tape)
@@ -412,7 +401,7 @@ enum ad_status ad_tape_add_note(struct ad_tape *tape, int32_t instr, void *hook)
         int32_t capacity = 2 * tape->note_capacity + 4;
 
         if (!resize(&tape->notes, capacity, sizeof *tape->notes)) {
-            release(tape, hook);
+            ad_tape_release(tape, hook);
             return AD_NO_MEMORY;
         }
         tape->note_capacity = capacity;
@@ -453,729 +442,4 @@ int32_t ad_tape_origin(const struct ad_tape *tape, int32_t i)
     if (!tape->origin)
         return -1;
     return i < tape->n_known ? tape->origin[i] : tape->here;
-}
-
-/* ---- handles ---- */
-
-/* The newest instruction that a view reads. */
-static int32_t newest(const struct ad_tape *tape, const struct ad_view *view)
-{
-    int64_t high = 0;
-
-    if (tape->n_slots == 0)
-        return tape->n - 1;
-    if (view->place == AD_LIST) {
-        for (int64_t j = 0; j < view->in.list->n; j++)
-            high = AD_MAX(high, view->in.list->slot[j]);
-    } else {
-        high = view->base;
-        for (int d = 0; d < view->ndim; d++) {
-            if (view->shape[d] == 0)
-                return ad_tape_producer(tape, (int32_t)view->base);
-            high += AD_MAX(view->stride[d], 0) * (view->shape[d] - 1);
-        }
-    }
-    return ad_tape_producer(tape, (int32_t)AD_MIN(AD_MAX(high, 0), tape->n_slots - 1));
-}
-
-bool ad_handle_view(struct ad_handle *handle, struct ad_tape *tape, const struct ad_view *view)
-{
-    struct ad_view *copy;
-
-    ad_assert(tape->n > 0);
-    if (view->ndim == 0 && view->place == AD_SLOTS && view->base >= 0) {
-        int32_t slot = (int32_t)view->base;
-
-        ad_handle_scalar(handle, tape, ad_tape_producer(tape, slot), slot);
-        return true;
-    }
-    if (view->ndim == 0 && view->place == AD_LIST && view->in.list->slot[view->base] >= 0) {
-        int32_t slot = view->in.list->slot[view->base];
-
-        ad_view_drop(view);
-        ad_handle_scalar(handle, tape, ad_tape_producer(tape, slot), slot);
-        return true;
-    }
-    copy = malloc(sizeof *copy);
-    if (!copy)
-        return false;
-    ad_view_copy(copy, view);
-    ad_handle_scalar(handle, tape, newest(tape, view), 0);
-    handle->view = copy;
-    return true;
-}
-
-void ad_handle_drop_view(struct ad_handle *handle)
-{
-    ad_view_drop(handle->view);
-    free(handle->view);
-    handle->view = NULL;
-}
-
-/* The slots of elements start .. start + n of a span; constants become constant slots, for which there
- * is room. */
-static void bind(struct ad_tape *tape, const struct ad_span *span, int64_t n, int32_t *slot)
-{
-    int32_t first = span->slot;
-
-    if (span->kind == AD_SPAN_FIXED && !span->fixed.v)
-        first = ad_tape_const(tape, span->fixed.c);
-    for (int64_t i = 0; i < n; i++)
-        switch (span->kind) {
-        case AD_SPAN_RUN:
-            slot[i] = first + (int32_t)i;
-            break;
-        case AD_SPAN_ONE:
-            slot[i] = first;
-            break;
-        case AD_SPAN_MANY:
-            slot[i] = span->slots[i];
-            break;
-        case AD_SPAN_FIXED:
-            slot[i] = span->fixed.v ? ad_tape_const(tape, span->fixed.v[i]) : first;
-            break;
-        }
-}
-
-bool ad_tape_narrow(struct ad_tape *tape, struct ad_view *view)
-{
-    int64_t size = ad_view_size(view), i = 1;
-    const int32_t *slot;
-
-    if (view->place != AD_LIST || view->ndim == 0 || size == 0 || size >= view->in.list->n)
-        return true;
-    if (!ad_view_narrow(view, &tape->lists))
-        return false;
-    slot = view->in.list->slot;
-    while (i < size && slot[i] == slot[i - 1] + 1)
-        i++;
-    if (i == size && slot[0] >= 0 &&
-        ad_tape_producer(tape, slot[0]) == ad_tape_producer(tape, slot[size - 1])) {
-        int32_t first = slot[0];
-
-        ad_view_drop(view);
-        view->place = AD_SLOTS;
-        view->base = first;
-    }
-    return true;
-}
-
-enum ad_status ad_handle_own(struct ad_handle *handle)
-{
-    struct ad_tape *tape = handle->tape;
-    struct ad_view *view = handle->view;
-    struct ad_span_room room;
-    struct ad_list *list;
-    int64_t size = ad_view_size(view);
-    enum ad_status status;
-
-    if (view->place == AD_LIST && view->in.list->refs == 1 && view->base == 0 &&
-        view->in.list->n == size && ad_view_is_contiguous(view))
-        return AD_OK;
-    status = ad_tape_grow(tape, 0, 0, size, 0);
-    if (status)
-        return status;
-    list = ad_list_new(&tape->lists, size);
-    if (!list)
-        return AD_NO_MEMORY;
-    for (int64_t start = 0, n; start < size; start += n) {
-        n = ad_tile_size(view, size, start);
-        struct ad_span span = ad_span_of(view, 0, tape->value, start, n, &room);
-
-        bind(tape, &span, n, list->slot + start);
-    }
-    ad_view_drop(view);
-    view->place = AD_LIST;
-    view->in.list = list;
-    view->base = 0;
-    ad_strides(view->ndim, view->shape, view->stride);
-    return AD_OK;
-}
-
-enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positions,
-                                const struct ad_view *value)
-{
-    struct ad_tape *tape = handle->tape;
-    int32_t *slot = handle->view->in.list->slot, newest_slot = 0, from[AD_TILE];
-    int64_t size = ad_view_size(value);
-    struct ad_span_room room;
-    enum ad_status status = ad_tape_grow(tape, 0, 0, size, 0);
-
-    if (status)
-        return status;
-    for (int64_t start = 0, n; start < size; start += n) {
-        n = ad_tile_size(value, size, start);
-        struct ad_span span = ad_span_of(value, 0, tape->value, start, n, &room);
-
-        bind(tape, &span, n, from);
-        for (int64_t i = 0; i < n; i++) {
-            slot[positions[start + i]] = from[i];
-            newest_slot = AD_MAX(newest_slot, from[i]);
-        }
-    }
-    ad_handle_need(handle, ad_tape_producer(tape, newest_slot));
-    return AD_OK;
-}
-
-void ad_handle_need(struct ad_handle *handle, int32_t instr)
-{
-    struct ad_tape *tape = handle->tape;
-    struct ad_view *view = handle->view;
-
-    if (instr <= handle->instr)
-        return;
-    ad_handle_unlink(handle);
-    ad_handle_scalar(handle, tape, instr, handle->slot);
-    handle->view = view;
-}
-
-/* ---- compaction ---- */
-
-static void mark_view(const struct ad_tape *tape, const struct ad_view *view, uint8_t *keep)
-{
-    if (view->place == AD_LIST) {
-        for (int64_t j = 0; j < view->in.list->n; j++)
-            if (view->in.list->slot[j] >= 0)
-                keep[ad_tape_producer(tape, view->in.list->slot[j])] = 1;
-    } else if (view->place == AD_SLOTS && ad_view_lowest(view) != INT32_MAX) {
-        /* A view of slots stays within what one instruction produced. */
-        keep[ad_tape_producer(tape, ad_view_lowest(view))] = 1;
-    }
-}
-
-/* Where slots go: constants get new numbers when first met, results move down by their instruction. */
-struct renumber {
-    const struct ad_tape *tape;
-    const int32_t *shift; /* of each instruction: how far its results move down */
-    int32_t *moved; /* moved[-slot - 1]: the new slot of a constant, 0 if it was not met yet */
-    double *consts; /* constant -1 - i is to be consts[i], for i < n_consts */
-    int32_t n_consts;
-};
-
-static int32_t renumber_slot(struct renumber *r, int32_t slot)
-{
-    int32_t *moved;
-
-    if (slot >= 0)
-        return slot - r->shift[ad_tape_producer(r->tape, slot)];
-    moved = &r->moved[-slot - 1];
-    if (*moved == 0) {
-        r->consts[r->n_consts++] = r->tape->value[slot];
-        *moved = -r->n_consts;
-    }
-    return *moved;
-}
-
-/* The base of a view of slots in the words of a block or in a handle. */
-static int64_t renumber_base(struct renumber *r, const struct ad_view *view)
-{
-    int64_t low = ad_view_lowest(view);
-
-    if (view->place != AD_SLOTS)
-        return view->base;
-    if (ad_view_size(view) == 0)
-        return 0;
-    if (view->base < 0)
-        return renumber_slot(r, (int32_t)view->base);
-    return view->base - r->shift[ad_tape_producer(r->tape, (int32_t)low)];
-}
-
-static void mark(const struct ad_tape *tape, uint8_t *keep)
-{
-    struct ad_view view;
-
-    for (int32_t i = tape->n - 1; i >= 0; i--) {
-        for (const struct ad_handle *h = tape->handle[i]; h; h = h->next) {
-            keep[i] = 1;
-            if (h->view)
-                mark_view(tape, h->view, keep);
-        }
-        if (!keep[i])
-            continue;
-        if (ad_tape_is_array(tape, i)) {
-            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-
-            for (int64_t v = 0; v < block[1]; v++) {
-                words = ad_view_decode(words, &view);
-                mark_view(tape, &view, keep);
-            }
-        } else {
-            if (tape->a[i] >= 0)
-                keep[ad_tape_producer(tape, tape->a[i])] = 1;
-            if (tape->b[i] >= 0)
-                keep[ad_tape_producer(tape, tape->b[i])] = 1;
-        }
-    }
-}
-
-/* How many rules and notes are on instructions that go. */
-static int64_t count_dead(const struct ad_tape *tape, const uint8_t *keep)
-{
-    int64_t n = 0;
-
-    for (int32_t i = 0; i < tape->n; i++)
-        n += !keep[i] && ad_tape_code(tape, i) == AD_CALL;
-    for (int32_t k = 0; k < tape->n_notes; k++)
-        n += !keep[tape->notes[k].instr];
-    return n;
-}
-
-static void renumber_block(struct ad_tape *tape, int32_t i, struct renumber *r)
-{
-    int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-    struct ad_view view;
-
-    for (int64_t v = 0; v < block[1]; v++) {
-        const int64_t *next = ad_view_decode(words, &view);
-
-        words[1] = renumber_base(r, &view);
-        words += next - words;
-    }
-}
-
-void ad_tape_compact(struct ad_tape *tape)
-{
-    size_t n = (size_t)AD_MAX(tape->n, 1), n_consts = (size_t)AD_MAX(tape->n_consts, 1);
-    int64_t n_aux = 0, n_dead = 0;
-    uint8_t *keep = calloc(n, 1);
-    int32_t *shift = malloc(n * sizeof *shift), out = 0, n_slots = 0, n_notes = 0, at_note = 0;
-    void **dead = NULL; /* rules and hooks, released once all is in order */
-    struct renumber r = {tape, shift, calloc(n_consts, sizeof *r.moved),
-                         malloc(n_consts * sizeof *r.consts), 0};
-
-    if (tape->busy || !keep || !shift || !r.moved || !r.consts)
-        goto end;
-    mark(tape, keep);
-    dead = malloc((size_t)(count_dead(tape, keep) + 1) * sizeof *dead);
-    if (!dead)
-        goto end;
-    for (int32_t i = 0; i < tape->n; i++) {
-        shift[i] = tape->dst[i] - n_slots;
-        if (keep[i])
-            n_slots += ad_tape_length(tape, i);
-    }
-
-    /* Renumber everything that names slots, while dst[] is still the old one. */
-    for (struct ad_list *list = tape->lists; list; list = list->next)
-        for (int64_t j = 0; j < list->n; j++)
-            if (list->slot[j] < 0 || keep[ad_tape_producer(tape, list->slot[j])])
-                list->slot[j] = renumber_slot(&r, list->slot[j]);
-            else
-                list->slot[j] = 0; /* of a block that is about to go */
-    for (int32_t i = 0; i < tape->n; i++) {
-        if (!keep[i])
-            continue;
-        for (struct ad_handle *h = tape->handle[i]; h; h = h->next) {
-            if (h->view)
-                h->view->base = renumber_base(&r, h->view);
-            else
-                h->slot -= shift[ad_tape_producer(tape, h->slot)];
-        }
-        if (ad_tape_is_array(tape, i)) {
-            renumber_block(tape, i, &r);
-        } else {
-            bool same = tape->a[i] == tape->b[i];
-
-            tape->a[i] = renumber_slot(&r, tape->a[i]);
-            tape->b[i] = same ? tape->a[i] : renumber_slot(&r, tape->b[i]);
-        }
-    }
-
-    /* Move. */
-    for (int32_t i = 0; i < tape->n; i++) {
-        int32_t length = ad_tape_length(tape, i), dst = tape->dst[i];
-
-        for (; at_note < tape->n_notes && tape->notes[at_note].instr == i; at_note++) {
-            if (keep[i])
-                tape->notes[n_notes++] = (struct ad_note){out, tape->notes[at_note].hook};
-            else
-                dead[n_dead++] = tape->notes[at_note].hook;
-        }
-        if (!keep[i]) {
-            void *rule = ad_tape_is_array(tape, i) ? drop_block(tape, i) : NULL;
-
-            if (rule)
-                dead[n_dead++] = rule;
-            continue;
-        }
-        memmove(tape->value + dst - shift[i], tape->value + dst,
-                (size_t)length * sizeof *tape->value);
-        if (ad_tape_is_array(tape, i)) {
-            int64_t words = tape->aux[tape->a[i]];
-
-            memmove(tape->aux + n_aux, tape->aux + tape->a[i], (size_t)words * sizeof *tape->aux);
-            tape->a[i] = (int32_t)n_aux;
-            n_aux += words;
-        }
-        tape->op[out] = tape->op[i];
-        tape->a[out] = tape->a[i];
-        tape->b[out] = tape->b[i];
-        tape->handle[out] = tape->handle[i];
-        for (struct ad_handle *h = tape->handle[out]; h; h = h->next)
-            h->instr = out;
-        tape->dst[out++] = dst - shift[i];
-    }
-    for (int32_t c = 0; c < r.n_consts; c++)
-        tape->value[-1 - c] = r.consts[c];
-    tape->n = out;
-    tape->n_slots = n_slots;
-    tape->n_consts = r.n_consts;
-    tape->n_aux = n_aux;
-    tape->n_notes = n_notes;
-    tape->live = extent(tape);
-end:
-    free(keep);
-    free(shift);
-    free(r.moved);
-    free(r.consts);
-    while (n_dead > 0)
-        release(tape, dead[--n_dead]);
-    free((void *)dead);
-}
-
-/* ---- recording ---- */
-
-static int64_t view_words(const struct ad_view *view)
-{
-    return 4 + 2 * view->ndim;
-}
-
-/* Takes references of its own to what the views point at; 'room' slots are made ready. */
-static enum ad_status append_block(struct ad_tape *tape, int code, double p, int64_t extra,
-                                   int64_t size, int64_t room, int n, const struct ad_view *views)
-{
-    int64_t words = AD_BLOCK_HEADER, *block;
-    enum ad_status status;
-
-    for (int v = 0; v < n; v++)
-        words += view_words(&views[v]);
-    status = ad_tape_grow(tape, 1, room, 0, words);
-    if (status)
-        return status;
-    block = tape->aux + tape->n_aux;
-    block[0] = words;
-    block[1] = n;
-    block[2] = size;
-    memcpy(block + 3, &p, sizeof p);
-    block[4] = extra;
-    block += AD_BLOCK_HEADER;
-    for (int v = 0; v < n; v++) {
-        block = ad_view_encode(block, &views[v]);
-        tape->n_checked += views[v].place == AD_ARRAY && views[v].in.array->checked;
-        ad_view_hold(&views[v]);
-    }
-    tape->op[tape->n] = (uint16_t)(code | AD_FLAG_ARRAY);
-    tape->dst[tape->n] = tape->n_slots;
-    tape->a[tape->n] = (int32_t)tape->n_aux;
-    tape->b[tape->n] = 0;
-    tape->handle[tape->n] = NULL;
-    tape->n++;
-    tape->n_slots += (int32_t)size;
-    tape->n_aux += words;
-    return AD_OK;
-}
-
-enum ad_status ad_record_block(struct ad_tape *tape, int code, double p, int64_t extra,
-                               int64_t size, int n, const struct ad_view *views)
-{
-    return append_block(tape, code, p, extra, size, size, n, views);
-}
-
-enum ad_status ad_outline_block(struct ad_tape *tape, int code, double p, int64_t extra,
-                                int64_t size, int n, const struct ad_view *views)
-{
-    ad_assert(tape->symbolic);
-    if (size > MOST - tape->n_slots)
-        return AD_NO_SLOTS;
-    return append_block(tape, code, p, extra, size, 0, n, views);
-}
-
-enum ad_status ad_outline_scalar(struct ad_tape *tape, int code, int32_t a, int32_t b)
-{
-    enum ad_status status = ad_tape_grow(tape, 1, 0, 0, 0);
-
-    ad_assert(tape->symbolic);
-    if (!status && tape->n_slots >= MOST)
-        status = AD_NO_SLOTS;
-    if (status)
-        return status;
-    tape->op[tape->n] = (uint16_t)code;
-    tape->dst[tape->n] = tape->n_slots++;
-    tape->a[tape->n] = a;
-    tape->b[tape->n] = b;
-    tape->handle[tape->n++] = NULL;
-    return AD_OK;
-}
-
-/* Compute the newest instruction, or take it back. */
-static enum ad_status compute_newest(struct ad_tape *tape)
-{
-    enum ad_status status = tape->symbolic ? AD_OK : ad_tape_compute(tape, tape->n - 1);
-
-    if (status)
-        ad_tape_cut(tape, tape->n - 1, tape->n_consts);
-    return status;
-}
-
-enum ad_status ad_record_input(struct ad_tape *tape, int64_t n, const double *values)
-{
-    enum ad_status status = ad_record_block(tape, AD_INPUT, 0, 0, n, 0, NULL);
-
-    if (!status && values && n)
-        memcpy(tape->value + tape->dst[tape->n - 1], values, (size_t)n * sizeof *values);
-    return status;
-}
-
-/* A scalar op on scalars: two operands inline. */
-static enum ad_status record_scalar(struct ad_tape *tape, enum ad_op op, double p, int n,
-                                    const struct ad_view *const *args, struct ad_view *result)
-{
-    int32_t slot[2];
-    double x[2] = {0, 0};
-    struct ad_span_room room;
-    enum ad_status status = ad_tape_grow(tape, 1, 1, 2, 0);
-
-    if (status)
-        return status;
-    for (int i = 0; i < n; i++) {
-        struct ad_span span = ad_span_of(args[i], 0, tape->value, 0, 1, &room);
-
-        /* a constant is copied: each instruction gives back its own when it is popped */
-        slot[i] = span.kind == AD_SPAN_FIXED ? ad_tape_const(tape, span.fixed.c) : span.slot;
-        x[i] = tape->value[slot[i]];
-    }
-    if (ad_ops[op].family)
-        slot[1] = ad_tape_const(tape, p);
-    else if (n == 1)
-        slot[1] = slot[0];
-    ad_tape_push(tape, op, slot[0], slot[1],
-                 tape->symbolic ? 0 : ad_op_value(op, p, x[0], x[1], 0));
-    *result = ad_view_slots(tape->n_slots - 1, 0, NULL);
-    return AD_OK;
-}
-
-enum ad_status ad_record_op(struct ad_tape *tape, enum ad_op op, double p,
-                            const struct ad_view *const *args, struct ad_view *result)
-{
-    int n = ad_ops[op].n_args, ndim;
-    int64_t shape[AD_MAX_DIMS], size;
-    struct ad_view views[AD_MAX_ARGS + 1];
-    bool numbers = true;
-    enum ad_status status;
-
-    for (int i = 0; i < n; i++)
-        numbers &= args[i]->place == AD_NUMBER && args[i]->ndim == 0;
-    if (numbers) {
-        *result =
-            ad_view_number(ad_op_value(op, p, args[0]->in.number, n > 1 ? args[1]->in.number : 0,
-                                       n > 2 ? args[2]->in.number : 0));
-        return AD_OK;
-    }
-    if (!ad_broadcast_shape(n, args, &ndim, shape))
-        return AD_SHAPES_DIFFER;
-    if (ndim == 0 && n <= 2)
-        return record_scalar(tape, op, p, n, args, result);
-    size = ad_shape_size(ndim, shape);
-    if (size > MOST)
-        return AD_NO_SLOTS;
-    for (int i = 0; i < n; i++) {
-        ad_view_copy(&views[i], args[i]);
-        ad_view_broadcast(&views[i], ndim, shape);
-    }
-    ad_view_set_slots(&views[n], 0, ndim, shape);
-    if (ndim > 1)
-        ad_views_collapse(n + 1, views);
-    status = ad_record_block(tape, op, p, 0, size, n, views);
-    if (!status)
-        status = compute_newest(tape);
-    if (!status)
-        ad_view_set_slots(result, tape->dst[tape->n - 1], ndim, shape);
-    return status;
-}
-
-/*
- * Do the parts lie side by side, as copies and concatenations do, so that each of 'size' slots is
- * given exactly once?  A part takes 'run' neighbours out of every 'step' slots, 'count' times.
- */
-static bool lie_side_by_side(int64_t size, int n, const struct ad_view *pairs)
-{
-    int64_t at = 0, count = 1, step = 0;
-
-    for (int i = 0; i < n; i++) {
-        struct ad_view to = pairs[2 * i + 1];
-        int64_t run = 1, times = 1, apart = 0;
-
-        if (ad_view_size(&to) == 0)
-            continue;
-        ad_views_collapse(1, &to);
-        if (to.ndim > 0 && to.stride[to.ndim - 1] == 1)
-            run = to.shape[--to.ndim];
-        if (to.ndim > 0) {
-            times = to.shape[0];
-            apart = to.stride[0];
-        }
-        if (at == 0) {
-            count = times;
-            step = apart;
-        }
-        if (to.place != AD_OWN || to.base != at || to.ndim > 1 || times != count || apart != step)
-            return false;
-        at += run;
-    }
-    return at * count == size && (count == 1 || at == step);
-}
-
-enum ad_status ad_record_addto(struct ad_tape *tape, int64_t size, int n,
-                               const struct ad_view *from, const struct ad_view *to,
-                               struct ad_view *result)
-{
-    struct ad_view few[8] = {0}, *pairs = few;
-    enum ad_status status = AD_OK;
-
-    if (n > 4) {
-        pairs = malloc(2 * (size_t)n * sizeof *pairs);
-        if (!pairs)
-            return AD_NO_MEMORY;
-    }
-    for (int i = 0; i < n && !status; i++) {
-        pairs[2 * i] = from[i];
-        pairs[2 * i + 1] = to[i];
-        if (!ad_view_broadcast(&pairs[2 * i], to[i].ndim, to[i].shape))
-            status = AD_SHAPES_DIFFER;
-        else if (ad_view_size(&to[i]) == INT64_MAX)
-            status = AD_NO_SLOTS;
-        else
-            ad_views_collapse(2, pairs + 2 * i);
-    }
-    if (!status)
-        status = ad_record_block(tape, AD_ADDTO, 0, lie_side_by_side(size, n, pairs), size, 2 * n,
-                                 pairs);
-    if (!status)
-        status = compute_newest(tape);
-    if (!status)
-        *result = ad_view_slots(tape->dst[tape->n - 1], 1, &size);
-    if (pairs != few)
-        free(pairs);
-    return status;
-}
-
-enum ad_status ad_record_copy(struct ad_tape *tape, const struct ad_view *from,
-                              struct ad_view *result)
-{
-    struct ad_view to = ad_view_slots(0, from->ndim, from->shape);
-    enum ad_status status;
-
-    to.place = AD_OWN;
-    status = ad_record_addto(tape, ad_view_size(from), 1, from, &to, result);
-    if (!status)
-        *result = ad_view_slots(result->base, to.ndim, to.shape);
-    return status;
-}
-
-enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, uint32_t axes,
-                             struct ad_view *result)
-{
-    int64_t shape[AD_MAX_DIMS] = {0};
-    struct ad_view to;
-    enum ad_status status;
-
-    for (int d = 0; d < from->ndim; d++)
-        shape[d] = axes >> d & 1 ? 1 : from->shape[d];
-    to = ad_view_slots(0, from->ndim, shape);
-    to.place = AD_OWN;
-    ad_view_broadcast(&to, from->ndim, from->shape);
-    status = ad_record_addto(tape, ad_shape_size(to.ndim, shape), 1, from, &to, result);
-    if (!status)
-        *result = ad_view_slots(result->base, to.ndim, shape);
-    return status;
-}
-
-enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
-                                const struct ad_view *b, struct ad_view *result)
-{
-    struct ad_view views[2] = {*a, *b}, batch[2] = {*a, *b};
-    const struct ad_view *both[2] = {&batch[0], &batch[1]};
-    int64_t shape[AD_MAX_DIMS];
-    int ndim;
-    enum ad_status status;
-
-    if (a->ndim < 2 || b->ndim < 2 || a->shape[a->ndim - 1] != b->shape[b->ndim - 2])
-        return AD_SHAPES_DIFFER;
-    batch[0].ndim -= 2;
-    batch[1].ndim -= 2;
-    if (!ad_broadcast_shape(2, both, &ndim, shape))
-        return AD_SHAPES_DIFFER;
-    for (int i = 0; i < 2; i++) {
-        const struct ad_view *from = i ? b : a;
-
-        shape[ndim] = from->shape[from->ndim - 2];
-        shape[ndim + 1] = from->shape[from->ndim - 1];
-        ad_view_broadcast(&views[i], ndim + 2, shape);
-    }
-    shape[ndim] = a->shape[a->ndim - 2];
-    status = ad_record_block(tape, AD_MATMUL, 0, 0, ad_shape_size(ndim + 2, shape), 2, views);
-    if (!status)
-        status = compute_newest(tape);
-    if (!status)
-        *result = ad_view_slots(tape->dst[tape->n - 1], ndim + 2, shape);
-    return status;
-}
-
-enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
-                               int64_t extra, struct ad_view *result)
-{
-    int ndim = code == AD_CUMSUM ? from->ndim : from->ndim - 1;
-    enum ad_status status;
-
-    if (from->ndim == 0)
-        return AD_SHAPES_DIFFER;
-    if (code == AD_EXTREMUM && from->shape[ndim] == 0)
-        return AD_EMPTY;
-    status = ad_record_block(tape, code, 0, extra, ad_shape_size(ndim, from->shape), 1, from);
-    if (!status)
-        status = compute_newest(tape);
-    if (!status)
-        *result = ad_view_slots(tape->dst[tape->n - 1], ndim, from->shape);
-    return status;
-}
-
-enum ad_status ad_record_kernel(struct ad_tape *tape, int64_t extra, double p, int n,
-                                const struct ad_view *args, struct ad_view *result)
-{
-    struct ad_kernel kernel;
-    int64_t shape[AD_MAX_DIMS];
-    int leading;
-    enum ad_status status;
-
-    if (ad_kernel_read(extra, p, n, args, &kernel))
-        return AD_SHAPES_DIFFER;
-    leading = args[0].ndim - ad_kernel_row(kernel.name)->dims[0];
-    if (leading + kernel.ndim > AD_MAX_DIMS)
-        return AD_TOO_MANY_DIMS;
-    memcpy(shape, args[0].shape, (size_t)leading * sizeof *shape);
-    for (int d = 0; d < kernel.ndim; d++)
-        shape[leading + d] = kernel.shape[d];
-    status = ad_record_block(tape, AD_KERNEL, p, extra, ad_shape_size(leading + kernel.ndim, shape),
-                             n, args);
-    if (!status)
-        status = compute_newest(tape);
-    if (!status)
-        *result = ad_view_slots(tape->dst[tape->n - 1], leading + kernel.ndim, shape);
-    return status;
-}
-
-enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
-                              int64_t size, const double *values, struct ad_view *result)
-{
-    enum ad_status status =
-        ad_record_block(tape, AD_CALL, 0, (int64_t)(uintptr_t)rule, size, n, args);
-
-    if (status) {
-        tape->hooks->release(rule);
-        return status;
-    }
-    if (size)
-        memcpy(tape->value + tape->dst[tape->n - 1], values, (size_t)size * sizeof *values);
-    *result = ad_view_slots(tape->dst[tape->n - 1], 1, &size);
-    return AD_OK;
 }

@@ -21,6 +21,9 @@ enum ad_code {
     AD_CUMSUM,           /* running sums along the last dimension; extra: 1 from the end */
     AD_EXTREMUM,         /* maximum (extra 0) or minimum (1) over the last dimension */
     AD_NORM,             /* Euclidean norm over the last dimension */
+    AD_ARGSORT,          /* indices that sort along the last dimension: see ad_index.h */
+    AD_GATHER,           /* (..., n) and m indices: those elements, (..., m) */
+    AD_SCATTER,          /* (..., m) and m indices: zeros (..., n) to which they are added; extra: n */
     AD_KERNEL,           /* a kernel of ad_kernel.def; extra: ad_kernel_extra(), parameter: its p */
     AD_CALL              /* a rule of the user's, called through struct ad_call */
 };
@@ -54,6 +57,8 @@ struct ad_note {
     void *hook;
 };
 
+enum { AD_WHY = 200 }; /* bytes of a reason, with its NUL */
+
 /*
  * A rule of the user's, or what the rule of an AD_KERNEL is reached by.  'rule' is a Python object; the
  * functions get the GIL themselves.
@@ -67,6 +72,11 @@ struct ad_note {
  * replay() computes the results anew from the operands' values, args[i] in the C order of operand i's
  * shape; it is called without a tape.
  *
+ * save() makes the bytes from which load() makes the same rule again, to be freed with free(); AD_NOT_SAVED
+ * for a rule that has none.  load() is told how many results there are to be and what views the operands
+ * have, and holds the bytes against them: AD_BAD_PROGRAM if they are not in order, with the reason in 'why'.
+ * Either may be NULL.
+ *
  * note() may change the adjoints of the note's instruction in the tape's work; emit_note() is given the
  * adjoint, flat, and passes another one.
  */
@@ -74,6 +84,9 @@ struct ad_call_hooks {
     void (*hold)(void *rule);    /* of notes too */
     void (*release)(void *rule); /* of notes too */
     enum ad_status (*replay)(void *rule, const double *const *args, double *result);
+    enum ad_status (*save)(void *rule, unsigned char **data, int64_t *nbytes);
+    enum ad_status (*load)(const unsigned char *data, int64_t nbytes, int64_t size, int n,
+                           const struct ad_view *args, char why[AD_WHY], void **rule);
     enum ad_status (*forward)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*reverse)(struct ad_tape *tape, int32_t instr, int lanes);
     enum ad_status (*emit_reverse)(struct ad_tape *tape, int32_t instr, const struct ad_view *g,
@@ -206,10 +219,16 @@ enum ad_status ad_record_sum(struct ad_tape *tape, const struct ad_view *from, u
 /* (..., m, k) times (..., k, n). */
 enum ad_status ad_record_matmul(struct ad_tape *tape, const struct ad_view *a,
                                 const struct ad_view *b, struct ad_view *result);
-/* AD_CUMSUM, AD_EXTREMUM and AD_NORM, along the last dimension, which all but the first drop; AD_EMPTY
- * for an extremum of nothing. */
+/* AD_CUMSUM, AD_ARGSORT, AD_EXTREMUM and AD_NORM, along the last dimension, which the last two drop;
+ * AD_EMPTY for an extremum of nothing. */
 enum ad_status ad_record_along(struct ad_tape *tape, enum ad_code code, const struct ad_view *from,
                                int64_t extra, struct ad_view *result);
+/* AD_GATHER, or AD_SCATTER to rows of n elements: of x, along the last dimension, at indices of one
+ * dimension. */
+enum ad_status ad_record_gather(struct ad_tape *tape, const struct ad_view *x,
+                                const struct ad_view *index, struct ad_view *result);
+enum ad_status ad_record_scatter(struct ad_tape *tape, const struct ad_view *x,
+                                 const struct ad_view *index, int64_t n, struct ad_view *result);
 /*
  * A kernel, from ad_kernel_extra(), over views that have the same leading dimensions; computed at once.
  * AD_SHAPES_DIFFER where the kernel does not take their shapes.
@@ -386,5 +405,21 @@ enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positio
                                 const struct ad_view *value);
 /* After rebinding: the handle needs instruction 'instr' as well. */
 void ad_handle_need(struct ad_handle *handle, int32_t instr);
+
+/* ---- for the files that keep a tape: ad_tape.c, ad_record.c and ad_compact.c ---- */
+
+enum { AD_TAPE_MOST = INT32_MAX - 16 }; /* of anything: a few more are counted without overflow */
+
+/* How much there is on a tape, of anything. */
+AD_INLINE int64_t ad_tape_extent(const struct ad_tape *tape)
+{
+    return (int64_t)tape->n + tape->n_slots + tape->n_consts + tape->n_aux;
+}
+
+/* Let go of what the block of array instruction i points at.  Returns the rule of an AD_CALL, which
+ * the caller releases once the tape is in order: its end may run any Python code. */
+void *ad_tape_drop_block(struct ad_tape *tape, int32_t i);
+/* Release a rule or a hook, or NULL; nothing is popped or moved meanwhile. */
+void ad_tape_release(struct ad_tape *tape, void *object);
 
 #endif

@@ -332,6 +332,9 @@ static enum ad_status instruction(struct sweep *s, int32_t i)
     case AD_ADDTO:
     case AD_CUMSUM:
     case AD_EXTREMUM:
+    case AD_ARGSORT:
+    case AD_GATHER:
+    case AD_SCATTER:
         return linear(s, i);
     case AD_MATMUL:
         return matmul(s, i);

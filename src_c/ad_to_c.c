@@ -9,29 +9,24 @@
 
 /* ---- ops ---- */
 
-/* The value column, as text. */
-static const char *const values[AD_N_OPS] = {
-#define ROW(name, value) [AD_OP_##name] = #value,
-#define UNARY(name, ufunc, value, ...) ROW(name, value)
-#define HIDDEN_UNARY(name, value, ...) ROW(name, value)
-#define FAMILY(name, ufunc, value, ...) ROW(name, value)
-#define BINARY(name, ufunc, value, ...) ROW(name, value)
-#define HIDDEN_BINARY(name, value, ...) ROW(name, value)
-#define TERNARY(name, ufunc, value, ...) ROW(name, value)
-#include "ad_ops.def"
-#undef ROW
-};
-
 void ad_c_ops(struct ad_text *text, const uint8_t *ops)
 {
     static const char *const arguments[] = {"", "double x", "double x, double z",
                                             "double x, double z, double w"};
 
-    for (int op = 0; op < AD_N_OPS; op++)
-        if (ops[op])
+    for (enum ad_op op = 0; op < AD_N_OPS; op++) {
+        const char *value = ad_c_value(op), *choice = ad_c_choice(op);
+
+        if (ops[op] & AD_C_ONE)
             ad_text_add(text, "static inline double op_%s(%s%s)\n{\n    return %s;\n}\n\n",
                         ad_ops[op].name, ad_ops[op].family ? "double p, " : "",
-                        arguments[ad_ops[op].n_args], values[op]);
+                        arguments[ad_ops[op].n_args], value);
+        if (ops[op] & AD_C_EACH)
+            ad_text_add(
+                text, "static inline double each_%s(%s)\n{\n    return ad_if(!(%.*s), %s);\n}\n\n",
+                ad_ops[op].name, arguments[ad_ops[op].n_args], (int)(choice - value), value,
+                choice + strlen(AD_C_OR_ELSE));
+    }
 }
 
 /* ---- singles ---- */
@@ -154,10 +149,49 @@ static void add_along(struct ad_c_writer *w, const struct ad_plan_step *step)
                     "        double best = a[i * %" PRId64 "];\n\n"
                     "        for (int64_t j = 1; j < %" PRId64 "; j++)\n            best = ",
                     row, row);
-        ad_c_call(w, text, op);
+        ad_c_call(w, text, op, false);
         ad_text_add(text, "best, a[i * %" PRId64 " + j]);\n        y[i] = best;\n", row);
     }
     ad_text_add(text, "    }\n");
+}
+
+/* An operand of a single, one element after the other. */
+static void add_dense(struct ad_c_writer *w, const char *name, const struct ad_walk *walk,
+                      int64_t *used)
+{
+    if (ad_walk_is_run(walk))
+        add_pointer(w, name, walk->space, walk->base);
+    else
+        add_gathered(w, name, walk, used);
+}
+
+static void add_argsort(struct ad_c_writer *w, const struct ad_plan_step *step)
+{
+    const struct ad_walk *from = &step->views[0];
+    int64_t row = from->shape[from->ndim - 1], used = 0;
+
+    add_pointer(w, "y", step->y.space, step->y.at);
+    add_dense(w, "a", from, &used);
+    ad_text_add(&w->body,
+                "    for (int64_t i = 0; i < %" PRId64 "; i += %" PRId64 ")\n"
+                "        ad_argsort(a + i, %" PRId64 ", y + i, room + %" PRId64 ");\n",
+                step->n, AD_MAX(row, 1), row, used);
+}
+
+static void add_gather(struct ad_c_writer *w, const struct ad_plan_step *step)
+{
+    const struct ad_walk *from = &step->views[0], *at = &step->views[1];
+    int64_t rows = ad_shape_size(from->ndim - 1, from->shape), used = 0;
+
+    add_pointer(w, "y", step->y.space, step->y.at);
+    add_dense(w, "a", from, &used);
+    add_dense(w, "b", at, &used);
+    ad_text_add(&w->body,
+                "    ad_%s(%" PRId64 ", %" PRId64 ", %" PRId64 ", b, a, y);\n",
+                step->kind == AD_PLAN_GATHER ? "take" : "put", rows,
+                step->kind == AD_PLAN_GATHER ? from->shape[from->ndim - 1]
+                                             : rows ? step->n / rows : 0,
+                at->shape[0]);
 }
 
 static enum ad_status add_step(struct ad_c_writer *w, const struct ad_plan_step *step)
@@ -171,9 +205,16 @@ static enum ad_status add_step(struct ad_c_writer *w, const struct ad_plan_step 
     case AD_PLAN_CUMSUM:
     case AD_PLAN_EXTREMUM:
     case AD_PLAN_NORM:
+    case AD_PLAN_ARGSORT:
+    case AD_PLAN_GATHER:
+    case AD_PLAN_SCATTER:
         ad_text_add(&w->body, "    {\n");
         if (step->kind == AD_PLAN_MATMUL)
             add_matmul(w, step);
+        else if (step->kind == AD_PLAN_ARGSORT)
+            add_argsort(w, step);
+        else if (step->kind == AD_PLAN_GATHER || step->kind == AD_PLAN_SCATTER)
+            add_gather(w, step);
         else
             add_along(w, step);
         ad_text_add(&w->body, "    }\n");
@@ -381,7 +422,7 @@ enum ad_status ad_to_c(const struct ad_program *program, const char *name,
     ad_text_free(&w.tables);
     ad_text_free(&w.body);
     free(w.used);
-    free(w.in_memory);
+    free(w.claims);
     ad_plan_free(plan);
     return status;
 }

@@ -15,7 +15,8 @@ static bool is_constant(const struct ad_tape *to, int32_t slot, double c)
     return slot < 0 && ad_same_bits(to->value[slot], c);
 }
 
-/* Is one of the operands of a product that is 0 where its first, or either, operand is? */
+/* Is it a product that is 0 because its first, or either, operand is a constant 0?  Such a constant is a seed: a
+ * direction in which nothing moves, so that in AD_OP_flow too it hides a partial that is nan. */
 static bool vanishes(const struct ad_tape *to, int code, int32_t a, int32_t b)
 {
     bool left = is_constant(to, a, 0), right = is_constant(to, b, 0);
@@ -31,8 +32,7 @@ static bool vanishes(const struct ad_tape *to, int code, int32_t a, int32_t b)
 static int32_t scalar(struct ad_rewrite *r, int32_t zero, int code, int32_t a, int32_t b)
 {
     struct ad_tape *to = r->to->tape;
-    bool product = code == AD_OP_mul || code == AD_OP_mul0 || code == AD_OP_mul00 ||
-                   code == AD_OP_gate || code == AD_OP_flow;
+    bool product = ad_op_is_product(code);
     int32_t slot;
 
     if (vanishes(to, code, a, b))

@@ -527,7 +527,7 @@ def text(value):
     return u64(len(value.encode())) + value.encode()
 
 
-def sealed(body, version=1, magic=b"\x89ADF\r\n\x1a\n"):
+def sealed(body, version=2, magic=b"\x89ADF\r\n\x1a\n"):
     data = magic + u64(version, 24 + len(body) + 8) + body
     return data + u64(_core.crc64(data))
 
@@ -580,7 +580,7 @@ def one_kind(key, n_paths=1, rest=b""):
     [
         (b"", "`magic`, byte 0: expected 8 bytes, found 0"),
         (b"\x89ADC\r\n\x1a\n" + b"\0" * 40, "`magic`"),
-        (sealed(MINIMAL + u64(0), version=2), "`version`, byte 8: expected 1, .*, found 2"),
+        (sealed(MINIMAL + u64(0), version=3), "`version`, byte 8: expected 2, .*, found 3"),
         (sealed(MINIMAL + u64(0), version=1 << 56), "`version`"),  # of the other endianness
         (sealed(MINIMAL + u64(0))[:-1], "`size`, byte 16: expected 60.*, found 61"),
         (sealed(MINIMAL + u64(0))[:-1] + b"\0", "`checksum`"),

@@ -4,7 +4,9 @@ import ctypes
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+import time
 import warnings
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 
 import adcore
-from adcore import _native
+from adcore import _core, _native
 from adcore.errors import TapeError
 from test_properties import array_programs, examples, scalar_programs
 
@@ -280,13 +282,143 @@ def test_libraries_are_kept(cache, monkeypatch):
 
 
 def test_a_damaged_library_is_built_again(cache):
-    x = np.linspace(0, 1, 9)
     source = "int program(void) { return 7; }\n"
-    path = _native.built(source)
-    path.write_bytes(b"no library")
-    assert _native.load(source).program() == 7
-    assert adcore.compile(rosenbrock, backend="c")(x) == adcore.compile(rosenbrock)(x)
+    script = f"from adcore import _native; print(_native.load({source!r}).program())"
+    for content in (None, b"no library", b""):
+        if content is not None:
+            (library,) = cache.iterdir()
+            library.write_bytes(content)
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "7\n"
+    assert _native.load(source).program() == 7  # what is there now is good
+
+
+def test_without_a_cache_libraries_are_built_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    x = np.array([0.5, 1.0, 0.25])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        f = adcore.compile(rosenbrock, backend="c")
+        np.testing.assert_array_equal(f.grad(x), adcore.compile(rosenbrock).grad(x))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]  # nothing is left behind
+
+
+@pytest.mark.parametrize("body", ["exit 0", '[ -z "$out" ] || echo broken > $out'])
+def test_a_compiler_that_makes_nothing_of_use_is_told(tmp_path, monkeypatch, body):
+    compiler = tmp_path / "mycc"
+    compiler.write_text(
+        '#!/bin/sh\nwhile [ $# -gt 0 ]; do [ "$1" = -o ] && out=$2; shift; done\n' + body + "\n"
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    x = np.array([0.5, 1.0])
+    with pytest.warns(RuntimeWarning, match="run by the interpreter: what .*mycc made cannot be"):
+        value = adcore.compile(rosenbrock, backend="c")(x)
+    assert value == adcore.compile(rosenbrock)(x)
+
+
+def test_a_library_without_the_function_is_told(monkeypatch):
+    monkeypatch.setattr(_native, "load", lambda source: ctypes.CDLL(None))
+    x = np.array([0.5, 1.0])
+    with pytest.warns(RuntimeWarning, match="run by the interpreter: .* made no function"):
+        assert adcore.compile(rosenbrock, backend="c")(x) == adcore.compile(rosenbrock)(x)
+
+
+def test_the_cache_does_not_grow_for_ever(cache, monkeypatch):
+    sources = [f"int program(void) {{ return {k}; }}\n" for k in range(4)]
+    names = []
+    for age, source in zip((100, 300, 200), sources, strict=False):
+        before = set(cache.iterdir()) if cache.exists() else set()
+        _native.load(source)
+        (path,) = set(cache.iterdir()) - before
+        os.utime(path, (time.time() - age,) * 2)
+        names.append(path)
+    abandoned = cache / "tmpabandoned"
+    abandoned.mkdir()
+    os.utime(abandoned, (time.time() - 2 * _native.ABANDONED,) * 2)
+    monkeypatch.setattr(_native, "CACHE_BYTES", 2 * names[0].stat().st_size)
+    _native.load(sources[1])  # of use again: the one of source 2 is the oldest now
+    _native.load(sources[3])
+    assert [path.exists() for path in names] == [False, True, False]
+    assert not abandoned.exists()
+    assert _native.load(sources[2]).program() == 2
+
+
+def test_the_processor_is_part_of_a_librarys_name(cache, monkeypatch):
+    source = "int program(void) { return 7; }\n"
+    _native.load(source)
+    command, identity = _native.compiler()
+    assert _native._processor() in identity
+    monkeypatch.setattr(_native, "compiler", lambda: (command, (*identity[:-1], "flags: other")))
+    _native.load(source)
     assert len(list(cache.iterdir())) == 2
+
+
+# ---- rows ----
+
+ROW_METHODS = {"value": "__call__", "gradient": "grad", "hessian": "hessian"}
+
+
+def of_arithmetic(r):
+    u = r[0] * r[1] + r[2] * r[2]
+    f = u * u * r[0] + r[1] / (1 + r[0] * r[0])
+    return f * f + u * r[2] - r[0] * r[1] * r[2]
+
+
+def of_functions(r):
+    return np.sin(r[0] * r[1]) + np.exp(-r[2]) * np.sqrt(1 + r[0] * r[0])
+
+
+def of_sums(r):
+    return (np.sin(r) * r).sum() ** 2
+
+
+def of_zeros(r):
+    return (r[0] - 1.0) ** 3 * r[1] / (1.0 + abs(r[2])) + (r * 0.0).sum()
+
+
+@pytest.mark.parametrize("f", [of_arithmetic, of_functions, of_sums, of_zeros])
+@pytest.mark.parametrize("derivative", list(ROW_METHODS))
+def test_rows_have_the_bits_of_one_call(f, derivative, rng, monkeypatch):
+    maps, by_rows = [], _core.by_rows
+    monkeypatch.setattr(_core, "by_rows", lambda *a: maps.append(by_rows(*a)) or maps[-1])
+    rows = rng.uniform(0.2, 1.5, (1500, 3))
+    rows[::7, 0], rows[::11, 2] = 1.0, 0.0
+    native, plain = adcore.compile(f, backend="c"), adcore.compile(f)
+    found = native.map(rows, derivative=derivative, threads=1)
+    assert [(made.backend, made.lanes > 1) for made in maps] == [(("c", None), True)]
+    np.testing.assert_array_equal(native.map(rows, derivative=derivative, threads=3), found)
+    np.testing.assert_array_equal(native.map(rows[:5], derivative=derivative), found[:5])
+    np.testing.assert_array_equal(native.map(np.asfortranarray(rows), derivative=derivative), found)
+    one = getattr(native, ROW_METHODS[derivative])
+    for r in (0, 7, 700, 1499):
+        np.testing.assert_array_equal(one(rows[r]), found[r])
+    expected = plain.map(rows, derivative=derivative, threads=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_rows_that_branch_are_found(rng):
+    def f(r):
+        return r[0] ** 3 if r[0] > r[1] else np.sin(r[1]) * r[0]
+
+    rows = rng.uniform(-1, 1, (700, 2))
+    found = adcore.compile(f, backend="c").map(rows, derivative="gradient")
+    x, y = rows.T
+    expected = np.where(x > y, [3 * x * x, 0 * x], [np.sin(y), x * np.cos(y)]).T
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)
+
+
+def test_rows_without_a_compiler_are_run_by_the_interpreter(monkeypatch, rng):
+    monkeypatch.setenv("CC", "false")
+    rows = rng.uniform(0.2, 1.5, (300, 3))
+    with pytest.warns(RuntimeWarning, match="interpreter: false failed"):
+        found = adcore.compile(of_functions, backend="c").map(rows)
+    np.testing.assert_array_equal(found, adcore.compile(of_functions).map(rows))
 
 
 def test_without_a_compiler_the_interpreter_serves(monkeypatch):

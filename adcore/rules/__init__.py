@@ -6,6 +6,7 @@ from . import (  # noqa: F401
     decompositions,
     einstein,
     linalg,
+    ordering,
     products,
     reductions,
     shapes,

@@ -6,10 +6,11 @@ import numpy as np
 
 from .. import _core
 from . import primitives
+from .indices import Index
 from .masks import Mask
-from .primitives import as_array, axis_of, below, values
-from .recorded import is_recorded, observed, rearranged, stripped, truths
-from .shapes import ravel, take_along_axis
+from .primitives import as_array, below
+from .recorded import observe, observed, stripped, truths
+from .shapes import ravel
 from .table import Dual, Tensor, array_function, functions, refuse
 
 
@@ -73,51 +74,6 @@ def clip(x, a_min=None, a_max=None, out=None, *, min=None, max=None, **others):
     if high is None:
         return _core.apply("maximum", x, low)
     return _core.apply("clip", x, low, high)
-
-
-@array_function(np.sort)
-def sort(x, axis=-1, kind=None, order=None, *, stable=None):
-    """The elements in ascending order along `axis`, of all if it is None.
-
-    Examples
-    --------
-    >>> adcore.jacobian(adcore.sort)(np.array([3.0, 1.0, 2.0]))
-    array([[0., 1., 0.],
-           [0., 0., 1.],
-           [1., 0., 0.]])
-    """
-    if order is not None:
-        refuse("sort", order=order)
-    x = as_array(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_of(axis, x.ndim)
-    return _rearranged("sort", x, axis, lambda v: np.argsort(v, axis, kind, stable=stable))
-
-
-def _rearranged(name, x, axis, order):
-    """The elements of `x` along `axis` by the indices that order() finds for its numbers."""
-    if is_recorded(x):
-        return rearranged(name, x, order, axis)
-    return take_along_axis(x, order(values(x)), axis)
-
-
-@array_function(np.partition)
-def partition(x, kth, axis=-1, kind="introselect", order=None):
-    """The elements rearranged so that the kth is where sorting would put it.
-
-    Examples
-    --------
-    >>> adcore.partition(np.array([3.0, 1.0, 2.0]), 0)[0]
-    np.float64(1.0)
-    """
-    if order is not None:
-        refuse("partition", order=order)
-    x = as_array(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = axis_of(axis, x.ndim)
-    return _rearranged("partition", x, axis, lambda v: np.argpartition(v, kth, axis, kind))
 
 
 @array_function(np.extract)
@@ -298,14 +254,14 @@ def full_like(x, fill_value, dtype=None, order=None, subok=None, shape=None, **o
 # ---- results that do not vary: NumPy's own, of the values ----
 
 CONSTANT = (
-    *(np.any, np.all, np.argmax, np.argmin, np.argsort, np.argpartition, np.argwhere),
-    *(np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.lexsort),
+    *(np.any, np.all, np.argpartition, np.argwhere),
+    *(np.nonzero, np.flatnonzero, np.searchsorted, np.digitize, np.lexsort),
     *(np.nanargmax, np.nanargmin, np.isclose, np.allclose, np.array_equal, np.array_equiv),
     *(np.isin, np.isposinf, np.isneginf, np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj),
     *(np.shape, np.size, np.ndim, np.array2string, np.array_repr, np.array_str, np.result_type),
-    *(np.shares_memory, np.may_share_memory, np.bincount, np.histogram, np.histogram_bin_edges),
+    *(np.shares_memory, np.may_share_memory, np.histogram_bin_edges),
 )
-CONSTANT_METHODS = ("any", "all", "argmax", "argmin", "argsort", "nonzero", "searchsorted")
+CONSTANT_METHODS = ("any", "all", "nonzero", "searchsorted")
 # Those whose results hang on shapes and types alone,
 _OF_SHAPES = {
     *(np.shape, np.size, np.ndim, np.result_type, np.shares_memory, np.may_share_memory),
@@ -316,6 +272,12 @@ _OF_TRUTHS = {np.argwhere, np.nonzero, np.flatnonzero}
 # and on all values, in no way that has a shape.
 _OF_VALUES = {np.array2string, np.array_repr, np.array_str}
 
+# Of indices: what they surely are below.
+_LIMITS = {
+    np.searchsorted: lambda args: 1 + np.size(args[0]),
+    np.digitize: lambda args: 1 + np.size(args[1]) if len(args) > 1 else None,
+}
+
 
 def _constant(function):
     @functools.wraps(function)
@@ -325,14 +287,17 @@ def _constant(function):
         if function in _OF_TRUTHS:
             return function(*[truths(as_array(a)) for a in (*args, *kwargs.values())])
         bins = kwargs.get("bins", args[1] if len(args) > 1 else None)
-        automatic = function in (np.histogram, np.histogram_bin_edges) and type(bins) is str
+        automatic = function is np.histogram_bin_edges and type(bins) is str
         if function in _OF_VALUES or automatic:
             args, kwargs = stripped(args), {k: stripped(v) for k, v in kwargs.items()}
-        return observed(function, *args, **kwargs)
+        out = observed(function, *args, **kwargs)
+        if type(out) is Index and function in _LIMITS:
+            return Index(out.tensor, out.dtype, below=_LIMITS[function](args))
+        return out
 
     return rule
 
 
 for _function in CONSTANT:
-    array_function(_function)(_constant(_function))
+    array_function(_function)(_constant(observe(_function)))
 _core.add_methods({name: functions[name] for name in CONSTANT_METHODS})

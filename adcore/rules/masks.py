@@ -123,9 +123,9 @@ class Mask:
         return _mask(self.tensor.min(axis=axis, keepdims=keepdims)) if self.size else True
 
     def sum(self, axis=None, dtype=None, out=None, keepdims=False):
-        """How many hold, a number that no derivative goes through."""
+        """How many hold, a whole number."""
         del dtype, out
-        return self.tensor.sum(axis=axis, keepdims=keepdims)
+        return _core.METHODS["_index"](self.tensor.sum(axis=axis, keepdims=keepdims))
 
     def mean(self, axis=None, dtype=None, out=None, keepdims=False):
         """Which part of them holds."""

@@ -1,14 +1,19 @@
-"""What a compiled function finds anew although no derivative sees it: orders, indices, truths.
+"""What a compiled function finds anew although no derivative sees it: indices, truths, counts.
 
 While a program is recorded, a result of NumPy's that hangs on values is one instruction of the
-program.  A replay calls NumPy again.  Rearranged elements and truths stay on the tape; of indices,
-counts and other numbers that Python goes on with, those numbers are guarded, not what they are of.
+program.  A replay calls NumPy again.  Truths and whole numbers stay on the tape, as a Mask or an
+Index; of other numbers that Python goes on with, those numbers are guarded, not what they are of.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _calls, _core
-from .._trees import flatten, unflatten
+from .._named import Named
+from .._trees import Leaf, Node, Run, flatten, unflatten
+from ..errors import NotDifferentiableError
+from .indices import MOST, Index
 from .masks import Mask
 from .primitives import below, values
 from .table import Dual, Tensor
@@ -21,7 +26,7 @@ def is_recorded(x):
     if type(x) is list or type(x) is tuple:
         return any(map(is_recorded, x))
     x = below(x)
-    return type(x) is Mask or (type(x) is Tensor and x.requires_grad)
+    return type(x) in (Mask, Index) or (type(x) is Tensor and x.requires_grad)
 
 
 def stripped(item):
@@ -33,79 +38,59 @@ def stripped(item):
     return item
 
 
-# ---- rearranged elements ----
-
-
-class _Rearrangement:
-    """The definition of a call with leaves (key, x): x in the order of the key along an axis.
-
-    It is linear in x, and so is its transpose, which puts the elements back.
-    """
-
-    remedy = "it is linear, and has one"
-
-    def __init__(self, name, order, axis, back=False):
-        self.name, self.order, self.axis, self.back = name, order, axis, back
-
-    def rule(self, mode):
-        """The name of a rule, for errors."""
-        return f"the {mode} rule of {self.name}"
-
-    def value(self, leaves):
-        """The elements of plain leaves in their new order."""
-        key, x = leaves
-        order = self.order(key)
-        if self.back:
-            order = np.argsort(order, self.axis)
-        return np.take_along_axis(x, order, self.axis)
-
-    def run(self, leaves):
-        """(output, nothing) of plain leaves."""
-        return self.value(leaves), None
-
-    def pull(self, leaves, output, saved, ct, wanted):
-        """Adjoints of the wanted leaves; none of the key."""
-        del output, saved
-        if 1 not in wanted or ct[0] is None:
-            return [None] * len(wanted)
-        transpose = _Rearrangement(self.name, self.order, self.axis, not self.back)
-        put_back = _calls.call(transpose, [leaves[0], ct[0]])
-        return [put_back if i == 1 else None for i in wanted]
-
-    def push(self, leaves, output, saved, tangents):
-        """The tangent of the output."""
-        del output, saved
-        return [None if tangents[1] is None else _calls.call(self, [leaves[0], tangents[1]])]
-
-
-def rearranged(name, x, order, axis):
-    """The elements of `x` along `axis` by the indices order(numbers of x), found at each replay."""
-    return _calls.call(_Rearrangement(name, order, axis), [below(x), x])
-
-
 # ---- results that do not vary ----
 
 
-class _Observation:
-    """The definition of a call of NumPy's function, whose derivatives are zero."""
+observable = {}  # name -> function of NumPy's, or of adcore's, that files may name
+_names = {}  # the other way round
+
+
+def observe(function, name=None):
+    """Let observed() call a function, and saved programs name it; returns the function."""
+    name = function.__name__ if name is None else name
+    if observable.setdefault(name, function) is not function:
+        raise ValueError(f"two functions are to be observed as {name!r}")
+    _names[function] = name
+    return function
+
+
+@dataclass
+class _Observation(Named, saved_as="observed"):
+    """The definition of a call of a function, whose derivatives are zero."""
+
+    function: str
+    structure: Leaf | Node | Run  # of (args, kwargs)
+    casts: tuple  # for each leaf: the type that its numbers stand for, "" for their own
 
     remedy = "it is constant"
 
-    def __init__(self, function, structure, masks):
-        self.function, self.structure, self.masks = function, structure, masks
-        self.name = function.__name__
+    def __post_init__(self):
+        if self.function not in observable:
+            raise ValueError(f"the function {self.function[:40]!r}, which is none of adcore's")
+        if not all(type(c) is str and c in ("", *_TYPES) for c in self.casts):
+            raise ValueError("casts to other types than truths and whole numbers")
         self.dtypes = None  # of the results
 
-    def rule(self, mode):
-        """The name of a rule, for errors."""
-        return f"the {mode} rule of {self.name}"
+    @property
+    def name(self):
+        return self.function
 
     def run(self, leaves):
         """(output, nothing) of plain leaves."""
-        leaves = [v != 0 if m else v for v, m in zip(leaves, self.masks, strict=True)]
+        leaves = [
+            np.asarray(v).astype(c)[()] if c else v
+            for v, c in zip(leaves, self.casts, strict=True)
+        ]
         args, kwargs = unflatten(self.structure, leaves)
-        output = self.function(*args, **kwargs)
-        self.dtypes = [np.asarray(v).dtype for v in flatten(output)[0]]
+        output = observable[self.function](*args, **kwargs)
+        parts = [np.asarray(v) for v in flatten(output)[0]]
+        self.dtypes = [v.dtype for v in parts]
+        for v in parts:
+            if v.dtype.kind in "iu" and v.size and not (-MOST <= v.min() and v.max() <= MOST):
+                raise NotDifferentiableError(
+                    f"{self.function} gives whole numbers beyond 2**53, which a compiled function "
+                    "cannot hold"
+                )
         return output, None
 
     def pull(self, leaves, output, saved, ct, wanted):
@@ -123,20 +108,28 @@ class _Observation:
         tensor = tensor.detach()
         if dtype.kind == "b":
             return Mask(tensor) if tensor.ndim else np.bool_(_core.guarded_truths(tensor))
+        if dtype.kind in "iu":
+            return Index(tensor, dtype)
         return np.asarray(values(tensor)).astype(dtype)[()]
 
 
+_TYPES = {"?", *np.typecodes["AllInteger"]}
+
+
 def observed(function, *args, **kwargs):
-    """function(*args, **kwargs), of which there is no derivative, and whose shapes stay."""
+    """function(*args, **kwargs), of which there is no derivative, and whose shapes stay.
+
+    `function` must be one that observe() was told of.
+    """
     if not is_recorded([*args, *kwargs.values()]):
         return function(
             *[stripped(a) for a in args], **{name: stripped(a) for name, a in kwargs.items()}
         )
     leaves, structure = flatten(([*args], kwargs))
     leaves = [below(v) for v in leaves]
-    masks = [type(v) is Mask for v in leaves]
-    definition = _Observation(function, structure, masks)
-    numbers = [v.tensor if m else v for v, m in zip(leaves, masks, strict=True)]
+    casts = tuple(v.dtype.char if type(v) in (Mask, Index) else "" for v in leaves)
+    definition = _Observation(_names[function], structure, casts)
+    numbers = [v.tensor if c else v for v, c in zip(leaves, casts, strict=True)]
     output = _calls.call(definition, numbers)
     parts, structure = flatten(output)
     found = [definition.seen(v, t) for v, t in zip(parts, definition.dtypes, strict=True)]
@@ -148,3 +141,4 @@ def truths(condition):
     if is_recorded(condition):
         return np.asarray(observed(np.not_equal, condition, 0))
     return np.asarray(stripped(condition)) != 0
+

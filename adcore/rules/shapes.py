@@ -8,6 +8,7 @@ from .. import _core
 from ..errors import NotDifferentiableError, ShapeError
 from . import primitives
 from .primitives import as_array, axes_of, axis_of, common_shape, shape_of, values
+from .indices import Index, gather, take_along
 from .recorded import truths
 from .table import Dual, Tensor, array_function, refuse
 
@@ -595,6 +596,8 @@ def take(x, indices, axis=None, out=None, mode="raise"):
     if axis is None:
         x, axis = primitives.reshape(x, (-1,)), 0
     axis = axis_of(axis, x.ndim)
+    if type(indices) is Index and mode == "raise":
+        return gather(x, (*(slice(None),) * axis, indices))
     indices = np.asarray(values(indices))
     if mode == "wrap":
         indices = indices % x.shape[axis]
@@ -617,6 +620,8 @@ def take_along_axis(x, indices, axis=-1):
     if axis is None:
         x, axis = primitives.reshape(x, (-1,)), 0
     axis = axis_of(axis, x.ndim)
+    if type(indices) is Index:
+        return take_along(x, indices, axis)
     indices = np.asarray(values(indices))
     if x.ndim == 1:
         return x[indices]

@@ -1,16 +1,21 @@
 """The table of array functions: one line above a rule gives it every name it is reached by."""
 
 import functools
+import importlib
 
 import numpy as np
 
-from .. import _core
+from .. import _core, _named
 from ..errors import NotDifferentiableError
 
 Tensor = _core.Tensor
 Dual = _core.Dual
 
 functions = {}  # public name -> function of numbers, arrays, tensors and duals
+public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
+AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
+# What has the rules of rarer functions; imported when a tensor first meets a function without rule.
+SURFACES = ["adcore.numpy"]
 
 
 def array_function(*numpy_functions, method=None):
@@ -24,26 +29,48 @@ def array_function(*numpy_functions, method=None):
     def register(rule):
         for function in numpy_functions:
             _core.ARRAY_FUNCTIONS[function] = rule
+            public[function] = _public(rule, function)
         names = () if method is None else (method,) if isinstance(method, str) else method
         _core.add_methods(dict.fromkeys(names, rule))
         if not rule.__name__.startswith("_"):
-            functions[rule.__name__] = public(rule, numpy_functions[0])
+            functions[rule.__name__] = public[numpy_functions[0]]
         return rule
 
     return register
 
 
-def public(rule, plain):
-    """The rule where there is a tensor or a dual among the arguments, else NumPy's function."""
-
-
+def _public(rule, plain):
     @functools.wraps(rule)
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
             return rule(*args, **kwargs)
+        if plain in AWARE and _core.METHODS["_index"] in map(type, args):
+            return rule(*args, **kwargs)
         return plain(*args, **kwargs)
 
     return function
+
+
+def late_rule(function):
+    """The rule of a function that has none yet: with all surfaces imported, else an error."""
+    while SURFACES and function not in _core.ARRAY_FUNCTIONS:
+        importlib.import_module(SURFACES.pop(0))
+    if function not in _core.ARRAY_FUNCTIONS:
+        raise NotDifferentiableError(
+            f"{function.__module__}.{function.__name__} of a tensor is not supported; write it "
+            "with adcore's functions, or pass x.detach().numpy() for a constant"
+        )
+    return _core.ARRAY_FUNCTIONS[function]
+
+
+def import_surfaces():
+    """Import whatever has rules."""
+    while SURFACES:
+        importlib.import_module(SURFACES.pop(0))
+
+
+_core.add_methods({"_late_rule": late_rule})
+_named.late.append(import_surfaces)
 
 
 def is_traced(items):

@@ -9,7 +9,7 @@ from .. import _core, ops
 from ..errors import NotDifferentiableError
 from . import products, reductions
 from .primitives import as_array, axis_of, reshape, sum_axes
-from .recorded import observed
+from .recorded import observe, observed
 from .table import refuse
 
 # Results that do not vary with the arguments: plain arrays.
@@ -19,6 +19,10 @@ CONSTANT = {
     *("logical_and", "logical_or", "logical_not", "logical_xor"),
 }
 
+for _name in CONSTANT:
+    observe(getattr(np, _name))
+    for _method in ("reduce", "accumulate", "outer") if getattr(np, _name).nin == 2 else ():
+        observe(getattr(getattr(np, _name), _method), f"{_name}.{_method}")
 
 # The same while a program is recorded: as masks, which vary.
 _TRUTHS = {
@@ -137,7 +141,8 @@ def array_ufunc(ufunc, method, inputs, kwargs):
     if name in CONSTANT and method == "__call__" and _core.is_compiling() and name in _TRUTHS:
         return _TRUTHS[name](*inputs)
     if name in CONSTANT:
-        return observed(getattr(ufunc, method), *inputs, **kwargs)
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        return observed(function, *inputs, **kwargs)
     if method == "reduce" and (name in _REDUCE or name in _COMBINE):
         return _reduce(ufunc, *inputs, **kwargs)
     if method == "accumulate" and name in _ACCUMULATE:

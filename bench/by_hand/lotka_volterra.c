@@ -69,8 +69,17 @@ OPAQUE static double gradient(const double *restrict p, double h, double *restri
     return u * u + v * v;
 }
 
-/* The same by tangents along the six inputs: no memory, and the lanes cost what one number does. */
-OPAQUE static double gradient_forward(const double *restrict p, double h, double *restrict g)
+static lanes us1[STEPS][STAGES], vs1[STEPS][STAGES]; /* tangents of us and vs */
+
+/* A state and its tangents along the six inputs. */
+struct state {
+    double u, v;
+    lanes u1, v1;
+};
+
+/* The end of the steps.  A caller that keeps the stages, in us, vs, us1 and vs1, has code of its own. */
+static inline __attribute__((always_inline)) struct state tangents(const double *restrict p,
+                                                                   double h, int keep)
 {
     const double a = p[2], b = p[3], c = p[4], d = p[5];
     const double weight[STAGES] = {h / 6.0, h / 3.0, h / 3.0, h / 6.0};
@@ -86,6 +95,8 @@ OPAQUE static double gradient_forward(const double *restrict p, double h, double
             double x = u + reach[s] * ku, y = v + reach[s] * kv;
             lanes x1 = u1 + reach[s] * ku1, y1 = v1 + reach[s] * kv1;
             double q = a - b * y, r = d * x - c;
+            if (keep)
+                us[i][s] = x, vs[i][s] = y, us1[i][s] = x1, vs1[i][s] = y1;
             ku = x * q;
             kv = y * r;
             ku1 = x1 * q + x * (ea - eb * y - b * y1);
@@ -100,12 +111,18 @@ OPAQUE static double gradient_forward(const double *restrict p, double h, double
         u1 += du1;
         v1 += dv1;
     }
-    for (size_t i = 0; i < INPUTS; i++)
-        g[i] = 2.0 * u * u1[i] + 2.0 * v * v1[i];
-    return u * u + v * v;
+    return (struct state){u, v, u1, v1};
 }
 
-static lanes us1[STEPS][STAGES], vs1[STEPS][STAGES]; /* tangents of us and vs */
+/* The gradient by tangents along the six inputs: no memory, and the lanes cost what one number does. */
+OPAQUE static double gradient_forward(const double *restrict p, double h, double *restrict g)
+{
+    struct state end = tangents(p, h, 0);
+
+    for (size_t i = 0; i < INPUTS; i++)
+        g[i] = 2.0 * end.u * end.u1[i] + 2.0 * end.v * end.v1[i];
+    return end.u * end.u + end.v * end.v;
+}
 
 /* Tangents along the six inputs of everything that the adjoint computes.  (Packed second-order
  * tangents, forward only, took 1.3 times as long.) */
@@ -116,33 +133,10 @@ OPAQUE static void hessian(const double *restrict p, double h, double *restrict 
     const double weight[STAGES] = {h / 6.0, h / 3.0, h / 3.0, h / 6.0};
     const double reach[STAGES] = {0.0, 0.5 * h, 0.5 * h, h};
     const lanes ea = {0, 0, 1}, eb = {0, 0, 0, 1}, ec = {0, 0, 0, 0, 1}, ed = {0, 0, 0, 0, 0, 1};
-    double u = p[0], v = p[1];
-    lanes u1 = {1}, v1 = {0, 1};
-    for (size_t i = 0; i < STEPS; i++) {
-        double ku = 0.0, kv = 0.0, du = 0.0, dv = 0.0;
-        lanes ku1 = {0}, kv1 = {0}, du1 = {0}, dv1 = {0};
-#pragma GCC unroll 4
-        for (size_t s = 0; s < STAGES; s++) {
-            double x = u + reach[s] * ku, y = v + reach[s] * kv;
-            lanes x1 = u1 + reach[s] * ku1, y1 = v1 + reach[s] * kv1;
-            double q = a - b * y, r = d * x - c;
-            us[i][s] = x, vs[i][s] = y, us1[i][s] = x1, vs1[i][s] = y1;
-            ku = x * q;
-            kv = y * r;
-            ku1 = x1 * q + x * (ea - eb * y - b * y1);
-            kv1 = y1 * r + y * (ed * x - ec + d * x1);
-            du += weight[s] * ku;
-            dv += weight[s] * kv;
-            du1 += weight[s] * ku1;
-            dv1 += weight[s] * kv1;
-        }
-        u += du;
-        v += dv;
-        u1 += du1;
-        v1 += dv1;
-    }
-    double ubar = 2.0 * u, vbar = 2.0 * v;
-    lanes ubar1 = 2.0 * u1, vbar1 = 2.0 * v1, abar1 = {0}, bbar1 = {0}, cbar1 = {0}, dbar1 = {0};
+    const struct state end = tangents(p, h, 1);
+    double ubar = 2.0 * end.u, vbar = 2.0 * end.v;
+    lanes ubar1 = 2.0 * end.u1, vbar1 = 2.0 * end.v1, abar1 = {0}, bbar1 = {0}, cbar1 = {0},
+          dbar1 = {0};
     for (size_t i = STEPS; i-- > 0;) {
         double xbar = 0.0, ybar = 0.0, du = 0.0, dv = 0.0;
         lanes xbar1 = {0}, ybar1 = {0}, du1 = {0}, dv1 = {0};

@@ -7,7 +7,7 @@
 
 /*
  * frozen() freezes what was recorded so far: its input is the vector of inputs, its outputs are all living
- * values, and some of the elements are guarded.  NULL without memory.
+ * values, and some of the elements are guarded.  An allocation may fail.
  */
 static inline struct ad_program *frozen(struct program *p)
 {
@@ -37,7 +37,7 @@ static inline struct ad_program *frozen(struct program *p)
         }
     }
     if (ad_program_copy(&from, &to))
-        return NULL;
+        CHECK(ad_program_copy(&from, &to) == AD_OK, "not frozen");
     return to;
 }
 
@@ -66,6 +66,16 @@ static inline void results_free(struct results *r)
 {
     free(r->data);
     free((void *)r->output);
+}
+
+/* Replay, in spite of an allocation that is to fail. */
+static inline void replay(struct ad_program *p, const double *x, struct results *r, int *failed)
+{
+    enum ad_status status = ad_program_replay(p, &x, r->output, failed);
+
+    if (status == AD_NO_MEMORY)
+        status = ad_program_replay(p, &x, r->output, failed);
+    CHECK(status == AD_OK, "replay: %s", ad_status_text(status));
 }
 
 /* Are the results the same, bit by bit (any nan is as good as another)? */

@@ -488,12 +488,8 @@ static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
     struct ad_program *first;
     double *x;
 
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, n_steps, n_inputs);
     first = frozen(&program);
-    CHECK(first != NULL, "not frozen");
     x = recorded_inputs(&program);
     fail_in = fail;
     check_forward(&program, first, x);

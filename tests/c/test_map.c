@@ -42,7 +42,6 @@ static void check_batch(struct ad_program *p, const struct rows *rows, int64_t l
     enum ad_status status = ad_batch_new(p, lanes, &shared, &batch);
     double *x;
     struct results r;
-    const double *input;
     int failed;
 
     if (status) {
@@ -62,12 +61,8 @@ static void check_batch(struct ad_program *p, const struct rows *rows, int64_t l
     for (int64_t lane = 0; lane < lanes; lane++)
         for (int64_t j = 0; j < rows->n_inputs; j++)
             x[shared ? j : j * lanes + lane] = rows->x[lane % n * rows->n_inputs + j];
-    input = x;
     r = results_of(batch);
-    status = ad_program_replay(batch, &input, r.output, &failed);
-    if (status)
-        status = ad_program_replay(batch, &input, r.output, &failed);
-    CHECK(status == AD_OK, "replay");
+    replay(batch, x, &r, &failed);
     for (int64_t lane = 0; lane < lanes; lane++)
         for (int64_t j = 0; j < rows->n_outputs; j++) {
             double want = rows->y[lane % n * rows->n_outputs + j];
@@ -182,13 +177,9 @@ static void run(uint64_t seed, int length, int64_t n_inputs, int64_t n, long fai
     struct ad_program *first;
     double *x;
 
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < length && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, length, n_inputs);
     first = frozen(&program);
     x = recorded_inputs(&program);
-    CHECK(first != NULL, "not frozen");
     fail_in = fail;
     check_program(first, x, n_inputs, n);
     fail_in = -1;

@@ -36,16 +36,6 @@ static struct program program; /* large */
 static long
     n_saved[N_PASSES]; /* instructions that a pass left out, alone or with dead code after it */
 
-static void replay(struct ad_program *p, const double *x, struct results *r, int *failed)
-{
-    enum ad_status status = ad_program_replay(p, &x, r->output, failed);
-
-    if (status) { /* the allocation that was to fail */
-        CHECK(status == AD_NO_MEMORY, "replay: %s", ad_status_text(status));
-        CHECK(ad_program_replay(p, &x, r->output, failed) == AD_OK, "replay again");
-    }
-}
-
 /* Each view of slots must lie within what one instruction produced. */
 static void check_view(const struct ad_tape *tape, const struct ad_view *view)
 {
@@ -133,9 +123,6 @@ static void check_passes(struct program *p, int only)
 {
     struct ad_program *first = frozen(p);
 
-    if (!first)
-        first = frozen(p);
-    CHECK(first != NULL, "not frozen");
     for (int k = 0; k < N_PASSES; k++) {
         struct ad_program *once, *lean;
 
@@ -154,10 +141,7 @@ static void check_passes(struct program *p, int only)
 
 static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail, int only)
 {
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, n_steps, n_inputs);
     fail_in = fail;
     check_passes(&program, only);
     fail_in = -1;

@@ -77,8 +77,6 @@ static void check_profile(struct program *from, int64_t rounds)
     enum ad_status status;
     int failed;
 
-    if (!p)
-        p = frozen(from);
     for (int64_t i = 0; i < from->value[0].size; i++)
         x[i] += 0.125 * (double)(i % 3);
     a = results_of(p);
@@ -254,15 +252,10 @@ static void run(uint64_t seed, int length, int64_t n_inputs, long fail)
 {
     struct ad_program *p;
 
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < length && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, length, n_inputs);
     fail_in = fail;
     check_profile(&program, 1 + (int64_t)(seed % 4));
     p = frozen(&program);
-    if (!p)
-        p = frozen(&program);
     check_graph(p);
     check_counts(p);
     ad_program_free(p);

@@ -582,10 +582,7 @@ static struct program program; /* large */
 
 static void run(uint64_t seed, int n_steps, int64_t n_inputs)
 {
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, n_steps, n_inputs);
     check_program(&program);
     program_end(&program);
     CHECK(n_live == 0, "%ld blocks are left", n_live);

@@ -4,16 +4,6 @@
 static struct program program; /* large */
 static long n_dropped;         /* instructions that ad_pass_dead() left out */
 
-static void replay(struct ad_program *p, const double *x, struct results *r, int *failed)
-{
-    enum ad_status status = ad_program_replay(p, &x, r->output, failed);
-
-    if (status) { /* the allocation that was to fail */
-        CHECK(status == AD_NO_MEMORY, "replay: %s", ad_status_text(status));
-        CHECK(ad_program_replay(p, &x, r->output, failed) == AD_OK, "replay again");
-    }
-}
-
 static void check_frozen(struct program *p)
 {
     struct ad_program *first = frozen(p), *second = NULL, *lean = NULL;
@@ -21,9 +11,6 @@ static void check_frozen(struct program *p)
     struct results a, b, c, recorded;
     int failed;
 
-    if (!first)
-        first = frozen(p);
-    CHECK(first != NULL, "not frozen");
     recorded = results_of(first);
     a = results_of(first);
     for (int k = 0; k < first->n_outputs; k++)
@@ -63,10 +50,7 @@ static void check_frozen(struct program *p)
 
 static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
 {
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, n_steps, n_inputs);
     fail_in = fail;
     check_frozen(&program);
     fail_in = -1;

@@ -3,19 +3,11 @@
 
 #include "ad_run.h"
 #include "frozen.h"
+#include "op_outputs.h"
 
 static struct program program; /* large */
 static long n_steps[AD_PLAN_CALL + 1], n_fused,
     n_moves[AD_MOVE_FILL + 1]; /* seen, by their kinds */
-
-static void replay(struct ad_program *p, const double *x, struct results *r, int *failed)
-{
-    enum ad_status status = ad_program_replay(p, &x, r->output, failed);
-
-    if (status == AD_NO_MEMORY) /* the allocation that was to fail */
-        status = ad_program_replay(p, &x, r->output, failed);
-    CHECK(status == AD_OK, "replay: %s", ad_status_text(status));
-}
 
 /* A plan and a frame, made in spite of an allocation that is to fail. */
 static struct ad_plan *plan_of(const struct ad_program *p, struct ad_frame **frame)
@@ -75,9 +67,6 @@ static void check_run(struct program *p)
     int failed, failed_run;
     const double *input = x;
 
-    if (!first)
-        first = frozen(p);
-    CHECK(first != NULL, "not frozen");
     plan = plan_of(first, &frame);
     count_steps(plan);
     a = results_of(first);
@@ -106,10 +95,7 @@ static void check_run(struct program *p)
 
 static void run(uint64_t seed, int length, int64_t n_inputs, long fail)
 {
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < length && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, length, n_inputs);
     fail_in = fail;
     check_run(&program);
     fail_in = -1;
@@ -141,29 +127,6 @@ static void compare(struct ad_program *p, double *x, int64_t n)
 
 /* ---- every op, over every kind of operand ---- */
 
-/* An operand of 'shape' at random: a part of the inputs, from element 'from' on, or of constants,
- * or a number. */
-static struct ad_view operand_of(struct rng *rng, int ndim, const int64_t *shape, int64_t from,
-                                 struct ad_array *array)
-{
-    struct ad_view view = ad_view_slots(from, ndim, shape);
-    int64_t choice = rng_int(rng, 0, 6);
-
-    if (choice == 0)
-        return ad_view_number(rng_uniform(rng, 0.1, 0.9));
-    if (choice == 1) {
-        view.place = AD_ARRAY;
-        view.in.array = array;
-    }
-    if (choice == 2 && ndim > 0) /* the same in each row, or one number */
-        view.stride[ndim - 1] = 0;
-    if (choice == 3 && ndim > 1)
-        view.stride[0] = 0;
-    if (choice == 4 && ndim > 0)
-        view.stride[ndim - 1] = 2;
-    return view;
-}
-
 static void check_op(enum ad_op op, struct rng *rng)
 {
     static const int64_t shapes[][2] = {{0, 0},   {1, 0}, {5, 0},  {8, 0},   {9, 0},
@@ -182,24 +145,8 @@ static void check_op(enum ad_op op, struct rng *rng)
     array = ad_array_copy(numbers, N);
     CHECK(p && array && !ad_program_add_input(p, 1, &(int64_t){N}, x), "no program");
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
-        for (int round = 0; round < 8; round++) {
-            int ndim = (shapes[k][0] > 0) + (shapes[k][1] > 0);
-            struct ad_view views[AD_MAX_ARGS], result, twice;
-            const struct ad_view *args[AD_MAX_ARGS] = {&views[0], &views[1], &views[2]};
-            double parameter = ad_ops[op].family ? (double)rng_int(rng, 0, 3) : 0;
-
-            for (int v = 0; v < ad_ops[op].n_args; v++)
-                views[v] = operand_of(rng, ndim, shapes[k], rng_int(rng, 0, 1000), array);
-            if (ad_record_op(p->tape, op, parameter, args, &result) || result.place == AD_NUMBER)
-                continue;
-            /* once as an output, and once read by others only */
-            CHECK(!ad_program_add_output(p, &result), "output");
-            args[0] = args[1] = &result;
-            CHECK(!ad_record_op(p->tape, AD_OP_sub, 0, args, &result), "sub");
-            args[0] = args[1] = &result;
-            CHECK(!ad_record_op(p->tape, AD_OP_add, 0, args, &twice), "add");
-            CHECK(!ad_program_add_output(p, &twice), "output");
-        }
+        for (int round = 0; round < 8; round++)
+            add_op_outputs(p, op, rng, shapes[k], 1000, array);
     compare(p, x, N);
     ad_array_drop(array);
     free(numbers);
@@ -276,12 +223,8 @@ static void test_threads(uint64_t seed)
     pthread_t thread[2];
     int64_t size;
 
-    check_clear();
-    program_begin(&program, seed, 700);
-    for (int i = 0; i < 30; i++)
-        program_step(&program);
+    program_make(&program, seed, 30, 700);
     p = frozen(&program);
-    CHECK(p != NULL, "not frozen");
     size = program.value[0].size;
     for (int k = 0; k < 2; k++) {
         double *x = recorded_inputs(&program);

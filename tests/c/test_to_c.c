@@ -6,6 +6,7 @@
 
 #include "ad_to_c.h"
 #include "frozen.h"
+#include "op_outputs.h"
 
 #define FILE_NAME "build/c/written"
 #define COMPILE                                                                                    \
@@ -125,12 +126,8 @@ static struct ad_program *random_program(uint64_t seed, int length, int64_t n_in
 {
     struct ad_program *p;
 
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < length && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, length, n_inputs);
     p = frozen(&program);
-    CHECK(p != NULL, "not frozen");
     return p;
 }
 
@@ -170,38 +167,8 @@ static void add_op(enum ad_op op, struct rng *rng)
     array = ad_array_copy(x, N);
     CHECK(p && array && !ad_program_add_input(p, 1, &(int64_t){N}, x), "no program");
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
-        for (int round = 0; round < 4; round++) {
-            int ndim = (shapes[k][0] > 0) + (shapes[k][1] > 0);
-            struct ad_view views[AD_MAX_ARGS], result, twice;
-            const struct ad_view *args[AD_MAX_ARGS] = {&views[0], &views[1], &views[2]};
-            double parameter = ad_ops[op].family ? (double)rng_int(rng, 0, 3) : 0;
-
-            for (int v = 0; v < ad_ops[op].n_args; v++) {
-                int64_t choice = rng_int(rng, 0, 5);
-
-                views[v] = ad_view_slots(rng_int(rng, 0, 500), ndim, shapes[k]);
-                if (choice == 0)
-                    views[v] = ad_view_number(rng_uniform(rng, 0.1, 0.9));
-                if (choice == 1) {
-                    views[v].place = AD_ARRAY;
-                    views[v].in.array = array;
-                }
-                if (choice == 2 && ndim > 0)
-                    views[v].stride[ndim - 1] = 0;
-                if (choice == 3 && ndim > 1)
-                    views[v].stride[0] = 0;
-                if (choice == 4 && ndim > 0)
-                    views[v].stride[ndim - 1] = 2;
-            }
-            if (ad_record_op(p->tape, op, parameter, args, &result) || result.place == AD_NUMBER)
-                continue;
-            CHECK(!ad_program_add_output(p, &result), "output");
-            args[0] = args[1] = &result;
-            CHECK(!ad_record_op(p->tape, AD_OP_sub, 0, args, &result), "sub");
-            args[0] = args[1] = &result;
-            CHECK(!ad_record_op(p->tape, AD_OP_add, 0, args, &twice), "add");
-            CHECK(!ad_program_add_output(p, &twice), "output");
-        }
+        for (int round = 0; round < 4; round++)
+            add_op_outputs(p, op, rng, shapes[k], 500, array);
     ad_array_drop(array);
     add_case(p, x, N);
 }

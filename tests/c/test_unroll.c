@@ -21,9 +21,6 @@ static void check_unrolled(struct program *p)
     struct results a, b;
     int failed, failed_too;
 
-    if (!first)
-        first = frozen(p);
-    CHECK(first != NULL, "not frozen");
     first->tape->symbolic = !ad_program_needs_values(first);
     if (ad_pass_unroll(first, &scalars))
         CHECK(ad_pass_unroll(first, &scalars) == AD_OK, "unroll");
@@ -31,16 +28,8 @@ static void check_unrolled(struct program *p)
     a = results_of(first);
     b = results_of(scalars);
     for (int turn = 0; turn < 2; turn++) {
-        enum ad_status status =
-            ad_program_replay(first, (const double *const *)&x, a.output, &failed);
-
-        if (status)
-            status = ad_program_replay(first, (const double *const *)&x, a.output, &failed);
-        CHECK(status == AD_OK, "replay");
-        status = ad_program_replay(scalars, (const double *const *)&x, b.output, &failed_too);
-        if (status)
-            status = ad_program_replay(scalars, (const double *const *)&x, b.output, &failed_too);
-        CHECK(status == AD_OK, "replay of scalars");
+        replay(first, x, &a, &failed);
+        replay(scalars, x, &b, &failed_too);
         for (int64_t j = 0; j < a.size; j++) /* sums are added up in another order */
             CHECK(close_to(a.data[j], b.data[j], fabs(a.data[j])),
                   "result %" PRId64 " is %.17g, not %.17g", j, b.data[j], a.data[j]);
@@ -56,10 +45,7 @@ static void check_unrolled(struct program *p)
 
 static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
 {
-    check_clear();
-    program_begin(&program, seed, n_inputs);
-    for (int i = 0; i < n_steps && program.n < MAX_VALUES - 2; i++)
-        program_step(&program);
+    program_make(&program, seed, n_steps, n_inputs);
     fail_in = fail;
     check_unrolled(&program);
     fail_in = -1;

@@ -1,0 +1,261 @@
+"""Views of tensors: indexing and assignment, shapes, transposition, broadcasting."""
+
+
+cdef object get_item(Tensor t, object key):
+    cdef ad_view view
+    cdef list picked
+    if t.h.tape == NULL:
+        value = np.asarray(t.constant)[key]
+        return constant_tensor(float(value) if np.ndim(value) == 0 else np.array(value))
+    tensor_view(t, &view)
+    if is_basic(key):
+        try:
+            apply_basic(&view, key)
+            if not ad_tape_narrow(t.h.tape, &view):
+                raise MemoryError("no memory for an index list")
+        except BaseException:
+            ad_view_drop(&view)
+            raise
+        return settle(t.h.tape, &view, True)
+    picked = []
+    try:
+        positions(t.shape, key, picked)
+        pick(t.h.tape, &view, picked[0], picked[1])
+    except BaseException:
+        ad_view_drop(&view)
+        raise
+    return settle(t.h.tape, &view, True)
+
+
+cdef int pick(ad_tape *tape, ad_view *view, cnp.ndarray at, tuple shape) except -1:
+    """Replace the view by a list of the elements at the positions, in the given shape."""
+    cdef int d
+    if len(shape) > AD_MAX_DIMS:
+        raise ShapeError(f"a tensor may have at most {AD_MAX_DIMS} dimensions, got {len(shape)}")
+    if not ad_view_pick(view, &tape.lists, <const int64_t *>cnp.PyArray_DATA(at), at.size):
+        raise MemoryError("no memory for an index list")
+    view.ndim = len(shape)
+    for d in range(view.ndim):
+        view.shape[d] = shape[d]
+    ad_strides(view.ndim, view.shape, view.stride)
+    return 0
+
+
+cdef int set_item(Tensor t, object key, object value) except -1:
+    """Rebind the slots that key picks to those of value."""
+    cdef ad_tape *tape = this_tape()
+    cdef list picked = []
+    cdef ad_view view
+    cdef cnp.ndarray at
+    cdef int64_t shape[16]
+    cdef int d, ndim
+    if t.meta is not None and t.meta.leaf:
+        raise TapeError("assigning to elements of a leaf would lose its gradient; write "
+                        "y = x.clone() and assign to y")
+    if type(value) is Dual:
+        raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
+                        "adcore.stack instead")
+    if t.h.tape == NULL and (ad_local.off or (t.meta is not None and t.meta.owner is not None)
+                             or not (is_tracked(value) or _contains_tracked(value))):
+        if isinstance(t.constant, float):
+            t.constant = np.array(t.constant)
+        t.constant[key] = (<Tensor>value).value() if type(value) is Tensor else value
+        if t.constant.ndim == 0:
+            t.constant = float(t.constant)
+        return pass_on(t)
+    if isinstance(value, (list, tuple)):
+        value = METHODS["stack_nested"](value) if _contains_tracked(value) \
+            else np.asarray(value, dtype=np.float64)
+    old_shape = t.shape
+    if old_shape == ():
+        return set_scalar(t, key, value)
+    check(ad_tape_room(tape, 8))
+    if PyLong_CheckExact(key) and len(old_shape) == 1:
+        index = key
+        if not -old_shape[0] <= index < old_shape[0]:
+            raise IndexError(f"index {index} is out of bounds for an axis of size {old_shape[0]}")
+        at = np.array([index + old_shape[0] if index < 0 else index], dtype=np.int64)
+        picked_shape = ()
+    else:
+        positions(old_shape, key, picked)
+        at = picked[0]
+        picked_shape = picked[1]
+    if t.h.tape == NULL:
+        track_constant(t, tape)
+    elif t.h.tape != tape:
+        raise_foreign(t)
+    if not operand(value, &view):
+        raise TypeError(f"cannot assign a {type(value).__name__} into a tensor; assign a number, "
+                        "an array or a tensor")
+    try:
+        ndim = len(picked_shape)
+        for d in range(ndim):
+            shape[d] = picked_shape[d]
+        while view.ndim > ndim and view.shape[0] == 1:     # as NumPy: leading ones may go
+            for d in range(view.ndim - 1):
+                view.shape[d] = view.shape[d + 1]
+                view.stride[d] = view.stride[d + 1]
+            view.ndim -= 1
+        if not ad_view_broadcast(&view, ndim, shape):
+            raise ShapeError(f"cannot assign a value of shape {shape_of(value)} to elements of "
+                             f"shape {tuple(picked_shape)}")
+        check(ad_handle_own(&t.h))
+        check(ad_handle_assign(&t.h, <const int64_t *>cnp.PyArray_DATA(at), &view))
+    finally:
+        ad_view_drop(&view)
+    return 0
+
+
+cdef int set_scalar(Tensor t, object key, object value) except -1:
+    """The assignments that an array without dimensions takes: x[()], x[...], x[None], x[mask]."""
+    cdef list picked = []
+    positions((), key, picked)
+    if not is_tracked(value):
+        value = constant_tensor(np.asarray(values(value), dtype=np.float64))
+    if np.prod(value.shape) != 1:
+        raise ShapeError(f"cannot assign a value of shape {value.shape} to elements of "
+                         f"shape {picked[1]}")
+    if picked[0].size:
+        replace(t, value.reshape(()))
+    return 0
+
+
+def _contains_tracked(value):
+    if isinstance(value, (list, tuple)):
+        return any([is_tracked(v) or _contains_tracked(v) for v in value])
+    return is_tracked(value)
+
+
+cdef int track_constant(Tensor t, ad_tape *tape) except -1:
+    """Let a constant tensor become a list of constant slots, to be rebound one by one."""
+    cdef ad_view view
+    cdef cnp.ndarray a = np.array(t.constant, dtype=np.float64)
+    cdef ad_list *list
+    cdef int64_t n = a.size, j
+    cdef int d
+    # A handle lives on an instruction: the list needs one to be kept by.
+    check(ad_tape_grow(tape, 1, 0, n, 16))
+    list = ad_list_new(&tape.lists, n)
+    if list == NULL:
+        raise MemoryError("no memory for an index list")
+    for j in range(n):
+        list.slot[j] = ad_tape_const(tape, (<double *>cnp.PyArray_DATA(a))[j])
+    check(ad_record_input(tape, 0, NULL))
+    view = ad_view_slots(0, 0, NULL)
+    view.place = AD_LIST
+    view.in_.list = list
+    view.ndim = cnp.PyArray_NDIM(a)
+    for d in range(view.ndim):
+        view.shape[d] = cnp.PyArray_DIM(a, d)
+    ad_strides(view.ndim, view.shape, view.stride)
+    if not ad_handle_view(&t.h, tape, &view):
+        t.h.tape = NULL
+        raise MemoryError("no memory for a tensor")
+    t.constant = None
+    return 0
+
+
+cdef int set_shape(ad_view *view, tuple shape) except -1:
+    cdef int d
+    if len(shape) > AD_MAX_DIMS:
+        raise ShapeError(f"a tensor may have at most {AD_MAX_DIMS} dimensions, got {len(shape)}")
+    view.ndim = len(shape)
+    for d in range(view.ndim):
+        view.shape[d] = shape[d]
+    return 0
+
+
+def reshape(x, shape):
+    """`x` in another shape, a view where strides allow it; one length may be -1."""
+    cdef Tensor t
+    cdef ad_view view, target, copy
+    cdef ad_status status
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: reshape(part, shape), lambda part: reshape(part, shape))
+    if type(x) is not Tensor:
+        return np.reshape(x, shape)
+    t = x
+    if isinstance(shape, (int, np.integer)):
+        shape = (shape,)
+    if t.h.tape == NULL:
+        return constant_tensor(_value(np.reshape(t.constant, shape)))
+    shape = _full_shape(t.numel(), tuple(shape), t.shape)
+    check(ad_tape_room(t.h.tape, t.numel()))
+    tensor_view(t, &view)
+    set_shape(&target, shape)
+    if not ad_view_reshape(&view, target.ndim, target.shape):
+        status = ad_record_copy(t.h.tape, &view, &copy)
+        ad_view_drop(&view)
+        check(status)
+        view = copy
+        ad_view_reshape(&view, target.ndim, target.shape)
+    return settle(t.h.tape, &view, True)
+
+
+def _value(array):
+    return float(array) if np.ndim(array) == 0 else np.array(array)
+
+
+def _full_shape(size, shape, old):
+    known = 1
+    for n in shape:
+        if n != -1:
+            known *= n
+    if shape.count(-1) == 1 and known and size % known == 0:
+        shape = tuple([size // known if n == -1 else n for n in shape])
+        known = size
+    if known != size or -1 in shape:
+        raise ShapeError(f"cannot reshape a tensor of shape {old} into {shape}")
+    return shape
+
+
+def transpose(x, axes):
+    """`x` with its dimensions in the order `axes`."""
+    cdef Tensor t
+    cdef ad_view view
+    cdef int64_t shape[16]
+    cdef int64_t stride[16]
+    cdef int d
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: transpose(part, axes),
+                      lambda part: transpose(part, axes))
+    if type(x) is not Tensor:
+        return np.transpose(x, axes)
+    t = x
+    ndim = t.ndim
+    axes = tuple([a + ndim if a < 0 else a for a in axes])
+    if sorted(axes) != list(range(ndim)):
+        raise ShapeError(f"axes {axes} do not fit a tensor of shape {t.shape}")
+    if t.h.tape == NULL:
+        return constant_tensor(_value(np.transpose(t.constant, axes)))
+    if ndim == 0:
+        return t.alias()
+    tensor_view(t, &view)
+    for d in range(ndim):
+        shape[d] = view.shape[axes[d]]
+        stride[d] = view.stride[axes[d]]
+    for d in range(ndim):
+        view.shape[d] = shape[d]
+        view.stride[d] = stride[d]
+    return settle(t.h.tape, &view, True)
+
+
+def broadcast_to(x, shape):
+    """`x` stretched to `shape` by NumPy's rules, a view."""
+    cdef Tensor t
+    cdef ad_view view, target
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: broadcast_to(part, shape),
+                      lambda part: broadcast_to(part, shape))
+    if type(x) is not Tensor:
+        return np.broadcast_to(x, shape)
+    t = x
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if t.h.tape == NULL:
+        return constant_tensor(_value(np.broadcast_to(t.constant, shape)))
+    tensor_view(t, &view)
+    set_shape(&target, shape)
+    if not ad_view_broadcast(&view, target.ndim, target.shape):
+        ad_view_drop(&view)
+        raise ShapeError(f"cannot broadcast a tensor of shape {t.shape} to {shape}")
+    return settle(t.h.tape, &view, True)

@@ -1,0 +1,28 @@
+/* ad_index.h -- indices that are computed: sorting by them, and reading and adding where they say.
+ *
+ * An index is a whole number as a double, from -n to n - 1 of n elements, counted from the end where it
+ * is negative.  Whether it is one is asked at every element: what a bad index reads is nan, and where
+ * one adds to a row, the row becomes nan. */
+#ifndef AD_INDEX_H
+#define AD_INDEX_H
+
+#include "ad_base.h"
+
+/* Doubles that sorting n numbers needs as room. */
+AD_INLINE int64_t ad_index_room(int64_t n)
+{
+    return 3 * n;
+}
+
+/* y = the indices that sort each row of n numbers: equal ones keep their order, nan come last. */
+void ad_index_sort(int64_t rows, int64_t n, const double *x, double *y, void *room);
+
+/* y (rows, m, lanes) = the elements of x (rows, n, lanes) that the m indices name. */
+void ad_index_take(int64_t rows, int64_t n, int64_t m, const double *index, const double *x,
+                   double *y, int lanes);
+/* The transpose: y (rows, n, lanes) = zeros, to which x (rows, m, lanes) is added where the m indices
+ * say, in their order. */
+void ad_index_put(int64_t rows, int64_t n, int64_t m, const double *index, const double *x,
+                  double *y, int lanes);
+
+#endif
