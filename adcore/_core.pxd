@@ -57,6 +57,16 @@ cdef extern from "ad_ops.h" nogil:
     bint ad_op_cuts(ad_op op)
 
 
+cdef extern from "ad_functions.h" nogil:
+    struct ad_function:
+        const char *name
+        int n_orders
+        int n_args
+    const ad_function *ad_function_find(const char *name)
+    size_t ad_function_vector(const ad_function *f, const int *order, size_t n,
+                              const double *const *x, double *y)
+
+
 cdef extern from "ad_point_value.h" nogil:
     double ad_point_value(ad_op op, double p, double x, double z, double w)
 

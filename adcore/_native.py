@@ -21,6 +21,7 @@ FLAGS = ("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contr
 SHARED = ("-shared", "-fPIC")
 _COMPILERS = ("cc", "gcc", "clang")
 CACHE_BYTES = 1 << 28  # of libraries that are kept
+MOST_PARTS = 50  # of 1024 statements each
 ABANDONED = 86400.0  # seconds after which a build has failed
 _lock = threading.Lock()
 
@@ -49,6 +50,12 @@ def _attach(program):
     if written is None:  # rows that are run by a program, one by one
         return
     text, n_work, ops = written
+    parts = text.count("AD_APART static ")
+    if parts > MOST_PARTS:
+        raise NativeError(
+            f"it has more than {parts * 1024} steps that do not repeat themselves, for which a "
+            "compiler takes minutes"
+        )
     prototype = "int program(const double *const *, double *const *, double *);\n"
     library = load("\n".join([_c_source.helpers(ops), prototype, text]))
     try:

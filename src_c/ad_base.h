@@ -23,13 +23,15 @@
 
 /* Loops over many doubles are compiled for AVX-512, AVX2 and the baseline, and the loader picks
  * one; elsewhere they are compiled once.  Sanitizers start before the loader can pick. */
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__) &&       \
-    !defined(__SANITIZE_ADDRESS__)
-#define AD_VECTOR __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
 #define AD_TARGETS 1 /* functions that cannot be cloned are written out for each, and picked */
 #else
-#define AD_VECTOR
 #define AD_TARGETS 0
+#endif
+#if AD_TARGETS && !defined(__SANITIZE_ADDRESS__)
+#define AD_VECTOR __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#else
+#define AD_VECTOR
 #endif
 
 /* Ask memory for a line that will be wanted soon, to be brought into the second cache. */

@@ -1,17 +1,11 @@
 /* ad_blocks.c -- large blocks of memory, each with a header in front of it. */
-#if defined(__linux__) && !defined(_DEFAULT_SOURCE)
-#define _DEFAULT_SOURCE /* madvise() */
-#endif
 #include "ad_blocks.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
-enum { CACHE_LINE = 64, PAGE = 4096 };
+enum { CACHE_LINE = 64 };
 
 struct header {
     void *start; /* what malloc() gave */
@@ -28,19 +22,6 @@ size_t ad_block_size(const void *block)
     return header_of(block)->size;
 }
 
-/* Pages of 2 MB, where there are such, are cleared and looked up at a fraction of the cost. */
-static void ask_for_large_pages(char *start, size_t size)
-{
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    size_t skip = PAGE - (uintptr_t)start % PAGE;
-
-    if (size > skip)
-        (void)madvise(start + skip, size - skip, MADV_HUGEPAGE);
-#else
-    (void)start, (void)size;
-#endif
-}
-
 static void *new_block(size_t size)
 {
     const size_t extra = sizeof(struct header) + CACHE_LINE;
@@ -49,7 +30,6 @@ static void *new_block(size_t size)
 
     if (!start)
         return NULL;
-    ask_for_large_pages(start, size + extra);
     *header_of((void *)block) = (struct header){start, size};
     return (void *)block;
 }

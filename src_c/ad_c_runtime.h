@@ -18,6 +18,13 @@
 #define AD_ROLLED
 #endif
 
+/* Before a function that is not to become part of the one that calls it, which would be too long to compile. */
+#if defined(__GNUC__)
+#define AD_APART __attribute__((noinline))
+#else
+#define AD_APART
+#endif
+
 /* Over the elements of a short vector; the result is an operand itself, or no part of one. */
 #define AD_EACH AD_INDEPENDENT AD_ROLLED for (int j = 0; j < 8; j++)
 

@@ -48,14 +48,20 @@ static enum ad_op op_of_word(int32_t code, bool *is_short, unsigned *single)
     case AD_WORD_##one##_##two##_2:                                                                \
         return AD_OP_##one;
 #define TWOS(one) AD_PAIRED_SECOND(TWO, one)
-#define SHORT_TWOS(one)                                                                            \
-    case AD_WORD_SHORT_##one##_add_1:                                                              \
-    case AD_WORD_SHORT_##one##_add_2:                                                              \
-        SHORT(one, 2)
+#define PRODUCTS(name)                                                                             \
+    case AD_WORD_SHORT_##name##_add_1:                                                             \
+    case AD_WORD_SHORT_##name##_add_2:                                                             \
+    case AD_WORD_SHORT_##name##_both:                                                              \
+    case AD_WORD_SHORT_##name##_more:                                                              \
+        SHORT(name, 2)
+#define TWICE(name)                                                                                \
+    case AD_WORD_SHORT_##name##_twice:                                                             \
+        SHORT(name, 0)
         AD_SHORT_UNARY(SHORT_UNARY)
         AD_SHORT_BINARY(SHORT_BINARY)
         AD_PAIRED_FIRST(TWOS)
-        AD_SHORT_PAIRED(SHORT_TWOS)
+        AD_SHORT_PRODUCTS(PRODUCTS)
+        AD_SHORT_TWICE(TWICE)
     default:
         return (enum ad_op)code;
     }

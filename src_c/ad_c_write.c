@@ -48,6 +48,54 @@ void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space)
         ad_text_add(text, "q%" PRId32, k - (int32_t)plan->code.n_arrays);
 }
 
+void ad_c_declare(struct ad_c_writer *w, struct ad_text *text)
+{
+    int n_inputs = w->plan->code.n_inputs;
+
+    for (int k = 0; k < n_inputs; k++)
+        if (w->used[AD_SPACE_INPUTS + k])
+            ad_text_add(text, "    const double *restrict const x%d = inputs[%d];\n", k, k);
+    for (int k = 0; k < w->plan->code.n_outputs; k++)
+        if (w->used[AD_SPACE_INPUTS + n_inputs + k])
+            ad_text_add(text, "    double *restrict const y%d = outputs[%d];\n", k, k);
+    if (w->used[AD_SPACE_FRAME])
+        ad_text_add(text, "    double *restrict const v = work;\n");
+}
+
+bool ad_c_begin_part(struct ad_c_writer *w, struct ad_c_part *part)
+{
+    uint8_t *used = calloc((size_t)w->plan->n_spaces + 1, 1);
+
+    if (!used)
+        return false;
+    *part = (struct ad_c_part){w->body, w->used};
+    w->body = (struct ad_text){NULL, 0, 0, false};
+    w->used = used;
+    return true;
+}
+
+void ad_c_end_part(struct ad_c_writer *w, struct ad_c_part *part)
+{
+    int32_t arrays = AD_SPACE_INPUTS + w->plan->code.n_inputs + w->plan->code.n_outputs;
+
+    ad_text_add(
+        &w->parts,
+        "AD_APART static void %s_part%d(const double *const *inputs, double *const *outputs, "
+        "double *work)\n{\n",
+        w->name, w->n_parts);
+    ad_c_declare(w, &w->parts);
+    ad_text_add(&w->parts, "\n    (void)inputs, (void)outputs, (void)work;\n");
+    ad_text_join(&w->parts, &w->body);
+    ad_text_add(&w->parts, "}\n\n");
+    for (int32_t k = arrays; k < w->plan->n_spaces; k++)
+        part->used[k] |= w->used[k];
+    ad_text_free(&w->body);
+    free(w->used);
+    w->body = part->body;
+    w->used = part->used;
+    ad_text_add(&w->body, "    %s_part%d(inputs, outputs, work);\n", w->name, w->n_parts++);
+}
+
 void ad_c_element(struct ad_c_writer *w, struct ad_text *text, struct ad_c_place place)
 {
     if (place.space == AD_C_NUMBER) {

@@ -26,18 +26,19 @@ struct ad_c_claim {
 
 struct ad_c_writer {
     const struct ad_plan *plan;
-    const char *name;            /* of the function; tables begin with it */
-    struct ad_text tables, body; /* what stands before the function, and in it */
-    uint8_t *ops;                /* of each op: how is it called? */
-    uint8_t *used;               /* of each space: is it? */
-    bool numbers_in_table;       /* are numbers looked up? */
-    bool numbers_in_frame;       /* are they read as part of the frame? */
-    int n_kept;                  /* strips of AD_C_STRIP numbers that are in use at once */
-    int n_tables;                /* written so far */
-    struct ad_c_claim *claims;   /* of each place, for ad_c_run.c */
-    int64_t n_claims;            /* places that it has room for */
-    int32_t loop;                /* loops of runs so far */
-    int64_t n_moved;             /* places behind the frame */
+    const char *name;                   /* of the function; tables begin with it */
+    struct ad_text tables, parts, body; /* what stands before the function, and in it */
+    uint8_t *ops;                       /* of each op: how is it called? */
+    uint8_t *used;                      /* of each space: is it? */
+    bool numbers_in_table;              /* are numbers looked up? */
+    bool numbers_in_frame;              /* are they read as part of the frame? */
+    int n_kept;                         /* strips of AD_C_STRIP numbers that are in use at once */
+    int n_tables;                       /* written so far */
+    int n_parts;                        /* the same */
+    struct ad_c_claim *claims;          /* of each place, for ad_c_run.c */
+    int64_t n_claims;                   /* places that it has room for */
+    int32_t loop;                       /* loops of runs so far */
+    int64_t n_moved;                    /* places behind the frame */
 };
 
 /* The place of one element; numbers in the frame become AD_C_NUMBER. */
@@ -55,6 +56,20 @@ enum ad_status ad_c_frame_claims(struct ad_c_writer *w);
 void ad_c_space(struct ad_c_writer *w, struct ad_text *text, int32_t space);
 /* Add one element: "x0[12]", or a literal. */
 void ad_c_element(struct ad_c_writer *w, struct ad_text *text, struct ad_c_place place);
+/* Declare the spaces that are used, but for arrays, which are tables. */
+void ad_c_declare(struct ad_c_writer *w, struct ad_text *text);
+
+/*
+ * What is written between these two becomes a function of its own, which is called: compilers take longer for one long
+ * function than for many that do the same.  The first returns false without memory; if it
+ * does not, the second is due.
+ */
+struct ad_c_part {
+    struct ad_text body;
+    uint8_t *used;
+};
+bool ad_c_begin_part(struct ad_c_writer *w, struct ad_c_part *part);
+void ad_c_end_part(struct ad_c_writer *w, struct ad_c_part *part);
 /* Write a table of positions before the function, of which there are n; returns its number. */
 int ad_c_table(struct ad_c_writer *w, const int32_t *positions, int64_t n);
 /* Add the element of a walk whose number in C order is the expression 'index'. */

@@ -9,12 +9,14 @@
 
 /* ---- who reads what ---- */
 
-enum { NEVER = -1, TO_THE_END = INT32_MAX };
+enum { NEVER = -1, SEVERAL = -2, TO_THE_END = INT32_MAX };
 
 /* Of each instruction: the last member that reads it, and how it is read. */
 struct readers {
     struct ad_fusion *fusion;
     int32_t *last;
+    int32_t *
+        sole; /* the only member that reads it, element by element as they are; NEVER, or SEVERAL */
     uint8_t *how;
 };
 enum {
@@ -27,6 +29,17 @@ static void read_result(struct readers *r, int32_t i, int32_t when, int how)
 {
     r->last[i] = AD_MAX(r->last[i], when);
     r->how[i] |= (uint8_t)how;
+    r->sole[i] = SEVERAL;
+}
+
+/* The same of all results in their order, by an elementwise op in a group, which is member m. */
+static void read_whole(struct readers *r, int32_t i, int32_t when, int how, int32_t m)
+{
+    bool only = r->sole[i] == NEVER || r->sole[i] == m;
+
+    read_result(r, i, when, how);
+    if (only)
+        r->sole[i] = m;
 }
 
 /* A slot that must be found in the frame. */
@@ -44,9 +57,11 @@ static void read_slot(struct readers *r, int32_t slot, int32_t when)
     read_result(r, i, when, READ_ELSEWHERE | READ_IN_FRAME);
 }
 
+/* 'm': an elementwise op in a group that reads the view, or NEVER. */
 static void read_view(struct readers *r, const struct ad_view *view, int32_t step, int32_t when,
-                      bool in_frame)
+                      bool in_frame, int32_t m)
 {
+    const struct ad_tape *tape = r->fusion->grouping.program->tape;
     int32_t low;
 
     if (view->place == AD_LIST) {
@@ -69,7 +84,12 @@ static void read_view(struct readers *r, const struct ad_view *view, int32_t ste
                     r->fusion->grouping.steps[step].kind == AD_STEP_GROUP;
 
         if (!in_frame) {
-            read_result(r, i, when, here ? READ_HERE : READ_ELSEWHERE);
+            int how = here ? READ_HERE : READ_ELSEWHERE;
+
+            if (m != NEVER && ad_view_is_whole(tape, view, i))
+                read_whole(r, i, when, how, m);
+            else
+                read_result(r, i, when, how);
         } else if (i >= r->fusion->grouping.program->n_inputs) {
             read_slot(r, low, when);
         } else {
@@ -94,6 +114,7 @@ static void read_member(struct readers *r, int32_t step, int32_t m)
 {
     const struct ad_tape *tape = r->fusion->grouping.program->tape;
     const struct ad_member *member = &r->fusion->grouping.members[m];
+    bool in_group = r->fusion->grouping.steps[step].kind == AD_STEP_GROUP;
     bool in_run = r->fusion->grouping.steps[step].kind == AD_STEP_RUN;
     /* a group reads until its end */
     int32_t when = in_run ? m : r->fusion->grouping.steps[step].end - 1, i = member->instr;
@@ -109,7 +130,8 @@ static void read_member(struct readers *r, int32_t step, int32_t m)
     n = ad_member_views(tape, member, &words);
     for (int v = 0; v < n; v++) {
         words = ad_view_decode(words, &view);
-        read_view(r, &view, step, when, in_run && view.place == AD_SLOTS);
+        read_view(r, &view, step, when, in_run && view.place == AD_SLOTS,
+                  in_group && ad_tape_code(tape, i) < AD_N_OPS ? m : NEVER);
     }
     if (ad_tape_code(tape, i) == AD_ADDTO)
         r->last[i] = AD_MAX(r->last[i], when); /* it is added to until then */
@@ -124,9 +146,9 @@ static void find_readers(struct readers *r)
         for (int32_t m = fusion->grouping.steps[k].first; m < fusion->grouping.steps[k].end; m++)
             read_member(r, k, m);
     for (int g = 0; g < program->n_guards; g++)
-        read_view(r, &program->guards[g].view, -1, TO_THE_END, true);
+        read_view(r, &program->guards[g].view, -1, TO_THE_END, true, NEVER);
     for (int k = 0; k < program->n_outputs; k++)
-        read_view(r, &program->outputs[k], -1, TO_THE_END, false);
+        read_view(r, &program->outputs[k], -1, TO_THE_END, false, NEVER);
     for (int k = 0; k < program->n_outputs; k++) {
         const struct ad_view *view = &program->outputs[k];
         int32_t low = ad_view_lowest(view), i;
@@ -222,8 +244,45 @@ struct places {
     struct memory vectors, scalars; /* scalars lie in blocks of a cache line or more of their own */
     int32_t *first_ending; /* of each member: the first result last read by it, and so on: */
     int32_t *next_ending;  /* of each instruction */
+    uint8_t *inherited;    /* of each instruction: its place is another's now */
     int64_t scalars_begin;
 };
+
+/*
+ * Let the results of member m of a group have the place of an operand that nothing else reads: each
+ * element is read before it is written, and what is in a cache stays there.
+ */
+static void inherit_place(struct places *p, const struct ad_step *step, int32_t m)
+{
+    struct ad_fusion *fusion = p->fusion;
+    const struct ad_tape *tape = fusion->grouping.program->tape;
+    const struct ad_member *member = &fusion->grouping.members[m];
+    struct ad_result *result = &fusion->results[member->instr];
+    int32_t code = ad_tape_code(tape, member->instr);
+    const int64_t *words;
+    int n;
+
+    if (result->place >= 0 || result->output >= 0 || result->tile >= 0 || code >= AD_N_OPS ||
+        ad_simd[code].loop) /* NumPy's loops are slower then */
+        return;
+    n = ad_member_views(tape, member, &words);
+    for (int v = 0; v < n && result->place < 0; v++) {
+        struct ad_view view;
+        int32_t low, i;
+
+        words = ad_view_decode(words, &view);
+        if (view.place != AD_SLOTS || (low = ad_view_lowest(&view)) == INT32_MAX)
+            continue;
+        i = ad_grouping_producer(&fusion->grouping, low);
+        if (i < fusion->grouping.program->n_inputs || p->readers->sole[i] != m ||
+            p->readers->last[i] != step->end - 1 || fusion->results[i].place < 0 ||
+            fusion->results[i].output >= 0 ||
+            fusion->grouping.step_of[i] == step - fusion->grouping.steps)
+            continue;
+        result->place = fusion->results[i].place;
+        p->inherited[i] = 1;
+    }
+}
 
 static bool give_place(struct places *p, int32_t i)
 {
@@ -243,6 +302,7 @@ static bool end_results(struct places *p, int32_t m)
         bool array = ad_tape_is_array(p->fusion->grouping.program->tape, i);
 
         if (p->fusion->results[i].place >= 0 && p->fusion->results[i].output < 0 &&
+            !p->inherited[i] &&
             !give_back(array ? &p->vectors : &p->scalars, p->fusion->results[i].place,
                        room_of(p->fusion->grouping.program->tape, i)))
             return false;
@@ -326,6 +386,8 @@ static enum ad_status give_places(struct places *p, int32_t *free_tiles, int32_t
 
             if (early && !end_results(p, m))
                 return AD_NO_MEMORY;
+            if (step->kind == AD_STEP_GROUP)
+                inherit_place(p, step, m);
             if (!give_place(p, i))
                 return AD_NO_MEMORY;
             if (!early && step->kind == AD_STEP_RUN && !end_results(p, m))
@@ -358,7 +420,8 @@ static enum ad_status find_places(struct ad_fusion *fusion, const struct readers
     memory_begin(&p.scalars);
     p.first_ending = malloc(n_members * sizeof *p.first_ending);
     p.next_ending = malloc(n * sizeof *p.next_ending);
-    if (!p.first_ending || !p.next_ending || !free_tiles || !last_here)
+    p.inherited = calloc(n, 1);
+    if (!p.first_ending || !p.next_ending || !p.inherited || !free_tiles || !last_here)
         goto done;
     for (int32_t m = 0; m < fusion->grouping.n_members; m++)
         p.first_ending[m] = -1;
@@ -387,6 +450,7 @@ done:
     free(p.scalars.blocks);
     free(p.first_ending);
     free(p.next_ending);
+    free(p.inherited);
     free(free_tiles);
     free(last_here);
     return status;
@@ -407,7 +471,7 @@ enum ad_status ad_fusion_new(const struct ad_program *program, struct ad_fusion 
     size_t n = (size_t)tape->n + 1;
     int32_t n_inputs = program->n_inputs;
     int32_t n_wanted = n_inputs < tape->n ? tape->dst[n_inputs] : tape->n_slots;
-    struct readers readers = {fusion, NULL, NULL};
+    struct readers readers = {fusion, NULL, NULL, NULL};
     enum ad_status status;
 
     *fusion = (struct ad_fusion){.n_frame = 0};
@@ -415,13 +479,14 @@ enum ad_status ad_fusion_new(const struct ad_program *program, struct ad_fusion 
     if (status)
         return status;
     readers.last = malloc(n * sizeof *readers.last);
+    readers.sole = malloc(n * sizeof *readers.sole);
     readers.how = calloc(n, 1);
     fusion->results = malloc(n * sizeof *fusion->results);
     fusion->wanted = calloc((size_t)n_wanted + 1, 1);
-    if (readers.last && readers.how && fusion->results && fusion->wanted) {
+    if (readers.last && readers.sole && readers.how && fusion->results && fusion->wanted) {
         for (size_t i = 0; i < n; i++) {
             fusion->results[i] = (struct ad_result){-1, -1, -1};
-            readers.last[i] = NEVER;
+            readers.last[i] = readers.sole[i] = NEVER;
         }
         find_readers(&readers);
         status = find_places(fusion, &readers);
@@ -429,6 +494,7 @@ enum ad_status ad_fusion_new(const struct ad_program *program, struct ad_fusion 
         status = AD_NO_MEMORY;
     }
     free(readers.last);
+    free(readers.sole);
     free(readers.how);
     if (status)
         ad_fusion_free(fusion);

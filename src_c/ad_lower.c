@@ -698,70 +698,13 @@ enum ad_status ad_lower_member(struct ad_lowering *b, const struct ad_member *me
     return status ? status : trace(b, first);
 }
 
-/* The code of two scalar ops in a row, the second being given the first's result as its first (1)
- * or second operand (2) or neither (0); 0 if there is none. */
-static int pair_code(int32_t first, int32_t second, int link)
-{
-    switch (first * AD_N_OPS + second) {
-#define PAIR(one, two)                                                                             \
-    case AD_OP_##one *AD_N_OPS + AD_OP_##two:                                                      \
-        return AD_WORD_##one##_##two + link;
-#define PAIRS(one) AD_PAIRED_SECOND(PAIR, one)
-        AD_PAIRED_FIRST(PAIRS)
-    default:
-        return 0;
-    }
-}
-
-/* Do eight numbers from a on and from b on have some, but not all, in common? */
-static bool overlap(int32_t a, int32_t b)
-{
-    return a != b && a < b + AD_SHORT && b < a + AD_SHORT;
-}
-
-/* The same of short vectors, element by element: no element may be read after it has changed. */
-static int short_pair_code(const struct ad_word_of_run *word, int link)
-{
-    int32_t other = link == 1 ? word[1].b : word[1].a;
-
-    if (word[1].code != AD_WORD_SHORT_add || link < 1 || link > 2 || overlap(other, word->d) ||
-        overlap(word->a, word[1].d))
-        return 0;
-    switch (word->code) {
-#define SHORT_PAIR(one)                                                                            \
-    case AD_WORD_SHORT_##one##_2:                                                                  \
-        return AD_WORD_SHORT_##one##_add_1 + link - 1;
-        AD_SHORT_PAIRED(SHORT_PAIR)
-    default:
-        return 0;
-    }
-}
-
-/* Scalars and short vectors two by two, from word 'first' on: one jump less, and a result stays in a register. */
-static void pair_words(struct ad_lowered *code, int64_t first)
-{
-    for (int64_t k = first; k + 1 < code->n_words; k++) {
-        struct ad_word_of_run *word = code->words + k;
-        int link = (word[1].a == word->d ? 1 : 0) | (word[1].b == word->d ? 2 : 0), both = 0;
-
-        if (word->code < AD_N_OPS && word[1].code < AD_N_OPS)
-            both = pair_code(word->code, word[1].code, link == 3 ? 0 : link);
-        else
-            both = short_pair_code(word, link);
-        if (both) {
-            word->code = both;
-            k++;
-        }
-    }
-}
-
 enum ad_status ad_lower_end_run(struct ad_lowering *b, int64_t first)
 {
     if (!ONE_MORE(b, words))
         return AD_NO_MEMORY;
     b->code.words[b->code.n_words++] = (struct ad_word_of_run){.code = AD_WORD_END};
     b->instr = -1;
-    pair_words(&b->code, first);
+    ad_words_fuse(b->code.words + first, b->code.n_words - first);
     return trace(b, b->code.n_words - 1);
 }
 

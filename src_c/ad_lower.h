@@ -7,63 +7,11 @@
 #define AD_LOWER_H
 
 #include "ad_fuse.h"
+#include "ad_words.h"
 
 /* Memory is a number of *spaces*, each found by a base pointer: these, then one for each input,
  * output, constant array, and place of AD_MOVE_LOCATE. */
 enum { AD_SPACE_FRAME, AD_SPACE_TILES, AD_SPACE_INPUTS };
-
-/* ---- runs ----
- *
- * Ops of a few machine instructions have codes of their own for two of them in a row, and for
- * vectors of up to AD_SHORT elements, of which all AD_SHORT are computed, since numbers behind the
- * last do no harm.  These lists were found by measuring; any op of two arguments at most,
- * and without a parameter, may stand in them. */
-
-#define AD_PAIRED_FIRST(DO) DO(add) DO(sub) DO(mul) DO(mul0)
-#define AD_PAIRED_SECOND(DO, first) DO(first, add) DO(first, sub) DO(first, mul) DO(first, mul0)
-#define AD_SHORT_UNARY(DO) DO(neg) DO(square) DO(sqrt) DO(reciprocal)
-#define AD_SHORT_PAIRED(DO) DO(mul) DO(mul0) DO(mul00)
-#define AD_SHORT_BINARY(DO) DO(add) DO(sub) DO(mul) DO(div) DO(mul0) DO(mul00) DO(flow) DO(gate)
-
-/* Codes beyond those of the scalar ops. */
-enum ad_word_code {
-    AD_WORD_ADD = AD_N_OPS, /* v[d] += v[a] */
-    AD_WORD_FIRST,          /* v[d] = 0.0 + v[a] */
-    AD_WORD_MOVE,           /* move number d */
-    AD_WORD_VALUE,          /* v[d] = ad_op_value() of the op whose code the next word has */
-    AD_WORD_END,
-/* v[d...] = op(v[a...], v[b...]), in _1 and _2 the first or second of them one number */
-#define ONE_CODE(name) AD_WORD_SHORT_##name,
-#define THREE_CODES(name) AD_WORD_SHORT_##name, AD_WORD_SHORT_##name##_1, AD_WORD_SHORT_##name##_2,
-    AD_SHORT_UNARY(ONE_CODE) AD_SHORT_BINARY(THREE_CODES)
-        AD_WORD_PAIRS, /* the first of those that do two words */
-    AD_WORD_BEFORE_PAIRS = AD_WORD_PAIRS - 1,
-#undef ONE_CODE
-#undef THREE_CODES
-/* this word and the next, which in _1 and _2 has the result of this one as its a or b */
-#define PAIR_CODES(first, second)                                                                  \
-    AD_WORD_##first##_##second, AD_WORD_##first##_##second##_1, AD_WORD_##first##_##second##_2,
-#define PAIRS(first) AD_PAIRED_SECOND(PAIR_CODES, first)
-    AD_PAIRED_FIRST(PAIRS)
-#undef PAIRS
-#undef PAIR_CODES
-/* a short vector times one number, and the next word, which adds that to or is added to by another */
-#define PAIR_CODES(first) AD_WORD_SHORT_##first##_add_1, AD_WORD_SHORT_##first##_add_2,
-        AD_SHORT_PAIRED(PAIR_CODES)
-#undef PAIR_CODES
-            AD_N_WORDS
-};
-
-struct ad_word_of_run {
-    int32_t code;
-    int32_t d, a, b; /* places in the frame */
-};
-
-/* How many words are done at once. */
-AD_INLINE int ad_words_at_once(const struct ad_word_of_run *word)
-{
-    return word->code >= AD_WORD_PAIRS || word->code == AD_WORD_VALUE ? 2 : 1;
-}
 
 /* ---- moves ---- */
 
@@ -105,9 +53,9 @@ struct ad_move {
     uint8_t kind;
     uint8_t single; /* bit i: operand i is one number */
     uint16_t op;
-    uint8_t chained;      /* of a chain (see ad_moves.h), the first move: how many there are; or 0 */
-    int32_t sum;          /* AD_MOVE_SUM: its number */
-    int32_t instr;        /* what it is part of */
+    uint8_t chained; /* of a chain (see ad_moves.h), the first move: how many there are; or 0 */
+    int32_t sum;     /* AD_MOVE_SUM: its number */
+    int32_t instr;   /* what it is part of */
     ad_vector_loop *loop; /* AD_MOVE_LOOP */
     int64_t n; /* AD_MOVE_SUM: elements of a row; AD_MOVE_FILL: numbers; in runs: elements */
     double p;

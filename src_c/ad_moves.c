@@ -97,7 +97,8 @@ AD_VECTOR static void spread_rows(double *y, const double *x, int64_t step, int6
 
 enum { ROWS = 8 }; /* sums under way at once, since each addition to one waits for that before */
 
-static void add_up_rows(double *y, int64_t step, const double *x, int64_t row, int64_t n_rows)
+AD_VECTOR static void add_up_rows(double *y, int64_t step, const double *x, int64_t row,
+                                  int64_t n_rows)
 {
     int64_t r = 0;
 

@@ -143,7 +143,8 @@ static void chain_moves(struct ad_lowering *b, const struct ad_plan_step *step)
         int64_t low = first->y.at, next = m + 1;
         int n = 1;
 
-        if (first->kind != AD_MOVE_FIRST || first->single || step->tile < AD_CHAIN_MOST * AD_CHAIN_REACH)
+        if (first->kind != AD_MOVE_FIRST || first->single ||
+            step->tile < AD_CHAIN_MOST * AD_CHAIN_REACH)
             continue;
         for (; next < step->end && n < AD_CHAIN_MOST && moves[next].instr == first->instr; next++) {
             struct ad_move move = moves[next];

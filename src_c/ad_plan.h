@@ -29,7 +29,8 @@ struct ad_plan_step {
         end; /* words of a run; moves of a group: [first, before) are made once */
     int64_t n, row,
         tile; /* a group's elements, and those of its rows and tiles; a single's results */
-    const struct ad_ref *streams; /* what a group reads and writes in memory that caches do not hold */
+    const struct ad_ref
+        *streams; /* what a group reads and writes in memory that caches do not hold */
     int n_streams;
     const struct ad_walk *views; /* operands of a single */
     int n_views;

@@ -108,16 +108,17 @@ static enum ad_status by_steps(struct profiling *p)
     return AD_OK;
 }
 
-/* One word, or two that are done at once.  A word takes less time than the clock: it is timed COPIES
+/* One word, or several that are done at once.  A word takes less time than the clock: it is timed COPIES
  * times over, its results going to the spare numbers at the end of the frame.  A move may add to what
  * is there, and is timed once. */
 static void run_word(struct profiling *p, int64_t k)
 {
     const struct ad_word_of_run *word = p->plan->code.words + k;
     int64_t n = ad_words_at_once(word), spare = p->plan->n_frame - AD_SHORT;
-    struct ad_word_of_run copies[2 * COPIES + 1], once[3] = {word[0], word[1]};
+    struct ad_word_of_run copies[AD_WORDS_AT_ONCE * COPIES + 1], once[AD_WORDS_AT_ONCE + 1];
     double start;
 
+    memcpy(once, word, (size_t)n * sizeof *word);
     once[n].code = AD_WORD_END;
     if (word->code == AD_WORD_MOVE) {
         start = now();
@@ -127,7 +128,7 @@ static void run_word(struct profiling *p, int64_t k)
     }
     for (int64_t j = 0; j < n * COPIES; j++) {
         copies[j] = word[j % n];
-        copies[j].d = (int32_t)(spare + j % n);
+        copies[j].d = (int32_t)spare;
     }
     copies[n * COPIES].code = AD_WORD_END;
     memset(p->frame->value + spare, 0, AD_SHORT * sizeof(double));

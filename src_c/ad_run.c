@@ -136,15 +136,21 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 #define AD_THREADED 1
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic" /* computed goto is no ISO C */
+/* The words of a long run come from beyond the second level of cache, each once, and the processor
+ * itself looks no further than a page ahead.  Whatever is there may be asked for. */
+#define FETCH_AHEAD() __builtin_prefetch((const void *)((uintptr_t)word + AHEAD))
 #else
 #define AD_THREADED 0
+#define FETCH_AHEAD() ((void)0)
 #endif
+enum { AHEAD = 6400 }; /* bytes, found by measuring */
 
 #if AD_THREADED
 #define WORD(code) do_##code:
 #define NEXT(n)                                                                                    \
     do {                                                                                           \
         word += (n);                                                                               \
+        FETCH_AHEAD();                                                                             \
         goto *labels[word->code];                                                                  \
     } while (0)
 #else
@@ -152,6 +158,7 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 #define NEXT(n)                                                                                    \
     do {                                                                                           \
         word += (n);                                                                               \
+        FETCH_AHEAD();                                                                             \
         goto next;                                                                                 \
     } while (0)
 #endif
@@ -172,20 +179,47 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
 #pragma GCC diagnostic pop
 #endif
 
+bool ad_target_is_usable(enum ad_target target)
+{
+#if AD_TARGETS
+    if (target == AD_TARGET_AVX512)
+        return __builtin_cpu_supports("x86-64-v4");
+    if (target == AD_TARGET_AVX2)
+        return __builtin_cpu_supports("avx2");
+#endif
+    return target == AD_TARGET_ANY;
+}
+
+void ad_run_words_for(enum ad_target target, const struct ad_plan *plan,
+                      const struct ad_word_of_run *word, struct ad_frame *frame)
+{
+    switch (target) {
+#if AD_TARGETS
+    case AD_TARGET_AVX512:
+        run_words_avx512(plan, word, frame);
+        return;
+    case AD_TARGET_AVX2:
+        run_words_avx2(plan, word, frame);
+        return;
+#else
+    case AD_TARGET_AVX512:
+    case AD_TARGET_AVX2:
+#endif
+    case AD_TARGET_ANY:
+    case AD_N_TARGETS:
+        break;
+    }
+    run_words_anywhere(plan, word, frame);
+}
+
 void ad_run_words(const struct ad_plan *plan, const struct ad_word_of_run *word,
                   struct ad_frame *frame)
 {
-#if AD_TARGETS
-    if (__builtin_cpu_supports("x86-64-v4")) {
-        run_words_avx512(plan, word, frame);
-        return;
-    }
-    if (__builtin_cpu_supports("avx2")) {
-        run_words_avx2(plan, word, frame);
-        return;
-    }
-#endif
-    run_words_anywhere(plan, word, frame);
+    int target = AD_N_TARGETS - 1;
+
+    while (!ad_target_is_usable((enum ad_target)target))
+        target--;
+    ad_run_words_for((enum ad_target)target, plan, word, frame);
 }
 
 /* ---- singles ---- */
@@ -252,6 +286,38 @@ static void run_cumsum(const struct ad_plan_step *step, struct ad_frame *frame)
         }
 }
 
+/* ad_maximum() or, with 'least', ad_minimum(), of numbers in no order that a processor could guess. */
+AD_INLINE double better(double best, double x, bool least)
+{
+    return (least ? best <= x : best >= x) | (best != best) ? best : x;
+}
+
+/* The extrema of rows; some rows at once, since each comparison in one waits for that before. */
+AD_INLINE void extrema(double *y, const double *x, int64_t row, int64_t n_rows, bool least)
+{
+    enum { ROWS = 8 };
+    int64_t r = 0;
+
+    for (; r + ROWS <= n_rows; r += ROWS, x += ROWS * row) {
+        double best[ROWS];
+
+        for (int k = 0; k < ROWS; k++)
+            best[k] = x[k * row];
+        for (int64_t j = 1; j < row; j++)
+            for (int k = 0; k < ROWS; k++)
+                best[k] = better(best[k], x[k * row + j], least);
+        for (int k = 0; k < ROWS; k++)
+            y[r + k] = best[k];
+    }
+    for (; r < n_rows; r++, x += row) {
+        double best = x[0];
+
+        for (int64_t j = 1; j < row; j++)
+            best = better(best, x[j], least);
+        y[r] = best;
+    }
+}
+
 static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame)
 {
     const struct ad_walk *from = &step->views[0];
@@ -259,13 +325,10 @@ static void run_extremum(const struct ad_plan_step *step, struct ad_frame *frame
     double *room = frame->room, *y = ad_ref_at(frame->base, &step->y, 0);
     const double *x = dense(frame, from, &room);
 
-    for (int64_t i = 0; i < step->n; i++) {
-        double best = x[i * row];
-
-        for (int64_t j = 1; j < row; j++)
-            best = step->flag ? ad_minimum(best, x[i * row + j]) : ad_maximum(best, x[i * row + j]);
-        y[i] = best;
-    }
+    if (step->flag)
+        extrema(y, x, row, step->n, true);
+    else
+        extrema(y, x, row, step->n, false);
 }
 
 static void run_norm(const struct ad_plan_step *step, struct ad_frame *frame)

@@ -41,6 +41,13 @@ int ad_run_end(const struct ad_plan *plan, struct ad_frame *frame, double *const
 void ad_run_words(const struct ad_plan *plan, const struct ad_word_of_run *word,
                   struct ad_frame *frame);
 
+/* The same by what was compiled for one kind of processor, which must be usable here; ad_run_words()
+ * takes the last that is. */
+enum ad_target { AD_TARGET_ANY, AD_TARGET_AVX2, AD_TARGET_AVX512, AD_N_TARGETS };
+bool ad_target_is_usable(enum ad_target target);
+void ad_run_words_for(enum ad_target target, const struct ad_plan *plan,
+                      const struct ad_word_of_run *word, struct ad_frame *frame);
+
 /* After a run: the numbers that guard 'guard' saw, as many as it has. */
 void ad_frame_outcome(const struct ad_plan *plan, const struct ad_frame *frame, int guard,
                       double *out);

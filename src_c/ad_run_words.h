@@ -24,7 +24,11 @@ static void RUN_WORDS(const struct ad_plan *plan, const struct ad_word_of_run *w
     LABEL(AD_WORD_##one##_##two)                                                                   \
     LABEL(AD_WORD_##one##_##two##_1) LABEL(AD_WORD_##one##_##two##_2)
 #define ALL_PAIR_LABELS(one) AD_PAIRED_SECOND(PAIR_LABELS, one)
-#define SHORT_PAIR_LABELS(one) LABEL(AD_WORD_SHORT_##one##_add_1) LABEL(AD_WORD_SHORT_##one##_add_2)
+#define TWICE_LABEL(name) LABEL(AD_WORD_SHORT_##name##_twice)
+#define PRODUCT_LABELS(name)                                                                       \
+    LABEL(AD_WORD_SHORT_##name##_add_1)                                                            \
+    LABEL(AD_WORD_SHORT_##name##_add_2)                                                            \
+    LABEL(AD_WORD_SHORT_##name##_both) LABEL(AD_WORD_SHORT_##name##_more)
 #define UNARY(name, ...) OP_LABEL(name)
 #define HIDDEN_UNARY(name, ...) OP_LABEL(name)
 #define FAMILY(name, ...) OP_LABEL(name)
@@ -34,7 +38,8 @@ static void RUN_WORDS(const struct ad_plan *plan, const struct ad_word_of_run *w
 #include "ad_ops.def"
         LABEL(AD_WORD_ADD) LABEL(AD_WORD_FIRST) LABEL(AD_WORD_MOVE) LABEL(AD_WORD_VALUE)
             LABEL(AD_WORD_END) AD_SHORT_UNARY(SHORT_LABEL) AD_SHORT_BINARY(SHORT_LABELS)
-                AD_PAIRED_FIRST(ALL_PAIR_LABELS) AD_SHORT_PAIRED(SHORT_PAIR_LABELS)};
+                AD_PAIRED_FIRST(ALL_PAIR_LABELS) AD_SHORT_PRODUCTS(PRODUCT_LABELS)
+                    AD_SHORT_TWICE(TWICE_LABEL)};
 
     NEXT(0);
 #else
@@ -73,28 +78,33 @@ next:
 #define ALL_TWO_FORMS(one) AD_PAIRED_SECOND(TWO_FORMS, one)
     AD_PAIRED_FIRST(ALL_TWO_FORMS)
 
-    /* short vectors; the result is an operand itself, or no part of one */
-#define FEW(code, name, x_j, z_j)                                                                  \
+    /* Short vectors; the result is an operand itself, or no part of one.  Where an operand is one
+     * number, whether it is 0 is asked once: as a condition of each element it would have to be
+     * made a mask, which takes longer than the products. */
+#define ELEMENTS AD_INDEPENDENT AD_ROLLED for (int j = 0; j < AD_SHORT; j++)
+#define EITHER(zero, ...)                                                                          \
+    if (zero)                                                                                      \
+    __VA_ARGS__ else __VA_ARGS__
+#define FEW(code, name, x_j, z_j, zero)                                                            \
     WORD(code)                                                                                     \
     {                                                                                              \
         const double *xs = v + word->a, *zs = v + word->b, x_one = *xs, z_one = *zs;               \
         double *y = v + word->d;                                                                   \
                                                                                                    \
         (void)x_one, (void)z_one;                                                                  \
-        AD_INDEPENDENT AD_ROLLED for (int j = 0; j < AD_SHORT; j++) y[j] =                         \
-            ad_point_value(AD_OP_##name, 0, x_j, z_j, 0);                                          \
+        EITHER(zero, { ELEMENTS y[j] = ad_point_value(AD_OP_##name, 0, x_j, z_j, 0); })            \
         NEXT(1);                                                                                   \
     }
-#define ONE_FORM(name) FEW(AD_WORD_SHORT_##name, name, xs[j], zs[j])
+#define ONE_FORM(name) FEW(AD_WORD_SHORT_##name, name, xs[j], zs[j], false)
 #define THREE_FORMS(name)                                                                          \
-    FEW(AD_WORD_SHORT_##name, name, xs[j], zs[j])                                                  \
-    FEW(AD_WORD_SHORT_##name##_1, name, x_one, zs[j])                                              \
-    FEW(AD_WORD_SHORT_##name##_2, name, xs[j], z_one)
+    FEW(AD_WORD_SHORT_##name, name, xs[j], zs[j], false)                                           \
+    FEW(AD_WORD_SHORT_##name##_1, name, x_one, zs[j], x_one == 0)                                  \
+    FEW(AD_WORD_SHORT_##name##_2, name, xs[j], z_one, z_one == 0)
     AD_SHORT_UNARY(ONE_FORM)
     AD_SHORT_BINARY(THREE_FORMS)
 
-    /* two of them, the first vector times one number */
-#define FEW_TWO(code, one, x_j, z_j)                                                               \
+    /* a product with one number, and its sum with something else */
+#define PRODUCT_ADD(code, name, x_j, z_j)                                                          \
     WORD(code)                                                                                     \
     {                                                                                              \
         const double *xs = v + word->a, z_one = v[word->b];                                        \
@@ -102,19 +112,82 @@ next:
         double *y = v + word->d, *sum = v + word[1].d;                                             \
                                                                                                    \
         (void)us, (void)ws;                                                                        \
-        AD_INDEPENDENT AD_ROLLED for (int j = 0; j < AD_SHORT; j++)                                \
+        EITHER(z_one == 0, {                                                                       \
+            ELEMENTS {                                                                             \
+                const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], z_one, 0);               \
+                                                                                                   \
+                y[j] = y_j;                                                                        \
+                sum[j] = ad_point_value(AD_OP_add, 0, x_j, z_j, 0);                                \
+    }                                                                                              \
+    })                                                                                         \
+        NEXT(2);                                                                                   \
+    }
+    /* two of them, and their sum */
+#define PRODUCT_BOTH(code, name)                                                                   \
+    WORD(code)                                                                                     \
+    {                                                                                              \
+        const double *xs = v + word->a, x_one = v[word->b];                                        \
+        const double *zs = v + word[1].a, z_one = v[word[1].b];                                    \
+        double *y = v + word->d, *w = v + word[1].d, *sum = v + word[2].d;                         \
+                                                                                                   \
+        EITHER(x_one == 0 || z_one == 0, {                                                         \
+            ELEMENTS {                                                                             \
+                const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], x_one, 0),               \
+                             w_j = ad_point_value(AD_OP_##name, 0, zs[j], z_one, 0);               \
+                                                                                                   \
+                y[j] = y_j;                                                                        \
+                w[j] = w_j;                                                                        \
+                sum[j] = ad_point_value(AD_OP_add, 0, y_j, w_j, 0);                                \
+    }                                                                                              \
+    })                                                                                         \
+        NEXT(3);                                                                                   \
+    }
+    /* two of them, added to something one after the other */
+#define PRODUCT_MORE(code, name)                                                                   \
+    WORD(code)                                                                                     \
+    {                                                                                              \
+        const double *xs = v + word->a, x_one = v[word->b], *us = v + word[1].a;                   \
+        const double *zs = v + word[2].a, z_one = v[word[2].b];                                    \
+        double *y = v + word->d, *some = v + word[1].d, *w = v + word[2].d, *all = v + word[3].d;  \
+                                                                                                   \
+        EITHER(x_one == 0 || z_one == 0, {                                                         \
+            ELEMENTS {                                                                             \
+                const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], x_one, 0),               \
+                             w_j = ad_point_value(AD_OP_##name, 0, zs[j], z_one, 0),               \
+                             some_j = ad_point_value(AD_OP_add, 0, us[j], y_j, 0);                 \
+                                                                                                   \
+                y[j] = y_j;                                                                        \
+                some[j] = some_j;                                                                  \
+                w[j] = w_j;                                                                        \
+                all[j] = ad_point_value(AD_OP_add, 0, some_j, w_j, 0);                             \
+    }                                                                                              \
+    })                                                                                         \
+        NEXT(4);                                                                                   \
+    }
+#define PRODUCT_FORMS(name)                                                                        \
+    PRODUCT_ADD(AD_WORD_SHORT_##name##_add_1, name, y_j, ws[j])                                    \
+    PRODUCT_ADD(AD_WORD_SHORT_##name##_add_2, name, us[j], y_j)                                    \
+    PRODUCT_BOTH(AD_WORD_SHORT_##name##_both, name)                                                \
+    PRODUCT_MORE(AD_WORD_SHORT_##name##_more, name)
+    AD_SHORT_PRODUCTS(PRODUCT_FORMS)
+
+    /* of two vectors, and the result with a third */
+#define TWICE(name)                                                                                \
+    WORD(AD_WORD_SHORT_##name##_twice)                                                             \
+    {                                                                                              \
+        const double *xs = v + word->a, *zs = v + word->b, *ws = v + word[1].b;                    \
+        double *y = v + word->d, *last = v + word[1].d;                                            \
+                                                                                                   \
+        ELEMENTS                                                                                   \
         {                                                                                          \
-            const double y_j = ad_point_value(AD_OP_##one, 0, xs[j], z_one, 0);                    \
+            const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], zs[j], 0);                   \
                                                                                                    \
             y[j] = y_j;                                                                            \
-            sum[j] = ad_point_value(AD_OP_add, 0, x_j, z_j, 0);                                    \
+            last[j] = ad_point_value(AD_OP_##name, 0, y_j, ws[j], 0);                              \
         }                                                                                          \
         NEXT(2);                                                                                   \
     }
-#define FEW_TWO_FORMS(one)                                                                         \
-    FEW_TWO(AD_WORD_SHORT_##one##_add_1, one, y_j, ws[j])                                          \
-    FEW_TWO(AD_WORD_SHORT_##one##_add_2, one, us[j], y_j)
-    AD_SHORT_PAIRED(FEW_TWO_FORMS)
+    AD_SHORT_TWICE(TWICE)
 
     WORD(AD_WORD_ADD)
     v[word->d] += v[word->a];
@@ -150,10 +223,16 @@ next:
 #undef TWO
 #undef TWO_FORMS
 #undef ALL_TWO_FORMS
+#undef ELEMENTS
+#undef EITHER
 #undef FEW
-#undef FEW_TWO
-#undef FEW_TWO_FORMS
-#undef SHORT_PAIR_LABELS
+#undef PRODUCT_ADD
+#undef PRODUCT_BOTH
+#undef PRODUCT_MORE
+#undef PRODUCT_FORMS
+#undef TWICE
+#undef TWICE_LABEL
+#undef PRODUCT_LABELS
 #undef ONE_FORM
 #undef THREE_FORMS
 #undef RUN_WORDS

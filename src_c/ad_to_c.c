@@ -362,17 +362,11 @@ static void put_together(struct ad_c_writer *w, struct ad_c_function *function)
         if (w->used[AD_SPACE_INPUTS + plan->code.n_inputs + plan->code.n_outputs + k])
             add_numbers(w, "a", k, plan->code.arrays[k]->data, plan->code.arrays[k]->n);
     ad_text_join(text, &w->tables);
+    ad_text_join(text, &w->parts);
     ad_text_add(text,
                 "int %s(const double *const *inputs, double *const *outputs, double *work)\n{\n",
                 w->name);
-    for (int k = 0; k < plan->code.n_inputs; k++)
-        if (w->used[AD_SPACE_INPUTS + k])
-            ad_text_add(text, "    const double *restrict const x%d = inputs[%d];\n", k, k);
-    for (int k = 0; k < plan->code.n_outputs; k++)
-        if (w->used[AD_SPACE_INPUTS + plan->code.n_inputs + k])
-            ad_text_add(text, "    double *restrict const y%d = outputs[%d];\n", k, k);
-    if (w->used[AD_SPACE_FRAME])
-        ad_text_add(text, "    double *restrict const v = work;\n");
+    ad_c_declare(w, text);
     if (n_strips)
         ad_text_add(text, "    double *restrict const strips = work + %" PRId64 ";\n", n_frame);
     if (plan->n_room)
@@ -383,7 +377,7 @@ static void put_together(struct ad_c_writer *w, struct ad_c_function *function)
     ad_text_join(text, &head);
     ad_text_join(text, &w->body);
     ad_text_add(text, "    return -1;\n}\n");
-    if (head.failed || w->tables.failed || w->body.failed)
+    if (head.failed || w->tables.failed || w->parts.failed || w->body.failed)
         text->failed = true;
     function->n_work = n_frame + n_strips + plan->n_room;
     ad_text_free(&head);
@@ -420,6 +414,7 @@ enum ad_status ad_to_c(const struct ad_program *program, const char *name,
     if (!status && function->text.failed)
         status = AD_NO_MEMORY;
     ad_text_free(&w.tables);
+    ad_text_free(&w.parts);
     ad_text_free(&w.body);
     free(w.used);
     free(w.claims);

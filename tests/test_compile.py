@@ -200,6 +200,69 @@ def test_out_receives_a_derivative():
         compiled.grad(x, out=np.empty(3))
 
 
+def test_out_takes_the_short_way_only_where_it_may():
+    compiled = adcore.compile(lambda x: (x**3).sum())
+    x = np.arange(300_000.0)
+    derivative = 3 * x**2
+    compiled.grad(x)
+    for out in (
+        np.empty(len(x)),
+        np.empty(2 * len(x))[::2],
+        np.empty(len(x), np.float32),
+        np.empty(len(x), np.longdouble),
+    ):
+        assert compiled.grad(x, out=out) is out
+        assert np.array_equal(out, derivative.astype(out.dtype))
+        assert compiled.value_and_grad(x, out=out)[1] is out
+    room = np.arange(-1.0, len(x))  # an output that the argument overlaps
+    assert np.array_equal(compiled.grad(room[1:], out=room[:-1]), derivative)
+    itself = x.copy()
+    assert compiled.grad(itself, out=itself) is itself
+    assert np.array_equal(itself, derivative)
+    for bad, error in ((np.empty(3), errors.ShapeError), (x.tolist(), errors.ShapeError)):
+        with pytest.raises((error, TypeError)):
+            compiled.grad(x, out=bad)
+    fixed = np.empty(len(x))
+    fixed.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        compiled.grad(x, out=fixed)
+    assert np.array_equal(compiled.grad(x, out=None), derivative)
+
+
+def test_memory_of_large_results_is_used_again_once_they_are_gone():
+    compiled = adcore.compile(lambda x: (x**2).sum())
+    x = np.arange(200_000.0)
+    compiled.grad(x)
+    kept = [compiled.grad(x + k) for k in range(10)]
+    assert len({result.ctypes.data for result in kept}) == 10
+    for k, result in enumerate(kept):
+        assert np.array_equal(result, 2 * (x + k))
+    assert kept[0].flags.owndata
+    del result  # the last of them
+    at = kept.pop().ctypes.data
+    again = compiled.grad(x)
+    assert again.ctypes.data == at
+    again.resize(250_000, refcheck=False)
+    assert np.array_equal(again[:200_000], 2 * x)
+    assert not again[200_000:].any()
+
+
+def test_long_stencils():
+    # Longer than what caches hold, and no whole number of tiles; integers, so that sums are exact.
+    def f(x):
+        a, b, c, d = x[3:], x[2:-1], x[1:-2], x[:-3]
+        return ((a - 2 * b + c * d) ** 2 + b * b * d).sum()
+
+    n = 70_003
+    rng = np.random.default_rng(4)
+    x, v = rng.integers(-4, 5, (2, n)).astype(float)
+    compiled = adcore.compile(f)
+    assert np.array_equal(compiled.grad(x), adcore.grad(f)(x))
+    gradient, product = compiled.hvp((x,), (v,))
+    assert np.array_equal(gradient, adcore.grad(f)(x))
+    assert np.array_equal(product, adcore.hvp(f, (x,), (v,))[1])
+
+
 REFUSED = {
     "a set": (lambda f: f({1, 2}), TypeError, "called with a set"),
     "objects": (lambda f: f(np.array([1, None])), TypeError, "neither a number nor an array"),

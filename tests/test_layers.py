@@ -19,6 +19,11 @@ C_ORDER = [
     "ad_base",
     "ad_status",
     "ad_special",
+    "ad_jet",
+    "ad_special_gamma",
+    "ad_special_bessel",
+    "ad_special_hyper",
+    "ad_functions",
     "ad_ops",
     "ad_point",
     "ad_point_value",
@@ -73,6 +78,7 @@ C_ORDER = [
     "ad_optimise",
     "ad_group",
     "ad_fuse",
+    "ad_words",
     "ad_lower",
     "ad_moves",
     "ad_plan",
@@ -142,6 +148,7 @@ PYTHON_MAY_IMPORT = {
     | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
+    "scipy": BASE | {"_calls", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

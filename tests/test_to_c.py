@@ -440,6 +440,34 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch):
         adcore.compile(rosenbrock, backend="c")(np.array([0.5, 1.0]))
 
 
+def of_many_steps(x):
+    """1300 steps that do not repeat themselves, without sums."""
+    state, values = 1, [x[0], x[1], x[2]]
+    for _ in range(1300):
+        state = (state * 1103515245 + 12345) % 2**31
+        a, b, op = values[-1 - state // 64 % 3], values[-1 - state // 512 % 3], state // 4096 % 4
+        values.append((a * 0.5 - b, a * b, np.sin(a), a / (2 + b * b))[op])
+    return values[-1]
+
+
+def test_long_rows_of_statements_are_cut(tmp_path, monkeypatch):
+    x = np.array([0.3, 0.7, 0.2])
+    plain = adcore.compile(of_many_steps)
+    written = plain.to_c(x, derivatives=("value",), name="many")
+    assert written.source.count("AD_APART static ") == 2
+    run = built(written, tmp_path).many_value
+    (program,) = {path.program for path in plain._by_key[next(iter(plain._by_key))].listed()}
+    out = np.empty(())
+    work = np.empty(program.as_c("many")[1] + 1)
+    pointers = [ctypes.c_void_p * 1] * 2
+    inputs, outputs = pointers[0](x.ctypes.data), pointers[1](out.ctypes.data)
+    assert run(inputs, outputs, ctypes.c_void_p(work.ctypes.data)) == -1
+    np.testing.assert_allclose(out, of_many_steps(x), rtol=1e-13)
+    monkeypatch.setattr(_native, "MOST_PARTS", 1)
+    with pytest.warns(RuntimeWarning, match="by the interpreter: .* do not repeat themselves"):
+        assert adcore.compile(of_many_steps, backend="c")(x) == plain(x)
+
+
 def test_other_backends_are_refused():
     with pytest.raises(ValueError, match=r"backend must be None or .c., got 'fortran'"):
         adcore.compile(rosenbrock, backend="fortran")

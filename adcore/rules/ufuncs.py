@@ -1,7 +1,9 @@
 """NumPy's ufuncs on tensors: those without a row in the op table, and the methods of ufuncs."""
 
+import importlib
 import math
 import operator
+import sys
 
 import numpy as np
 
@@ -125,6 +127,20 @@ def _outer(rule, a, b):
     return rule(reshape(a, (*a.shape, *[1] * b.ndim)), b)
 
 
+# Ufuncs of other packages and what they mean on tensors: filled by the module of ours that stands
+# for the package, which is imported when such a ufunc is first met.
+FOREIGN = {}
+_SURFACES = {"scipy.special": "adcore.scipy.special"}
+
+
+def _foreign(ufunc):
+    """The rule for a ufunc of another package, or None."""
+    for package, surface in _SURFACES.items():
+        if package in sys.modules and surface not in sys.modules:
+            importlib.import_module(surface)
+    return FOREIGN.get(ufunc)
+
+
 def array_ufunc(ufunc, method, inputs, kwargs):
     """What Tensor.__array_ufunc__ hands on: all but a plain call of a row's ufunc."""
     name = ufunc.__name__
@@ -147,7 +163,7 @@ def array_ufunc(ufunc, method, inputs, kwargs):
         return _reduce(ufunc, *inputs, **kwargs)
     if method == "accumulate" and name in _ACCUMULATE:
         return _accumulate(ufunc, *inputs, **kwargs)
-    rule = COMPOSED.get(name) or _rows.get(name)
+    rule = COMPOSED.get(name) or _rows.get(name) or _foreign(ufunc)
     if rule is not None and method in ("__call__", "outer"):
         kwargs.pop("where", None)
         refuse(name, **kwargs)

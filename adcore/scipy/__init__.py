@@ -1,15 +1,17 @@
-"""SciPy's functions on numbers, arrays, tensors and duals, in modules called as SciPy's."""
+"""SciPy's functions on tensors and duals, under SciPy's names; a part is imported when first used."""
 
 import importlib
 
-_SUBMODULES = ("linalg",)
+_PARTS = ("linalg", "special")
 
 
 def __getattr__(name):
-    if name in _SUBMODULES:
+    if name in _PARTS:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(
+        f"module {__name__} has no attribute {name!r}; it has {', '.join(_PARTS)}"
+    )
 
 
 def __dir__():
-    return sorted(_SUBMODULES)
+    return [*globals(), *_PARTS]

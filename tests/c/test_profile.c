@@ -23,7 +23,7 @@ static void check_traced(const struct ad_program *p, const struct ad_plan *plan)
         if (plan->code.words[k].code < AD_N_OPS)
             CHECK(plan->code.words[k].code == ad_tape_code(p->tape, i), "word of another op");
         n_words++;
-        n_pairs += plan->code.words[k].code >= AD_WORD_PAIRS;
+        n_pairs += plan->code.words[k].code >= AD_WORD_TWO;
     }
     for (int64_t m = 0; m < plan->code.n_moves; m++) {
         const struct ad_move *move = &plan->code.moves[m];

@@ -7,7 +7,8 @@
 
 static struct program program; /* large */
 static long n_steps[AD_PLAN_CALL + 1], n_fused,
-    n_moves[AD_MOVE_FILL + 1]; /* seen, by their kinds */
+    n_moves[AD_MOVE_FILL + 1], /* seen, by their kinds */
+    n_chains, n_shifted, n_in_place;
 
 /* A plan and a frame, made in spite of an allocation that is to fail. */
 static struct ad_plan *plan_of(const struct ad_program *p, struct ad_frame **frame)
@@ -27,6 +28,17 @@ static struct ad_plan *plan_of(const struct ad_program *p, struct ad_frame **fra
     return plan;
 }
 
+static void count_move(const struct ad_move *move)
+{
+    bool op = move->kind == AD_MOVE_LOOP && move->y.space == AD_SPACE_FRAME && move->y.step;
+
+    n_moves[move->kind]++;
+    n_chains += move->chained > 0;
+    n_shifted += move->chained > 0 && move->y.at > move[move->chained - 1].y.at;
+    for (int v = 0; v < ad_ops[move->op].n_args && op; v++)
+        n_in_place += move->x[v].space == AD_SPACE_FRAME && move->x[v].at == move->y.at;
+}
+
 static void count_steps(const struct ad_plan *plan)
 {
     for (int64_t k = 0; k < plan->n_steps; k++) {
@@ -36,7 +48,7 @@ static void count_steps(const struct ad_plan *plan)
         n_fused += step->kind == AD_PLAN_GROUP && step->end - step->before > 1;
     }
     for (int64_t m = 0; m < plan->code.n_moves; m++)
-        n_moves[plan->code.moves[m].kind]++;
+        count_move(&plan->code.moves[m]);
 }
 
 static void check_outcomes(const struct ad_program *p, const struct ad_plan *plan,
@@ -196,6 +208,51 @@ static void test_others(void)
     CHECK(n_live == 0, "%ld blocks are left", n_live);
 }
 
+/* ---- sums of ranges that begin a few elements apart, and of what is computed in their group ---- */
+
+static void check_ranges(struct rng *rng, int64_t n)
+{
+    enum { MOST = 8, APART = 12 };
+    int64_t n_inputs = n + APART;
+    struct ad_program *p = ad_program_new();
+    double *x = malloc((size_t)n_inputs * sizeof *x);
+
+    check_clear();
+    check_note("ranges of %" PRId64 "\n", n);
+    for (int64_t j = 0; j < n_inputs; j++)
+        x[j] = rng_int(rng, 0, 5) ? rng_uniform(rng, -1, 1) : -0.0;
+    CHECK(p && !ad_program_add_input(p, 1, &n_inputs, x), "no program");
+    for (int round = 0; round < 12; round++) {
+        struct ad_view pairs[2 * MOST], sum;
+        int n_pairs = (int)rng_int(rng, 1, MOST);
+        int64_t at = round % 3 ? rng_int(rng, 0, APART) : 0, size = n + APART;
+
+        if (round % 3 == 0)
+            size = n;
+        for (int k = 0; k < n_pairs; k++) {
+            struct ad_view *from = &pairs[2 * k], *to = from + 1;
+
+            *from = ad_view_slots(rng_int(rng, 0, APART), 1, &n);
+            if (rng_int(rng, 0, 4)) { /* else it is a part of the inputs */
+                struct ad_view factor = ad_view_number(rng_uniform(rng, -1, 1)), product;
+                const struct ad_view *args[AD_MAX_ARGS] = {from, &factor};
+
+                CHECK(!ad_record_op(p->tape, AD_OP_mul, 0, args, &product), "mul");
+                *from = product;
+            }
+            *to = ad_view_slots(at, 1, &n);
+            to->place = AD_OWN;
+            at = rng_int(rng, 0, 8) ? rng_int(rng, AD_MAX(at - 3, 0), at) : at;
+        }
+        CHECK(!ad_record_block(p->tape, AD_ADDTO, 0, 0, size, 2 * n_pairs, pairs), "sum");
+        sum = ad_view_slots(p->tape->dst[p->tape->n - 1], 1, &size);
+        CHECK(!ad_program_add_output(p, &sum), "output");
+    }
+    compare(p, x, n_inputs);
+    free(x);
+    CHECK(n_live == 0, "%ld blocks are left", n_live);
+}
+
 /* ---- two threads in one plan ---- */
 
 struct runner {
@@ -270,6 +327,8 @@ int main(void)
     for (int op = 0; op < AD_N_OPS; op++)
         check_op((enum ad_op)op, &rng);
     test_others();
+    for (int64_t n = 10; n < 70000; n += 3 * n / 2 + 3)
+        check_ranges(&rng, n);
     for (uint64_t seed = 5000; seed < 5005; seed++)
         test_threads(seed);
     for (uint64_t seed = 0; seed < 1000; seed++)
@@ -279,6 +338,8 @@ int main(void)
     for (int kind = 0; kind <= AD_MOVE_FILL; kind++)
         CHECK(n_moves[kind] > 0, "no move of kind %d", kind);
     CHECK(n_fused > 0, "no group of several");
+    CHECK(n_chains > 0 && n_shifted > 0, "%ld chains, %ld of them shifted", n_chains, n_shifted);
+    CHECK(n_in_place > 0, "no op whose results take the place of an operand");
     for (uint64_t seed = 2000; seed < 2040; seed++)
         for (long n = 0;; n++, n_cases++) {
             long failed = n_failed;

@@ -1,0 +1,112 @@
+"""scipy.special on tensors and duals: every name of SciPy's is here, in one of three states.
+
+- differentiable: a function of this package, also reached by SciPy's own ufunc on tensors;
+- constant: what it returns does not vary smoothly with its arguments, or has none that could be
+  tensors; it is SciPy's own;
+- refused: SciPy's own for plain numbers and arrays, and an error for tensors.
+
+`state(name)` tells which.
+"""
+
+import functools
+
+import scipy.special as _scipy
+
+from ...errors import NotDifferentiableError
+from ...rules.recorded import observed
+from ...rules.table import is_traced
+from . import _arrays, _bessel, _gamma, _hypergeometric, _integrals, _normal
+
+_differentiable = {}
+for _module in (_normal, _gamma, _hypergeometric, _bessel, _integrals, _arrays):
+    _differentiable.update(
+        {n: f for n, f in vars(_module).items() if n in _scipy.__all__ and callable(f)}
+    )
+_differentiable.update(_normal.rows)
+_differentiable["digamma"] = _differentiable["psi"]
+
+# Results that are piecewise constant.
+_STEPS = ("gammasgn",)
+
+# Orthogonal polynomials as objects, roots and weights, numbers and zeros by integer order: their
+# arguments are not tensors.  Of tensors they are refused, all the same.
+_NUMBERS = {
+    *("ai_zeros", "bei_zeros", "beip_zeros", "ber_zeros", "bernoulli", "berp_zeros", "bi_zeros"),
+    *("erf_zeros", "euler", "fresnel_zeros", "fresnelc_zeros", "fresnels_zeros", "jn_zeros"),
+    *("jnjnp_zeros", "jnp_zeros", "jnyn_zeros", "kei_zeros", "keip_zeros", "kelvin_zeros"),
+    *("ker_zeros", "kerp_zeros", "y0_zeros", "y1_zeros", "y1p_zeros", "yn_zeros", "ynp_zeros"),
+    *("stirling2", "errstate", "geterr", "seterr"),
+    *("SpecialFunctionError", "SpecialFunctionWarning"),
+}
+
+# What to write instead of a function that is refused.
+_REMEDIES = {
+    "factorial2": "write it with adcore.scipy.special.gamma",
+    "factorialk": "write it with adcore.scipy.special.gamma",
+    "hankel1": "it is complex; write it with jv and yv",
+    "hankel2": "it is complex; write it with jv and yv",
+    "hankel1e": "it is complex; write it with jv and yv",
+    "hankel2e": "it is complex; write it with jv and yv",
+    "h1vp": "it is complex; write it with jvp and yvp",
+    "h2vp": "it is complex; write it with jvp and yvp",
+    "wofz": "it is complex; of real arguments voigt_profile, dawsn and erfcx are its parts",
+    "lpmv": "write it with eval_gegenbauer or eval_legendre",
+}
+_GENERAL = (
+    "write it with functions that are differentiable, or give it a rule by adcore.primitive, or "
+    "pass x.detach().numpy() for a constant"
+)
+
+
+def _refused(name):
+    plain = getattr(_scipy, name)
+
+    @functools.wraps(plain)
+    def function(*args, **kwargs):
+        if is_traced(args) or is_traced(kwargs.values()):
+            raise NotDifferentiableError(
+                f"scipy.special.{name} of a tensor has no derivative rule; "
+                + _REMEDIES.get(name, _GENERAL)
+            )
+        return plain(*args, **kwargs)
+
+    return function
+
+
+def _constant(name):
+    plain = getattr(_scipy, name)
+
+    @functools.wraps(plain)
+    def function(*args, **kwargs):
+        return observed(plain, *args, **kwargs)
+
+    return function
+
+
+_states = {}
+for _name in _scipy.__all__:
+    if _name in _differentiable:
+        _states[_name] = "differentiable"
+        globals()[_name] = _differentiable[_name]
+    elif _name in _STEPS:
+        _states[_name] = "constant"
+        globals()[_name] = _constant(_name)
+    elif _name in _NUMBERS or not callable(getattr(_scipy, _name)):
+        _states[_name] = "constant"
+        globals()[_name] = getattr(_scipy, _name)
+    else:
+        _states[_name] = "refused"
+        globals()[_name] = _refused(_name)
+
+__all__ = [*_states, "state"]
+
+
+def state(name):
+    """'differentiable', 'constant' or 'refused': what a name of scipy.special is here."""
+    return _states[name]
+
+
+def __getattr__(name):
+    raise AttributeError(
+        f"module {__name__} has no attribute {name!r}, nor has the installed scipy.special"
+    )

@@ -1,0 +1,238 @@
+"""What a function of scipy.special is here: SciPy's value, and a partial derivative per argument.
+
+A partial is a function (y, *args) of the value and the arguments, written in adcore's operations
+and in other functions of this package, so that it can itself be differentiated; or None where the
+derivative is zero; or a text that says why there is none.
+"""
+
+import functools
+
+import numpy as np
+import scipy.special as sp
+
+from ... import _calls, _core
+from ..._trees import shape_of
+from ...errors import NotDifferentiableError
+from ...rules import ufuncs
+from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes
+from ...rules.table import Dual, Tensor, is_traced, refuse
+
+functions = {}  # name -> Function, all of them
+
+INTEGER = "it is an integer, and the function does not vary smoothly with it"
+NO_RULE = "there is no rule for it"
+
+
+def leaf(x):
+    """An argument as a tensor, a dual, a float or a float64 array."""
+    if type(x) is Tensor or type(x) is Dual:
+        return x
+    x = as_array(x)
+    if type(x) is Tensor or type(x) is Dual:
+        return x
+    if x.dtype.kind not in "biuf":
+        raise NotDifferentiableError(
+            f"an argument of dtype {x.dtype} cannot stand beside tensors in a function of "
+            "adcore.scipy.special; they are real, convert it to float64"
+        )
+    return x.astype(np.float64, copy=False) if x.ndim else float(x)
+
+
+def summed_to(x, shape):
+    """The transpose of broadcasting: `x` summed to `shape`."""
+    have = shape_of(x)
+    if have == shape:
+        return x
+    new = len(have) - len(shape)
+    axes = [i for i, n in enumerate(have) if i < new or n != shape[i - new]]
+    return reshape(sum_axes(x, tuple(axes)), shape)
+
+
+class Function:
+    """An elementwise function of numbers, arrays, tensors and duals.
+
+    Parameters
+    ----------
+    name : str
+        Also what a saved program knows it by.
+    value : callable
+        Of floats and float64 arrays; a ufunc, or like one.
+    partials : sequence of callable, None or str
+        One per argument; see the top of this file.
+    plain : callable
+        What is called if there is no tensor among the arguments; `value` if left out.
+    """
+
+    remedy = "pass x.detach() for a constant"
+
+    def __init__(self, name, value, partials, plain=None):
+        self.name = self.__name__ = name
+        self.compute, self.partials = value, partials
+        self.plain = plain or value
+        self.__doc__ = f"scipy.special.{name}, also of tensors and duals."
+        functions[name] = self
+
+    def __repr__(self):
+        return f"<function {self.name} of adcore.scipy.special>"
+
+    def __call__(self, *args, **kwargs):
+        if not is_traced(args):
+            return as_float(self.plain(*args, **kwargs))
+        kwargs.pop("where", None) if kwargs.get("where") is True else None
+        refuse(self.name, **kwargs)
+        if len(args) != len(self.partials):
+            raise TypeError(f"{self.name} takes {len(self.partials)} arguments, got {len(args)}")
+        return _calls.call(self, [leaf(a) for a in args])
+
+    # ---- what _calls.py asks of a definition ----
+
+    def rule(self, mode):
+        """The name of a rule, for errors."""
+        return f"the {mode} rule of {self.name}"
+
+    def value(self, leaves):
+        """The value of plain leaves."""
+        return as_float(self.compute(*leaves))
+
+    def run(self, leaves):
+        """(value, nothing kept for the derivatives) of plain leaves."""
+        return self.value(leaves), None
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Adjoints of the wanted leaves."""
+        del saved
+        found = []
+        for i in wanted:
+            partial = None if ct[0] is None else self.partial(i, output, leaves)
+            if partial is not None:
+                partial = summed_to(_core.apply("mul0", ct[0], partial), shape_of(leaves[i]))
+            found.append(partial)
+        return found
+
+    def push(self, leaves, output, saved, tangents):
+        """The tangent of the value."""
+        del saved
+        total = None
+        for i, tangent in enumerate(tangents):
+            partial = None if tangent is None else self.partial(i, output, leaves)
+            if partial is not None:
+                term = _core.apply("flow", tangent, partial)
+                total = term if total is None else total + term
+        shape = shape_of(output)
+        if total is not None and shape_of(total) != shape:
+            total = broadcast_to(total, shape)
+        return [total]
+
+    def partial(self, i, output, leaves):
+        """The derivative with respect to argument i, or None if it is zero everywhere."""
+        rule = self.partials[i]
+        if isinstance(rule, str):
+            raise _calls.missing(
+                f"scipy.special.{self.name} has no derivative with respect to argument {i}: {rule}"
+            )
+        return rule and rule(output, *leaves)
+
+
+def as_float(x):
+    """A NumPy number, or an array without dimensions, as a Python float."""
+    if isinstance(x, np.floating) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype == float):
+        return float(x)
+    return x
+
+
+class Family:
+    """Functions f(orders), each a derivative of one function in its parameters.
+
+    ``kernel(orders, *args)`` is the derivative of the given orders, ``partials(family, orders)``
+    are those of a member; `most` is the highest total order in the first `parameters` of the
+    arguments, or in all of them, that the kernel computes.
+    """
+
+    def __init__(self, name, kernel, partials, most, parameters=None):
+        self.name, self.kernel, self.partials, self.most = name, kernel, partials, most
+        self.parameters = parameters
+        self.member = functools.cache(self._member)
+
+    def _member(self, *orders):
+        name = f"{self.name}{list(orders)}" if any(orders) else self.name
+        value = functools.partial(self.kernel, orders)
+        return Function(name, value, self.partials(self, orders), plain=self.kernel.plain(orders))
+
+    def raised(self, orders, i):
+        """The partial with respect to parameter i: the member of one order more."""
+        up = tuple(n + (i == j) for j, n in enumerate(orders))
+        if sum(up[: self.parameters]) > self.most:
+            return f"derivatives in its parameters go to order {self.most}"
+        return lambda y, *args: self.member(*up)(*args)
+
+
+class Kernel:
+    """The value by SciPy, derivatives in the parameters by a C function of the core.
+
+    ``given(*args)`` are numbers that the C function takes after the arguments.
+    """
+
+    def __init__(self, name, ufunc, given=None, sign=1.0):
+        self.name, self.ufunc, self.given, self.sign = name, ufunc, given, sign
+
+    def __call__(self, orders, *args):
+        if not any(orders):
+            return self.ufunc(*args)
+        more = self.given(*args) if self.given else ()
+        return self.sign * _core.special(self.name, orders, *args, *more)
+
+    def plain(self, orders):
+        """What to call for plain arguments: SciPy's own, with all it takes."""
+        return self.ufunc if not any(orders) else functools.partial(self, orders)
+
+
+class CKernel:
+    """Values and derivatives by a C function of the core."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, orders, *args):
+        return _core.special(self.name, orders, *args)
+
+    def plain(self, orders):
+        """What to call for plain arguments."""
+        return functools.partial(self, orders)
+
+
+# ---- how functions are reached ----
+
+
+def define(name, *partials, value=None):
+    """The Function for the ufunc of SciPy's of that name, which finds it too."""
+    ufunc = getattr(sp, name)
+    function = Function(name, value or ufunc, partials, plain=ufunc)
+    register(ufunc, function)
+    return function
+
+
+def register(ufunc, function):
+    """Let a ufunc of SciPy's mean `function` on tensors and duals."""
+    if isinstance(ufunc, np.ufunc):
+        ufuncs.FOREIGN[ufunc] = function
+
+
+def composed(name):
+    """Register a function that is written in adcore's operations, for tensors and duals only."""
+
+    def decorate(rule):
+        plain = getattr(sp, name)
+
+        @functools.wraps(rule)
+        def function(*args, **kwargs):
+            if is_traced(args) or is_traced(kwargs.values()):
+                return rule(*args, **kwargs)
+            return as_float(plain(*args, **kwargs))
+
+        function.__name__ = name
+        function.__doc__ = rule.__doc__ or f"scipy.special.{name}, also of tensors and duals."
+        register(plain, function)
+        return function
+
+    return decorate
+

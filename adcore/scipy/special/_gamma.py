@@ -1,0 +1,560 @@
+"""The gamma and beta functions, their incomplete forms and inverses, and the zeta function."""
+
+import math
+
+import numpy as np
+import scipy.special as sp
+
+from ... import _core, ops
+from ..._trees import shape_of
+from ...errors import NotDifferentiableError
+from ...rules.choices import where
+from ...rules.primitives import below
+from ...rules.table import Dual, Tensor
+from ._function import CKernel, Family, Function, Kernel, composed, define, register
+from ._hypergeometric import hyp2f1_family
+
+_ROOT_2PI = math.sqrt(2 * math.pi)
+
+
+
+# ---- smooth parts of gamma functions, free of cancellation ----
+
+# psi_n(a + b) - psi_n(a)
+psi_difference = Family(
+    "psi_difference",
+    CKernel("psi_difference"),
+    lambda family, orders: [
+        family.raised(orders, 0),
+        lambda y, a, b: ops.polygamma(orders[0] + 1, a + b),
+    ],
+    most=8,
+)
+
+# The n-th derivative of log(Gamma(x)) - (x - 1/2) log(x) + x - log(2 pi) / 2.
+stirling = Family(
+    "stirling", CKernel("stirling"), lambda family, orders: [family.raised(orders, 0)], most=8
+)
+
+
+def _log_ratio(x, z):
+    """log(x / z), with its digits where x is near z."""
+    near = (x < 2.0 * z) & (z < 2.0 * x)
+    return where(near, ops.log1p((x - z) / z), ops.log(x / z))
+
+
+# x - z - z log(x / z), which is 0 for x = z and else positive.
+deviance = Function(
+    "deviance",
+    lambda x, z: _core.special("deviance", (), x, z),
+    [lambda y, x, z: (x - z) / x, lambda y, x, z: _log_ratio(z, x)],
+)
+
+
+_MODERATE = 40.0  # parameters up to which a density is computed as it is usually written
+
+
+def gamma_density(a, x):
+    """x^(a-1) exp(-x) / Gamma(a), for large a too."""
+    usual = (a < _MODERATE) | (x == 0.0)
+    b, z = where(usual, 1.0, a), where(usual, 1.0, x)
+    c = where(usual, a, 1.0)
+    large = ops.sqrt(b) / (_ROOT_2PI * z) * ops.exp(-stirling.member(0)(b) - deviance(z, b))
+    return where(usual, ops.pow(x, c - 1.0) * ops.exp(-x - ops.lgamma(c)), large)
+
+
+def beta_density(a, b, x):
+    """x^(a-1) (1-x)^(b-1) / B(a, b), for large a and b too."""
+    usual = (a + b < _MODERATE) | (x == 0.0) | (x == 1.0)
+    a_1, b_1, a_2, b_2 = (where(usual, *pair) for pair in ((a, 1.0), (b, 1.0), (1.0, a), (1.0, b)))
+    small = ops.pow(x, a_1 - 1.0) * ops.pow(1.0 - x, b_1 - 1.0) * ops.exp(-betaln(a_1, b_1))
+    z = where(usual, 0.5, x)
+    n, y = a_2 + b_2, 1.0 - z
+    s = stirling.member(0)
+    smooth = s(n) - s(a_2) - s(b_2) - deviance(n * z, a_2) - deviance(n * y, b_2)
+    large = ops.sqrt(a_2 / n) * ops.sqrt(b_2) / (_ROOT_2PI * z * y) * ops.exp(smooth)
+    return where(usual, small, large)
+
+
+# ---- gamma functions ----
+
+gamma = define("gamma", lambda y, x: y * ops.digamma(x))
+loggamma = define("loggamma", lambda y, x: ops.digamma(x))
+
+
+def _rgamma(y, x):
+    """From the reflection formula left of 1/2, which has no poles."""
+    low = x < 0.5
+    far, near = where(low, 1.0, x), where(low, x, 0.0)
+    turn = ops.rint(near)
+    angle, side = math.pi * (near - turn), 1.0 - 2.0 * ops.remainder(turn, 2.0)
+    slope = ops.cos(angle) - ops.sin(angle) / math.pi * ops.digamma(1.0 - near)
+    return where(low, side * gamma(1.0 - near) * slope, -rgamma(far) * ops.digamma(far))
+
+
+rgamma = define("rgamma", _rgamma)
+
+
+@composed("polygamma")
+def polygamma(n, x):
+    """scipy.special.polygamma; of tensors for one integer n."""
+    if isinstance(n, (Tensor, Dual)) or np.ndim(n) or n != int(n):
+        raise NotDifferentiableError(
+            "scipy.special.polygamma of a tensor takes one integer n; call it for each n"
+        )
+    return ops.polygamma(int(n), x)
+
+
+@composed("multigammaln")
+def multigammaln(a, d):
+    """scipy.special.multigammaln, also of tensors."""
+    if d != int(d) or d < 1:
+        raise ValueError("d should be a positive integer (dimension)")
+    if np.any(below(a) <= 0.5 * (d - 1)):
+        raise ValueError(f"condition a ({below(a)}) > 0.5 * (d-1) ({0.5 * (d - 1)}) not met")
+    total = 0.25 * d * (d - 1) * math.log(math.pi)
+    for j in range(int(d)):
+        total = total + ops.lgamma(a - 0.5 * j)
+    return total
+
+
+@composed("factorial")
+def factorial(n, exact=False, extend="zero"):
+    """scipy.special.factorial, also of tensors: gamma(n + 1), and 0 for negative n."""
+    if exact:
+        raise NotDifferentiableError("factorial of a tensor is not exact; leave exact=True out")
+    if extend != "zero":
+        raise NotDifferentiableError("factorial of a tensor takes extend='zero' only")
+    return where(n >= 0, gamma(where(n >= 0, n, 0.0) + 1.0), 0.0)
+
+
+poch = define(
+    "poch",
+    lambda y, z, m: y * psi_difference.member(0)(z, m),
+    lambda y, z, m: y * ops.digamma(z + m),
+)
+beta = define(
+    "beta",
+    lambda y, a, b: -y * psi_difference.member(0)(a, b),
+    lambda y, a, b: -y * psi_difference.member(0)(b, a),
+)
+betaln = define(
+    "betaln",
+    lambda y, a, b: -psi_difference.member(0)(a, b),
+    lambda y, a, b: -psi_difference.member(0)(b, a),
+)
+binom = define(
+    "binom",
+    lambda y, n, k: y * psi_difference.member(0)(n - k + 1.0, k),
+    lambda y, n, k: y * psi_difference.member(0)(k + 1.0, n - 2.0 * k),
+)
+
+
+@composed("comb")
+def comb(N, k, *, exact=False, repetition=False):
+    """scipy.special.comb, also of tensors: binom, and 0 outside of 0 <= k <= N."""
+    if exact:
+        raise NotDifferentiableError("comb of a tensor is not exact; leave exact=True out")
+    if repetition:
+        return comb(N + k - 1, k)
+    inside = (k <= N) & (N >= 0) & (k >= 0)
+    return where(inside, binom(where(inside, N, 1.0), where(inside, k, 0.0)), 0.0)
+
+
+@composed("perm")
+def perm(N, k, exact=False):
+    """scipy.special.perm, also of tensors: poch(N - k + 1, k), and 0 outside of 0 <= k <= N."""
+    if exact:
+        raise NotDifferentiableError("perm of a tensor is not exact; leave exact=True out")
+    inside = (k <= N) & (N >= 0) & (k >= 0)
+    return where(inside, poch(where(inside, N - k + 1.0, 1.0), where(inside, k, 0.0)), 0.0)
+
+
+# ---- incomplete gamma functions ----
+
+
+def _both_gamma_tails(a, x):
+    return sp.gammainc(a, x), sp.gammaincc(a, x)
+
+
+def _x_of(density, sign, n):
+    """The partial with respect to the last argument, of the n-th derivative in the first."""
+    del n
+    return lambda y, *args: sign * density(*args)
+
+
+def _gammainc_partials(sign):
+    def partials(family, orders):
+        in_x = (lambda y, a, x: sign * gamma_density(a, x)) if orders == (0,) else _density_order(
+            sign, orders[0]
+        )
+        return [family.raised(orders, 0), in_x]
+
+    return partials
+
+
+def _density_order(sign, n):
+    """The n-th derivative of the density in a, by the derivatives of its logarithm."""
+
+    def in_x(y, a, x):
+        slopes = [ops.log(x) - ops.digamma(a), *[-ops.polygamma(k, a) for k in range(1, n)]]
+        if n >= 1:
+            slopes[0] = _log_ratio(x, a) - stirling.member(1)(a) + 0.5 / a
+        return sign * gamma_density(a, x) * bell(slopes)
+
+    return in_x
+
+
+def bell(slopes):
+    """The n-th derivative of exp(g) over exp(g), given the n derivatives of g."""
+    ratios = [1.0]
+    for n in range(len(slopes)):
+        terms = [math.comb(n, k) * slopes[k] * ratios[n - k] for k in range(n + 1)]
+        ratios.append(sum(terms[1:], terms[0]))
+    return ratios[-1]
+
+
+_gammainc = Family(
+    "gammainc",
+    Kernel("gammainc", sp.gammainc, _both_gamma_tails),
+    _gammainc_partials(1.0),
+    most=6,
+)
+_gammaincc = Family(
+    "gammaincc",
+    Kernel("gammainc", sp.gammaincc, _both_gamma_tails, sign=-1.0),
+    _gammainc_partials(-1.0),
+    most=6,
+)
+gammainc, gammaincc = _gammainc.member(0), _gammaincc.member(0)
+register(sp.gammainc, gammainc)
+register(sp.gammaincc, gammaincc)
+gammaincinv = define(
+    "gammaincinv",
+    lambda x, a, p: -_gammainc.member(1)(a, x) / gamma_density(a, x),
+    lambda x, a, p: 1.0 / gamma_density(a, x),
+)
+gammainccinv = define(
+    "gammainccinv",
+    lambda x, a, q: -_gammainc.member(1)(a, x) / gamma_density(a, x),
+    lambda x, a, q: -1.0 / gamma_density(a, x),
+)
+
+# ---- incomplete beta functions ----
+
+
+def _both_beta_tails(a, b, x):
+    return sp.betainc(a, b, x), sp.betaincc(a, b, x)
+
+
+def _beta_density_orders(sign, i, j):
+    """The derivatives of orders (i, j) of the density in a and b."""
+
+    def in_x(y, a, b, x):
+        d = psi_difference
+        # log density: derivatives in a alone, b alone, and mixed, which is psi_k(a + b).
+        s = stirling.member(1)
+        n, z = a + b, 1.0 - x
+        in_a = _log_ratio(n * x, a) + s(n) - s(a) - 0.5 / n + 0.5 / a
+        in_b = _log_ratio(n * z, b) + s(n) - s(b) - 0.5 / n + 0.5 / b
+
+        def slope(k, m):
+            if k and m:
+                return ops.polygamma(k + m - 1, n)
+            if k + m == 1:
+                return in_a if k else in_b
+            return d.member(k - 1)(a, b) if k else d.member(m - 1)(b, a)
+
+        return sign * beta_density(a, b, x) * bell_two(slope, i, j)
+
+    return in_x
+
+
+def bell_two(slope, i, j):
+    """The derivative of orders (i, j) of exp(g) over exp(g), given slope(k, m) of g."""
+    if i == 0 and j == 0:
+        return 1.0
+    # One derivative in the first variable that has any, by Leibniz.
+    a, b = (1, 0) if i else (0, 1)
+    total = 0.0
+    for k in range(i - a + 1):
+        for m in range(j - b + 1):
+            weight = math.comb(i - a, k) * math.comb(j - b, m)
+            total = total + weight * slope(k + a, m + b) * bell_two(slope, i - a - k, j - b - m)
+    return total
+
+
+def _betainc_partials(sign):
+    def partials(family, orders):
+        return [
+            family.raised(orders, 0),
+            family.raised(orders, 1),
+            _beta_density_orders(sign, *orders),
+        ]
+
+    return partials
+
+
+_betainc = Family(
+    "betainc", Kernel("betainc", sp.betainc, _both_beta_tails), _betainc_partials(1.0), most=4
+)
+_betaincc = Family(
+    "betaincc",
+    Kernel("betainc", sp.betaincc, _both_beta_tails, sign=-1.0),
+    _betainc_partials(-1.0),
+    most=4,
+)
+betainc, betaincc = _betainc.member(0, 0), _betaincc.member(0, 0)
+register(sp.betainc, betainc)
+register(sp.betaincc, betaincc)
+
+
+def _inverse_beta(name, sign):
+    return define(
+        name,
+        lambda x, a, b, p: -_betainc.member(1, 0)(a, b, x) / beta_density(a, b, x),
+        lambda x, a, b, p: -_betainc.member(0, 1)(a, b, x) / beta_density(a, b, x),
+        lambda x, a, b, p: sign / beta_density(a, b, x),
+    )
+
+
+betaincinv = _inverse_beta("betaincinv", 1.0)
+betainccinv = _inverse_beta("betainccinv", -1.0)
+btdtria = define(
+    "btdtria",
+    lambda a, p, b, x: 1.0 / _betainc.member(1, 0)(a, b, x),
+    lambda a, p, b, x: -_betainc.member(0, 1)(a, b, x) / _betainc.member(1, 0)(a, b, x),
+    lambda a, p, b, x: -beta_density(a, b, x) / _betainc.member(1, 0)(a, b, x),
+)
+btdtrib = define(
+    "btdtrib",
+    lambda b, a, p, x: -_betainc.member(1, 0)(a, b, x) / _betainc.member(0, 1)(a, b, x),
+    lambda b, a, p, x: 1.0 / _betainc.member(0, 1)(a, b, x),
+    lambda b, a, p, x: -beta_density(a, b, x) / _betainc.member(0, 1)(a, b, x),
+)
+
+# ---- the zeta function ----
+
+
+def _zeta_partials(family, orders):
+    n = orders[0]
+
+    def in_q(y, s, q):
+        # d/dq zeta_n(s, q), where d/dq zeta(s, q) = -s zeta(s + 1, q).
+        out = -s * family.member(n)(s + 1.0, q)
+        return out - n * family.member(n - 1)(s + 1.0, q) if n else out
+
+    return [family.raised(orders, 0), in_q]
+
+
+_hurwitz = Family("zeta", Kernel("zeta", sp._ufuncs._zeta), _zeta_partials, most=6)
+_riemann = Family(
+    "riemann_zeta",
+    Kernel("riemann_zeta", sp._ufuncs._riemann_zeta),
+    lambda family, orders: [family.raised(orders, 0)],
+    most=6,
+)
+register(sp._ufuncs._zeta, _hurwitz.member(0))
+register(sp._ufuncs._riemann_zeta, _riemann.member(0))
+
+
+@composed("zeta")
+def zeta(x, q=None, out=None):
+    """scipy.special.zeta, differentiable in x and in q."""
+    if out is not None:
+        raise NotDifferentiableError("zeta of a tensor does not take out=")
+    return _riemann.member(0)(x) if q is None else _hurwitz.member(0)(x, q)
+
+
+zetac = define("zetac", lambda y, x: _riemann.member(1)(x))
+
+# ---- distribution functions that are these ----
+
+
+@composed("chdtr")
+def chdtr(v, x):
+    return gammainc(0.5 * v, 0.5 * x)
+
+
+@composed("chdtrc")
+def chdtrc(v, x):
+    return gammaincc(0.5 * v, 0.5 * x)
+
+
+@composed("chdtri")
+def chdtri(v, p):
+    return 2.0 * gammainccinv(0.5 * v, p)
+
+
+@composed("chdtriv")
+def chdtriv(p, x):
+    return 2.0 * _gamma_shape(p, 0.5 * x)
+
+
+_gamma_shape = Function(
+    "gamma_shape",  # a with gammainc(a, x) = p
+    lambda p, x: sp.gdtrib(1.0, p, x),
+    [
+        lambda a, p, x: 1.0 / _gammainc.member(1)(a, x),
+        lambda a, p, x: -gamma_density(a, x) / _gammainc.member(1)(a, x),
+    ],
+)
+
+
+@composed("gdtr")
+def gdtr(a, b, x):
+    return gammainc(b, a * x)
+
+
+@composed("gdtrc")
+def gdtrc(a, b, x):
+    return gammaincc(b, a * x)
+
+
+@composed("gdtria")
+def gdtria(p, b, x):
+    return gammaincinv(b, p) / x
+
+
+@composed("gdtrib")
+def gdtrib(a, p, x):
+    return _gamma_shape(p, a * x)
+
+
+@composed("gdtrix")
+def gdtrix(a, b, p):
+    return gammaincinv(b, p) / a
+
+
+def _whole(name, k):
+    """An argument that SciPy rounds down: a constant."""
+    if isinstance(k, (Tensor, Dual)):
+        raise NotDifferentiableError(
+            f"scipy.special.{name} rounds the count k down, so it has no derivative with respect "
+            "to it; pass k.detach().numpy()"
+        )
+    return np.floor(np.asarray(k, dtype=float))[()]
+
+
+@composed("pdtr")
+def pdtr(k, m):
+    return gammaincc(_whole("pdtr", k) + 1.0, m)
+
+
+@composed("pdtrc")
+def pdtrc(k, m):
+    return gammainc(_whole("pdtrc", k) + 1.0, m)
+
+
+@composed("pdtri")
+def pdtri(k, y):
+    return gammainccinv(_whole("pdtri", k) + 1.0, y)
+
+
+@composed("bdtr")
+def bdtr(k, n, p):
+    k = _whole("bdtr", k)
+    return betaincc(k + 1.0, n - k, p)
+
+
+@composed("bdtrc")
+def bdtrc(k, n, p):
+    k = _whole("bdtrc", k)
+    return betainc(k + 1.0, n - k, p)
+
+
+@composed("bdtri")
+def bdtri(k, n, y):
+    k = _whole("bdtri", k)
+    return betainccinv(k + 1.0, n - k, y)
+
+
+@composed("nbdtr")
+def nbdtr(k, n, p):
+    return betainc(n, _whole("nbdtr", k) + 1.0, p)
+
+
+@composed("nbdtrc")
+def nbdtrc(k, n, p):
+    return betaincc(n, _whole("nbdtrc", k) + 1.0, p)
+
+
+@composed("nbdtri")
+def nbdtri(k, n, y):
+    return betaincinv(n, _whole("nbdtri", k) + 1.0, y)
+
+
+@composed("fdtr")
+def fdtr(dfn, dfd, x):
+    return _f_distribution(dfn, dfd, x, betainc, betaincc)
+
+
+@composed("fdtrc")
+def fdtrc(dfn, dfd, x):
+    return _f_distribution(dfn, dfd, x, betaincc, betainc)
+
+
+def _f_distribution(dfn, dfd, x, lower, upper):
+    """Of u = dfn x / (dfd + dfn x) or of 1 - u, whichever is the smaller."""
+    top, total = dfn * x, dfd + dfn * x
+    a, b = 0.5 * dfn, 0.5 * dfd
+    low = top < dfd
+    left = lower(a, b, where(low, top / total, 0.5))
+    right = upper(b, a, where(low, 0.5, dfd / total))
+    return where(low, left, right)
+
+
+@composed("fdtri")
+def fdtri(dfn, dfd, p):
+    y = betainccinv(0.5 * dfd, 0.5 * dfn, p)  # dfd / (dfd + dfn x)
+    z = betaincinv(0.5 * dfn, 0.5 * dfd, p)  # 1 - y
+    return dfd * z / (dfn * y)
+
+
+# ---- Student's distribution ----
+
+
+def _student_peak(df):
+    """The density at 0: Gamma(a + 1/2) / (Gamma(a) sqrt(2 pi a)), a = df / 2."""
+    s = stirling.member(0)
+    a = 0.5 * df
+    return ops.exp(s(a + 0.5) - s(a) + a * ops.log1p(0.5 / a) - 0.5) / _ROOT_2PI
+
+
+def _student_density(df, t):
+    return _student_peak(df) * ops.exp(-0.5 * (df + 1.0) * ops.log1p(t * t / df))
+
+
+def _student_df(y, df, t):
+    """In the middle from 1/2 + t peak 2F1(1/2, (df + 1)/2; 3/2; -t^2 / df), outside from the tail
+    I_z(df / 2, 1/2) / 2, z = df / (df + t^2)."""
+    del y
+    square = t * t
+    middle = square < df
+    inner = where(middle, t, 0.0)
+    u, b = inner * inner / df, 0.5 * (df + 1.0)
+
+    def hyp2f1(*orders):
+        return hyp2f1_family.member(*orders)(0.5, b, 1.5, -u)
+
+    peak_slope = 0.5 * (psi_difference.member(0)(0.5 * df, 0.5) - 1.0 / df)
+    near = peak_slope * hyp2f1(0, 0, 0, 0) + 0.5 * hyp2f1(0, 1, 0, 0)
+    near = inner * _student_peak(df) * (near + hyp2f1(0, 0, 0, 1) * u / df)
+    outer = where(middle, df, square)
+    z = df / (df + outer)
+    far = 0.5 * _betainc.member(1, 0)(0.5 * df, 0.5, z)
+    far = far + beta_density(0.5 * df, 0.5, z) * z * (outer / (df + outer)) / df
+    return where(middle, near, -0.5 * ops.sign(t) * far)
+
+
+stdtr = define("stdtr", _student_df, lambda y, df, t: _student_density(df, t))
+stdtrit = define(
+    "stdtrit",
+    lambda t, df, p: -_student_df(p, df, t) / _student_density(df, t),
+    lambda t, df, p: 1.0 / _student_density(df, t),
+)
+stdtridf = define(
+    "stdtridf",
+    lambda df, p, t: 1.0 / _student_df(p, df, t),
+    lambda df, p, t: -_student_density(df, t) / _student_df(p, df, t),
+)
