@@ -315,7 +315,7 @@ lu_cofactor = Kernel("lu_cofactor", _cofactor_push, _cofactor_pull)
 lu_cofactor_move = Kernel("lu_cofactor_move", _cofactor_move_push, _cofactor_move_pull)
 
 
-# ---- LU as it is: P A = L U, L and U in one square matrix, above the permutation and the pivots ----
+# ---- LU as it is, P A = L U: L and U in one matrix, above the permutation and the pivots ----
 
 
 def rows_taken(out):

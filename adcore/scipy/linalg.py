@@ -89,7 +89,8 @@ def _vector_or_matrix(name, a, b):
     b = as_array(b)
     if b.ndim == 0 or b.shape[0 if b.ndim == 1 else -2] != a.shape[-2]:
         raise ValueError(
-            f"{name}: a matrix of shape {a.shape} needs b with {a.shape[-2]} rows, got shape {b.shape}"
+            f"{name}: a matrix of shape {a.shape} needs b with {a.shape[-2]} rows, got shape "
+            f"{b.shape}"
         )
     return b, b.ndim == 1
 
@@ -106,25 +107,46 @@ _STRUCTURES = {
 }
 
 
+def _by_lu(factor, b, transposed):
+    return _k.lu_solve(factor, b, flags=int(transposed))
+
+
+def _by_cholesky(factor, b, transposed):
+    del transposed  # it is symmetric
+    return _k.solve_triangular(factor, _k.solve_triangular(factor, b, flags=2), flags=3)
+
+
+def _by_upper(factor, b, transposed):
+    return _k.solve_triangular(factor, b, flags=int(transposed))
+
+
+def _by_lower(factor, b, transposed):
+    return _k.solve_triangular(factor, b, flags=2 | int(transposed))
+
+
+def _by_diagonal(factor, b, transposed):
+    del transposed
+    return b / factor
+
+
 def _factored(name, a, assume_a, lower):
     """(factor, solver(factor, b, transposed)) of a matrix of which something is known."""
     kind = _STRUCTURES.get(assume_a, assume_a)
     if kind == "symmetric":
         a, kind = _d.mirrored(a, lower), "general"
     if kind == "general":
-        return _k.lu(a), lambda f, b, trans: _k.lu_solve(f, b, flags=int(trans))
+        return _k.lu(a), _by_lu
     if kind == "positive definite":
-        return _k.cholesky(a if lower else _k.flipped(a)), lambda f, b, trans: _k.solve_triangular(
-            f, _k.solve_triangular(f, b, flags=2), flags=3
-        )
-    if kind in ("upper triangular", "lower triangular"):
-        low = 2 if kind == "lower triangular" else 0
-        return a, lambda f, b, trans: _k.solve_triangular(f, b, flags=low | trans)
+        return _k.cholesky(a if lower else _k.flipped(a)), _by_cholesky
+    if kind == "upper triangular":
+        return a, _by_upper
+    if kind == "lower triangular":
+        return a, _by_lower
     if kind == "diagonal":
-        return _k.spread_columns(_k.diagonals(a)), lambda f, b, trans: b / f
+        return _k.spread_columns(_k.diagonals(a)), _by_diagonal
     raise NotDifferentiableError(
-        f"{name} of a tensor does not take assume_a={assume_a!r}; solve_banded takes the diagonals of "
-        "a banded matrix, and 'general' takes any"
+        f"{name} of a tensor does not take assume_a={assume_a!r}; solve_banded takes the diagonals "
+        "of a banded matrix, and 'general' takes any"
     )
 
 
@@ -168,9 +190,7 @@ def solve_triangular(
     b, vector = _vector_or_matrix("solve_triangular", a, b)
     _finite(check_finite, a, b)
     flags = _transposed("solve_triangular", trans) | 2 * bool(lower) | 4 * bool(unit_diagonal)
-    return _d.solve_system(
-        lambda f, x: _k.solve_triangular(f, x, flags=flags), a, b, vector
-    )
+    return _d.solve_system(lambda f, x: _k.solve_triangular(f, x, flags=flags), a, b, vector)
 
 
 def _transposed(name, trans):
@@ -324,8 +344,8 @@ def qr(a, overwrite_a=False, lwork=None, mode="full", pivoting=False, check_fini
         )
     if mode == "full" and m > n:
         raise NotDifferentiableError(
-            f"qr of matrices of shape {(m, n)} in mode 'full': the columns of q beyond the first may "
-            "be any that complete it, and have no derivative; use mode='economic'"
+            f"qr of matrices of shape {(m, n)} in mode 'full': the columns of q beyond the first "
+            "may be any that complete it, and have no derivative; use mode='economic'"
         )
     return _d.thin_qr(a)
 
@@ -363,10 +383,8 @@ def eigh(
         return w
     v = _s.vectors(f, first=low, count=high - low + 1)
     if factor is not None:
-        if type == 3:
-            v = matmul(factor, v)
-        else:
-            v = _k.solve_triangular(factor, v, flags=3)
+        third = type == 3
+        v = matmul(factor, v) if third else _k.solve_triangular(factor, v, flags=3)
     return w, v
 
 
