@@ -21,7 +21,7 @@ static enum ad_status append(struct ad_c_run *run, const struct ad_c_statement *
     return AD_OK;
 }
 
-/* The op of a word, which may be the first of two; and whether it is over AD_SHORT elements, of which the
+/* The op of a word, which may be the first of several; and whether it is over AD_SHORT elements, of which the
  * operands with a bit in 'single' are one number. */
 static enum ad_op op_of_word(int32_t code, bool *is_short, unsigned *single)
 {

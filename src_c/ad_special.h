@@ -56,18 +56,19 @@ static inline double ad_sign(double x)
     return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;
 }
 
+/* C leaves open which of 0 and -0 is larger, and compilers answer one way in loops and another
+ * elsewhere.  Here a maximum of two zeros is the second, as NumPy's is on x86 everywhere; fmax is the
+ * first, as NumPy's is of two numbers: of arrays it is now one, now the other. */
 static inline double ad_maximum(double x, double z)
 {
-    return x >= z || x != x ? x : z;
+    return x > z || x != x ? x : z;
 }
 
 static inline double ad_minimum(double x, double z)
 {
-    return x <= z || x != x ? x : z;
+    return x < z || x != x ? x : z;
 }
 
-/* C leaves open which of 0 and -0 is larger, and compilers answer one way in loops and another
- * elsewhere; here it is the first. */
 static inline double ad_fmax(double x, double z)
 {
     return x >= z || z != z ? x : z;
@@ -78,10 +79,12 @@ static inline double ad_fmin(double x, double z)
     return x <= z || z != z ? x : z;
 }
 
-/* With lo > hi the result is hi, as in NumPy. */
+/* With lo > hi the result is hi, as in NumPy; of x and a bound that are both zero it is x. */
 static inline double ad_clip(double x, double lo, double hi)
 {
-    return ad_minimum(ad_maximum(x, lo), hi);
+    double y = x >= lo || x != x ? x : lo;
+
+    return y <= hi || y != y ? y : hi;
 }
 
 /* The share of x in a maximum of x and z: 1 if x > z, 0 if x < z, 1/2 if equal.  NaN counts as

@@ -246,3 +246,35 @@ def test_spellings(name):
                 continue
             want = adcore.grad(weighed(f))(x)
             np.testing.assert_allclose(number.grad(x), want, rtol=1e-12, atol=1e-13)
+
+
+SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 5e-324, -5e-324])
+
+
+@pytest.mark.parametrize("backend", [None, "c"])
+@pytest.mark.parametrize("n", [1, 5, 8, 9, 81, 700])
+@pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin"])
+def test_zeros_and_nan_of_extrema(name, n, backend):
+    """As NumPy's, with the sign of zero: scalars, short vectors, long ones, and one number for all.
+
+    Of two zeros NumPy's fmax is now the first, now the second, by their places in the array.
+    """
+    f = getattr(np, name)
+    rng = np.random.default_rng(n)
+    x, z = (rng.choice(SPECIAL, n) for _ in range(2))
+    if n >= SPECIAL.size**2:
+        x[: SPECIAL.size**2], z[: SPECIAL.size**2] = (
+            a.ravel() for a in np.meshgrid(*[SPECIAL] * 2)
+        )
+
+    def pairwise(x, z):
+        return np.array([f(float(a), float(b)) for a, b in np.broadcast(x, z)])
+
+    compiled = adcore.compile(f, backend=backend)
+    for a, b in [(x, z), (z, x), (x, z[0]), (x[0], z), (z[::-1], x)]:
+        want = pairwise(a, b) if np.ndim(a) or np.ndim(b) else f(a, b)
+        number = ~np.isnan(want)
+        for got in (compiled(a, b), adcore.vjp(f, a, b)[0]):
+            np.testing.assert_array_equal(got, want)
+            if name in ("maximum", "minimum"):
+                np.testing.assert_array_equal(np.signbit(got)[number], np.signbit(want)[number])
