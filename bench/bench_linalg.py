@@ -1,4 +1,4 @@
-"""A Gaussian log-likelihood, log det S + r' S^-1 r: its gradient in S and r, its Hessian in parameters of S.
+"""A Gaussian log-likelihood, log det S + r' S^-1 r: gradient in S and r, Hessian in weights in S.
 
 Against the same derivatives by hand in NumPy, and against the value alone.
 """

@@ -20,9 +20,10 @@ enum { AD_KERNEL_MOST_ARGS = 3, AD_KERNEL_FLAGS = 8 };
 
 /* Flags of 'gaps': what to do about equal eigenvalues. */
 enum ad_ties {
-    AD_TIES_VANISH, /* 0 if the numerator is next to nothing, else AD_DEGENERATE */
-    AD_TIES_FAIL,   /* AD_DEGENERATE */
-    AD_TIES_NAN     /* nan */
+    AD_TIES_VANISH,   /* 0 if the numerator is next to nothing, else AD_DEGENERATE */
+    AD_TIES_FAIL,     /* AD_DEGENERATE */
+    AD_TIES_NAN,      /* nan */
+    AD_TIES_NEAR_FAIL /* AD_DEGENERATE, of nearly equal ones too */
 };
 
 /* A kernel with all that is known before its operands' values are. */

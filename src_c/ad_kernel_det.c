@@ -18,12 +18,6 @@ static double sign_of(int64_t n, const double *lu, const int *pivot)
     return sign;
 }
 
-static void take_pivots(const struct ad_item *item, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        item->ints[i] = (int)item->x[0][n * n + i];
-}
-
 static double determinant(int64_t n, const double *lu, const int *pivot)
 {
     double det = sign_of(n, lu, pivot);
@@ -201,7 +195,7 @@ enum ad_status ad_kernel_det(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0];
 
-    take_pivots(item, n);
+    ad_take_pivots(n, item->x[0], item->ints);
     switch ((int)item->kernel->name) {
     case AD_KERNEL_lu_det:
         item->y[0] = determinant(n, item->x[0], item->ints);

@@ -49,6 +49,8 @@ enum ad_status ad_lu(const struct ad_lapack *lapack, int64_t n, const double *a,
 /* A X = B, or A^T X = B, in place in X (n, k), from those factors; AD_SINGULAR if they are. */
 enum ad_status ad_lu_solve(const struct ad_lapack *lapack, bool transposed, int64_t n, int64_t k,
                            const double *lu, const int *pivot, double *x);
+/* The pivots of a factor of LU; what is none, in a factor that is none, leaves its row where it is. */
+void ad_take_pivots(int64_t n, const double *factor, int *pivot);
 /*
  * A = U diag(s) V^T, s descending, with U (m, m) and V^T (n, n), or the first min(m, n) columns and rows
  * of them if 'thin', row by row; 'work' is A column by column, and is lost.  'room' is for

@@ -102,6 +102,15 @@ enum ad_status ad_lu_solve(const struct ad_lapack *lapack, bool transposed, int6
     return AD_OK;
 }
 
+void ad_take_pivots(int64_t n, const double *factor, int *pivot)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double p = factor[n * n + i];
+
+        pivot[i] = p >= 1 && p <= (double)n ? (int)p : (int)i + 1;
+    }
+}
+
 /* A factor of LU: what dgetrf makes of A, column by column, and the pivots. */
 static enum ad_status lu(const struct ad_item *item)
 {
@@ -117,8 +126,7 @@ static enum ad_status lu_solve(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0], k = item->kernel->cols[1];
 
-    for (int64_t i = 0; i < n; i++)
-        item->ints[i] = (int)item->x[0][n * n + i];
+    ad_take_pivots(n, item->x[0], item->ints);
     memcpy(item->y, item->x[1], (size_t)(n * k) * sizeof *item->y);
     return ad_lu_solve(item->lapack, item->kernel->flags & 1, n, k, item->x[0], item->ints,
                        item->y);

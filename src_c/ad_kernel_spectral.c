@@ -84,17 +84,26 @@ static enum ad_status svd(const struct ad_item *item)
     return status;
 }
 
-/* ---- equal eigenvalues ---- */
+/* ---- equal eigenvalues ----
+ *
+ * Differences up to 'none' are rounding: such eigenvalues are equal.  Those up to 'small' are divided by
+ * only where nothing else will do, since a quotient of differences loses as many digits as they have in
+ * common; to take such eigenvalues for equal loses no more than the other half of the digits. */
+struct gap_limits {
+    double none, small;
+};
 
-/* Differences up to this are none. */
-static double no_gap(int64_t n, const double *w)
+static struct gap_limits limits_of(int64_t n, const double *w)
 {
     double most = 0;
 
     for (int64_t i = 0; i < n; i++)
         most = fmax(most, fabs(w[i]));
-    return 16 * (double)n * DBL_EPSILON * most;
+    return (struct gap_limits){16 * (double)n * DBL_EPSILON * most, 1e-8 * most};
 }
+
+/* What is left of a product that cancels, relative to the largest of its kind. */
+static const double NEGLIGIBLE = 1e-9;
 
 /* Where the run of equal eigenvalues that begins with the i-th ends. */
 static int64_t end_of_run(int64_t n, const double *w, double tolerance, int64_t i)
@@ -108,14 +117,14 @@ static int64_t end_of_run(int64_t n, const double *w, double tolerance, int64_t 
 /* AD_DEGENERATE if g differs where w does not. */
 static enum ad_status alike(int64_t n, const double *w, const double *g)
 {
-    double tolerance = no_gap(n, w), most = 0;
+    double tolerance = limits_of(n, w).none, most = 0;
 
     for (int64_t i = 0; i < n; i++)
         most = fmax(most, fabs(g[i]));
     for (int64_t i = 0, end; i < n; i = end) {
         end = end_of_run(n, w, tolerance, i);
         for (int64_t j = i + 1; j < end; j++)
-            if (fabs(g[j] - g[i]) > 1e-9 * most)
+            if (fabs(g[j] - g[i]) > NEGLIGIBLE * most)
                 return AD_DEGENERATE;
     }
     return AD_OK;
@@ -164,16 +173,42 @@ static enum ad_status spectral_basis(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0];
     const double *w = item->x[0];
-    double tolerance = no_gap(n, w);
+    double small = limits_of(n, w).small;
     enum ad_status status = AD_OK;
 
     memcpy(item->y, w + n, (size_t)(n * n) * sizeof *item->y);
     for (int64_t i = 0, end; i < n && !status; i = end) {
-        end = end_of_run(n, w, tolerance, i);
+        end = end_of_run(n, w, small, i);
         if (end > i + 1)
             status = turn(item, n, i, end - i);
     }
     return status;
+}
+
+/* x / gap, between different columns; AD_DEGENERATE if that has no answer. */
+static enum ad_status divide(double x, double gap, bool negligible, struct gap_limits limits,
+                             enum ad_ties ties, double *y)
+{
+    double size = fabs(gap);
+
+    *y = x / gap;
+    switch (ties) {
+    case AD_TIES_VANISH:
+        if (size > limits.small || (size > limits.none && !negligible))
+            return AD_OK;
+        *y = 0;
+        return negligible ? AD_OK : AD_DEGENERATE;
+    case AD_TIES_FAIL:
+        return size <= limits.none ? AD_DEGENERATE : AD_OK;
+    case AD_TIES_NAN:
+        if (size <= limits.none)
+            *y = NAN;
+        return AD_OK;
+    case AD_TIES_NEAR_FAIL:
+        return size <= limits.small ? AD_DEGENERATE : AD_OK;
+    }
+    ad_unreachable();
+    return AD_OK;
 }
 
 static enum ad_status gaps(const struct ad_item *item)
@@ -181,24 +216,23 @@ static enum ad_status gaps(const struct ad_item *item)
     const struct ad_kernel *kernel = item->kernel;
     int64_t n = kernel->cols[0], k = kernel->cols[1];
     const double *w = item->x[0], *m = item->x[1];
-    double tolerance = no_gap(n, w), most = 0;
+    struct gap_limits limits = limits_of(n, w);
+    double most = 0;
+    enum ad_status status = AD_OK;
 
     for (int64_t i = 0; i < n * k; i++)
         most = fmax(most, fabs(m[i]));
     for (int64_t i = 0; i < n; i++)
-        for (int64_t col = 0; col < k; col++) {
+        for (int64_t col = 0; col < k && !status; col++) {
             int64_t j = kernel->first + col;
-            double *y = item->y + i * k + col, x = m[i * k + col], gap = w[j] - w[i];
+            double *y = item->y + i * k + col, x = m[i * k + col];
 
             *y = 0;
-            if (!(fabs(gap) <= tolerance))
-                *y = x / gap;
-            else if (j != i && kernel->flags == AD_TIES_NAN)
-                *y = NAN;
-            else if (j != i && (kernel->flags == AD_TIES_FAIL || fabs(x) > 1e-9 * most))
-                return AD_DEGENERATE;
+            if (i != j)
+                status = divide(x, w[j] - w[i], fabs(x) <= NEGLIGIBLE * most, limits,
+                                (enum ad_ties)kernel->flags, y);
         }
-    return AD_OK;
+    return status;
 }
 
 /* 1 / (w[j] - w[i]), of eigenvalues in any order. */
@@ -206,17 +240,19 @@ static enum ad_status gap_inverses(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0];
     const double *w = item->x[0];
-    double tolerance = no_gap(n, w);
+    struct gap_limits limits = limits_of(n, w);
+    enum ad_status status = AD_OK;
 
     for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++) {
-            double gap = w[j] - w[i];
+        for (int64_t j = 0; j < n && !status; j++) {
+            double *y = item->y + i * n + j;
 
-            if (i != j && fabs(gap) <= tolerance && item->kernel->flags == AD_TIES_FAIL)
-                return AD_DEGENERATE;
-            item->y[i * n + j] = i == j ? 0 : fabs(gap) <= tolerance ? NAN : 1 / gap;
+            *y = 0;
+            if (i != j)
+                status =
+                    divide(1, w[j] - w[i], false, limits, (enum ad_ties)item->kernel->flags, y);
         }
-    return AD_OK;
+    return status;
 }
 
 static enum ad_status vectors(const struct ad_item *item)

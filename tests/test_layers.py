@@ -150,7 +150,7 @@ PYTHON_MAY_IMPORT = {
     | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
-    "scipy": BASE | {"_calls", "transforms"},
+    "scipy": BASE | {"_calls", "_named", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

@@ -329,23 +329,30 @@ def _multi_dot(arrays, *, out=None):
 
 def _cheapest_product(arrays):
     """The product in the order of the fewest multiplications."""
-    lengths = [a.shape[0] for a in arrays] + [arrays[-1].shape[1]]
+    lengths = (*[a.shape[0] for a in arrays], arrays[-1].shape[1])
+    return _product_of(arrays, lengths, 0, len(arrays) - 1)
 
-    @functools.cache
-    def best(i, j):
-        """(multiplications, where to split) of arrays i ... j."""
-        if i == j:
-            return 0, i
-        costs = [
-            (best(i, c)[0] + best(c + 1, j)[0] + lengths[i] * lengths[c + 1] * lengths[j + 1], c)
-            for c in range(i, j)
-        ]
-        return min(costs)
 
-    def product(i, j):
-        if i == j:
-            return arrays[i]
-        split = best(i, j)[1]
-        return products.matmul(product(i, split), product(split + 1, j))
+def _product_of(arrays, lengths, first, last):
+    if first == last:
+        return arrays[first]
+    split = _cheapest_split(lengths, first, last)[1]
+    return products.matmul(
+        _product_of(arrays, lengths, first, split), _product_of(arrays, lengths, split + 1, last)
+    )
 
-    return product(0, len(arrays) - 1)
+
+@functools.lru_cache(4096)
+def _cheapest_split(lengths, first, last):
+    """(multiplications, the end of the left part) for matrices first ... last of these lengths."""
+    if first == last:
+        return 0, first
+    return min(
+        (
+            _cheapest_split(lengths, first, split)[0]
+            + _cheapest_split(lengths, split + 1, last)[0]
+            + lengths[first] * lengths[split + 1] * lengths[last + 1],
+            split,
+        )
+        for split in range(first, last)
+    )

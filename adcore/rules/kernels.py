@@ -33,7 +33,7 @@ from .table import Dual, Tensor
 
 _by_number = {}
 
-FAIL, NAN = 1, 2  # enum ad_ties
+FAIL, NAN, NEAR_FAIL = 1, 2, 3  # enum ad_ties
 
 
 class Kernel:
@@ -242,7 +242,8 @@ lu_solve = Kernel("lu_solve", _lu_solve_push, _lu_solve_pull)
 def identity_like(f):
     """The identity of the size of a factor's matrix."""
     n = f.shape[-1]
-    return np.broadcast_to(np.eye(n), (*f.shape[:-2], n, n))
+    eye = np.eye(n)
+    return eye if len(f.shape) == 2 else np.broadcast_to(eye, (*f.shape[:-2], n, n))
 
 
 def _det_push(call, args, out, tangents):

@@ -86,7 +86,7 @@ class _Observation(Named, saved_as="observed"):
         parts = [np.asarray(v) for v in flatten(output)[0]]
         self.dtypes = [v.dtype for v in parts]
         for v in parts:
-            if v.dtype.kind in "iu" and v.size and not (v.min() >= -MOST and v.max() <= MOST):
+            if v.dtype.kind in "iu" and v.size and not (-MOST <= v.min() and v.max() <= MOST):
                 raise NotDifferentiableError(
                     f"{self.function} gives whole numbers beyond 2**53, which a compiled function "
                     "cannot hold"

@@ -13,6 +13,7 @@ Where eigenvalues are equal:
   by one (`spectral_basis`): then dw are the rates of the eigenvalues on that line, and no term with
   a gap of 0 is left.  These vectors, and so all derivatives beyond, depend on the direction: their
   rules fail.  So does the derivative of the gradient in reverse mode, which has no direction.
+  Nearly equal ones are treated alike, as quotients of their differences would be inexact.
 * Vectors have no derivative.  In reverse mode asking for it is an error; in forward mode, where
   they may not be wanted, it is nan.
 
@@ -27,6 +28,7 @@ import numpy as np
 from .kernels import (
     FAIL,
     NAN,
+    NEAR_FAIL,
     Kernel,
     as_diagonals,
     diagonals,
@@ -177,18 +179,18 @@ def _basis_push(call, args, out, tangents):
     f, df = args[0], tangents[0]
     # where no eigenvalues are equal it is V; elsewhere it moves with both, who knows where
     p = np.zeros(out.shape) if df is None else between(out, df[..., 1:, :])
-    return matmul(out, gaps(f, p, flags=FAIL))
+    return matmul(out, gaps(f, p, flags=NEAR_FAIL))
 
 
 def _basis_pull(call, args, out, g, wanted):
     del call, wanted
-    d = gaps(args[0], matmul(flipped(out), g), flags=FAIL)
+    d = gaps(args[0], matmul(flipped(out), g), flags=NEAR_FAIL)
     return [of_spectrum(symmetric_part(back_to(out, d))), None]
 
 
 def _beyond(flags):
     """What derivatives of gaps() do about equal eigenvalues."""
-    return NAN if flags == NAN else FAIL
+    return flags or NEAR_FAIL
 
 
 def _gaps_push(call, args, out, tangents):

@@ -227,7 +227,7 @@ static void check_spectra(int64_t m, int64_t n)
     EACH(y) CHECK(at(&y, b, i, j) == at(&v, b, i, j), "spectral_basis without equal eigenvalues");
     if (n > 1) {
         set(&some, n, n - 1);
-        for (int flags = 0; flags < 3; flags++) {
+        for (int flags = 0; flags < 4; flags++) {
             RUN(gaps, flags, 1, 0, 0, &y, &f, &some);
             EACH(y)
             expect("gaps", at(&y, b, i, j) * (w.x[b * n + j + 1] - w.x[b * n + i]),
@@ -355,6 +355,13 @@ static void check_refused(void)
     const struct operand *two[] = {&y, &a};
     static struct operand x;
     CHECK(try_kernel(AD_KERNEL_lu_solve, 0, 0, 0, 0, 2, two, &x) == AD_SINGULAR, "lu_solve");
+    for (int64_t i = 0; i < BATCHES * 6; i++)
+        y.x[i] = i % 3 ? 1e300 : NAN; /* no factor, and no pivots: nothing is read that is not there */
+    y.ndim = 3;
+    y.shape[1] = 3;
+    y.shape[2] = 2;
+    RUN(lu_solve, 0, 0, 0, 0, &x, &y, &a);
+    RUN(lu_cofactor, 0, 0, 0, 0, &x, &y);
     a.x[0] = NAN;
     CHECK(try_kernel(AD_KERNEL_eigh, 0, 0, 0, 0, 1, one, &y) == AD_NO_CONVERGENCE, "eigh of nan");
 }
