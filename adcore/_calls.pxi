@@ -5,6 +5,7 @@ A rule is an object with these methods, on flat results of `size` and one entry 
     reverse(g)               numbers: adjoints of the operands (arrays in their shapes, or None)
     forward(tangents)        numbers: the flat tangent of the results, from arrays or None
     replay(operands)         numbers: the flat results anew; operand_shapes are the operands' shapes
+    name, to_bytes()         for errors, and for files: see _named.py; a FormatError says why not
     emit_reverse(g, operands, results)          the same two on tensors, recording what they do;
     emit_forward(tangents, operands, results)   the operands and the flat results are on the tape
 

@@ -306,6 +306,21 @@ cdef int raise_foreign(Tensor t) except -1:
         "differentiates its own: pass numbers between threads with .detach() or .numpy()")
 
 
+def refuse_subclass(x):
+    """Raise a TypeError if the arithmetic of an array is not NumPy's own: it would be lost.
+
+    Masks, units and the products of matrices are such; memory maps and mere views are not.
+    """
+    kind = type(x)
+    for name in ("__mul__", "__add__", "__pow__", "__array_ufunc__"):
+        if getattr(kind, name) is not getattr(np.ndarray, name):
+            raise TypeError(
+                f"a {kind.__name__} has arithmetic of its own, which adcore would take for that of "
+                "an ordinary array; pass np.asarray(x) if that is meant, or x.filled(0.0) of a "
+                "masked array")
+    return x
+
+
 cdef int operand(object o, ad_view *view) except -1:
     """The view of an operand; 0 if it is of a type that cannot be one."""
     if type(o) is Tensor:
@@ -315,6 +330,8 @@ cdef int operand(object o, ad_view *view) except -1:
     elif isinstance(o, cnp.ndarray):
         if (<cnp.ndarray>o).dtype.kind == "O":
             return 0
+        if type(o) is not cnp.ndarray:
+            refuse_subclass(o)
         array_view(o, view)
     elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))

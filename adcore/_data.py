@@ -166,6 +166,7 @@ class Writer(Place):
             self.shape(v.shape)
         self.parts.append(np.asarray(v).astype(v.dtype.newbyteorder("<"), copy=False).tobytes())
 
+
 class Reader(Place):
     """Takes bytes apart from `at` to `end`; `what` they are is for errors."""
 

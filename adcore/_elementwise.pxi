@@ -313,6 +313,8 @@ cdef object plain_operand(object x):
         return float(x)
     if not isinstance(x, (cnp.ndarray, list, tuple)):
         return None
+    if isinstance(x, cnp.ndarray) and type(x) is not cnp.ndarray:
+        refuse_subclass(x)
     array = np.asarray(x)
     if array.dtype != np.float64:
         if array.dtype.kind == "O":

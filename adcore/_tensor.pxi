@@ -618,6 +618,8 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
                 "tracked tensors; leave requires_grad out to keep their dependence")
         return METHODS["stack_nested"](data)
     else:
+        if isinstance(data, cnp.ndarray) and type(data) is not cnp.ndarray:
+            refuse_subclass(data)
         value = np.array(data)
         if value.dtype.kind not in "bifu":
             raise TypeError(f"tensor takes real numbers, got an array of dtype {value.dtype}")

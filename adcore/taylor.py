@@ -7,6 +7,7 @@ import numpy as np
 
 from . import _core
 from ._core import Dual, Tensor, tensor
+from ._named import not_saved
 from ._trees import LEAF_TYPES, Node, Run, flatten_values, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 from .transforms import hvp, jvp
@@ -98,6 +99,11 @@ class _NextOrder:
     def __init__(self, f, order, slope):
         self.f, self.order, self.slope = f, order, slope
         self.operand_shapes = [()]
+        name = getattr(f, "__name__", type(f).__name__)
+        self.name = f"derivative({name}, {order})"
+
+    def to_bytes(self):
+        raise not_saved(self.name)
 
     def replay(self, operands):
         return np.array([_derivative_at(self.f, self.order, operands[0])])

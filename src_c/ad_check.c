@@ -372,8 +372,8 @@ static enum ad_status size_of(int code, double p, int64_t extra, int64_t n,
             ad_fault_within(fault, "operand", 1);
             return blame(fault, AD_PART_WHOLE, 0);
         }
-        *size = ad_shape_size(last, views[0].shape) *
-                (code == AD_GATHER ? views[1].shape[0] : extra);
+        *size =
+            ad_shape_size(last, views[0].shape) * (code == AD_GATHER ? views[1].shape[0] : extra);
     } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM || code == AD_ARGSORT) {
         status = check_ndim(views, 0, 1, AD_MAX_DIMS, fault);
         if (status)

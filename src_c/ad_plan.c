@@ -48,15 +48,12 @@ static enum ad_status plan_kernel(struct planning *p, const int64_t *block,
 static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_step *step)
 {
     struct ad_lowering *b = &p->lower;
-    static const enum ad_plan_step_kind kinds[] = {[AD_MATMUL - AD_INPUT] = AD_PLAN_MATMUL,
-                                                   [AD_CUMSUM - AD_INPUT] = AD_PLAN_CUMSUM,
-                                                   [AD_EXTREMUM - AD_INPUT] = AD_PLAN_EXTREMUM,
-                                                   [AD_NORM - AD_INPUT] = AD_PLAN_NORM,
-                                                   [AD_ARGSORT - AD_INPUT] = AD_PLAN_ARGSORT,
-                                                   [AD_GATHER - AD_INPUT] = AD_PLAN_GATHER,
-                                                   [AD_SCATTER - AD_INPUT] = AD_PLAN_SCATTER,
-                                                   [AD_KERNEL - AD_INPUT] = AD_PLAN_KERNEL,
-                                                   [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
+    static const enum ad_plan_step_kind kinds[] = {
+        [AD_MATMUL - AD_INPUT] = AD_PLAN_MATMUL,     [AD_CUMSUM - AD_INPUT] = AD_PLAN_CUMSUM,
+        [AD_EXTREMUM - AD_INPUT] = AD_PLAN_EXTREMUM, [AD_NORM - AD_INPUT] = AD_PLAN_NORM,
+        [AD_ARGSORT - AD_INPUT] = AD_PLAN_ARGSORT,   [AD_GATHER - AD_INPUT] = AD_PLAN_GATHER,
+        [AD_SCATTER - AD_INPUT] = AD_PLAN_SCATTER,   [AD_KERNEL - AD_INPUT] = AD_PLAN_KERNEL,
+        [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
     const int64_t *block = b->tape->aux + b->tape->a[i], *words = block + AD_BLOCK_HEADER;
     struct ad_walk *walks = ad_lower_room(b, (size_t)AD_MAX(block[1], 1) * sizeof *walks);
     int64_t room = 0;

@@ -356,8 +356,8 @@ static void run_gather(const struct ad_plan_step *step, struct ad_frame *frame, 
 {
     const struct ad_walk *from = &step->views[0], *at = &step->views[1];
     int64_t rows = ad_shape_size(from->ndim - 1, from->shape);
-    struct ad_gather sizes = ad_gather_sizes(code, rows ? step->n / rows : 0, from->ndim,
-                                             from->shape, at->shape[0]);
+    struct ad_gather sizes =
+        ad_gather_sizes(code, rows ? step->n / rows : 0, from->ndim, from->shape, at->shape[0]);
     double *room = frame->room;
     const double *x = dense(frame, from, &room), *index = dense(frame, at, &room);
 

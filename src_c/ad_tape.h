@@ -23,9 +23,9 @@ enum ad_code {
     AD_NORM,             /* Euclidean norm over the last dimension */
     AD_ARGSORT,          /* indices that sort along the last dimension: see ad_index.h */
     AD_GATHER,           /* (..., n) and m indices: those elements, (..., m) */
-    AD_SCATTER,          /* (..., m) and m indices: zeros (..., n) to which they are added; extra: n */
-    AD_KERNEL,           /* a kernel of ad_kernel.def; extra: ad_kernel_extra(), parameter: its p */
-    AD_CALL              /* a rule of the user's, called through struct ad_call */
+    AD_SCATTER, /* (..., m) and m indices: zeros (..., n) to which they are added; extra: n */
+    AD_KERNEL,  /* a kernel of ad_kernel.def; extra: ad_kernel_extra(), parameter: its p */
+    AD_CALL     /* a rule of the user's, called through struct ad_call */
 };
 
 enum {

@@ -186,11 +186,11 @@ static void add_gather(struct ad_c_writer *w, const struct ad_plan_step *step)
     add_pointer(w, "y", step->y.space, step->y.at);
     add_dense(w, "a", from, &used);
     add_dense(w, "b", at, &used);
-    ad_text_add(&w->body,
-                "    ad_%s(%" PRId64 ", %" PRId64 ", %" PRId64 ", b, a, y);\n",
+    ad_text_add(&w->body, "    ad_%s(%" PRId64 ", %" PRId64 ", %" PRId64 ", b, a, y);\n",
                 step->kind == AD_PLAN_GATHER ? "take" : "put", rows,
                 step->kind == AD_PLAN_GATHER ? from->shape[from->ndim - 1]
-                                             : rows ? step->n / rows : 0,
+                : rows                       ? step->n / rows
+                                             : 0,
                 at->shape[0]);
 }
 

@@ -147,7 +147,17 @@ PYTHON_MAY_IMPORT = {
     "_compiled_call": BASE | {"_arguments", "_calls"},
     "compile": BASE
     | {"_calls", "_arguments", "_replayed", "_derivatives", "_compiled_call"}
-    | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
+    | {
+        "_c_source",
+        "_code_reference",
+        "_data",
+        "_files",
+        "_look",
+        "_map",
+        "_plot",
+        "_profile",
+        "_summary",
+    },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
     "scipy": BASE | {"_calls", "_named", "transforms"},

@@ -299,5 +299,7 @@ def _constant(function):
 
 
 for _function in CONSTANT:
-    array_function(_function)(_constant(observe(_function)))
+    array_function(_function)(_constant(_function))
+    if _function not in _OF_SHAPES | _OF_TRUTHS | _OF_VALUES:
+        observe(_function)
 _core.add_methods({name: functions[name] for name in CONSTANT_METHODS})
