@@ -344,7 +344,7 @@ class Recording:
             ]
         g = _core.emit_reverse([y], [None], self.variables)
         # where eigenvalues are equal their second derivatives are known in forward mode only
-        derivatives = self.columns if _core.has_kernels(self.flat) else self.rows
+        derivatives = self.columns if self.has_kernels() else self.rows
         blocks = []
         for part in g:
             if part.requires_grad:
@@ -367,7 +367,7 @@ class Recording:
         tracked = [(part, d) for part, d in zip(g, direction, strict=True) if part.requires_grad]
         if not tracked:
             return [self.plain(p) for p in g], [zeros(s) for s in self.shapes]
-        if _core.has_kernels(self.flat):  # as above
+        if self.has_kernels():  # as above
             return [self.plain(p) for p in g], self.moved_along(g, direction)
         if not self.nested and not any(map(is_tracked, direction)):
             found = _core.sweep_reverse(
@@ -378,6 +378,14 @@ class Recording:
             return [self.plain(p) for p in g], [number(h[..., 0]) for h in found]
         found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked], self.variables)
         return [self.plain(p) for p in g], [self.plain(h, direction) for h in found]
+
+    def has_kernels(self):
+        """Whether there is linear algebra.
+
+        Variables without one vector of them are themselves derived from others: what is of third
+        order then does not exist where the way would matter.
+        """
+        return self.flat is not None and _core.has_kernels(self.flat)
 
     def moved_along(self, parts, direction):
         """The tangents of some tensors when the variables move in a direction."""

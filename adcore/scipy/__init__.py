@@ -1,4 +1,4 @@
-"""SciPy's functions on tensors and duals, under SciPy's names; a part is imported when first used."""
+"""SciPy's functions on tensors and duals, under its names; a part is imported when first used."""
 
 import importlib
 
