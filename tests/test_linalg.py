@@ -3,6 +3,9 @@
 Functions and oracles are those of linalg_cases.py.
 """
 
+import subprocess
+import sys
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -477,6 +480,22 @@ def test_errors(name):
     f, kind, text = ERRORS[name]
     with pytest.raises(kind, match=text):
         f(adcore.tensor(np.diag([1.0, 2.0]) + 0.1, requires_grad=True))
+
+
+def test_a_process_that_knows_no_rules_yet_derives_what_it_loads(tmp_path):
+    a = spd(rng_of("loaded").normal(size=(3, 3)))
+    f = adcore.compile(lambda a: np.sum(np.exp(np.linalg.eigvalsh(a))) + np.linalg.det(a))
+    f(a)
+    f.save(tmp_path / "f")
+    np.save(tmp_path / "a", a)
+    np.save(tmp_path / "want", f.hessian(a))
+    program = (
+        "import sys, numpy as np, adcore; f = adcore.load(sys.argv[1] + '/f');"
+        "assert 'adcore.rules.kernels' not in sys.modules and 'scipy' not in sys.modules;"
+        "a, want = (np.load(f'{sys.argv[1]}/{name}.npy') for name in ('a', 'want'));"
+        "np.testing.assert_allclose(f.hessian(a), want, rtol=1e-12)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 
 
 def test_errors_in_replays():

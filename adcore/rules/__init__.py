@@ -3,7 +3,6 @@
 from .. import ops  # noqa: F401  (first: rules take the place of some of its methods)
 from . import (  # noqa: F401
     choices,
-    decompositions,
     einstein,
     linalg,
     ordering,

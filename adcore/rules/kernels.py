@@ -83,7 +83,7 @@ def _same_leading(args, dims):
     ]
 
 
-class _Bound:
+class Bound:
     """The rule of one instruction, as adcore/_calls.pxi asks for it."""
 
     def __init__(self, extra, p, shape, operands, result):
@@ -128,7 +128,7 @@ def _settled(x):
     return _core.peek(x) if type(x) is Tensor and not x.requires_grad else x
 
 
-_core.set_kernel_rule(_Bound)
+_core.set_kernel_rule(Bound)
 
 
 # ---- matrices ----

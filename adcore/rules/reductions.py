@@ -19,7 +19,6 @@ from .primitives import (
     values,
 )
 from .shapes import concatenate, moveaxis
-from .spectra import singular_values
 from .table import array_function, refuse
 
 
@@ -411,6 +410,8 @@ def to_last_two(x, axes):
 
 def _norm_of_values(x, order):
     """The norms that singular values give, of matrices in the last two dimensions."""
+    from .spectra import singular_values  # when first needed
+
     found = singular_values(x)
     if order == "nuc":
         return sum_axes(found, (found.ndim - 1,))
