@@ -15,7 +15,7 @@ functions = {}  # public name -> function of numbers, arrays, tensors and duals
 public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
 AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
 # What has the rules of rarer functions; imported when a tensor first meets a function without rule.
-SURFACES = ["adcore.numpy"]
+SURFACES = ["adcore.rules.decompositions", "adcore.numpy", "adcore.scipy._matrix_functions"]
 
 
 def array_function(*numpy_functions, method=None):
@@ -69,7 +69,14 @@ def import_surfaces():
         importlib.import_module(SURFACES.pop(0))
 
 
+def _late_kernel_rule(*instruction):
+    """The rule of a kernel of linear algebra, which a program had that was loaded from a file."""
+    importlib.import_module("adcore.rules.decompositions")
+    return importlib.import_module("adcore.rules.kernels").Bound(*instruction)
+
+
 _core.add_methods({"_late_rule": late_rule})
+_core.set_kernel_rule(_late_kernel_rule)
 _named.late.append(import_surfaces)
 
 
