@@ -131,7 +131,7 @@ cdef object compare(object left, object right, int how):
     cdef int op = [AD_OP_less, AD_OP_less_equal, AD_OP_equal, AD_OP_not_equal, AD_OP_less,
                    AD_OP_less_equal][how]
     out = apply_two(op, right, left) if how > 3 else apply_two(op, left, right)
-    if out is NotImplemented:
+    if type(out) is not Tensor:     # not an operand, or a complex one
         return out
     if not is_tracked(out):
         return truths((<Tensor>out).constant)

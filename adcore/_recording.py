@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from . import _core
-from ._core import Dual, Tensor
+from ._core import Dual, Tensor, is_complex
 from ._trees import FLOATS, flatten_values, is_number, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
@@ -194,6 +194,12 @@ class Recording:
     def scalar(self, transform, instead):
         """The output, checked to be one real number."""
         y = self.output
+        if is_complex(y):
+            raise NotDifferentiableError(
+                f"{transform} needs a function with one real output, but {name_of(self.f)} "
+                "returned a complex one. Return a real number such as abs(y) ** 2 or y.real, or "
+                "pass holomorphic=True if the function is holomorphic."
+            )
         known = type(y) in (Tensor, Dual) or is_real(y)
         if not known or shape_of(y) != ():
             shape = (
