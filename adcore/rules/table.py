@@ -17,7 +17,13 @@ functions = {}  # public name -> function of numbers, arrays, tensors and duals
 public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
 AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
 # What has the rules of rarer functions; imported when a tensor first meets a function without rule.
-SURFACES = ["adcore.numpy", "adcore.numpy.fft", "adcore.complexes"]
+SURFACES = [
+    "adcore.rules.decompositions",
+    "adcore.numpy",
+    "adcore.numpy.fft",
+    "adcore.complexes",
+    "adcore.scipy._matrix_functions",
+]
 
 
 def array_function(*numpy_functions, method=None):
@@ -73,6 +79,12 @@ def import_surfaces():
         importlib.import_module(SURFACES.pop(0))
 
 
+def _late_kernel_rule(*instruction):
+    """The rule of a kernel of linear algebra, which a program had that was loaded from a file."""
+    importlib.import_module("adcore.rules.decompositions")
+    return importlib.import_module("adcore.rules.kernels").Bound(*instruction)
+
+
 def _complex(name):
     """A function of adcore.complexes, which is imported when a complex number is first met."""
 
@@ -98,6 +110,7 @@ _core.add_methods(
         "_complex_tensor": _complex("tensor"),
     }
 )
+_core.set_kernel_rule(_late_kernel_rule)
 _named.late.append(import_surfaces)
 
 
