@@ -160,10 +160,10 @@ def _norm(x, ord=None, axis=None, keepdims=False):
     if ord is None or (len(axes) == 1 and ord == 2) or (len(axes) == 2 and ord == "fro"):
         return rule(join([a, b], axis=axes[0]), None, axis, keepdims)
     if len(axes) == 2 and ord in (2, -2, "nuc"):
-        raise NotDifferentiableError(
-            f"norm of order {ord!r} of a complex matrix is of its singular values; write it with "
-            "numpy.linalg.svdvals"
-        )
+        s = np.linalg.svdvals(np.moveaxis(x, axes, (-2, -1)))
+        out = np.sum(s, axis=-1) if ord == "nuc" else s[..., 0 if ord == 2 else -1]
+        axes = tuple([a % ndim for a in axes])
+        return np.expand_dims(out, axes) if keepdims else out
     return rule(ops.hypot(a, b), ord, axis, keepdims)
 
 

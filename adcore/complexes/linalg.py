@@ -17,6 +17,7 @@ from .._named import Named
 from .._trees import flatten, shape_of
 from ..errors import NotDifferentiableError
 from ..rules import table
+from ..rules.decompositions import result_types
 from .arrays import FUNCTIONS
 from .pairs import both, pair
 
@@ -142,12 +143,6 @@ def _qr(args, output, moves):
 
 # ---- calls ----
 
-# The named tuples that NumPy's functions return.
-_RESULTS = {
-    name: type(getattr(np.linalg, name)(np.eye(1)))
-    for name in ("eigh", "eig", "svd", "qr", "slogdet")
-}
-
 _RULES = {
     "inv": _inv,
     "det": _det,
@@ -257,12 +252,11 @@ def _plainly(name):
     return lambda *args: _call(name, *args)
 
 
-def _lower_only(name, uplo):
-    if uplo != "L":
-        raise NotDifferentiableError(
-            f"{name} of a complex matrix takes its lower triangle; pass the conjugate transpose of "
-            "one that is given by the upper"
-        )
+def _lower(a, uplo):
+    """The matrix with the triangle that is read below; the other one is its mirror image."""
+    if uplo.upper() not in ("L", "U"):
+        raise ValueError("UPLO argument must be 'L' or 'U'")
+    return a if uplo.upper() == "L" else _adjoint(a)
 
 
 def _np_cholesky(a, /, *, upper=False):
@@ -270,13 +264,11 @@ def _np_cholesky(a, /, *, upper=False):
 
 
 def _np_eigh(a, UPLO="L"):
-    _lower_only("eigh", UPLO)
-    return _RESULTS["eigh"](*_call("eigh", a))
+    return result_types()["eigh"](*_call("eigh", _lower(a, UPLO)))
 
 
 def _np_eigvalsh(a, UPLO="L"):
-    _lower_only("eigvalsh", UPLO)
-    return _call("eigh", a)[0]
+    return _call("eigh", _lower(a, UPLO))[0]
 
 
 def _real_if_all(*results):
@@ -288,7 +280,7 @@ def _real_if_all(*results):
 
 def _np_eig(a):
     results = _call("eig", a)
-    return _RESULTS["eig"](*(results if _core.is_complex(a) else _real_if_all(*results)))
+    return result_types()["eig"](*(results if _core.is_complex(a) else _real_if_all(*results)))
 
 
 def _np_eigvals(a):
@@ -303,7 +295,7 @@ def _np_svd(a, full_matrices=True, compute_uv=True, hermitian=False):
             "there is has no derivative"
         )
     found = _call("svd", a)
-    return _RESULTS["svd"](*found) if compute_uv else found[1]
+    return result_types()["svd"](*found) if compute_uv else found[1]
 
 
 def _np_qr(a, mode="reduced"):
@@ -314,7 +306,39 @@ def _np_qr(a, mode="reduced"):
             "mode 'reduced' or 'r', with as many rows as columns or more"
         )
     found = _call("qr", a)
-    return found[1] if mode == "r" else _RESULTS["qr"](*found)
+    return found[1] if mode == "r" else result_types()["qr"](*found)
+
+
+def _np_pinv(a, rcond=None, hermitian=False, *, rtol=None):
+    """Singular values below the limit count for nothing, and stay so."""
+    if hermitian:
+        raise NotDifferentiableError("pinv of a complex matrix needs hermitian=False")
+    limit = rcond if rcond is not None else rtol
+    if limit is None:
+        limit = 1e-15
+    u, s, vh = _call("svd", a)
+    kept = s > np.max(s, axis=-1, keepdims=True) * limit
+    inverse = np.where(kept, 1.0 / np.where(kept, s, 1.0), 0.0)
+    return (_adjoint(vh) * _row(inverse)) @ _adjoint(u)
+
+
+def _np_cond(a, p=None):
+    if p not in (None, 2, -2):
+        return np.linalg.norm(a, p, (-2, -1)) * np.linalg.norm(np.linalg.inv(a), p, (-2, -1))
+    s = _call("svd", a)[1]
+    return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+
+
+def _np_matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    return np.linalg.norm(x, ord, (-2, -1), keepdims)
+
+
+def _np_vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    if axis is None and not keepdims:
+        x, axis = np.reshape(x, (-1,)), 0
+    if np.ndim(axis) or axis is None:
+        raise NotDifferentiableError("vector_norm of a complex array is over one axis, or all")
+    return np.linalg.norm(x, ord, axis, keepdims)
 
 
 def _np_matrix_power(a, n):
@@ -337,7 +361,7 @@ def _np_multi_dot(arrays):
 
 
 def _np_slogdet(a):
-    return _RESULTS["slogdet"](*_call("slogdet", a))
+    return result_types()["slogdet"](*_call("slogdet", a))
 
 
 FUNCTIONS.update(
@@ -353,10 +377,9 @@ FUNCTIONS.update(
         np.linalg.eigvals: _np_eigvals,
         np.linalg.qr: _np_qr,
         np.linalg.svdvals: lambda a: _call("svd", a)[1],
+        **{np.linalg.pinv: _np_pinv, np.linalg.cond: _np_cond},
+        **{np.linalg.matrix_norm: _np_matrix_norm, np.linalg.vector_norm: _np_vector_norm},
         np.linalg.matrix_power: _np_matrix_power,
         np.linalg.multi_dot: _np_multi_dot,
     }
 )
-for _function, _rule in ((np.linalg.eig, _np_eig), (np.linalg.eigvals, _np_eigvals)):
-    if _function not in table.public:
-        table.array_function(_function)(_rule)

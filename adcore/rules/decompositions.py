@@ -8,12 +8,13 @@ import operator
 
 import numpy as np
 
-from ..errors import NotDifferentiableError
+from .. import _core
+from ..errors import DomainError, NotDifferentiableError
 from . import kernels as k
 from . import products, reductions
 from . import spectra as s
 from .primitives import as_array, broadcast_to, concatenate, matmul, reshape, sum_axes, transpose
-from .recorded import observed
+from .recorded import is_recorded, observed
 from .table import array_function, refuse
 
 
@@ -206,15 +207,31 @@ def _eigvalsh(a, UPLO="L"):
     return s.spectrum(symmetric("eigvalsh", a, _reads_lower("eigvalsh", UPLO)))
 
 
+def _eigensystem(name, a):
+    """The factor, or None if eigenvalues are complex, or may be in a compiled function."""
+    a = squares(name, a)
+    if is_recorded(a):
+        return None
+    try:
+        return s.eig(a)
+    except DomainError:
+        return None
+
+
 @array_function(np.linalg.eig)
 def _eig(a):
-    f = s.eig(squares("eig", a))
+    f = _eigensystem("eig", a)
+    if f is None:
+        return _core.METHODS["_complex_function"](np.linalg.eig, (a,), {})
     return result_types()["eig"](s.eig_values(f), s.eig_vectors(f))
 
 
 @array_function(np.linalg.eigvals)
 def _eigvals(a):
-    return s.eig_values(s.eig(squares("eigvals", a)))
+    f = _eigensystem("eigvals", a)
+    if f is None:
+        return _core.METHODS["_complex_function"](np.linalg.eigvals, (a,), {})
+    return s.eig_values(f)
 
 
 # ---- singular values ----
