@@ -12,7 +12,7 @@ from mpmath import mp
 import adcore
 import adcore.numpy as anp
 from adcore.complexes import Complex, pair, stacked
-from adcore.errors import NotDifferentiableError, ShapeError
+from adcore.errors import NotDifferentiableError, ShapeError, TapeError
 
 # NumPy's ufunc and the same of mpmath's.
 FUNCTIONS = {
@@ -769,8 +769,9 @@ def test_errors_say_what_to_write():
         x *= 1j
     with pytest.raises(NotDifferentiableError, match="a complex cannot be assigned into a real"):
         x[0] = 1j
-    with pytest.raises(NotDifferentiableError, match="would lose its derivative"):
-        np.asarray(z)
+    for array in (z, [z[0], z[1]]):
+        with pytest.raises(NotDifferentiableError, match="would lose their derivative.*np.stack"):
+            np.asarray(array)
     with pytest.raises(NotDifferentiableError, match="would lose its derivative"):
         complex(z[0])
     with pytest.raises(NotDifferentiableError, match=r"write z.real or abs"):
@@ -805,6 +806,16 @@ def test_leaves_with_gradients():
     (z * z).backward(gradient=np.array([1j, 1.0]))
     assert np.allclose(numbers(z.grad), 2 * numbers(z).conj() * [1j, 1.0])
     assert not adcore.tensor(1j).requires_grad
+    w = adcore.tensor([2.0, 1j], requires_grad=True)
+    found = adcore.autograd.grad(np.sum(abs(z * w) ** 2), [z, w], create_graph=True)
+    assert np.allclose(numbers(found[0]), 2 * numbers(z) * abs(numbers(w)) ** 2)
+    (again,) = adcore.autograd.grad(found[0], w, grad_outputs=numbers(z))
+    assert np.allclose(numbers(again), 4 * numbers(w) * abs(numbers(z)) ** 2)
+    assert adcore.autograd.grad(abs(z[0]), [z, w], allow_unused=True)[1] is None
+    with pytest.raises(TapeError, match=r"no output depends on input 1, of shape \(2,\)"):
+        adcore.autograd.grad(abs(z[0]), [z, w])
+    with pytest.raises(NotDifferentiableError, match=r"complex output \(0\) is not defined"):
+        adcore.autograd.grad(z, [z])
     assert "requires_grad=True" in repr(z)
     assert repr(adcore.tensor(1j)) == "Complex(0.+1.j)"
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _core
 from .._core import Tensor
-from ..errors import ShapeError, TapeError
+from ..errors import NotDifferentiableError, ShapeError, TapeError
 
 # ---- arguments ----
 
@@ -160,6 +160,12 @@ def grad(
             "cannot be False; leave it out"
         )
     allow_unused = materialize_grads if allow_unused is None else allow_unused
+    if _core.is_complex((outputs, inputs)) and not is_grads_batched:
+        found = _by_parts(outputs, inputs, grad_outputs, create_graph, materialize_grads)
+        unused = [i for i, g in enumerate(found) if g is None]
+        if unused and not allow_unused:
+            raise _unused(unused[0], inputs)
+        return found
     outputs = _tracked("outputs", outputs)
     inputs = _tracked("inputs", inputs)
     if is_grads_batched:
@@ -172,14 +178,53 @@ def grad(
     used = _core.depends(outputs, inputs)
     if not all(used):
         if not allow_unused:
-            i = used.index(False)
-            raise TapeError(
-                f"no output depends on input {i}, of shape {inputs[i].shape}; use it in the "
-                "computation, or pass allow_unused=True to get None for it (materialize_grads=True "
-                "for zeros)"
-            )
+            raise _unused(used.index(False), inputs)
         found = [g if u else None for g, u in zip(found, used, strict=True)]
     return tuple(found)
+
+
+def _unused(i, inputs):
+    shape = (inputs[i] if isinstance(inputs, (list, tuple)) else inputs).shape
+    return TapeError(
+        f"no output depends on input {i}, of shape {shape}; use it in the computation, or pass "
+        "allow_unused=True to get None for it (materialize_grads=True for zeros)"
+    )
+
+
+def _by_parts(outputs, inputs, grad_outputs, create_graph, materialize_grads):
+    """grad() with complex numbers, each as its two parts; None where no output depends on it."""
+    outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+    inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+    seeds = grad_outputs if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
+    seeds = list(seeds) if len(seeds) == len(outputs) else [None] * len(outputs)
+    for i, (y, seed) in enumerate(zip(outputs, seeds, strict=True)):
+        if _core.is_complex(y):
+            if seed is None:
+                raise NotDifferentiableError(
+                    f"the gradient of a complex output ({i}) is not defined without a direction; "
+                    "pass grad_outputs, or differentiate a real number such as abs(y) ** 2"
+                )
+            outputs[i] = (y.real * np.real(seed) + y.imag * np.imag(seed)).sum()
+            seeds[i] = None
+    split = [[x.real, x.imag] if _core.is_complex(x) else [x] for x in inputs]
+    found = iter(
+        grad(
+            outputs,
+            [part for parts in split for part in parts],
+            seeds,
+            create_graph=create_graph,
+            allow_unused=None if materialize_grads else True,
+            materialize_grads=materialize_grads,
+        )
+    )
+    pairs = [(x, [next(found) for _ in parts]) for x, parts in zip(inputs, split, strict=True)]
+    return tuple([_joined(parts, x) for x, parts in pairs])
+
+
+def _joined(parts, x):
+    if len(parts) == 1 or (parts[0] is None and parts[1] is None):
+        return parts[0]
+    return _core.complex_pair(*[np.zeros(x.shape)[()] if p is None else p for p in parts])
 
 
 def _batched(outputs, given, inputs, create_graph):

@@ -377,8 +377,10 @@ FUNCTIONS.update(
         np.linalg.eigvals: _np_eigvals,
         np.linalg.qr: _np_qr,
         np.linalg.svdvals: lambda a: _call("svd", a)[1],
-        **{np.linalg.pinv: _np_pinv, np.linalg.cond: _np_cond},
-        **{np.linalg.matrix_norm: _np_matrix_norm, np.linalg.vector_norm: _np_vector_norm},
+        np.linalg.pinv: _np_pinv,
+        np.linalg.cond: _np_cond,
+        np.linalg.matrix_norm: _np_matrix_norm,
+        np.linalg.vector_norm: _np_vector_norm,
         np.linalg.matrix_power: _np_matrix_power,
         np.linalg.multi_dot: _np_multi_dot,
     }
