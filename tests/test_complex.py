@@ -521,6 +521,7 @@ def test_results_that_do_not_vary():
     assert not np.array_equal(w, z + 1)
     assert np.isclose(w, z + 1e-12).all()
     assert len(w) == 3
+    assert numbers(w.sum(dim=0, keepdim=True)).tolist() == [3 + 1j]
     assert w.tolist() == z.tolist()
     assert w[0].item() == 1 + 1j
     assert [x.item() for x in w] == z.tolist()
@@ -770,7 +771,7 @@ def test_errors_say_what_to_write():
     with pytest.raises(NotDifferentiableError, match="a complex cannot be assigned into a real"):
         x[0] = 1j
     for array in (z, [z[0], z[1]]):
-        with pytest.raises(NotDifferentiableError, match="would lose their derivative.*np.stack"):
+        with pytest.raises(NotDifferentiableError, match=r"would lose their derivative.*np.stack"):
             np.asarray(array)
     with pytest.raises(NotDifferentiableError, match="would lose its derivative"):
         complex(z[0])
@@ -784,6 +785,8 @@ def test_errors_say_what_to_write():
         args = {np.interp: (z, x, x), np.maximum: (z, x)}.get(function, (z,))
         with pytest.raises(NotDifferentiableError, match=r"of a complex array is not|takes real x"):
             function(*args)
+    with pytest.raises(NotDifferentiableError, match="trapezoid takes complex numbers for what"):
+        np.trapezoid(x, z)
     with pytest.raises(NotDifferentiableError, match="takes no out="):
         np.exp(z, out=np.zeros(2, complex))
     with pytest.raises(AttributeError, match="no attribute 'quux'"):

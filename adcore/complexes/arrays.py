@@ -5,7 +5,7 @@ FUNCTIONS has them by NumPy's functions, METHODS by the names of methods.
 
 import numpy as np
 
-from .. import ops
+from .. import _core, ops
 from ..errors import NotDifferentiableError
 from ..rules.primitives import shape_of
 from ..rules.table import public
@@ -29,6 +29,13 @@ def linear(function, *at):
                 "z.real or z.imag for real numbers"
             )
         rule = public.get(function, function)
+        others = [a for i, a in enumerate(args) if i not in at]
+        others += [v for k, v in kwargs.items() if k not in _VALUES]
+        if _core.is_complex(others):
+            raise NotDifferentiableError(
+                f"{function.__name__} takes complex numbers for what it is linear in alone; give "
+                "real ones for its other arguments"
+            )
         given = [_halves(a) if i in at else (a, a) for i, a in enumerate(args)]
         named = {k: _halves(v) if k in _VALUES else (v, v) for k, v in kwargs.items()}
         real, imag = (

@@ -122,9 +122,15 @@ def _method(self, name):
     function = METHODS.get(name)
     if function is None:
         raise AttributeError(f"a complex array under differentiation has no attribute {name!r}")
-    return functools.partial(function, self)
+    return functools.partial(_called, function, self)
 
 
+def _called(function, z, *args, **kwargs):
+    """A method's function, also with torch's names of its arguments."""
+    return function(z, *args, **{_SPELLINGS.get(k, k): v for k, v in kwargs.items()})
+
+
+_SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}
 for _op in _core.OPS:
     if _op.ufunc in UFUNCS:
         METHODS.setdefault(_op.name, _alone(_op.ufunc))

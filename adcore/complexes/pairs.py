@@ -156,8 +156,8 @@ class Complex:
     def __array__(self, dtype=None, copy=None):
         del dtype, copy
         raise NotDifferentiableError(
-            "np.array() or np.asarray() of tracked complex numbers would lose their derivative; use "
-            "them as they are, join them by np.stack, or take z.detach().numpy() for a constant"
+            "np.array() or np.asarray() of tracked complex numbers would lose their derivative; "
+            "use them as they are, join them by np.stack, or take z.detach().numpy() for constants"
         )
 
     def __bool__(self):
