@@ -16,6 +16,7 @@ must work for any fields of these types: raise ValueError in __post_init__ for t
 nothing.
 """
 
+import inspect
 import math
 import types
 import typing
@@ -181,10 +182,10 @@ def from_bytes(data, size, shapes):
 
 
 def _fields(cls):
-    """name -> type of the parameters of a definition."""
+    """The types of the parameters of a definition, by name."""
     fields = {}
     for base in reversed(cls.__mro__):
-        fields.update(base.__dict__.get("__annotations__", {}))
+        fields.update(inspect.get_annotations(base))
     return fields
 
 
