@@ -90,6 +90,8 @@ class Kernel:
 
 def _same_leading(args, dims):
     """Operands with the leading dimensions that all of theirs broadcast to."""
+    if len(args) == 1:
+        return args
     leading = [a.shape[: len(a.shape) - d] for a, d in zip(args, dims, strict=True)]
     if leading.count(leading[0]) == len(leading):
         return args
