@@ -15,7 +15,7 @@ _LOGICAL = {"logical_and", "logical_or", "logical_not", "logical_xor"}
 
 
 def _elementwise(name, args):
-    real, imag = UFUNCS[name](*[parts(x) for x in args])
+    real, imag = UFUNCS[name](*[(x.real, x.imag) if type(x) is Complex else parts(x) for x in args])
     return real if name in REAL else pair(real, 0.0 if imag is None else imag)
 
 

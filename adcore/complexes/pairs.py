@@ -184,8 +184,11 @@ traced_types.add(Complex)
 
 
 def pair(real, imag):
-    """Real + i imag: Complex if a part is a tensor or a dual, else NumPy's."""
-    if is_traced((real, imag)):
+    """The number real + i imag: Complex if a part is a tensor or a dual, else NumPy's."""
+    traced = type(real) in traced_types, type(imag) in traced_types
+    if traced[0] and traced[1] and real.shape == imag.shape:
+        return Complex(real, imag)
+    if traced[0] or traced[1]:
         shapes = shape_of(real), shape_of(imag)
         if shapes[0] != shapes[1]:
             shape = np.broadcast_shapes(*shapes)
