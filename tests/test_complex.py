@@ -654,6 +654,19 @@ def test_identities_of_matrices(rng):
     assert np.allclose(flat(a), 2 * a)
 
 
+def test_determinants_of_singular_matrices():
+    a = np.array([[1.0, 2j, 3.0], [2.0, 4j, 6.0], [1j, 0.0, 1.0]])
+    minors = [
+        [(-1) ** (i + j) * np.linalg.det(np.delete(np.delete(a, i, 0), j, 1)) for j in range(3)]
+        for i in range(3)
+    ]
+    assert np.linalg.det(a) == 0
+    for batch in (a, np.stack([a, a + np.eye(3)])):
+        found = adcore.grad(lambda a: np.sum(np.linalg.det(a)), holomorphic=True)(batch)
+        assert np.allclose(found if batch is a else found[0], minors, atol=1e-14)
+    assert np.allclose(adcore.jvp(np.linalg.det, (a,), (a + 1,))[1], np.sum(minors))
+
+
 def test_equal_eigenvalues_are_no_silent_zero():
     twice = adcore.hvp(
         lambda a: np.sum(np.linalg.eigvalsh(a) ** 3), (np.eye(2) + 0j,), (np.ones((2, 2)) + 0j,)

@@ -72,7 +72,18 @@ def _inv(args, x, moves):
 
 
 def _det(args, det, moves):
-    return det * _trace(np.linalg.solve(args[0], moves[0]))
+    try:
+        return det * _trace(np.linalg.solve(args[0], moves[0]))
+    except np.linalg.LinAlgError:
+        return _trace(_adjugate(args[0]) @ moves[0])
+
+
+def _adjugate(a):
+    """det(a) a^-1 from singular values, of which some may be zero."""
+    u, s, vh = _call("svd", a)
+    others = np.where(np.eye(shape_of(s)[-1]) > 0, 1.0, _row(s))  # row i has all but the i-th
+    unit = np.linalg.det(u) * np.linalg.det(vh)
+    return unit[..., None, None] * ((_adjoint(vh) * _row(np.prod(others, axis=-1))) @ _adjoint(u))
 
 
 def _slogdet(args, output, moves):
