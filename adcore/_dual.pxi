@@ -333,7 +333,7 @@ cdef class Dual:
     @property
     def imag(self):
         """Zeros."""
-        return np.zeros(self.shape)[()]
+        return np.zeros(self.shape) if self.ndim else 0.0
 
     # -- shapes --
 

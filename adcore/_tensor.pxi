@@ -414,7 +414,7 @@ cdef class Tensor:
     @property
     def imag(self):
         """Zeros."""
-        return np.zeros(self.shape)[()]
+        return np.zeros(self.shape) if self.ndim else 0.0
 
     # -- shapes: views --
 
