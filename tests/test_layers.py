@@ -154,7 +154,7 @@ PYTHON_MAY_IMPORT = {
     },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
-    "scipy": BASE | {"_calls", "transforms"},
+    "scipy": BASE | {"_calls", "_named", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 
