@@ -328,7 +328,7 @@ cdef int operand(object o, ad_view *view) except -1:
     elif isinstance(o, float):
         view[0] = ad_view_number(o)
     elif isinstance(o, cnp.ndarray):
-        if (<cnp.ndarray>o).dtype.kind == "O":
+        if (<cnp.ndarray>o).dtype.kind in "Oc":
             return 0
         if type(o) is not cnp.ndarray:
             refuse_subclass(o)
@@ -336,6 +336,8 @@ cdef int operand(object o, ad_view *view) except -1:
     elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
+        if is_complex(o):
+            return 0
         array_view(np.asarray(o, dtype=np.float64), view)
     elif type(o) is METHODS["_index"] or type(o) is METHODS["_mask"]:
         tensor_view(o.tensor, view)
@@ -344,6 +346,56 @@ cdef int operand(object o, ad_view *view) except -1:
     return 1
 
 
+cpdef bint is_complex(object x):
+    """A complex number or array, or a pair of tensors or duals that stands for one.
+
+    Also a list or a tuple with one of these in it.
+    """
+    if type(x) in NEVER_COMPLEX:
+        return False
+    if isinstance(x, cnp.ndarray):
+        return cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x)
+    if isinstance(x, (list, tuple)):
+        for i in x:
+            if is_complex(i):
+                return True
+        return False
+    return isinstance(x, (complex, np.complexfloating)) or hasattr(x, "__complex_pair__")
+
+
+cdef int expect_real(object value) except -1:
+    """Refuse complex numbers among real ones."""
+    if is_complex(value):
+        raise NotDifferentiableError(
+            f"a {type(value).__name__} cannot be assigned into a real tensor; make it complex "
+            "first: x = x + 0j")
+    return 0
+
+
+cdef int refuse_complex(object out) except -1:
+    """Refuse complex numbers that a real array is to become in place."""
+    if is_complex(out):
+        raise NotDifferentiableError(
+            "a real array cannot take complex numbers in place; write x = x + y for x += y, or "
+            "make it complex first: x = x + 0j")
+    return 0
+
+
+def complex_pair(real, imag):
+    """real + i imag, of whatever can be a part."""
+    return METHODS["_complex_pair"](real, imag)
+
+
+cdef object op_on_others(ad_op op, double p, args):
+    """An op on operands some of which are foreign: complex ones have meanings of their own."""
+    for x in args:
+        if is_complex(x):
+            return METHODS["_complex_op"](ad_ops[op].name.decode(), p, *args)
+    return NotImplemented
+
+
+cdef frozenset NEVER_COMPLEX = frozenset(
+    (float, int, bool, str, type(None), slice, np.float64, Tensor, Dual))
 cdef tuple REAL_NUMBERS = (float, int, np.floating, np.integer, np.bool_)
 
 
@@ -501,6 +553,7 @@ include "_gather.pxi"
 include "_dual.pxi"
 include "_functions.pxi"
 include "_derive.pxi"
+include "_kernels.pxi"
 include "_calls.pxi"
 include "_results.pxi"
 include "_program.pxi"

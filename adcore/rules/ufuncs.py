@@ -152,6 +152,8 @@ _named.late.append(_import_surfaces)
 
 def array_ufunc(ufunc, method, inputs, kwargs):
     """What Tensor.__array_ufunc__ hands on: all but a plain call of a row's ufunc."""
+    if _core.is_complex(inputs):
+        return _core.METHODS["_complex_ufunc"](ufunc, method, inputs, kwargs)
     name = ufunc.__name__
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in out):
