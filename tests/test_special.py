@@ -92,6 +92,16 @@ def test_constants_pass_through():
     assert np.asarray(signs).tolist() == [1.0, -1.0]
 
 
+def test_functions_of_scipys_that_call_ufuncs():
+    """Some of SciPy's Python functions do nothing but call ufuncs, and so take tensors."""
+    assert adcore.grad(lambda x: sp.zeta(x, 2.0))(3.0) == adcore.grad(special.zeta)(3.0, 2.0)
+    assert adcore.grad(lambda x: sp.zeta(x))(3.0) == adcore.grad(special.zeta)(3.0)
+    assert adcore.grad(lambda x: sp.jvp(1.5, x))(3.0) == pytest.approx(sp.jvp(1.5, 3.0, 2))
+    assert adcore.grad(lambda x: sp.lambertw(x))(0.0) == 1.0
+    with pytest.raises(ValueError, match="real branches k = 0 and -1, got k = 2"):
+        adcore.grad(lambda x: special.lambertw(x, 2))(0.5)
+
+
 def test_missing_name():
     with pytest.raises(AttributeError, match=r"'nothing', nor has the installed scipy\.special"):
         special.nothing  # noqa: B018

@@ -224,8 +224,9 @@ def lambertw(z, k=0, tol=1e-8):
 
     Outside of their domains, x >= -1/e and -1/e <= x < 0, they are nan.
     """
-    if k not in _branches:
-        raise ValueError(f"lambertw of a tensor has the real branches k = 0 and -1, got k = {k!r}")
+    k = np.asarray(k)[()]
+    if np.ndim(k) or k not in _branches:
+        raise ValueError(f"lambertw of a tensor has the real branches k = 0 and -1, got k = {k}")
     return _branches[k](z)
 
 
