@@ -121,6 +121,10 @@ PYTHON_MAY_IMPORT = {
     "creation": BASE,
     "spellings": BASE | {"creation"},
     "taylor": BASE | {"_named", "transforms"},
+    "_closures": LOW,
+    "_implicit": BASE | {"_calls", "_closures", "transforms"},
+    "_minima": BASE | {"_implicit", "transforms"},
+    "implicit": BASE | {"_implicit", "_minima", "transforms"},
     "custom": BASE | {"transforms", "_calls"},
     "_progress": set(),
     "_arguments": BASE,
@@ -142,7 +146,7 @@ PYTHON_MAY_IMPORT = {
     | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
-    "scipy": BASE | {"_calls", "transforms"},
+    "scipy": BASE | {"_calls", "_closures", "_implicit", "_minima", "_named", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 
