@@ -15,6 +15,8 @@ Derivatives exist where F_x is regular.  What is factorised is checked: a matrix
 or that may be so within the accuracy to which x is known, is an error.
 """
 
+import functools
+
 import numpy as np
 
 from . import _calls, _core
@@ -22,7 +24,7 @@ from ._closures import is_tracked, opened
 from ._core import Dual, Tensor
 from ._trees import flatten, flatten_values, shape_of, unflatten
 from .errors import ConvergenceError, DomainError, NotDifferentiableError, ShapeError
-from .rules.primitives import as_array, concatenate, reshape, sum_axes, values
+from .rules.primitives import as_array, concatenate, reshape, sum_axes
 from .transforms import grad, jacobian, jvp, vjp
 
 EPS = float(np.finfo(float).eps)
@@ -54,6 +56,7 @@ def plain_function(name, f):
     if f is None or not callable(f):
         return f
 
+    @functools.wraps(f)
     def plain(*args, **kwargs):
         leaves, structure = flatten_values(f(*args, **kwargs))
         return unflatten(structure, [numbers(name, v) for v in leaves])
@@ -72,12 +75,14 @@ class Equations:
     structure                       of (data, leaves of the functions), whose leaves are p
     residual(functions, data, x)    F, a vector, in adcore's operations
     solve(functions, data)          the vector x, in plain numbers
+    revised(functions, data, start, x)  None, or where to start again instead: see solution()
     linear                          "dense", or "gmres" or "cg" for products with F_x alone
     """
 
-    def __init__(self, name, rebuild, structure, residual, solve, linear):
+    def __init__(self, name, rebuild, structure, residual, solve, revised, linear):
         self.name, self.rebuild, self.structure = name, rebuild, structure
         self.residual, self.solve, self.linear = residual, solve, linear
+        self.revised = revised
         self.known = None  # (x, p, factors) of the newest F_x
 
     def taken_apart(self, p):
@@ -106,8 +111,19 @@ class Equations:
     def found(self, p):
         """The solution, to all digits that Newton's method gets out of F."""
         functions, data = self.taken_apart(p)
-        x = np.array(self.solve(functions, data), float)
-        return self.polished(x.reshape(-1), p)
+        start = np.array(self.solve(functions, data), float).reshape(-1)
+        x = self.polished(start, p)
+        if self.revised is None:
+            return x
+        for _ in range(10 + start.size):
+            new = self.revised(functions, data, start, x)
+            if new is None:
+                return x
+            x = self.polished(new, p)
+        raise ConvergenceError(
+            f"{self.name} came to x = {_shown(start)}, where it could not be told which bounds and "
+            "constraints hold the solution; it may not have converged"
+        )
 
     def value(self, x, p):
         """F as an array."""
@@ -398,7 +414,7 @@ class LinearSolution(_Implicit):
         return [self.of(self.equations, self.transposed, x, p, db)]
 
 
-def solution(name, functions, data, residual, solve, linear="dense"):
+def solution(name, functions, data, residual, solve, revised=None, linear="dense"):
     """The vector x that solves equations, a function of all that is tracked in them.
 
     Parameters
@@ -413,6 +429,9 @@ def solution(name, functions, data, residual, solve, linear="dense"):
         The equations, in adcore's operations.
     solve : (functions, data) -> vector
         How they are solved, in plain numbers: all that was tracked is plain here.
+    revised : (functions, data, start, x) -> vector or None, optional
+        Asked whether x, to which Newton's method came from `start`, is what is meant: None if so,
+        else another vector to start at.
     linear : "dense", "gmres" or "cg"
         How linear systems with the Jacobian are solved.
     """
@@ -421,15 +440,24 @@ def solution(name, functions, data, residual, solve, linear="dense"):
     outside, rebuild = opened(functions)
     leaves, structure = flatten((data, outside))
     leaves = [np.array(v) if type(v) is np.ndarray else v for v in leaves]
-    equations = Equations(name, rebuild, structure, residual, solve, linear)
+    equations = Equations(name, rebuild, structure, residual, solve, revised, linear)
     return _calls.call(Solution(equations), leaves)
 
 
-def depends(functions, *data):
-    """Whether anything among functions and data is tracked, or a constant tensor."""
-    if any(type(v) in (Tensor, Dual) for v in flatten(data)[0]):
-        return True
-    return bool(opened([f for f in functions if callable(f)])[0])
+def expect_at_rest(name, F, x, message):
+    """Accept a solution that a solver was not content with if Newton's method would not move it."""
+    x = np.array(x, float).reshape(-1)
+    r = np.asarray(F(x), float)
+    try:
+        step = np.linalg.solve(np.reshape(jacobian(F)(x), (x.size, x.size)), r)
+    except (np.linalg.LinAlgError, ValueError):
+        step = np.full(x.size, np.inf)
+    # A tolerance as loose as solvers' own: what is accepted is then polished to full accuracy.
+    if not np.max(np.abs(step), initial=0.0) <= 1e-6 * np.max(np.abs(x), initial=1e-300):
+        raise ConvergenceError(
+            f"{name} found no solution, so that there is nothing to differentiate: "
+            f"{' '.join(str(message).split())}"
+        )
 
 
 def scalar(y):
@@ -438,6 +466,3 @@ def scalar(y):
     if shape_of(y) == ():
         return y if type(y) in (Tensor, Dual) else float(y)
     return reshape(y, ())
-
-
-__all__ = ["Equations", "depends", "raveled", "scalar", "solution", "values"]

@@ -6,18 +6,18 @@ depend on: `args`, nested containers included, and tensors that the function clo
 orders are exact, in both modes, under compile() too, where each replay solves again.
 """
 
-import functools
-
 import numpy as np
 
-from ._implicit import numbers, raveled, scalar, solution
+from ._implicit import expect_at_rest, numbers, raveled, scalar, solution
 from ._minima import Minimum
 from ._trees import flatten_values, shape_of, unflatten
-from .errors import ConvergenceError
 from .rules.primitives import reshape, values
 from .transforms import jacobian
 
 __all__ = ["fixed_point", "minimize", "root"]
+
+# Methods of scipy.optimize.minimize that take a Hessian.
+_WITH_HESSIAN = ("newton-cg", "dogleg", "trust-ncg", "trust-krylov", "trust-exact", "trust-constr")
 
 
 class _Unknown:
@@ -130,26 +130,11 @@ def _solved(name, f, x0, args, unknown, residual, method, tol, options, linear):
         exact = {"jac": J} if method in ("hybr", "lm") else {}
         found = optimize.root(F, start, method=method, tol=tol, options=options, **exact)
         if not found.success and np.max(np.abs(found.fun), initial=0.0) > 0.0:
-            expect_at_rest(name, F, J, found.x, found.message)
+            expect_at_rest(name, lambda x: residual(functions, data, x), found.x, found.message)
         return found.x
 
-    x = solution(name, [f], (x0, args), residual, solve, linear)
+    x = solution(name, [f], (x0, args), residual, solve, linear=linear)
     return unknown.tree(x)
-
-
-def expect_at_rest(name, F, J, x, message):
-    """Accept a solution that a solver was not content with if Newton's method would not move it."""
-    x, r = np.asarray(x, float), F(x)
-    try:
-        step = np.linalg.solve(np.reshape(J(x), (x.size, x.size)), r)
-    except np.linalg.LinAlgError:
-        step = np.full(x.size, np.inf)
-    # A tolerance as loose as solvers' own: what is accepted is then polished to full accuracy.
-    if not np.max(np.abs(step), initial=0.0) <= 1e-6 * np.max(np.abs(x), initial=1e-300):
-        raise ConvergenceError(
-            f"{name} found no solution, so that there is nothing to differentiate: "
-            f"{' '.join(str(message).split())}"
-        )
 
 
 def minimize(f, x0, args=(), *, method=None, bounds=None, tol=None, options=None, linear="dense"):
@@ -190,44 +175,47 @@ def minimize(f, x0, args=(), *, method=None, bounds=None, tol=None, options=None
     unknown = _Unknown(x0)
     args = args if isinstance(args, tuple) else (args,)
 
-    def value(functions, data, x):
+    def value(given, x):
+        functions, data = given
         return scalar(functions[0](unknown.tree(x), *data[1]))
 
+    def least_and_greatest(given):
+        return given[1][2]
+
     n = unknown.start().size
-    problem = Minimum("minimize", value, n, None if bounds is None else lambda data: data[2])
+    problem = Minimum("minimize", value, n, None if bounds is None else least_and_greatest)
+
+    def residual(functions, data, z):
+        return problem.residual((functions, data), z)
 
     def solve(functions, data):
         from scipy import optimize
 
         start = _Unknown(data[0]).start()
-        given = None if data[2] is None else optimize.Bounds(*data[2])
-        how = method or ("BFGS" if given is None else "L-BFGS-B")
-
-        def f(x):
-            return numbers("minimize", value(functions, data, x))
-
-        def gradient(x):
-            return problem.gradient(functions, data, np.array(x, float))
-
-        def curvature(x):
-            return problem.curvature(functions, data, np.array(x, float))
-
+        given = functions, data
+        limits = None if data[2] is None else optimize.Bounds(*data[2])
+        how = method or ("BFGS" if limits is None else "L-BFGS-B")
         exact = {}
         if how.lower() not in ("nelder-mead", "powell", "cobyla", "cobyqa"):
-            exact["jac"] = gradient
+            exact["jac"] = lambda x: problem.gradient(given, np.array(x, float))
         if how.lower() in _WITH_HESSIAN:
-            exact["hess"] = curvature
+            exact["hess"] = lambda x: problem.curvature(given, np.array(x, float))
         found = optimize.minimize(
-            f, start, method=how, bounds=given, tol=tol, options=options, **exact
+            lambda x: numbers("minimize", value(given, x)),
+            start,
+            method=how,
+            bounds=limits,
+            tol=tol,
+            options=options,
+            **exact,
         )
-        z = problem.unknowns(functions, data, found.x)
+        z = problem.unknowns(given, found.x)
         if not found.success:
-            F = functools.partial(problem.residual, functions, data)
-            expect_at_rest("minimize", F, jacobian(F), z, found.message)
+            expect_at_rest("minimize", lambda z: problem.residual(given, z), z, found.message)
         return z
 
-    z = solution("minimize", [f], (x0, args, bounds), problem.residual, solve, linear)
+    def revised(functions, data, start, z):
+        return problem.revised((functions, data), start, z)
+
+    z = solution("minimize", [f], (x0, args, bounds), residual, solve, revised, linear)
     return unknown.tree(z[:n])
-
-
-_WITH_HESSIAN = ("newton-cg", "dogleg", "trust-ncg", "trust-krylov", "trust-exact", "trust-constr")

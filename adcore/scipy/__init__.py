@@ -2,7 +2,7 @@
 
 import importlib
 
-_PARTS = ("special",)
+_PARTS = ("optimize", "special")
 
 
 def __getattr__(name):
