@@ -100,6 +100,8 @@ class Arguments:
             self.traced = True
             return self._input(v), v.shape
         if type(v) is Tensor or isinstance(v, (float, int, np.ndarray, np.generic)):
+            if isinstance(v, np.ndarray) and type(v) is not np.ndarray:
+                _core.refuse_subclass(v)
             array = np.asarray(_core.peek(v))
             real = array.dtype.kind == "f" or (numeric and array.dtype.kind in "iu")
             if real:
@@ -107,9 +109,12 @@ class Arguments:
                 return self._input(flat.reshape(array.shape)), array.shape
             if isinstance(v, np.ndarray) and array.dtype.kind in "biuSU":
                 return (v.copy(),), (array.dtype.str, array.shape, array.tobytes())
+        described = f"a {type(v).__name__}"
+        if isinstance(v, np.ndarray):
+            described = f"an array of dtype {v.dtype}"
         if numeric:
             raise TypeError(
-                f"{self.name} is to be differentiated with respect to a {type(v).__name__}; "
+                f"{self.name} is to be differentiated with respect to {described}; "
                 "derivatives are with respect to real numbers and float arrays: leave it out of "
                 "argnums"
             )
@@ -117,9 +122,9 @@ class Arguments:
             hash(v)
         except TypeError:
             raise TypeError(
-                f"{self.name} was called with a {type(v).__name__}, which is neither a number nor "
-                "an array, nor can it be told from others by its hash; pass numbers, float arrays, "
-                "or hashable objects"
+                f"{self.name} was called with {described}, which is neither a real number nor an "
+                "array of them, nor can it be told from others by its hash; pass numbers, float "
+                "arrays, or hashable objects"
             ) from None
         return (v,), (type(v), v)
 

@@ -110,6 +110,11 @@ class Rule:
         """The output as the function returned it."""
         return unflatten(self.structure, parts)
 
+    @property
+    def name(self):
+        """What is called, for errors."""
+        return self.definition.name
+
     def to_bytes(self):
         """What a file keeps; a FormatError says why it cannot."""
         return _named.to_bytes(
@@ -293,13 +298,21 @@ def _transposed(definition, mode, linear, inputs, outputs, weights, leaves):
             expect_linear(definition, mode, y)
         return [np.zeros(s) if y is None else y for y, s in zip(found, outputs, strict=True)]
 
+    probe = [_probe(s) for s in inputs]
     try:
         with _recording():
-            return list(vjp(zeros_filled, *map(_ones, inputs))[1](list(weights)))
+            along, back = vjp(zeros_filled, *probe)
+            found = list(back(list(weights)))
     except NotDifferentiableError:
         if any(type(v) in (Tensor, Dual) for v in (*leaves, *weights)):
             raise
-    # In plain numbers any rule will do, called for one element at a time.
+        along, found = linear(*probe), _by_elements(linear, inputs, weights)
+    _expect_proportional(definition, mode, along, weights, found)
+    return found
+
+
+def _by_elements(linear, inputs, weights):
+    """The transpose of what is linear in plain numbers, called for one element at a time."""
     found = []
     for k, shape in enumerate(inputs):
         total = np.zeros(shape)
@@ -314,6 +327,39 @@ def _transposed(definition, mode, linear, inputs, outputs, weights, leaves):
     return found
 
 
+PROBE = -1.5
+# How far a rule may be from linear, relative to what is added up: far above rounding errors.
+LINEAR_TO = 1e-4
+
+
+def _numbers(x):
+    """The numbers below duals and tensors."""
+    while type(x) is Dual:
+        x = x.value
+    return _core.peek(x)
+
+
+def _expect_proportional(definition, mode, along, weights, found):
+    """Refuse a derivative that is not linear in its seed, as far as the seed _probe() can tell.
+
+    `along` is what it gives for that seed and `found` its transpose applied to `weights`: the
+    products of either with the other's seed are the same number.
+    """
+    pairs = zip(along, weights, strict=True)
+    with np.errstate(all="ignore"):
+        products = [_numbers(y) * _numbers(w) for y, w in pairs if y is not None]
+        adjoints = [PROBE * _numbers(g) for g in found]
+        left, right = sum(map(np.sum, products)), sum(map(np.sum, adjoints))
+        size = sum(np.sum(np.abs(x)) for x in (*products, *adjoints))
+    if np.isfinite(size) and abs(left - right) > LINEAR_TO * size:
+        seed = "tangents" if mode == "forward" else "adjoints"
+        raise missing(
+            f"{definition.rule(mode)} is not linear in the {seed} that it is given: for {seed} of "
+            f"{PROBE}, what it returns sums up to {left:.6g} where its own derivative makes that "
+            f"{right:.6g}; every term must have one of the {seed} as a factor"
+        )
+
+
 def expect_linear(definition, mode, x):
     """Refuse a derivative that does not depend on its seed, a variable: it was cut off from it."""
     if x is None or type(x) is Dual or (type(x) is Tensor and x.requires_grad):
@@ -326,9 +372,9 @@ def expect_linear(definition, mode, x):
         )
 
 
-def _ones(shape):
-    """Where to take the derivative of a linear function: anywhere."""
-    return np.ones(shape) if shape else 1.0
+def _probe(shape):
+    """Where to take the derivative of a linear function: anywhere, best where others give away."""
+    return np.full(shape, PROBE) if shape else PROBE
 
 
 @contextlib.contextmanager

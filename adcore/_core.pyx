@@ -306,6 +306,21 @@ cdef int raise_foreign(Tensor t) except -1:
         "differentiates its own: pass numbers between threads with .detach() or .numpy()")
 
 
+def refuse_subclass(x):
+    """Raise a TypeError if the arithmetic of an array is not NumPy's own: it would be lost.
+
+    Masks, units and the products of matrices are such; memory maps and mere views are not.
+    """
+    kind = type(x)
+    for name in ("__mul__", "__add__", "__pow__", "__array_ufunc__"):
+        if getattr(kind, name) is not getattr(np.ndarray, name):
+            raise TypeError(
+                f"a {kind.__name__} has arithmetic of its own, which adcore would take for that of "
+                "an ordinary array; pass np.asarray(x) if that is meant, or x.filled(0.0) of a "
+                "masked array")
+    return x
+
+
 cdef int operand(object o, ad_view *view) except -1:
     """The view of an operand; 0 if it is of a type that cannot be one."""
     if type(o) is Tensor:
@@ -313,12 +328,16 @@ cdef int operand(object o, ad_view *view) except -1:
     elif isinstance(o, float):
         view[0] = ad_view_number(o)
     elif isinstance(o, cnp.ndarray):
-        if (<cnp.ndarray>o).dtype.kind == "O":
+        if (<cnp.ndarray>o).dtype.kind in "Oc":
             return 0
+        if type(o) is not cnp.ndarray:
+            refuse_subclass(o)
         array_view(o, view)
     elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
+        if is_complex(o):
+            return 0
         array_view(np.asarray(o, dtype=np.float64), view)
     elif type(o) is METHODS["_index"] or type(o) is METHODS["_mask"]:
         tensor_view(o.tensor, view)
@@ -327,6 +346,56 @@ cdef int operand(object o, ad_view *view) except -1:
     return 1
 
 
+cpdef bint is_complex(object x):
+    """A complex number or array, or a pair of tensors or duals that stands for one.
+
+    Also a list or a tuple with one of these in it.
+    """
+    if type(x) in NEVER_COMPLEX:
+        return False
+    if isinstance(x, cnp.ndarray):
+        return cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x)
+    if isinstance(x, (list, tuple)):
+        for i in x:
+            if is_complex(i):
+                return True
+        return False
+    return isinstance(x, (complex, np.complexfloating)) or hasattr(x, "__complex_pair__")
+
+
+cdef int expect_real(object value) except -1:
+    """Refuse complex numbers among real ones."""
+    if is_complex(value):
+        raise NotDifferentiableError(
+            f"a {type(value).__name__} cannot be assigned into a real tensor; make it complex "
+            "first: x = x + 0j")
+    return 0
+
+
+cdef int refuse_complex(object out) except -1:
+    """Refuse complex numbers that a real array is to become in place."""
+    if is_complex(out):
+        raise NotDifferentiableError(
+            "a real array cannot take complex numbers in place; write x = x + y for x += y, or "
+            "make it complex first: x = x + 0j")
+    return 0
+
+
+def complex_pair(real, imag):
+    """real + i imag, of whatever can be a part."""
+    return METHODS["_complex_pair"](real, imag)
+
+
+cdef object op_on_others(ad_op op, double p, args):
+    """An op on operands some of which are foreign: complex ones have meanings of their own."""
+    for x in args:
+        if is_complex(x):
+            return METHODS["_complex_op"](ad_ops[op].name.decode(), p, *args)
+    return NotImplemented
+
+
+cdef frozenset NEVER_COMPLEX = frozenset(
+    (float, int, bool, str, type(None), slice, np.float64, Tensor, Dual))
 cdef tuple REAL_NUMBERS = (float, int, np.floating, np.integer, np.bool_)
 
 
@@ -484,6 +553,7 @@ include "_gather.pxi"
 include "_dual.pxi"
 include "_functions.pxi"
 include "_derive.pxi"
+include "_kernels.pxi"
 include "_calls.pxi"
 include "_results.pxi"
 include "_program.pxi"

@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 
-from ._trees import Leaf, Node, Run
+from ._trees import Leaf, Node, Pair, Run
 from .errors import FormatError
 
 MOST = 2**31 - 17  # of anything counted, as in files of programs
@@ -17,12 +17,12 @@ MOST_DIMS = 16
 MOST_DEPTH = 64  # of containers within containers
 
 # Tags, as they stand in files.
-LEAF, LEAVES_LIST, LEAVES_TUPLE, LIST, TUPLE, DICT = range(6)  # of a structure
+LEAF, LEAVES_LIST, LEAVES_TUPLE, LIST, TUPLE, DICT, PAIR = range(7)  # of a structure
 NONE, FALSE, TRUE, INT, FLOAT, COMPLEX, TEXT, BYTES, NUMPY_ARRAY, NUMPY_NUMBER = range(10)
 TUPLE_OF, STRUCTURE = 10, 11  # of a parameter alone
 
 KINDS = {LEAVES_LIST: list, LEAVES_TUPLE: tuple, LIST: list, TUPLE: tuple, DICT: dict}
-STRUCTURES = (Leaf, Node, Run)
+STRUCTURES = (Leaf, Node, Pair, Run)
 KEY_TYPES = (str, int, bool, bytes, type(None))  # of keys of dicts
 # Element types with one meaning on every machine.
 ELEMENTS = re.compile(r"b1|[iu][1248]|f[248]|c8|c16|[SU][1-9][0-9]{0,5}")
@@ -88,6 +88,9 @@ class Writer(Place):
             self.u32(LEAF)
             return
         kind = key[0]
+        if kind is complex:
+            self.u32(PAIR)
+            return
         if kind not in (list, tuple, dict):
             self.refuse(
                 f"a {kind.__module__}.{kind.__qualname__}; files hold lists, tuples and dicts, "
@@ -166,6 +169,7 @@ class Writer(Place):
             self.shape(v.shape)
         self.parts.append(np.asarray(v).astype(v.dtype.newbyteorder("<"), copy=False).tobytes())
 
+
 class Reader(Place):
     """Takes bytes apart from `at` to `end`; `what` they are is for errors."""
 
@@ -241,9 +245,11 @@ class Reader(Place):
         at = self.at
         if depth > MOST_DEPTH:
             self.fail("structure", at, f"at most {MOST_DEPTH} containers in one another", "more")
-        tag = self.u32("structure tag", DICT)
+        tag = self.u32("structure tag", PAIR)
         if tag == LEAF:
             return Leaf(), 1
+        if tag == PAIR:
+            return Pair(), 2
         kind = KINDS[tag]
         if tag in (LEAVES_LIST, LEAVES_TUPLE):
             n = self.count("structure leaves", 4)

@@ -51,7 +51,7 @@ class Differentiable(Replayed):
         wanted = arguments.wanted(argnums)
         path, arrays = self._replay(arguments, self._scalar("grad", transform, wanted), out=out)
         if path is None:
-            return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+            return getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
         if arrays is not None and argnums == 0:
             program = path.program.derived(transform, wanted)
             self._prime(self._entries[transform], arguments, program, True)
@@ -70,7 +70,7 @@ class Differentiable(Replayed):
         n, all_of_it = len(wanted), transform == "value_grad_and_hessian"
         path, arrays = self._replay(arguments, self._scalar("hessian", transform, wanted), out=out)
         if path is None:
-            return getattr(transforms, transform)(self.f, argnums)(*args, **kwargs)
+            return getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
         if arrays is not None and argnums == 0:
             program = path.program.derived(transform, wanted)
             self._prime(self._entries[transform], arguments, program, True)
@@ -122,7 +122,7 @@ class Differentiable(Replayed):
         _expect_shapes(seeds, arguments, wanted)
         path, arrays = self._replay(arguments, derive, seeds)
         if path is None:
-            return transforms.hvp(self.f, primals, tangents)
+            return transforms.hvp(self._in_python, primals, tangents)
         if arrays is None:
             arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted] * 2
         n = len(wanted)
@@ -145,7 +145,7 @@ class Differentiable(Replayed):
             arguments, lambda path: path.program.derived("value_and_jvp", wanted), seeds
         )
         if path is None:
-            return transforms.jvp(self.f, primals, tangents)
+            return transforms.jvp(self._in_python, primals, tangents)
         if arrays is None:
             return path.output([]), path.output([], zero=True)
         n = len(path.program.output_shapes)
@@ -160,7 +160,7 @@ class Differentiable(Replayed):
         wanted = arguments.wanted(argnums)
         path, arrays = self._replay(arguments)
         if path is None:
-            return transforms.vjp(self.f, *primals)
+            return transforms.vjp(self._in_python, *primals)
         value = path.output(arrays)
         copies = arguments.replaced([a.copy() for a in arguments.inputs])
 
@@ -192,7 +192,7 @@ class Differentiable(Replayed):
             arguments, lambda path: path.program.derived("jacobian", wanted)
         )
         if path is None:
-            return transforms.jacobian(self.f, argnums)(*args, **kwargs)
+            return transforms.jacobian(self._in_python, argnums)(*args, **kwargs)
         blocks = iter(arrays or ())
         leaves = []
         for varies, v in path.where:

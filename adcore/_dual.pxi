@@ -294,6 +294,7 @@ cdef class Dual:
         return mapped(self, lambda part: taken(part, key), lambda x: x[key])
 
     def __setitem__(self, key, value):
+        expect_real(value)
         assign(self, plain_key(key), value)
 
     def __contains__(self, x):
@@ -315,10 +316,24 @@ cdef class Dual:
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
+        if is_complex(args) or (kwargs and is_complex(tuple(kwargs.values()))):
+            return METHODS["_complex_function"](function, args, kwargs)
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
             rule = METHODS["_late_rule"](function)
         return rule(*args, **kwargs)
+
+    # -- the parts of a complex number --
+
+    @property
+    def real(self):
+        """The dual number itself: it is real."""
+        return self
+
+    @property
+    def imag(self):
+        """Zeros."""
+        return np.zeros(self.shape)[()]
 
     # -- shapes --
 
@@ -389,7 +404,10 @@ cdef tuple tangents_of(Dual d):
 cdef object become(Dual d, object out):
     """What `d += other` leaves in d, `out` being d + other: arrays change, numbers do not."""
     cdef Dual y
-    if type(out) is not Dual or not d.boxed or d.ndim == 0:
+    if not d.boxed or d.ndim == 0:
+        return out
+    refuse_complex(out)
+    if type(out) is not Dual:
         return out
     y = <Dual>out
     if y.shape != d.shape:
@@ -736,11 +754,13 @@ cdef object dual_op(ad_op op, double p, tuple args):
         elif type(a) is Tensor:
             flat = False
             plain = plain and (<Tensor>a).h.tape == NULL
-        elif isinstance(a, (list, tuple)) or \
-                (isinstance(a, cnp.ndarray) and cnp.PyArray_TYPE(<cnp.ndarray>a) != cnp.NPY_OBJECT):
+        elif isinstance(a, cnp.ndarray) and cnp.PyArray_TYPE(<cnp.ndarray>a) != cnp.NPY_OBJECT \
+                and not cnp.PyArray_ISCOMPLEX(<cnp.ndarray>a):
+            flat = False
+        elif isinstance(a, (list, tuple)) and not is_complex(a):
             flat = False
         else:
-            return NotImplemented
+            return op_on_others(op, p, args)
     if op == AD_OP_square and (<Dual>args[0]).radicand is not None:
         # The square of a norm is the sum of squares it came from, exact at zero too.
         return (<Dual>args[0]).radicand

@@ -34,7 +34,7 @@ cdef object record_elementwise(ad_op op, double p, PyObject **args):
         for i in range(held):
             ad_view_drop(&views[i])
     if not known:
-        return NotImplemented
+        return op_on_others(op, p, [<object>args[i] for i in range(n)])
     if status == AD_SHAPES_DIFFER:
         raise ShapeError(
             f"{ad_ops[op].name.decode()}: operands of shapes "
@@ -115,7 +115,7 @@ cdef inline object binary(ad_op op, object left, object right):
 cdef inline object unary(ad_op op, Tensor t):
     cdef ad_tape *tape = t.h.tape
     cdef int32_t i
-    if op == AD_OP_square and tape != NULL and ad_tape_code(tape, t.h.instr) == AD_NORM:
+    if op == AD_OP_square and tape != NULL and is_root(ad_tape_code(tape, t.h.instr)):
         # the square of a norm has no kink, whatever its spelling
         found = sum_of_squares(t)
         if found is not None:
@@ -138,11 +138,17 @@ cdef object power(object base, object exponent):
     return binary(AD_OP_pow, base, exponent)
 
 
+cdef inline bint is_root(int code) noexcept nogil:
+    """Norms and moduli: roots of sums of squares."""
+    return code == AD_NORM or code == AD_OP_hypot
+
+
 cdef Tensor sum_of_squares(Tensor norm):
     """The sum of squares that a norm is the root of, exact at zero too; None for other tensors."""
     cdef ad_tape *tape = norm.h.tape
     cdef ad_view view, rows, squares, sums
-    cdef const ad_view *args[1]
+    cdef ad_view both[2]
+    cdef const ad_view *args[2]
     cdef int32_t i, dst
     if tape == NULL or tape != ad_local.tape or ad_local.off:
         return None
@@ -150,18 +156,41 @@ cdef Tensor sum_of_squares(Tensor norm):
     if view.place != AD_SLOTS or ad_view_size(&view) == 0:
         return None
     i = ad_tape_producer(tape, ad_view_lowest(&view))
-    if ad_tape_code(tape, i) != AD_NORM:
+    if not is_root(ad_tape_code(tape, i)):
         return None
     check(ad_tape_room(tape, 8))        # may move the tape
     view = ad_handle_get(&norm.h)
     i = ad_tape_producer(tape, ad_view_lowest(&view))
     dst = tape.dst[i]
+    if ad_tape_code(tape, i) == AD_OP_hypot:
+        hypot_operands(tape, i, both)
+        for j in range(2):
+            args[0] = &both[j]
+            check(ad_record_op(tape, AD_OP_square, 0, args, &squares))
+            both[j] = squares
+        args[0], args[1] = &both[0], &both[1]
+        check(ad_record_op(tape, AD_OP_add, 0, args, &sums))
+        view.base += sums.base - dst
+        return new_result(tape, &view, True)
     ad_tape_views(tape, i, &rows, 1)
     args[0] = &rows
     check(ad_record_op(tape, AD_OP_square, 0, args, &squares))
     check(ad_record_sum(tape, &squares, <uint32_t>1 << (rows.ndim - 1), &sums))
     view.base += sums.base - dst
     return new_result(tape, &view, True)
+
+
+cdef int hypot_operands(ad_tape *tape, int32_t i, ad_view *both) except -1:
+    """The views of the operands of a hypot."""
+    cdef int32_t slots[2]
+    if ad_tape_is_array(tape, i):
+        ad_tape_views(tape, i, both, 2)
+        return 0
+    slots[0], slots[1] = tape.a[i], tape.b[i]
+    for j in range(2):
+        both[j] = ad_view_slots(slots[j], 0, NULL) if slots[j] >= 0 \
+            else ad_view_number(tape.value[slots[j]])
+    return 0
 
 
 cdef object integer_power(Tensor base, double p):
@@ -174,7 +203,7 @@ cdef object integer_power(Tensor base, double p):
     if p == -1:
         return unary(AD_OP_reciprocal, base)
     if p > 2 and p % 2 == 0 and base.h.tape != NULL \
-            and ad_tape_code(base.h.tape, base.h.instr) == AD_NORM:
+            and is_root(ad_tape_code(base.h.tape, base.h.instr)):
         found = sum_of_squares(base)    # even powers of a norm have no kink either
         if found is not None:
             return integer_power(found, p / 2)
@@ -192,7 +221,7 @@ cdef object call_op(ad_op op, double p, tuple args):
     if duals:
         out = dual_op(op, p, args)
     elif not tensors:
-        return plain_op(op, p, args)
+        out = plain_op(op, p, args)
     elif len(args) == 1 and not ad_ops[op].family:
         return unary(op, <Tensor>args[0])
     else:
@@ -285,9 +314,8 @@ cdef object plain_op(ad_op op, double p, tuple args):
     else:
         return ad_op_value(op, p, x[0], x[1], x[2])
     values = [plain_operand(v) for v in args]
-    for v in values:
-        if v is None:
-            raise_type(op, args)
+    if any([v is None for v in values]):
+        return op_on_others(op, p, args)
     shape = common_shape(op, values)
     if shape == ():
         return plain_op(op, p, tuple(values))
@@ -313,9 +341,11 @@ cdef object plain_operand(object x):
         return float(x)
     if not isinstance(x, (cnp.ndarray, list, tuple)):
         return None
+    if isinstance(x, cnp.ndarray) and type(x) is not cnp.ndarray:
+        refuse_subclass(x)
     array = np.asarray(x)
     if array.dtype != np.float64:
-        if array.dtype.kind == "O":
+        if array.dtype.kind in "Oc":
             return None
         if array.dtype.kind not in "biuf":
             raise_dtype(array)

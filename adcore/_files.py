@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _core
-from ._data import MOST, Reader, Writer
+from ._data import Reader, Writer
 from .errors import FormatError
 
 MAGIC = b"\x89ADF\r\n\x1a\n"

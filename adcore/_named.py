@@ -66,15 +66,20 @@ class _RuleWriter(Writer):
         raise FormatError(f"a call of {self.name}: {self.named()}: {why}")
 
 
+def not_saved(name):
+    """The error for a call that needs a Python function."""
+    return FormatError(
+        f"{name} is a Python function with rules of its own, which no file can hold; write it with "
+        "adcore's and NumPy's functions, or pickle the compiled function instead, which keeps "
+        "where its Python function is to be found"
+    )
+
+
 def to_bytes(definition, numbers, tracked, structure, shapes):
     """The bytes of a call; a FormatError says why there are none."""
     name = getattr(definition, "saved_as", None)
     if name is None:
-        raise FormatError(
-            f"{definition.name} is a Python function with rules of its own, which no file can "
-            "hold; write it with adcore's and NumPy's functions, or pickle the compiled function "
-            "instead, which keeps where its Python function is to be found"
-        )
+        raise not_saved(definition.name)
     out = _RuleWriter(definition.name)
     out.text(name)
     fields = dataclasses.fields(definition)
@@ -103,6 +108,7 @@ class _RuleReader(Reader):
     what = "rule"
 
     def fail(self, what, at, expected, found):
+        del at  # the place of the rule is in the file's own message
         place = self.named(what)
         raise FormatError(f"{self.what}, {place}: expected {expected}, found {found}")
 
@@ -135,7 +141,7 @@ class _RuleReader(Reader):
             self.fail("parameters", self.at, "other values", str(error))
 
     def leaves(self, shapes):
-        """(leaves, with None for operands; which are operands)"""
+        """The leaves, with None for operands, and which are operands."""
         numbers, tracked = [], []
         for i in range(self.count("leaves", 4)):
             with self.inside(f"leaf {i}"):
@@ -180,4 +186,3 @@ def _fits(v, kind):
     if isinstance(kind, types.UnionType):
         return any(_fits(v, k) for k in typing.get_args(kind))
     return v is None if kind is None else type(v) is kind
-

@@ -66,6 +66,7 @@ class Paths:
         self.recorded = 0  # so many paths, those that were let go of included
         self.credit = self.CREDIT
         self.settled = True
+        self.wanted = -1  # when by the clock of the function
 
     def add(self, path, parent, link, most):
         """Take in a path, and beyond `most` let go of the one not used for longest."""

@@ -149,7 +149,7 @@ cdef object compare(object left, object right, int how):
     cdef int op = [AD_OP_less, AD_OP_less_equal, AD_OP_equal, AD_OP_not_equal, AD_OP_less,
                    AD_OP_less_equal][how]
     out = apply_two(op, right, left) if how > 3 else apply_two(op, left, right)
-    if out is NotImplemented:
+    if type(out) is not Tensor:     # not an operand, or a complex one
         return out
     if not is_tracked(out):
         return truths((<Tensor>out).constant)
@@ -322,10 +322,15 @@ cdef class Program:
         written = written_as_c(self.program, name)
         if len(written) == 1:
             file, line, where = self.origin(ad_tape_origin(self.program.tape, written[0]))
-            raise errors.TapeError(
-                "a rule written in Python cannot be written as C"
-                + (f": {file}:{line} in {where}" if file else "")
-                + "; write the function in adcore's own functions")
+            if ad_tape_code(self.program.tape, written[0]) == AD_KERNEL:
+                name = kernel_name(self.program.tape.aux[self.program.tape.a[written[0]] + 4])
+                what = f"linear algebra ({name}) cannot be written as C, which has no LAPACK"
+                remedy = "; leave backend=\"c\" out, or use save() instead of to_c()"
+            else:
+                rule = rule_of(self.program.tape, written[0])
+                what = f"{rule.name} is a rule written in Python, which cannot be written as C"
+                remedy = "; write the function in adcore's own functions"
+            raise errors.TapeError(what + (f": {file}:{line} in {where}" if file else "") + remedy)
         return written
 
     def use_native(self, size_t address, int64_t n_work, library):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from . import _core
-from ._core import Dual, Tensor
+from ._core import Dual, Tensor, is_complex
 from ._trees import FLOATS, flatten_values, is_number, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
@@ -194,6 +194,12 @@ class Recording:
     def scalar(self, transform, instead):
         """The output, checked to be one real number."""
         y = self.output
+        if is_complex(y):
+            raise NotDifferentiableError(
+                f"{transform} needs a function with one real output, but {name_of(self.f)} "
+                "returned a complex one. Return a real number such as abs(y) ** 2 or y.real, or "
+                "pass holomorphic=True if the function is holomorphic."
+            )
         known = type(y) in (Tensor, Dual) or is_real(y)
         if not known or shape_of(y) != ():
             shape = (
@@ -343,10 +349,12 @@ class Recording:
                 for row, s in zip(self.split(h), self.shapes, strict=True)
             ]
         g = _core.emit_reverse([y], [None], self.variables)
+        # where eigenvalues are equal their second derivatives are known in forward mode only
+        derivatives = self.columns if self.has_kernels() else self.rows
         blocks = []
         for part in g:
             if part.requires_grad:
-                blocks.append(self.rows(part))
+                blocks.append(derivatives(part))
             else:
                 blocks.append([zeros(part.shape + s) for s in self.shapes])
         return [self.plain(part) for part in g], blocks
@@ -365,6 +373,8 @@ class Recording:
         tracked = [(part, d) for part, d in zip(g, direction, strict=True) if part.requires_grad]
         if not tracked:
             return [self.plain(p) for p in g], [zeros(s) for s in self.shapes]
+        if self.has_kernels():  # as above
+            return [self.plain(p) for p in g], self.moved_along(g, direction)
         if not self.nested and not any(map(is_tracked, direction)):
             found = _core.sweep_reverse(
                 [p for p, _ in tracked],
@@ -374,6 +384,26 @@ class Recording:
             return [self.plain(p) for p in g], [number(h[..., 0]) for h in found]
         found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked], self.variables)
         return [self.plain(p) for p in g], [self.plain(h, direction) for h in found]
+
+    def has_kernels(self):
+        """Whether there is linear algebra.
+
+        Variables without one vector of them are themselves derived from others: what is of third
+        order then does not exist where the way would matter.
+        """
+        return self.flat is not None and _core.has_kernels(self.flat)
+
+    def moved_along(self, parts, direction):
+        """The tangents of some tensors when the variables move in a direction."""
+        if not self.nested and not any(map(is_tracked, direction)):
+            v = np.concatenate([np.reshape(d, -1) for d in direction])[:, None]
+            tracked = [p for p in parts if p.requires_grad]
+            found = iter(_core.sweep_forward([self.flat], [v], tracked))
+            return [
+                number(next(found)[..., 0]) if p.requires_grad else zeros(p.shape) for p in parts
+            ]
+        found = _core.emit_forward(self.variables, list(direction), list(parts))
+        return [self.plain(h, direction) for h in found]
 
 
 def _at_level(c, tag):

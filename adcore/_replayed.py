@@ -1,8 +1,11 @@
 """What is recorded of a function: replayed where it holds, and recorded again where it does not."""
 
 import functools
+import gc
+import itertools
 import sys
 import threading
+import types
 import warnings
 
 import numpy as np
@@ -20,6 +23,8 @@ from .rules.masks import Mask
 class Replayed:
     """A function with all that is recorded of it."""
 
+    MOST_KINDS = 256  # of arguments whose paths are kept at a time
+
     def __init__(self, f, reassociate, max_paths, backend=None, name=""):
         self.f, self.reassociate, self.max_paths = f, reassociate, max_paths
         self.backend = backend
@@ -28,12 +33,13 @@ class Replayed:
         else:
             self.name = getattr(f, "__name__", type(f).__name__)
             functools.update_wrapper(self, f, updated=())
-        self._by_key = {}
-        self._warned = False
+        self._by_key = {}  # key of a kind of arguments -> Paths
+        self._clock = itertools.count()  # of calls that look for their kind
+        self._warned = self._crowded = False
         self._lock = threading.RLock()
 
     def __repr__(self):
-        n = sum(len(paths.used) for paths in self._by_key.values())
+        n = sum(len(paths.used) for paths in list(self._by_key.values()))
         return f"<compiled {self.name}, {n} path{'s' * (n != 1)}>"
 
     def _arguments(self, args, kwargs, argnums):
@@ -46,12 +52,47 @@ class Replayed:
         return None if arguments.traced else arguments
 
     def _paths(self, arguments):
-        paths = self._by_key.get(arguments.key)
-        if paths is None:
-            with self._lock:
-                kept = Paths(arguments.replaced([]))
-                paths = self._by_key.setdefault(arguments.key, kept)
+        key = arguments.key
+        paths = self._by_key.get(key)
+        if paths is not None:
+            paths.wanted = next(self._clock)
+            return paths
+        kept = Paths(arguments.replaced([]))
+        if self.f is None:
+            return kept  # in which nothing will be recorded
+        with self._lock:
+            paths = self._by_key.setdefault(key, kept)
+            paths.wanted = next(self._clock)
+            many = len(self._by_key) > self.MOST_KINDS
+            if many:
+                del self._by_key[min(self._by_key, key=lambda k: self._by_key[k].wanted)]
+        if many and not self._crowded:
+            self._crowded = True
+            warnings.warn(
+                f"compiled {self.name} was called with more than {self.MOST_KINDS} kinds of "
+                "arguments, each of which is recorded; those not used for longest are let go of.  "
+                "Integers, other objects and shapes make kinds: pass numbers that change as floats",
+                RuntimeWarning,
+                stacklevel=_levels_in_adcore() + 1,
+            )
         return paths
+
+    @property
+    def _in_python(self):
+        """The function itself, which does not settle, run on what it was recorded on.
+
+        So x.item() and x.detach() work as they did, also of what is not differentiated.
+        """
+
+        @functools.wraps(self.f)
+        def run(*args, **kwargs):
+            arguments = Arguments(self.name, args, kwargs)
+            return arguments.call(
+                self.f,
+                [v if type(v) in (Tensor, Dual) else _core.tensor(v) for v in arguments.inputs],
+            )
+
+        return run
 
     def _record(self, arguments):
         found = []
@@ -68,6 +109,13 @@ class Replayed:
                 marked[tree.at] = (arguments.inputs[tree.at], True)
         program, where = _core.record_program(run, marked, self.reassociate)
         where = [(varies, v if varies else constant(self.name, v)) for varies, v in where]
+        for varies, v in where:
+            if not varies and _holds_tensor(v):
+                raise NotDifferentiableError(
+                    f"{self.name} returned a {type(v).__name__} with a tensor inside, which a "
+                    "replay could not find anew; return numbers and arrays, or lists, tuples, "
+                    "dicts, named tuples or dataclasses of them"
+                )
         dtypes = found[1]
         for i in [i for i in dtypes if not where[i][0]]:
             where[i] = (False, np.asarray(where[i][1]).astype(dtypes.pop(i))[()])
@@ -236,6 +284,26 @@ def constant(name, v):
             "outside; make that an argument of its own"
         )
     return own(v)
+
+
+def _holds_tensor(v):
+    """Whether an object that is not looked into, such as one of a class, leads to a tensor."""
+    seen, waiting = set(), [v]
+    while waiting and len(seen) < _MOST_SEEN:
+        v = waiting.pop()
+        if id(v) in seen or isinstance(v, (type, types.ModuleType)):
+            continue
+        seen.add(id(v))
+        if type(v) in (Mask, Index) or (type(v) is Tensor and v.requires_grad):
+            return True
+        if isinstance(v, types.FunctionType):  # but not all that its module has
+            waiting += [v.__closure__, v.__defaults__, v.__kwdefaults__]
+        elif gc.is_tracked(v):
+            waiting += gc.get_referents(v)
+    return False
+
+
+_MOST_SEEN = 10_000
 
 
 def _takes(out, results, inputs):

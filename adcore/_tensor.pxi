@@ -365,6 +365,7 @@ cdef class Tensor:
         return get_item(self, plain_key(key))
 
     def __setitem__(self, key, value):
+        expect_real(value)
         set_item(self, plain_key(key), value)
 
     def __contains__(self, x):
@@ -396,10 +397,24 @@ cdef class Tensor:
         for kind in types:
             if kind is Dual:
                 return NotImplemented
+        if is_complex(args) or (kwargs and is_complex(tuple(kwargs.values()))):
+            return METHODS["_complex_function"](function, args, kwargs)
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
             rule = METHODS["_late_rule"](function)
         return rule(*args, **kwargs)
+
+    # -- the parts of a complex number --
+
+    @property
+    def real(self):
+        """The tensor itself: tensors are real."""
+        return self
+
+    @property
+    def imag(self):
+        """Zeros."""
+        return np.zeros(self.shape)[()]
 
     # -- shapes: views --
 
@@ -567,6 +582,8 @@ cdef object in_place(object left, object out):
     are changed in place, as torch does.
     """
     cdef Tensor t
+    if type(left) is Tensor and (<Tensor>left).ndim:
+        refuse_complex(out)
     if type(left) is not Tensor or type(out) is not Tensor:
         return out
     t = left
@@ -607,10 +624,14 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
     cdef Tensor t
     if device is not None and str(device) != "cpu":
         raise ValueError(f"tensors live on the CPU; leave device out or pass 'cpu', got {device!r}")
+    if dtype is not None and np.dtype(dtype).kind == "c":
+        return METHODS["_complex_tensor"](data, requires_grad)
     if dtype is not None and np.dtype(dtype) != np.float64:
         return _integers(data, np.dtype(dtype), requires_grad)
     if type(data) is Tensor:
         value = (<Tensor>data).value()
+    elif is_complex(data):
+        return METHODS["_complex_tensor"](data, requires_grad)
     elif isinstance(data, (list, tuple)) and _has_tensor(data):
         if requires_grad:
             raise NotDifferentiableError(
@@ -618,6 +639,8 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
                 "tracked tensors; leave requires_grad out to keep their dependence")
         return METHODS["stack_nested"](data)
     else:
+        if isinstance(data, cnp.ndarray) and type(data) is not cnp.ndarray:
+            refuse_subclass(data)
         value = np.array(data)
         if value.dtype.kind not in "bifu":
             raise TypeError(f"tensor takes real numbers, got an array of dtype {value.dtype}")

@@ -6,8 +6,8 @@ import numbers
 
 import numpy as np
 
-from ._core import Dual, Tensor
-from .errors import ShapeError
+from ._core import Dual, Tensor, complex_pair, is_complex
+from .errors import NotDifferentiableError, ShapeError
 
 
 class Leaf:
@@ -76,11 +76,42 @@ class Run:
         return (self.kind, self.n)
 
 
+class Pair:
+    """The structure of complex numbers: two leaves, the real and the imaginary part."""
+
+    def build(self, leaves):
+        """The complex number or array with the next leaves as its parts.
+
+        Where these are containers, as derivatives of the two parts are, one of complex numbers.
+        """
+        real, imag = next(leaves), next(leaves)
+        if real is None and imag is None:
+            return None
+        (reals, structure), (imags, other) = flatten(real), flatten(imag)
+        if any(complex_parts(structure)) or any(complex_parts(other)):
+            raise NotDifferentiableError(
+                "the derivatives of complex numbers by complex numbers are four, not one complex "
+                "number: pass holomorphic=True if the function is holomorphic, or differentiate by "
+                "real numbers, as in lambda a, b: f(a + 1j * b)"
+            )
+        return structure.build(map(_pair, reals, imags))
+
+    def key(self):
+        """Something hashable that is equal for equal structures alone."""
+        return (complex,)
+
+
+def _pair(real, imag):
+    """The complex number of two parts, of which None is zero."""
+    return complex_pair(0.0 if real is None else real, 0.0 if imag is None else imag)
+
+
 # The commonest leaves, told by their type alone.
 LEAF_TYPES = frozenset((float, int, np.float64, np.ndarray, Tensor, Dual))
 _LEAF = Leaf()
 _NOTHING = Nothing()
 FLOATS = Floats()
+_PAIR = Pair()
 
 
 def flatten(tree, none=_LEAF):
@@ -93,6 +124,15 @@ def flatten(tree, none=_LEAF):
     return leaves, structure
 
 
+def complex_parts(structure):
+    """For each leaf whether it is a part of a complex number."""
+    if type(structure) is Node:
+        return [found for part in structure.parts for found in complex_parts(part)]
+    if type(structure) is Pair:
+        return [True, True]
+    return [False] * (structure.n if type(structure) is Run else type(structure) is Leaf)
+
+
 def flatten_values(tree):
     """The same of arguments and results, in which None is a container without leaves."""
     return flatten(tree, _NOTHING)
@@ -102,10 +142,13 @@ def _walk(tree, leaves, none):
     kind = type(tree)
     keys = None
     if kind in LEAF_TYPES:
+        if kind is np.ndarray and tree.dtype.kind == "c":
+            return _split(tree, leaves)
         leaves.append(tree)
         return _LEAF
     if kind is list or kind is tuple:
-        if LEAF_TYPES.issuperset(map(type, tree)):
+        kinds = set(map(type, tree))
+        if LEAF_TYPES >= kinds and not (np.ndarray in kinds and any(map(is_complex, tree))):
             leaves.extend(tree)
             return Run(kind, len(tree))
         values = tree
@@ -118,6 +161,8 @@ def _walk(tree, leaves, none):
         values = [getattr(tree, key) for key in keys]
     elif tree is None and none is _NOTHING:
         return _NOTHING
+    elif is_complex(tree):
+        return _split(tree, leaves)
     else:
         leaves.append(tree)
         return _LEAF
@@ -127,11 +172,30 @@ def _walk(tree, leaves, none):
     return node
 
 
+def _split(x, leaves):
+    """Append the parts of complex numbers."""
+    leaves.extend((x.real.copy(), x.imag.copy()) if isinstance(x, np.ndarray) else (x.real, x.imag))
+    return _PAIR
+
+
 def unflatten(structure, leaves):
     """The tree of the given structure with `leaves` in it."""
     if structure is FLOATS:
         return leaves[:]
     return structure.build(iter(leaves))
+
+
+def with_numbers(structure, trees):
+    """The tree of the given structure with one of `trees` in place of each complex number."""
+    return unflatten(_numbers(structure), trees)
+
+
+def _numbers(structure):
+    if type(structure) is Node:
+        node = Node(structure.kind, structure.keys, [_numbers(p) for p in structure.parts])
+        vars(node).update({k: v for k, v in vars(structure).items() if k not in vars(node)})
+        return node
+    return _LEAF if type(structure) is Pair else structure
 
 
 def same_leaves(what, tree, count, shapes):
@@ -140,7 +204,7 @@ def same_leaves(what, tree, count, shapes):
     if len(leaves) != count:
         raise ShapeError(
             f"{what} has {len(leaves)} leaves where {count} are expected; give it the "
-            "structure of what it belongs to"
+            "structure of what it belongs to (a complex number has two leaves: its parts)"
         )
     for leaf, shape in zip(leaves, shapes, strict=True):
         if shape_of(leaf) != shape:

@@ -53,8 +53,13 @@ cdef int set_item(Tensor t, object key, object value) except -1:
         raise TapeError("assigning to elements of a leaf would lose its gradient; write "
                         "y = x.clone() and assign to y")
     if type(value) is Dual:
-        raise TypeError("a Dual cannot be assigned into a tensor; build the array with "
-                        "adcore.stack instead")
+        raise TypeError(
+            f"an element of a tensor of shape {t.shape} was assigned a dual number, which carries "
+            "the tangents of forward mode (jvp, jacfwd) and does not fit into a tensor.  Make the "
+            "array from what is differentiated, as y = adcore.zeros_like(x), or join its elements "
+            "with adcore.stack([...])")
+    if isinstance(value, cnp.ndarray) and type(value) is not cnp.ndarray:
+        refuse_subclass(value)
     if t.h.tape == NULL and (ad_local.off or (t.meta is not None and t.meta.owner is not None)
                              or not (is_tracked(value) or _contains_tracked(value))):
         if isinstance(t.constant, float):

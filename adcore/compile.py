@@ -4,10 +4,8 @@ import contextlib
 import copy
 import functools
 
-import numpy as np
-
 from . import _calls, _core
-from ._arguments import Arguments, plain
+from ._arguments import Arguments
 from ._compiled_call import Call, UnsettledError
 from ._derivatives import Differentiable
 from ._replayed import constant
@@ -153,19 +151,14 @@ class Compiled(Differentiable, _core.Called):
             if self._paths(arguments).settled:
                 with contextlib.suppress(UnsettledError):
                     return _calls.call(Call(self, arguments), arguments.inputs)
-            return self.f(*args, **kwargs)
+            return self._in_python(*args, **kwargs)
         path, arrays = self._replay(arguments)
         if path is None:
-            return self._in_python(arguments)
+            leaves, structure = flatten(self._in_python(*args, **kwargs))
+            return unflatten(structure, [constant(self.name, v) for v in leaves])
         if path.where == [(True, 0)] and path.structure.key() is None and not path.dtypes:
             self._prime(self.entry, arguments, path.program, False)
         return path.output(arrays)
-
-    def _in_python(self, arguments):
-        """The value, found by Python: of a function that does not settle."""
-        values = [plain(a) for a in arguments.inputs]
-        leaves, structure = flatten(arguments.call(self.f, values, np.ndarray.tolist))
-        return unflatten(structure, [constant(self.name, v) for v in leaves])
 
     def map(
         self,
@@ -264,7 +257,7 @@ class Compiled(Differentiable, _core.Called):
                 raise TapeError(f"{self.name} returned a constant, of which there is no program")
             for step in steps:
                 program = program.derived(step, wanted)
-            programs[what] = program, f"{words} {self.name}"
+            programs[what] = program, f"{words} {self.name}{'' if steps else _whole(path)}"
         chosen = _c_source.c_name(self.name if name is None else name)
         return _c_source.c_source(chosen, programs)
 
@@ -277,7 +270,7 @@ class Compiled(Differentiable, _core.Called):
             if path is None:
                 raise TapeError(f"compiled {self.name} does not settle; there is no program of it")
             return path, arguments
-        known = [(path, paths) for paths in self._by_key.values() for path in paths.used]
+        known = [(path, paths) for paths in list(self._by_key.values()) for path in paths.used]
         if len(known) != 1:
             raise TypeError(
                 f"to_c of {self.name} needs arguments to go by: {len(known)} ways are recorded"
@@ -314,9 +307,9 @@ class Compiled(Differentiable, _core.Called):
             file.write(data)
 
     def _saved(self, kinds):
-        from . import _files  # when first needed
+        from . import _data, _files  # when first needed
 
-        most = min(max(self.max_paths, 2), _files.MOST)
+        most = min(max(self.max_paths, 2), _data.MOST)
         return _files.SavedFunction(self.name, self.reassociate, most, kinds)
 
     def __reduce__(self):
@@ -436,6 +429,15 @@ class Compiled(Differentiable, _core.Called):
             if paths.used:
                 return next(reversed(paths.used))
         raise TapeError(f"{self.name} is not recorded yet: call it, or give args")
+
+
+def _whole(path):
+    """In words: the outputs of a path's program that are not real numbers."""
+    found = ""
+    for i, dtype in path.dtypes.items():
+        what = "truths, 0 or 1" if dtype.kind == "b" else "whole numbers"
+        found += f"; outputs[{path.where[i][1]}]: {what}"
+    return found
 
 
 def _from_bytes(data, f):

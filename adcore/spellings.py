@@ -606,7 +606,7 @@ _ELSEWHERE = {
     "float": "adcore computes in float64; write float64",
     "half": "adcore computes in float64; write float64",
     "bool": "masks are NumPy arrays; write dtype=np.bool_",
-    "complex128": "a complex array is a pair of real tensors here",
+    "complex128": "write numpy.complex128; complex tensors are pairs, adcore.Complex",
     "cuda": "adcore runs on the CPU; leave it out",
     "device": "adcore runs on the CPU; leave it out",
     "nn": "there are no layers here; write the model as a function of its parameters",
@@ -622,10 +622,12 @@ _ELSEWHERE = {
 def missing(name):
     """The AttributeError for a name that adcore does not have, with what to write if that is known.
 
-    It is the __getattr__ of the package, which imports `testing` when it is first asked for.
+    It is the __getattr__ of the package, which imports `testing` and `Complex` when they are asked for.
     """
     if name == "testing":
         return importlib.import_module(".testing", __package__)
+    if name == "Complex":
+        return importlib.import_module(".complexes", __package__).Complex
     text = f"module 'adcore' has no attribute {name!r}"
     if name in _ELSEWHERE:
         text += f": {_ELSEWHERE[name]}"

@@ -6,13 +6,14 @@ import operator
 import numpy as np
 
 from . import _core
-from ._core import Dual, Tensor, tensor
+from ._core import Dual, Tensor, complex_pair, is_complex, tensor
+from ._named import not_saved
 from ._trees import LEAF_TYPES, Node, Run, flatten_values, same_leaves, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
-from .transforms import hvp, jvp
+from .transforms import grad, hvp, jvp
 
 
-def derivative(f, order=1):
+def derivative(f, order=1, holomorphic=False):
     """The `order`-th derivative of a scalar function of one scalar, as a function.
 
     Its cost grows with the square of the order: f is recorded once, and its Taylor series computed
@@ -23,7 +24,10 @@ def derivative(f, order=1):
     ----------
     f : callable, float -> float
         Further arguments are passed on, and not differentiated.
+        The result may be complex.
     order : int, >= 0
+    holomorphic : bool
+        f is a holomorphic function of a complex number.
 
     Returns
     -------
@@ -46,11 +50,13 @@ def derivative(f, order=1):
 
     if hasattr(f, "derivative_of"):  # derivatives of derivatives are derivatives
         f, inner = f.derivative_of
-        return derivative(f, inner + order)
+        return derivative(f, inner + order, holomorphic)
 
     def derived(x, *args, **kwargs):
         if args or kwargs:
-            return derivative(lambda x: f(x, *args, **kwargs), order)(x)
+            return derivative(lambda x: f(x, *args, **kwargs), order, holomorphic)(x)
+        if is_complex(x) or holomorphic:
+            return _holomorphic_derivative(f, order, x, holomorphic)
         if not _is_tracked(x):
             x = _point(x, "derivative")
         if shape_of(x) != ():
@@ -64,6 +70,19 @@ def derivative(f, order=1):
     return derived
 
 
+def _holomorphic_derivative(f, order, x, known):
+    """The derivative at a complex number: along the real axis, as along any."""
+    if not known:
+        raise NotDifferentiableError(
+            f"derivative needs a real x, got {np.asarray(x).dtype}; pass holomorphic=True if the function is "
+            "holomorphic"
+        )
+    if order == 0:
+        return f(x)
+    slope = grad(f, holomorphic=True)(x)  # refuses what is not holomorphic
+    return slope if order == 1 else _derivative_at(lambda t: f(x + t), order, 0.0)
+
+
 def _derivative_at(f, order, x):
     """The derivative at a float, a Tensor or a Dual.
 
@@ -74,6 +93,9 @@ def _derivative_at(f, order, x):
     series = _series(f, x.item() if tracked else x, np.ones(1), order + tracked, "derivative")
     if series is None:
         return _nested(f, order)(x)
+    if series is COMPLEX:
+        real, imag = (_derivative_at(_part(f, i), order, x) for i in range(2))
+        return complex_pair(real, imag)
     if series.ndim > 1:
         raise ShapeError(
             f"derivative needs f to return a scalar, but it returned shape {series.shape[:-1]}. "
@@ -92,12 +114,25 @@ def _derivative_at(f, order, x):
     return value
 
 
+COMPLEX = object()
+
+
+def _part(f, i):
+    """The real, or the imaginary, part of a complex function."""
+    return lambda x: flatten_values(f(x))[0][i]
+
+
 class _NextOrder:
     """The rule of one derivative as an operation: times the derivative of the next order."""
 
     def __init__(self, f, order, slope):
         self.f, self.order, self.slope = f, order, slope
         self.operand_shapes = [()]
+        name = getattr(f, "__name__", type(f).__name__)
+        self.name = f"derivative({name}, {order})"
+
+    def to_bytes(self):
+        raise not_saved(self.name)
 
     def replay(self, operands):
         return np.array([_derivative_at(self.f, self.order, operands[0])])
@@ -225,7 +260,7 @@ def _taylor(f, x, v, order):
         )
     if not tracked:
         series = _series(f, x, np.ravel(v), order, "taylor")
-        if series is not None:
+        if series is not None and series is not COMPLEX:
             return np.moveaxis(series, -1, 0)
 
     def along(t):
@@ -238,7 +273,7 @@ def _series(f, x, v, order, caller):
     """Taylor coefficients of f along x + t v, the coefficients last.
 
     None if the tape alone does not have them: another transform watches, or a rule written in
-    Python has to be asked.
+    Python has to be asked.  COMPLEX if f returns a complex number or array.
     """
     was = _core.set_recording(True)
     try:
@@ -248,6 +283,8 @@ def _series(f, x, v, order, caller):
             return _core.sweep_taylor(flat, v, y, order)
         if _is_tracked(y):
             return None
+        if is_complex(y) and not isinstance(y, (list, tuple)):
+            return COMPLEX
         if isinstance(y, (list, tuple, dict)):
             raise NotDifferentiableError(
                 f"{caller} needs f to return a number or an array, got a {type(y).__name__}; "

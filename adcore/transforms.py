@@ -12,7 +12,7 @@ import operator
 
 import numpy as np
 
-from . import _core
+from . import _core, _holomorphic
 from ._core import Dual, Tensor
 from ._recording import (
     Recording,
@@ -26,8 +26,8 @@ from ._recording import (
     plain_base,
     zeros,
 )
-from ._trees import flatten_values, is_number, same_leaves, shape_of, unflatten
-from .errors import NotDifferentiableError
+from ._trees import flatten_values, is_number, same_leaves, shape_of, unflatten, with_numbers
+from .errors import NotDifferentiableError, ShapeError
 
 
 def stop_gradient(x):
@@ -83,7 +83,7 @@ def _wraps(f, name):
 # ---- reverse mode ----
 
 
-def value_and_grad(f, argnums=0, has_aux=False):
+def value_and_grad(f, argnums=0, has_aux=False, holomorphic=False):
     """A function that returns f's value and its gradient.
 
     Parameters
@@ -92,12 +92,15 @@ def value_and_grad(f, argnums=0, has_aux=False):
         Returns one real number; with `has_aux` a pair (number, anything).
     argnums : int or tuple of int
         The positional arguments to differentiate with respect to.
+    holomorphic : bool
+        f is a holomorphic function of complex numbers that returns one, and the derivative is f'.
 
     Returns
     -------
     callable
         Called as f, gives (value, gradient); the gradient has the structure and shapes of the
         argument, and is a tuple if `argnums` is one.  With `has_aux`: ((value, aux), gradient).
+        By a complex number a + i b it is df/da + i df/db, the direction of steepest ascent.
 
     Raises
     ------
@@ -119,6 +122,8 @@ def value_and_grad(f, argnums=0, has_aux=False):
     @_wraps(f, "value_and_grad")
     def value_and_grad_f(*args, **kwargs):
         r = Recording(f, args, kwargs, argnums, has_aux)
+        if holomorphic:
+            return _holomorphic_gradient(r)
         y = r.scalar("grad", f"jacobian({name_of(f)})")
         g = r.tree(r.each(y, r.gradient))
         value = r.plain(y) if type(y) in (Tensor, Dual) else float(y)
@@ -127,7 +132,18 @@ def value_and_grad(f, argnums=0, has_aux=False):
     return value_and_grad_f
 
 
-def grad(f, argnums=0, has_aux=False):
+def _holomorphic_gradient(r):
+    """(value, f') of a holomorphic function that returned one number."""
+    if shape_of(r.output) != ():
+        raise ShapeError(
+            f"grad needs a function with one output, but {name_of(r.f)} returned shape "
+            f"{shape_of(r.output)}. Use jacobian({name_of(r.f)}, holomorphic=True)."
+        )
+    (g,), _ = _holomorphic.derivatives(r, r.output, r.gradient)
+    return r.with_aux(r.plain_tree(r.output)), g
+
+
+def grad(f, argnums=0, has_aux=False, holomorphic=False):
     """A function that returns the gradient of f; see value_and_grad().
 
     Examples
@@ -139,7 +155,7 @@ def grad(f, argnums=0, has_aux=False):
     12.0
     """
     _check_callable(f, "grad")
-    both = value_and_grad(f, argnums, has_aux)
+    both = value_and_grad(f, argnums, has_aux, holomorphic)
 
     @_wraps(f, "grad")
     def grad_f(*args, **kwargs):
@@ -149,7 +165,7 @@ def grad(f, argnums=0, has_aux=False):
     return grad_f
 
 
-def elementwise_grad(f, argnums=0, has_aux=False):
+def elementwise_grad(f, argnums=0, has_aux=False, holomorphic=False):
     """The derivative of a function that acts on each element alone, for all elements at once.
 
     It is the gradient of the sum of f's results: each element's own derivative, if each result
@@ -166,12 +182,19 @@ def elementwise_grad(f, argnums=0, has_aux=False):
     @_wraps(f, "elementwise_grad")
     def elementwise_grad_f(*args, **kwargs):
         r = Recording(f, args, kwargs, argnums, has_aux)
+
+        def pull(y):
+            return r.pull(y, np.ones(y.shape))
+
+        if holomorphic:
+            (found,), _ = _holomorphic.derivatives(r, r.output, pull)
+            return r.with_aux(found)
         if not (type(r.output) in (Tensor, Dual) or is_real(r.output)):
             raise NotDifferentiableError(
                 f"elementwise_grad needs a number or an array from {name_of(f)}, got a "
                 f"{type(r.output).__name__}; use jacobian({name_of(f)})"
             )
-        return r.with_aux(r.tree(r.each(r.output, lambda y: r.pull(y, np.ones(y.shape)))))
+        return r.with_aux(r.tree(r.each(r.output, pull)))
 
     return elementwise_grad_f
 
@@ -329,12 +352,17 @@ def linearize(f, *primals, has_aux=False):
 # ---- Jacobians ----
 
 
-def _jacobian(f, argnums, has_aux, choose, name):
+def _jacobian(f, argnums, has_aux, holomorphic, choose, name):
     argnums = _argnums(argnums)
 
     @_wraps(f, name)
     def jacobian_f(*args, **kwargs):
         r = Recording(f, args, kwargs, argnums, has_aux)
+        if holomorphic:
+            blocks, structure = _holomorphic.derivatives(
+                r, r.output, lambda t: choose(r, t)(t), rows=True
+            )
+            return r.with_aux(with_numbers(structure, blocks))
         outputs, structure = flatten_values(r.output)
         blocks = []
         for y in outputs:
@@ -349,7 +377,7 @@ def _jacobian(f, argnums, has_aux, choose, name):
     return jacobian_f
 
 
-def jacrev(f, argnums=0, has_aux=False):
+def jacrev(f, argnums=0, has_aux=False, holomorphic=False):
     """The Jacobian by reverse mode: one sweep for every eight outputs; see jacobian().
 
     Examples
@@ -359,10 +387,10 @@ def jacrev(f, argnums=0, has_aux=False):
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, has_aux, lambda r, _: r.rows, "jacrev")
+    return _jacobian(f, argnums, has_aux, holomorphic, lambda r, _: r.rows, "jacrev")
 
 
-def jacfwd(f, argnums=0, has_aux=False):
+def jacfwd(f, argnums=0, has_aux=False, holomorphic=False):
     """The Jacobian by forward mode: one sweep for every eight inputs; see jacobian().
 
     Examples
@@ -372,10 +400,10 @@ def jacfwd(f, argnums=0, has_aux=False):
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, has_aux, lambda r, _: r.columns, "jacfwd")
+    return _jacobian(f, argnums, has_aux, holomorphic, lambda r, _: r.columns, "jacfwd")
 
 
-def jacobian(f, argnums=0, mode="auto", has_aux=False):
+def jacobian(f, argnums=0, mode="auto", has_aux=False, holomorphic=False):
     """A function that returns the Jacobian of f.
 
     Parameters
@@ -388,6 +416,10 @@ def jacobian(f, argnums=0, mode="auto", has_aux=False):
         smaller, forward at equal shapes.
     has_aux : bool
         f returns a pair (value, aux), and so does the result: (Jacobian, aux).
+    holomorphic : bool
+        f is a holomorphic function of complex numbers; the result is complex.  If it is not, real
+        results of complex arguments give d/da + i d/db, complex results of real arguments their
+        complex derivatives, and complex of complex an error.
 
     Returns
     -------
@@ -409,7 +441,7 @@ def jacobian(f, argnums=0, mode="auto", has_aux=False):
         forward = mode == "fwd" or (mode == "auto" and sum(v.size for v in r.variables) <= y.size)
         return r.columns if forward else r.rows
 
-    return _jacobian(f, argnums, has_aux, choose, "jacobian")
+    return _jacobian(f, argnums, has_aux, holomorphic, choose, "jacobian")
 
 
 # ---- Hessians ----
@@ -467,7 +499,7 @@ def _curvature_under_duals(r, y, memory):
     return [(zeros(s), [zeros(s + t) for t in r.shapes]) for s in r.shapes]
 
 
-def hessian(f, argnums=0, memory=None, has_aux=False):
+def hessian(f, argnums=0, memory=None, has_aux=False, holomorphic=False):
     """A function that returns the Hessian of f.
 
     f is recorded once; forward-over-reverse sweeps then give eight columns at a time.
@@ -481,6 +513,8 @@ def hessian(f, argnums=0, memory=None, has_aux=False):
         Bytes that the sweeps may take beside the tape; fewer columns at a time are then done.
     has_aux : bool
         f returns a pair (number, aux), and so does the result: (Hessian, aux).
+    holomorphic : bool
+        f is a holomorphic function of complex numbers that returns one.
 
     Returns
     -------
@@ -505,6 +539,9 @@ def hessian(f, argnums=0, memory=None, has_aux=False):
     Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 5.
     """
     _check_callable(f, "hessian")
+    if holomorphic:
+        slope = grad(f, argnums, has_aux, holomorphic=True)
+        return jacobian(slope, argnums, "auto", has_aux, holomorphic=True)
     everything = value_grad_and_hessian(f, argnums, memory, has_aux)
 
     @_wraps(f, "hessian")

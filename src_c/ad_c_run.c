@@ -154,6 +154,7 @@ static void add_place(struct ad_c_run *run, const struct body *body, int64_t j, 
     struct ad_c_writer *w = run->w;
     struct ad_text *text = &w->body;
     const struct sequence *s = &body->places[j][v];
+    bool summed = body->first[j].kind == AD_C_SUM && v == 1; /* found by its address: no literal */
 
     if (is_variable(run, body, j, v)) {
         ad_text_add(text, "r%" PRId64, s->at);
@@ -161,7 +162,7 @@ static void add_place(struct ad_c_run *run, const struct body *body, int64_t j, 
             ad_text_add(text, each ? "[j]" : "[0]");
         return;
     }
-    if (s->space == AD_C_NUMBER && s->kind == FIXED && (s->at < 0 || !each)) {
+    if (s->space == AD_C_NUMBER && s->kind == FIXED && (s->at < 0 || !(each || summed))) {
         if (s->at < 0)
             ad_text_number(text, body->first[j].p);
         else

@@ -4,10 +4,11 @@
 #include "ad_special_bessel.h"
 #include "ad_special_gamma.h"
 #include "ad_special_hyper.h"
+#include "ad_special_student.h"
 
 #include <string.h>
 
-static const struct ad_function functions[] = {
+const struct ad_function ad_functions[] = {
     /* name, orders, arguments, kernel */
     {"psi_difference", 1, 2, ad_psi_difference},
     {"stirling", 1, 1, ad_stirling},
@@ -17,6 +18,9 @@ static const struct ad_function functions[] = {
     {"zeta", 1, 2, ad_zeta},
     {"riemann_zeta", 1, 1, ad_riemann_zeta},
     {"dawsn", 1, 2, ad_dawsn},
+    {"student_peak", 1, 1, ad_student_peak},
+    {"log1p_excess", 0, 1, ad_log1p_excess},
+    {"stdtr", 1, 3, ad_stdtr},
     {"jv", 1, 2, ad_jv},
     {"yv", 1, 2, ad_yv},
     {"iv", 1, 2, ad_iv},
@@ -29,13 +33,14 @@ static const struct ad_function functions[] = {
     {"ellipkm1", 1, 1, ad_ellipkm1},
     {"ellipkinc", 1, 2, ad_ellipkinc},
     {"ellipeinc", 1, 2, ad_ellipeinc},
+    {NULL, 0, 0, NULL},
 };
 
 const struct ad_function *ad_function_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-        if (strcmp(functions[i].name, name) == 0)
-            return &functions[i];
+    for (const struct ad_function *f = ad_functions; f->name; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
     return NULL;
 }
 

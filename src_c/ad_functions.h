@@ -19,6 +19,9 @@ struct ad_function {
     ad_kernel *kernel;
 };
 
+/* All of them; one without a name comes last. */
+extern const struct ad_function ad_functions[];
+
 /* NULL if there is no function of that name. */
 const struct ad_function *ad_function_find(const char *name);
 

@@ -244,9 +244,8 @@ static int code_of(const struct reader *r, const char *name)
 {
     int code = 0;
 
-    while (code < AD_N_CODES &&
-           (code == AD_INPUT || (code == AD_CALL && !r->hooks) ||
-            strcmp(ad_code_name(code), name) != 0))
+    while (code < AD_N_CODES && (code == AD_INPUT || (code == AD_CALL && !r->hooks) ||
+                                 strcmp(ad_code_name(code), name) != 0))
         code++;
     return code;
 }
@@ -736,8 +735,7 @@ static enum ad_status read_program(struct reader *r)
             return status;
     }
     ad_tape_here(r->program->tape, -1);
-    return left(r) ? fault_range(r, r->at, "bytes after the point", 0, 0, (int64_t)left(r))
-                   : AD_OK;
+    return left(r) ? fault_range(r, r->at, "bytes after the point", 0, 0, (int64_t)left(r)) : AD_OK;
 }
 
 enum ad_status ad_io_read(const unsigned char *data, size_t nbytes,

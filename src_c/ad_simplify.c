@@ -241,7 +241,7 @@ static struct outcome constant_identity(int op, const struct operand *x)
         return take(0);
     if (op == AD_OP_where && x[0].fixed)
         return take(zero_left ? 2 : 1);
-    if (op == AD_OP_mul00 && (zero_left || is_zero(&x[1])))
+    if ((op == AD_OP_mul00 || op == AD_OP_gate) && (zero_left || is_zero(&x[1])))
         return number(0);
     if (op == AD_OP_div0 && zero_left)
         return number(0);

@@ -53,8 +53,7 @@ static double sine_excess(double v)
 
     if (v > 0.5)
         return sin(v) - v * cos(v);
-    return v * s / 3 *
-           (1 - s / 10 * (1 - s / 28 * (1 - s / 54 * (1 - s / 88 * (1 - s / 130)))));
+    return v * s / 3 * (1 - s / 10 * (1 - s / 28 * (1 - s / 54 * (1 - s / 88 * (1 - s / 130)))));
 }
 
 /* w - sin w. */
@@ -64,8 +63,7 @@ static double sine_lag(double w)
 
     if (fabs(w) > 0.5)
         return w - sin(w);
-    return w * s / 6 *
-           (1 - s / 20 * (1 - s / 42 * (1 - s / 72 * (1 - s / 110 * (1 - s / 156)))));
+    return w * s / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72 * (1 - s / 110 * (1 - s / 156)))));
 }
 
 static void clear(int n, double *c)
@@ -120,7 +118,8 @@ static double modified_k(int n, int k, double v, double x, double shift)
     const double start = rint(peak / step);
     for (int side = 1; side >= -1; side -= 2) {
         double last = 0;
-        for (double j = side > 0 ? start : start - 1; j >= 0; j += side) {
+        int left = MOST_STEPS;
+        for (double j = side > 0 ? start : start - 1; j >= 0 && left > 0; j += side, left--) {
             const double t = j * step, half = sinh(0.5 * t), lift = 2 * half * half;
             double e = v * t - x * lift + shift;
             if (k && t > 0)
@@ -131,7 +130,7 @@ static double modified_k(int n, int k, double v, double x, double shift)
             if (t == 0)
                 term = k ? 0 : 0.5 * term;
             sum += term;
-            if (term <= last && ((term <= 1e-18 * sum && sum > 0) || e < -760))
+            if (isnan(term) || (term <= last && ((term <= 1e-18 * sum && sum > 0) || e < -760)))
                 break;
             last = term;
         }
@@ -376,8 +375,7 @@ static void hankel(int n, double v, double x, double cos_b, double *j, double *y
             const double root = sqrt(rise * (2 + rise)), size = log1p(rise + root);
             const double u = side * size, sinh_u = side * root, cosine = cos(a);
             /* d(cosh u)/da / sinh u */
-            const double slope =
-                (2 * sin(0.5 * (a + b)) * half - rise * cosine) / (sine * sinh_u);
+            const double slope = (2 * sin(0.5 * (a + b)) * half - rise * cosine) / (sine * sinh_u);
             const double re = x * sinh_u * cosine - v * u;
             const double im = x * (sin_b + cos_b * w) - v * a;
             if (re < -60 || !(rise < 1e300))

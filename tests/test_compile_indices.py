@@ -1,4 +1,4 @@
-"""Indices and counts in compiled functions: data where they stay data, guarded where Python looks."""
+"""Indices and counts in compiled functions: data, and guarded where Python looks at them."""
 
 import warnings
 
@@ -70,9 +70,7 @@ def test_data_flow(name):
             np.testing.assert_allclose(compiled(x), want, rtol=1e-14, atol=1e-14)
         else:
             assert np.array_equal(compiled(x), want)
-        np.testing.assert_allclose(
-            scalar.grad(x), adcore.grad(number)(x), rtol=1e-12, atol=1e-13
-        )
+        np.testing.assert_allclose(scalar.grad(x), adcore.grad(number)(x), rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(
             compiled.jacobian(x), adcore.jacobian(f)(x), rtol=1e-12, atol=1e-13
         )

@@ -545,3 +545,52 @@ def test_arguments_without_a_derivative_are_not_differentiated_in_silence():
         custom_vjp(lambda x: x, nondiff_argnums=(3,))(1.0)
     with pytest.raises(TypeError, match="nondiff_argnums must be integers, got 'a'"):
         custom_vjp(lambda x: x, nondiff_argnums="a")
+
+
+BENT = {
+    "square": lambda x, v: 2.0 * x * v + 0.1 * v * v,
+    "constant": lambda x, v: 2.0 * x * v + 0.1,
+    "product": lambda x, v: np.sum(v) * v,
+}
+
+
+@pytest.mark.parametrize("rule", BENT)
+@pytest.mark.parametrize("x", [2.0, np.array([2.0, 0.5])])
+def test_a_rule_that_is_not_linear_is_not_transposed(rule, x):
+    @adcore.custom_jvp
+    def square(x):
+        return x * x
+
+    @square.defjvp
+    def _(primals, tangents):
+        (x,), (v,) = primals, tangents
+        return square(x), BENT[rule](x, v)
+
+    def total(x):
+        return np.sum(square(x))
+
+    match = "rule jvp of square is not linear in the tangents"
+    with pytest.raises(NotDifferentiableError, match=match):
+        adcore.grad(total)(x)
+    with pytest.raises(NotDifferentiableError, match=match):
+        adcore.compile(total).grad(x)
+
+
+def test_a_reverse_rule_that_is_not_linear_is_not_transposed():
+    @adcore.custom_vjp
+    def double(x):
+        return 2.0 * x
+
+    double.defvjp(lambda x: (double(x), None), lambda _, ct: (2.0 * ct * ct,))
+    with pytest.raises(NotDifferentiableError, match=r"double.* is not linear in the adjoints"):
+        adcore.jvp(double, (1.0,), (1.0,))
+
+
+def test_a_rule_in_plain_numbers_that_is_not_linear_is_not_transposed():
+    def push(v, y, x):
+        del y
+        return math.sin(x) * float(v) ** 2  # nothing that a tensor could pass through
+
+    f = adcore.primitive(math.cos, jvp=push)
+    with pytest.raises(NotDifferentiableError, match="jvp of cos is not linear"):
+        adcore.grad(lambda x: f(x) * 1.0)(1.0)

@@ -853,26 +853,17 @@ def test_error_texts():
         adcore.hypot(scalar, {})
     with pytest.raises(TypeError, match=r"a Dual holds numbers, arrays, .*, got a str"):
         dual("1", 1.0)
-    with pytest.raises(NotDifferentiableError, match="array of dtype complex128 cannot take part"):
-        scalar * np.ones(2, dtype=complex)
     with pytest.raises(AttributeError, match="no attribute 'flavour'"):
         scalar.flavour  # noqa: B018  (the access is the test)
-    with pytest.raises(TypeError, match="a Dual cannot be assigned into a tensor"):
+    with pytest.raises(TypeError, match="was assigned a dual number"):
         adcore.tensor([1.0, 2.0])[0] = scalar
     with pytest.raises(ValueError, match=r"a tag is a number that new_tag\(\) gave, got 0"):
         Dual(0, 1.0, (1.0,))
-    for wrong in (1j, np.complex128(1j)):
-        with pytest.raises(
-            TypeError, match=r"operand type\(s\).*Dual' and 'complex|'Dual', 'complex128'"
-        ):
-            scalar + wrong
-        with pytest.raises(TypeError, match=r"sin takes numbers, .*, got complex"):
-            adcore.sin(wrong)
     older, newer = new_tag(), new_tag()
     with pytest.raises(ValueError, match=f"Dual of tag {older} cannot hold one of tag {newer}"):
         Dual(older, Dual(newer, 1.0, (1.0,)), (None,))
-    with pytest.raises(NotDifferentiableError, match=r"numpy.fft.fft of a tensor is not supported"):
-        np.fft.fft(x)
+    with pytest.raises(NotDifferentiableError, match=r"numpy.packbits of a tensor is not supp"):
+        np.packbits(x)
 
 
 def test_an_error_leaves_duals_usable():

@@ -13,16 +13,17 @@ import pickle
 import struct
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 
 import adcore
-from adcore import _core, _files
+from adcore import _core, _files, _named
 from adcore._trees import flatten
 from adcore.compile import Arguments, _from_bytes
-from adcore.errors import FormatError, NotRecordedError
+from adcore.errors import ADError, FormatError, NotRecordedError
 
 
 def saved(f, tmp_path):
@@ -401,7 +402,8 @@ def test_a_rule_in_python_is_refused_by_line(tmp_path):
     compiled = adcore.compile(uses_rule)
     compiled(X)
     line = uses_rule.__code__.co_firstlineno + 1
-    with pytest.raises(FormatError, match=rf"uses_rule cannot be saved: .*test_save\.py:{line} in"):
+    where = rf"uses_rule cannot be saved: .*test_save\.py:{line} in .*: with_rule is a Python"
+    with pytest.raises(FormatError, match=where):
         compiled.save(tmp_path / "f")
     with pytest.raises(FormatError, match="nothing to save"):
         adcore.compile(uses_rule).save(tmp_path / "f")
@@ -743,7 +745,9 @@ def fuzzed_files(tmp_path):
     branches = adcore.compile(of_branches)
     for x in (X, -X, np.abs(X)):
         branches(x)
-    return [saved(f, tmp_path)[0] for f in (example(), two, branches)]
+    typed = adcore.compile(lambda x: (np.argsort(x), x > 0, x * np.searchsorted([0.0, 1.0], x)))
+    typed(X)
+    return [saved(f, tmp_path)[0] for f in (example(), two, branches, typed)]
 
 
 def test_every_bit_under_a_checksum_that_fits_is_refused_or_harmless(tmp_path):
@@ -796,6 +800,109 @@ def test_hostile_files_are_refused_or_harmless(tmp_path):
             changed = data[:a] + data[b:] if rng.integers(2) else data[:b] + data[a:]
             refused_or_read(resealed(changed, []))
     assert n_read > 100
+
+
+RULES = {
+    "sorted places": lambda x: x * np.searchsorted(np.array([0.0, 1.0]), x, side="right"),
+    "two leaves": lambda x: x * np.isin(x, [0.0, 1.0]) + np.lexsort((x, x**2)),
+    "keywords": lambda x: np.partition(x, 1, kind="introselect") * 2.0,
+}
+
+
+def test_rules_that_are_not_in_order_are_named():
+    """Each field of a rule by itself: whatever it says, it is refused or can be run."""
+
+    def of(name=None, parameters=None, leaves=None, output=None, extra=b""):
+        name = text("observed") if name is None else name
+        if parameters is None:
+            parameters = u64(3) + text("function") + u32(6) + text("lexsort")
+            parameters += text("structure") + u32(11) + structure
+            parameters += text("casts") + u32(10) + u64(1) + u32(6) + text("")
+        leaves = u64(1) + u32(0) if leaves is None else leaves
+        output = u32(0) + u32(1) + u64(3) if output is None else output
+        return name + parameters + leaves + output + extra
+
+    structure = u32(4) + u64(2) + u32(1) + u64(1) + u32(5) + u64(0)
+    function = text("function") + u32(6)
+    definition, numbers, tracked, tree, shapes = _named.from_bytes(of(), 3, [(3,)])
+    assert (definition.name, tracked, shapes) == ("lexsort", [0], [(3,)])
+    assert _named.to_bytes(definition, numbers, tracked, tree, shapes) == of()
+    wrong = [
+        (of(name=text("os.system")), "rule, name: .*adcore's, found 'os.system'"),
+        (of(name=text("numpy.lexsort")), "rule, name"),
+        (of(parameters=u64(0)), "rule observed, parameters: .*found no casts, function, structure"),
+        (of(parameters=u64(1) + text("mode") + u32(0)), "parameters: .*found 'mode'"),
+        (of(parameters=u64(1) + text("function") + u32(3) + u64(1) + b"\1"), "expected str"),
+        (of(parameters=u64(1) + text("casts") + u32(0)), "parameter casts: .*tuple, .*NoneType"),
+        (of(parameters=u64(1) + text("casts") + u32(12)), "parameter casts parameter tag: .*11"),
+        (of(parameters=u64(1) + text("casts") + (u32(10) + u64(1)) * 70), "tuples in one another"),
+        (of(parameters=u64(2) + (function + text("sort")) * 2), "parameters: .*'function'"),
+        (of().replace(text("lexsort"), text("fromfile")), "the function 'fromfile', which is none"),
+        (of().replace(text("lexsort"), text("os.abort")), "the function 'os.abort'"),
+        (of().replace(u32(6) + text("") + u64(1), u32(6) + text("O") + u64(1)), "other types"),
+        (of(leaves=u64(2) + u32(0, 0)), "leaves: expected 1 operands, found 2"),
+        (of(leaves=u64(1) + u32(1, 0)), "leaves: expected 1 operands, found 0"),
+        (of(leaves=u64(1) + u32(2)), "leaf 0 tag"),
+        (of(output=u32(0) + u32(1) + u64(4)), "output shapes: .*3 elements"),
+        (of(output=u32(0) + u32(17)), "output shape dimensions"),
+        (of(extra=b"\0"), "end: .*1 bytes"),
+    ]
+    for data, message in wrong:
+        with pytest.raises(FormatError, match=message):
+            _named.from_bytes(data, 3, [(3,)])
+    for n in range(len(of())):
+        with pytest.raises(FormatError):
+            _named.from_bytes(of()[:n], 3, [(3,)])
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_hostile_rules_are_refused_or_harmless(name, tmp_path):
+    """Whatever stands in a rule, it is refused, or gives numbers of its shapes, or an error."""
+    compiled = adcore.compile(lambda x: (RULES[name](x) * x).sum())
+    compiled(X)
+    data, _ = saved(compiled, tmp_path)
+    programs = spans(data, _files.read(data))
+    first = data.index(text("observed"))
+    last = data.index(u64(len(X)) + X.tobytes(), first)  # the point, behind the instructions
+    rng = np.random.default_rng(5)
+    n_read = n_run = 0
+    for _ in range(600):
+        changed = bytearray(data)
+        for _ in range(rng.integers(1, 3)):
+            at = int(rng.integers(first, last))
+            if rng.integers(2):
+                changed[at] = int(rng.integers(256))
+            else:
+                changed[at : at + 4] = u32(int(rng.integers(13)))
+        changed = resealed(changed, programs)
+        function = refused_or_read(changed)
+        if function is None:
+            continue
+        n_read += 1
+        again = _files.write(function)
+        assert _files.write(_files.read(again)) == again
+        loaded = _from_bytes(changed, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                assert isinstance(loaded(X), float)
+                assert loaded.grad(X).shape == X.shape
+                n_run += 1
+            except (ADError, TypeError, ValueError, IndexError, ArithmeticError):
+                continue  # NumPy's own errors, of arguments that mean nothing
+    assert n_read >= 3
+    assert n_run >= 1
+
+
+def test_a_message_names_the_field_of_a_rule_within_a_file(tmp_path):
+    compiled = adcore.compile(RULES["sorted places"])
+    compiled(X)
+    data, _ = saved(compiled, tmp_path)
+    programs = spans(data, _files.read(data))
+    changed = resealed(data.replace(b"searchsorted", b"searchsordid"), programs)
+    message = r"`kind 0 path 0 program`.*`instruction \d+ rule`, byte \d+: .*rule observed, .*did'"
+    with pytest.raises(FormatError, match=message):
+        _files.read(changed)
 
 
 def test_kinds_are_keys_of_the_calls_they_stand_for(tmp_path):

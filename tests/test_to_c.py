@@ -117,10 +117,22 @@ def mixed(x):
     return b.sum() + c.sum() + a.max() + special
 
 
+def ordered(x):
+    """Orders and places: sorting, gathering along both axes, counting, adding at places."""
+    a = x.reshape(4, 5)
+    rows = a[np.argsort(a[:, 1])] * np.sort(a, axis=0)
+    b = np.take_along_axis(a**2, np.argsort(a, axis=1), 1)
+    counted = np.bincount(np.argmax(a, axis=0), weights=a[1] ** 2, minlength=4)
+    middle = np.median(x) * x[np.argmax(x)] + np.quantile(x, 0.3)
+    shifted = x[np.argsort(x) - 3] * np.arange(20.0)
+    weights = np.arange(20.0).reshape(4, 5)
+    return (rows * b * weights).sum() + (counted**2).sum() + middle + shifted @ x
+
+
 # ---- the text ----
 
 
-@pytest.mark.parametrize("f", [rosenbrock, steps_of(20), mixed])
+@pytest.mark.parametrize("f", [rosenbrock, steps_of(20), mixed, ordered])
 def test_written_value_and_derivatives(f, tmp_path, rng):
     n = 3 if f.__name__ == "pendulum" else 20
     x, v = rng.uniform(0.2, 0.9, n), rng.uniform(-1, 1, n)
@@ -225,9 +237,37 @@ def rule_of(x):
     return f(x).sum()
 
 
+def places(x):
+    return x * np.searchsorted([0.0, 1.0], x)
+
+
+def test_orders_with_ties_and_nan(tmp_path, rng):
+    written = adcore.compile(lambda x: np.argsort(x)).to_c(
+        np.ones((3, 70)), derivatives=("value",), name="order"
+    )
+    assert "outputs[0]: whole numbers" in written.header
+    library = built(written, tmp_path)
+    for _ in range(20):
+        x = rng.choice([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf], (3, 70))
+        failed, (found,) = called(written, library, "value", [x], [(3, 70)])
+        assert failed == -1
+        assert np.array_equal(found, np.argsort(x, axis=1, kind="stable"))
+
+
+def test_an_index_out_of_bounds_is_a_decision(tmp_path):
+    written = adcore.compile(lambda x: x[(x > 0).sum()]).to_c(
+        np.array([1.0, -1.0]), derivatives=("value",), name="at"
+    )
+    library = built(written, tmp_path)
+    assert called(written, library, "value", [np.array([1.0, -1.0])], [()]) == (-1, [-1.0])
+    assert called(written, library, "value", [np.array([1.0, 1.0])], [()])[0] == 0
+
+
 def test_rules_cannot_be_written():
     with pytest.raises(TapeError, match=r"cannot be written as C: .*test_to_c\.py:\d+ in"):
         adcore.compile(rule_of).to_c(np.ones(3), derivatives=("value",))
+    with pytest.raises(TapeError, match=r"searchsorted .* as C: .*test_to_c\.py:\d+ in places"):
+        adcore.compile(places).to_c(np.ones(3), derivatives=("value",))
     with pytest.warns(RuntimeWarning, match=r"rule_of with backend=.c. is run by the interpreter"):
         assert adcore.compile(rule_of, backend="c")(np.ones(3)) == 6.0
 
@@ -235,7 +275,7 @@ def test_rules_cannot_be_written():
 # ---- backend="c" ----
 
 
-@pytest.mark.parametrize("f", [rosenbrock, steps_of(50), mixed])
+@pytest.mark.parametrize("f", [rosenbrock, steps_of(50), mixed, ordered])
 def test_backend_agrees_with_the_interpreter(f, rng):
     x = rng.uniform(0.2, 0.9, 3 if f.__name__ == "pendulum" else 20)
     v = rng.uniform(-1, 1, len(x))

@@ -1,4 +1,4 @@
-"""Wild random programs: compiled and run by Python, values and derivatives, at points of every kind.
+"""Wild random programs, compiled and run by Python: values and derivatives at all sorts of points.
 
 The text of what fails is printed.  A longer run: ADCORE_WILD=5000 pytest tests/test_wild.py
 """

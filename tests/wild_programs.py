@@ -413,30 +413,27 @@ class Writer:
         n = self.shape(A)[0]
         u = self.number()
         i, j = self.rng.randrange(-n, n), self.rng.randrange(-n, n)
-        lines = [
-            f"{name} = {self.pick(f'np.copy({A})', f'np.zeros_like({A})', f'{A} * 1.0', f'np.ones_like({A})')}"
-        ]
+        start = self.pick("np.copy({})", "np.zeros_like({})", "{} * 1.0", "np.ones_like({})")
+        lines = [f"{name} = {start.format(A)}"]
         for _ in range(self.rng.randint(1, 3)):
-            lines.append(
-                name
-                + self.pick(
-                    f"[{i}] = {u}",
-                    f"[{i}] = {name}[{j}] * {u}",
-                    f"[...] = {B}",
-                    f"[{i}] += {u}",
-                    f"[{A} > {self.pick(*LEVELS)}] = {u}",
-                    f"[{name} > 0.1] *= {u}",
-                    f"[1:] = {name}[:-1] * {u}",
-                    f"[::2] = {u}",
-                    f"[[0, -1]] = {A}[[-1, 0]]",
-                    f"[::-1] = {name} * {A}",
-                    f"[..., 0] = {u}",
-                    f"[{i}] = {A}[{j}]",
-                    f"[..., ::-1] -= {name}",
-                    f"[[{i}, {j}]] += {u}",
-                    f"[np.argmax(np.ravel({A})) % {n}] = {u}",
-                )
+            change = self.pick(
+                f"[{i}] = {u}",
+                f"[{i}] = {name}[{j}] * {u}",
+                f"[...] = {B}",
+                f"[{i}] += {u}",
+                f"[{A} > {self.pick(*LEVELS)}] = {u}",
+                f"[{name} > 0.1] *= {u}",
+                f"[1:] = {name}[:-1] * {u}",
+                f"[::2] = {u}",
+                f"[[0, -1]] = {A}[[-1, 0]]",
+                f"[::-1] = {name} * {A}",
+                f"[..., 0] = {u}",
+                f"[{i}] = {A}[{j}]",
+                f"[..., ::-1] -= {name}",
+                f"[[{i}, {j}]] += {u}",
+                f"[np.argmax(np.ravel({A})) % {n}] = {u}",
             )
+            lines += [name + change]
         if self.rng.random() < 0.3:
             lines += [f"for i in range(1, {n}):", f"    {name}[i] = {name}[i - 1] * {u} + {A}[i]"]
         self.attempt(lines, [name])
@@ -451,7 +448,8 @@ class Writer:
         terms = [
             k
             if np.ndim(self.values[k]) == 0
-            else f"np.sum({k} * np.cos(np.arange({np.size(self.values[k])}.0).reshape({self.shape(k)})))"
+            else f"np.sum({k} * np.cos(np.arange({np.size(self.values[k])}.0)"
+            f".reshape({self.shape(k)})))"
             for k in used
         ]
         self.terms = terms
@@ -475,10 +473,11 @@ class Drawn:
         terms = writer.write()
         self.seed, self.point = seed, writer.point
         body = ["def scalar(x, M, a, b):", *writer.lines, "return " + " + ".join(terms)]
+        last = ", ".join(writer.made[-3:] or ["x"])
         other = [
             "def parts(x, M, a, b):",
             *writer.lines,
-            f"return {{'sum': {terms[-1]}, 'all': [{', '.join(writer.made[-3:] or ['x'])}], 'tail': ({terms[0]}, 7, 'text')}}",
+            f"return {{'sum': {terms[-1]}, 'all': [{last}], 'tail': ({terms[0]}, 7, 'text')}}",
         ]
         self.text = "\n    ".join("\n".join(body).split("\n"))
         scope = scope_of(seed)

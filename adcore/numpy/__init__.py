@@ -13,7 +13,7 @@ from ..rules import table as _table
 
 __all__ = list(_numpy.__all__)
 
-_SUBMODULES = ("linalg",)  # of adcore's own
+_SUBMODULES = ("fft", "linalg")  # of adcore's own
 
 
 def __getattr__(name):

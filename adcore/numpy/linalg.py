@@ -2,6 +2,7 @@
 
 import numpy as _numpy
 
+from ..rules import decompositions as _decompositions  # noqa: F401  (its rules are registered)
 from ..rules import table as _table
 
 __all__ = list(_numpy.linalg.__all__)

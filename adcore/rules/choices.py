@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from .. import _core
+from .. import _core, ops
 from . import primitives
 from .indices import Index
 from .masks import Mask
@@ -173,8 +173,42 @@ def real(x):
     return x
 
 
+@array_function(np.imag)
+def imag(x):
+    """Zeros: tensors are real.
+
+    Examples
+    --------
+    >>> adcore.imag(adcore.tensor(2.0))
+    0.0
+    """
+    return x.imag
+
+
+@array_function(np.angle)
+def angle(z, deg=False):
+    """The angle of complex numbers, whose derivative is 0 on the real axis along itself.
+
+    Examples
+    --------
+    >>> adcore.grad(adcore.angle)(3.0 + 4.0j)
+    (-0.16+0.12j)
+    """
+    out = ops.atan2(0.0, z)
+    return ops.rad2deg(out) if deg else out
+
+
+@array_function(np.real_if_close)
+def _real_if_close(x, tol=100):
+    """`x` itself: tensors are real."""
+    del tol
+    return x
+
+
 def _astype(x, dtype, **options):
-    """`x` itself if `dtype` is float64, which is what tensors are."""
+    """`x` itself if `dtype` is float64, which is what tensors are; or as a complex array."""
+    if np.dtype(dtype) == np.complex128:
+        return _core.complex_pair(x.copy(), np.zeros(x.shape)[()])
     refuse("astype", dtype=dtype)
     return x.copy()
 
@@ -299,5 +333,7 @@ def _constant(function):
 
 
 for _function in CONSTANT:
-    array_function(_function)(_constant(observe(_function)))
+    array_function(_function)(_constant(_function))
+    if _function not in _OF_SHAPES | _OF_TRUTHS | _OF_VALUES:
+        observe(_function)
 _core.add_methods({name: functions[name] for name in CONSTANT_METHODS})

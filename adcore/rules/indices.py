@@ -242,17 +242,30 @@ def _operated(ufunc, a, b):
 
 
 for _name, _of in {
-    **{"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide},
-    **{"floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power, "matmul": np.matmul},
-    **{"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor},
-    **{"lshift": np.left_shift, "rshift": np.right_shift},
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.true_divide,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+    "pow": np.power,
+    "matmul": np.matmul,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "lshift": np.left_shift,
+    "rshift": np.right_shift,
 }.items():
     _method, _swapped = _binary(_of)
     setattr(Index, f"__{_name}__", _method)
     setattr(Index, f"__r{_name}__", _swapped)
 for _name, _of in {
-    **{"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal},
-    **{"eq": np.equal, "ne": np.not_equal},
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
 }.items():
     setattr(Index, f"__{_name}__", _binary(_of)[0])
 Index.__neg__ = lambda self: Index(-self.tensor)
@@ -286,7 +299,7 @@ def within(index, n):
 
 
 def gather(x, key):
-    """x[key], with computed indices in the key: data flow, as far as the key has slices beside them.
+    """x[key], with computed indices, slices and whole numbers in the key: data flow.
 
     Truths and new axes in the same key let the indices be guarded.
     """

@@ -11,7 +11,6 @@ import numpy as np
 from .. import _core
 from ..errors import NotDifferentiableError
 from . import primitives
-from .choices import where
 from .indices import Index, arg_extremum
 from .indices import argsort as indices_that_sort
 from .masks import Mask
@@ -167,7 +166,9 @@ def median(x, axis=None, out=None, overwrite_input=False, keepdims=False):
 def _unless_nan(ordered, found):
     """What was found in sorted rows, but nan where there is one, which then is the last."""
     end = ordered[..., -1]
-    return where(np.isnan(below(end)), end, found)
+    last = below(end)
+    bad = _core.apply("not_equal", last, last) if type(last) is Tensor else np.isnan(last)
+    return _core.apply("where", bad, end, found)
 
 
 # The place of a quantile among n sorted elements, from 0 to n - 1; between two it is interpolated.
@@ -215,7 +216,9 @@ def percentile(
     >>> adcore.percentile(np.array([3.0, 1.0, 7.0]), 50)
     np.float64(3.0)
     """
-    return _quantile("percentile", x, q, 100.0, axis, out, overwrite_input, method, keepdims, others)
+    return _quantile(
+        "percentile", x, q, 100.0, axis, out, overwrite_input, method, keepdims, others
+    )
 
 
 def _quantile(name, x, q, whole, axis, out, overwrite_input, method, keepdims, others):
@@ -294,7 +297,9 @@ def bincount(x, weights=None, minlength=0):
         x = np.asarray(x)
         n = len(np.bincount(x, minlength=minlength))  # with NumPy's own errors
     if weights is None:
-        return Index(add_at(np.ones(x.shape), x, n)) if type(x) is Index else np.bincount(x, None, n)
+        return (
+            Index(add_at(np.ones(x.shape), x, n)) if type(x) is Index else np.bincount(x, None, n)
+        )
     if weights.shape != x.shape:
         raise ValueError(f"bincount: weights of shape {weights.shape} for an array of {x.shape}")
     return add_at(weights, x, n)

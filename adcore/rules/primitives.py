@@ -23,7 +23,7 @@ def as_array(x):
         return x
     if isinstance(x, (list, tuple)) and is_traced(x):
         return stack_nested(x)
-    return np.asarray(x)
+    return np.asarray(_core.refuse_subclass(x) if isinstance(x, np.ndarray) else x)
 
 
 def axis_of(axis, ndim):

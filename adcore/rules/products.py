@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .. import _core
+from .._core import is_complex
 from ..errors import ShapeError
 from . import primitives
 from .primitives import as_array, axes_of, reshape, shape_of, sum_axes
@@ -21,6 +23,8 @@ def matmul(a, b):
     array([[1., 2.],
            [3., 4.]])
     """
+    if is_complex(a) or is_complex(b):
+        return _core.METHODS["_complex_function"](np.matmul, (a, b), {})
     a, b = as_array(a), as_array(b)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(
@@ -41,6 +45,8 @@ def dot(a, b, out=None):
     """
     if out is not None:
         refuse("dot", out=out)
+    if is_complex(a) or is_complex(b):
+        return _core.METHODS["_complex_function"](np.dot, (a, b), {})
     a, b = as_array(a), as_array(b)
     n_a, n_b = a.ndim, b.ndim
     if n_a == 0 or n_b == 0:

@@ -78,15 +78,14 @@ class _Observation(Named, saved_as="observed"):
     def run(self, leaves):
         """(output, nothing) of plain leaves."""
         leaves = [
-            np.asarray(v).astype(c)[()] if c else v
-            for v, c in zip(leaves, self.casts, strict=True)
+            np.asarray(v).astype(c)[()] if c else v for v, c in zip(leaves, self.casts, strict=True)
         ]
         args, kwargs = unflatten(self.structure, leaves)
         output = observable[self.function](*args, **kwargs)
         parts = [np.asarray(v) for v in flatten(output)[0]]
         self.dtypes = [v.dtype for v in parts]
         for v in parts:
-            if v.dtype.kind in "iu" and v.size and not (-MOST <= v.min() and v.max() <= MOST):
+            if v.dtype.kind in "iu" and v.size and not (v.min() >= -MOST and v.max() <= MOST):
                 raise NotDifferentiableError(
                     f"{self.function} gives whole numbers beyond 2**53, which a compiled function "
                     "cannot hold"
@@ -141,4 +140,3 @@ def truths(condition):
     if is_recorded(condition):
         return np.asarray(observed(np.not_equal, condition, 0))
     return np.asarray(stripped(condition)) != 0
-

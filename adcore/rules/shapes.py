@@ -7,8 +7,8 @@ import numpy as np
 from .. import _core
 from ..errors import NotDifferentiableError, ShapeError
 from . import primitives
-from .primitives import as_array, axes_of, axis_of, common_shape, shape_of, values
 from .indices import Index, gather, take_along
+from .primitives import as_array, axes_of, axis_of, common_shape, shape_of, values
 from .recorded import truths
 from .table import Dual, Tensor, array_function, refuse
 

@@ -6,16 +6,24 @@ import importlib
 import numpy as np
 
 from .. import _core, _named
+from .._core import is_complex
 from ..errors import NotDifferentiableError
 
 Tensor = _core.Tensor
 Dual = _core.Dual
 
+traced_types = {Tensor, Dual}  # and complex pairs of them, once there are any
 functions = {}  # public name -> function of numbers, arrays, tensors and duals
 public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
 AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
 # What has the rules of rarer functions; imported when a tensor first meets a function without rule.
-SURFACES = ["adcore.numpy"]
+SURFACES = [
+    "adcore.rules.decompositions",
+    "adcore.numpy",
+    "adcore.numpy.fft",
+    "adcore.complexes",
+    "adcore.scipy._matrix_functions",
+]
 
 
 def array_function(*numpy_functions, method=None):
@@ -43,6 +51,8 @@ def _public(rule, plain):
     @functools.wraps(rule)
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
+            if is_complex(args) or (kwargs and is_complex(tuple(kwargs.values()))):
+                return _complex_function(plain, args, kwargs)
             return rule(*args, **kwargs)
         if plain in AWARE and _core.METHODS["_index"] in map(type, args):
             return rule(*args, **kwargs)
@@ -69,15 +79,41 @@ def import_surfaces():
         importlib.import_module(SURFACES.pop(0))
 
 
-_core.add_methods({"_late_rule": late_rule})
+def _late_kernel_rule(*instruction):
+    """The rule of a kernel of linear algebra, which a program had that was loaded from a file."""
+    importlib.import_module("adcore.rules.decompositions")
+    return importlib.import_module("adcore.rules.kernels").Bound(*instruction)
+
+
+def _complex(name):
+    """A function of adcore.complexes, which is imported when a complex number is first met."""
+
+    def function(*args):
+        return getattr(importlib.import_module("adcore.complexes"), name)(*args)
+
+    return function
+
+
+_complex_function = _complex("apply_function")
+_core.add_methods(
+    {
+        "_late_rule": late_rule,
+        "_complex_op": _complex("op_on_complex"),
+        "_complex_function": _complex_function,
+        "_complex_ufunc": _complex("apply_ufunc"),
+        "_complex_pair": _complex("pair"),
+        "_complex_tensor": _complex("tensor"),
+    }
+)
+_core.set_kernel_rule(_late_kernel_rule)
 _named.late.append(import_surfaces)
 
 
 def is_traced(items):
-    """Whether there is a Tensor or a Dual among `items`, or in lists and tuples among them."""
+    """Whether `items`, or lists and tuples among them, have a Tensor, a Dual or pairs of these."""
     for item in items:
         kind = type(item)
-        if kind is Tensor or kind is Dual:
+        if kind in traced_types:
             return True
         if (kind is list or kind is tuple) and is_traced(item):
             return True

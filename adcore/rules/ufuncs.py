@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from .. import _core, ops
+from .. import _core, _named, ops
 from ..errors import NotDifferentiableError
 from . import products, reductions
 from .primitives import as_array, axis_of, reshape, sum_axes
@@ -141,8 +141,19 @@ def _foreign(ufunc):
     return FOREIGN.get(ufunc)
 
 
+def _import_surfaces():
+    """Import what may have registered a definition that a file names."""
+    for surface in _SURFACES.values():
+        importlib.import_module(surface)
+
+
+_named.late.append(_import_surfaces)
+
+
 def array_ufunc(ufunc, method, inputs, kwargs):
     """What Tensor.__array_ufunc__ hands on: all but a plain call of a row's ufunc."""
+    if _core.is_complex(inputs):
+        return _core.METHODS["_complex_ufunc"](ufunc, method, inputs, kwargs)
     name = ufunc.__name__
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in out):

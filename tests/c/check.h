@@ -96,7 +96,8 @@ static inline double rng_uniform(struct rng *rng, double low, double high)
 
 /* ---- allocations of the core, see support/allocations.c ---- */
 
-extern long n_live;   /* blocks not yet freed */
+void *counted_malloc(size_t size); /* as the core allocates */
+extern long n_live;                /* blocks not yet freed */
 extern long fail_in;  /* this many allocations from now one fails; negative: none does */
 extern long n_failed; /* so far */
 

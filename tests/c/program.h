@@ -35,11 +35,10 @@ static void program_begin(struct program *p, uint64_t seed, int64_t n_inputs)
 static void program_step(struct program *p)
 {
     static void (*const steps[])(struct program *) = {
-        op_step,    op_step,       op_step,        op_step,        op_step,
-        op_step,    slice_step,    transpose_step, pick_step,      sum_step,
-        along_step, matmul_step,   reshape_step,   broadcast_step, call_step,
-        addto_step, constant_step, assign_step,    reshape_step,   matmul_step,
-        gather_step,
+        op_step,      op_step,        op_step,     op_step,    op_step,       op_step,
+        slice_step,   transpose_step, pick_step,   sum_step,   along_step,    matmul_step,
+        reshape_step, broadcast_step, call_step,   addto_step, constant_step, assign_step,
+        reshape_step, matmul_step,    gather_step,
     };
 
     steps[rng_int(&p->rng, 0, (int64_t)(sizeof steps / sizeof *steps) - 1)](p);

@@ -44,7 +44,7 @@ static enum ad_status rule_replay(void *rule, const double *const *args, double 
 
 static enum ad_status rule_save(void *rule, unsigned char **data, int64_t *nbytes)
 {
-    *data = malloc(1);
+    *data = counted_malloc(1); /* the core frees it */
     if (!*data)
         return AD_NO_MEMORY;
     **data = (unsigned char)('a' + ((struct rule *)rule)->size % 26);

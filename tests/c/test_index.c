@@ -1,7 +1,12 @@
 /* test_index.c -- computed indices: order, places that are none, and the transpose. */
-#include "program.h"
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "ad_index.h"
+#include "ad_tape.h"
+#include "check.h"
 
 static void check_order(int64_t n, const double *x)
 {
@@ -21,7 +26,7 @@ static void check_order(int64_t n, const double *x)
 
 static void test_order(void)
 {
-    static const double odd[] = {0.0, -0.0,      INFINITY, -INFINITY, NAN,   -NAN,
+    static const double odd[] = {0.0,    -0.0,    INFINITY, -INFINITY, NAN, -NAN,
                                  5e-324, -5e-324, DBL_MAX,  -DBL_MAX,  1.0, -1.0};
     enum { N_ODD = sizeof odd / sizeof *odd, MOST = 300 };
     struct rng rng = {1};
@@ -31,8 +36,8 @@ static void test_order(void)
         int64_t n = rng_int(&rng, 0, round % 2 ? MOST : 70);
 
         for (int64_t j = 0; j < n; j++)
-            x[j] = rng_int(&rng, 0, 2) ? odd[rng_int(&rng, 0, N_ODD - 1)]
-                                       : rng_uniform(&rng, -3, 3);
+            x[j] =
+                rng_int(&rng, 0, 2) ? odd[rng_int(&rng, 0, N_ODD - 1)] : rng_uniform(&rng, -3, 3);
         check_order(n, x);
     }
 }

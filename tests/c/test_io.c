@@ -427,7 +427,7 @@ static const struct {
     {124, 8, 100, "instructions", -1},
     {132, 2, 1, "instruction 1 op", -1},
     {134, 2, 2, "instruction 1 form", -1},
-    {134, 2, 0, "bytes after the point", 172}, /* x[2] * x[0], and nothing more */
+    {134, 2, 0, "point", 164}, /* x[2] * x[0], and nothing more */
     {136, 4, -2, "instruction 1 origin", -1},
     {140, 8, 3, "instruction 1 results", 132},
     {140, 8, -1, "instruction 1 results", -1},

@@ -1,0 +1,144 @@
+"""What complex arrays answer to operators, ufuncs, functions and rows of the op table."""
+
+import functools
+
+import numpy as np
+
+from .. import _core
+from ..errors import NotDifferentiableError
+from ..rules import table
+from .arrays import FUNCTIONS, METHODS
+from .elementwise import REAL, UFUNCS, integer_power
+from .pairs import Complex, both, pair, parts
+
+_LOGICAL = {"logical_and", "logical_or", "logical_not", "logical_xor"}
+
+
+def _elementwise(name, args):
+    real, imag = UFUNCS[name](*[parts(x) for x in args])
+    return real if name in REAL else pair(real, 0.0 if imag is None else imag)
+
+
+def _missing(name):
+    return NotDifferentiableError(
+        f"{name} of a complex array is not supported; write it with z.real and z.imag"
+    )
+
+
+# ---- ufuncs and rows of the op table ----
+
+
+def apply_ufunc(ufunc, method, inputs, kwargs):
+    """A method of a ufunc, as __array_ufunc__ gives it, of which some inputs are complex."""
+    name = ufunc.__name__
+    kwargs = {k: v for k, v in kwargs.items() if v is not None}
+    if method == "reduce" and name in ("add", "multiply"):
+        kwargs.setdefault("axis", 0)
+        return apply_function(np.sum if name == "add" else np.prod, inputs, kwargs)
+    if method == "accumulate" and name in ("add", "multiply"):
+        kwargs.setdefault("axis", 0)
+        return apply_function(np.cumsum if name == "add" else np.cumprod, inputs, kwargs)
+    if kwargs.get("dtype") is not None and np.dtype(kwargs["dtype"]) == np.complex128:
+        del kwargs["dtype"]
+    if not kwargs and method == "outer":
+        z, w = inputs
+        z = np.reshape(pair(*both(z)), (*np.shape(z), *[1] * np.ndim(w)))
+        return apply_ufunc(ufunc, "__call__", (z, w), {})
+    if not kwargs and method == "__call__":
+        if name in UFUNCS:
+            return _elementwise(name, inputs)
+        if ufunc in FUNCTIONS:
+            return FUNCTIONS[ufunc](*inputs)
+        if name in _LOGICAL:
+            return ufunc(*[x != 0 for x in inputs])
+    called = name if method == "__call__" else f"{name}.{method}"
+    if kwargs:
+        raise NotDifferentiableError(
+            f"{called} of a complex array under differentiation takes no {next(iter(kwargs))}=; "
+            "bind the result to a name, and choose with adcore.where"
+        )
+    raise _missing(called)
+
+
+_ufunc_of_op = {op.name: op.ufunc for op in _core.OPS}
+
+
+def op_on_complex(name, p, *args):
+    """The row `name` of the op table on operands of which some are complex."""
+    if name == "powi":
+        return pair(*integer_power(both(args[0]), int(p)))
+    if name == "where":
+        return apply_function(np.where, args, {})
+    ufunc = _ufunc_of_op.get(name)
+    if ufunc not in UFUNCS:
+        raise _missing(name)
+    if not table.is_traced(args):
+        return getattr(np, ufunc)(*args)
+    return _elementwise(ufunc, args)
+
+
+# ---- functions of arrays ----
+
+
+def apply_function(function, args, kwargs):
+    """A function of NumPy's of which some arguments are complex, as __array_function__ gives it."""
+    while function not in FUNCTIONS and table.SURFACES:
+        table.import_surfaces()
+    rule = FUNCTIONS.get(function)
+    if rule is None:
+        raise _missing(f"{function.__module__}.{function.__name__}")
+    return rule(*args, **kwargs)
+
+
+# ---- operators and methods ----
+
+
+def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
+    del self
+    return apply_ufunc(ufunc, method, inputs, kwargs)
+
+
+def _array_function(self, function, types, args, kwargs):
+    del self, types
+    return apply_function(function, args, kwargs)
+
+
+def _operator(name, reflected=False):
+    matmul = FUNCTIONS[np.matmul]
+
+    def apply(self, other):
+        args = (other, self) if reflected else (self, other)
+        return matmul(*args) if name == "matmul" else _elementwise(name, args)
+
+    return apply
+
+
+def _alone(name):
+    return lambda self: _elementwise(name, (self,))
+
+
+def _method(self, name):
+    """What attributes that are no others of Complex are: functions with the array put first."""
+    function = METHODS.get(name)
+    if function is None:
+        raise AttributeError(f"a complex array under differentiation has no attribute {name!r}")
+    return functools.partial(function, self)
+
+
+for _op in _core.OPS:
+    if _op.ufunc in UFUNCS:
+        METHODS.setdefault(_op.name, _alone(_op.ufunc))
+_SYMBOLS = {
+    **{"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide"},
+    **{"pow": "power", "matmul": "matmul"},
+}
+for _symbol, _name in _SYMBOLS.items():
+    setattr(Complex, f"__{_symbol}__", _operator(_name))
+    setattr(Complex, f"__r{_symbol}__", _operator(_name, reflected=True))
+for _symbol, _name in {"neg": "negative", "pos": "positive", "abs": "absolute"}.items():
+    setattr(Complex, f"__{_symbol}__", _alone(_name))
+for _symbol, _name in {"eq": "equal", "ne": "not_equal"}.items():
+    setattr(Complex, f"__{_symbol}__", _operator(_name))
+Complex.__array_ufunc__ = _array_ufunc
+Complex.__array_function__ = _array_function
+Complex.__getattr__ = _method
