@@ -166,7 +166,8 @@ PYTHON_MAY_IMPORT = {
     },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
-    "scipy": BASE | {"_calls", "_closures", "_implicit", "_minima", "_named", "transforms"},
+    "scipy": BASE
+    | {"_calls", "_closures", "_implicit", "_minima", "_named", "complexes", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 
