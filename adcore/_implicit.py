@@ -182,8 +182,8 @@ class Equations:
             size = np.max(np.abs(d), initial=0.0)
             if size == 0.0:
                 continue
-            along = jvp(F, (x + d,), (d,))[1] - jvp(F, (x,), (d,))[1]
-            change = np.max(np.abs(factors.solve(np.asarray(along), False)))
+            along = np.asarray(jvp(F, (x + d,), (d,))[1]) - factors.product(d)
+            change = np.max(np.abs(factors.solve(along, False)))
             if not change <= MOST_CHANGE * size:
                 raise DomainError(
                     f"{self.name}: no derivative of the solution: the Jacobian at x = {_shown(x)} "
@@ -194,24 +194,21 @@ class Equations:
         return factors
 
     def inaccuracies(self, x, p, factors):
-        """Displacements by which a solution may be off."""
-        F = self.at(p)
+        """Displacements by which a solution may be off, each unknown in its own units."""
         r = self.value(x, p)
         yield 2.0 * factors.solve(r, False)
         # The noise of F: what is not linear over a few rounding errors.
-        reach = EPS * np.max(np.abs(x), initial=0.0)
         noise = np.zeros_like(r)
         for k in (-3.0, -1.0, 2.0, 5.0):
-            moved = x + k * reach
-            off = self.value(moved, p) - r - jvp(F, (x,), (moved - x,))[1]
+            moved = x + k * EPS * np.abs(x)
+            off = self.value(moved, p) - r - factors.product(moved - x)
             noise = np.maximum(noise, np.abs(off))
         yield factors.solve(noise, False)
-        # Where all digits cancel F does not even change: along the direction that it sees least.
-        v = factors.solve(np.where(np.arange(r.size) % 2, -1.0, 1.0), False)
-        v = v / np.max(np.abs(v), initial=EPS)
-        while 0.0 < reach <= 1e-4 * np.max(np.abs(x)):
-            if np.any(self.value(x + reach * v, p) != r):
-                break
+        # Where all digits cancel F does not even change: along what it takes for its own terms.
+        terms = np.abs(factors.matrix) @ np.abs(x)
+        v = factors.solve(np.where(np.arange(r.size) % 2, -terms, terms), False)
+        reach = EPS
+        while reach <= 1e-4 and not np.any(self.value(x + reach * v, p) != r):
             reach *= 4.0
         yield reach * v
 
@@ -241,6 +238,7 @@ class _Dense:
                 f"{equations.name}: no derivative of the solution: the Jacobian at x = "
                 f"{_shown(x)} is not finite"
             )
+        self.matrix = J
         # Units of equations and unknowns do not count: rows and columns are brought to size 1.
         rows = np.max(np.abs(J), axis=1, initial=0.0)
         scaled = J / np.where(rows > 0.0, rows, 1.0)[:, None]
@@ -257,6 +255,10 @@ class _Dense:
                 f"{equations.name}: no derivative of the solution: the Jacobian at x = "
                 f"{_shown(x)} is singular"
             )
+
+    def product(self, v):
+        """F_x v."""
+        return self.matrix @ v
 
     def solve(self, b, transposed):
         """F_x^{-1} b, or that of the transposed."""
@@ -276,14 +278,14 @@ class _Products:
 
         self.equations, self.x, self.linalg = equations, x, linalg
         F = equations.at(p)
-        self.forward = lambda v: np.asarray(jvp(F, (x,), (v,))[1], float)
+        self.product = lambda v: np.asarray(jvp(F, (x,), (v,))[1], float)
         self.back = vjp(F, x)[1]
 
     def solve(self, b, transposed):
         """F_x^{-1} b, or that of the transposed."""
         n = b.size
         symmetric = self.equations.linear == "cg"
-        product = self.forward if symmetric or not transposed else self.reverse
+        product = self.product if symmetric or not transposed else self.reverse
         A = self.linalg.LinearOperator((n, n), matvec=lambda v: product(v.reshape(-1)), dtype=float)
         method = self.linalg.cg if symmetric else self.linalg.gmres
         options = {} if symmetric else {"restart": min(n, 100)}

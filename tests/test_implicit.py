@@ -1,7 +1,9 @@
 """Solutions differentiated by the implicit function theorem, against closed forms and mpmath."""
 
 import dataclasses
+import doctest
 import functools
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -402,6 +404,26 @@ def test_derivatives_do_not_hang_on_units():
         assert grad(f)(a) == pytest.approx(0.25 / unit, rel=1e-14)
 
 
+def test_unknowns_of_very_different_size():
+    """x y = p and x^2 = q y, where x is 1e-8 and y is 1e16: x = (p q)^(1/3)."""
+
+    def f(x, p, q):
+        return adcore.stack([x[0] * x[1] - p, x[0] ** 2 * 1e30 - q * x[1]])
+
+    p, q = 1e8, 1e-2
+
+    def solve(p):
+        return root(f, np.array([0.9e-8, 1.1e16]), (p, q), method="lm", tol=1e-15)
+
+    x = (p * q * 1e-30) ** (1.0 / 3.0)
+    np.testing.assert_allclose(solve(p), [x, p / x], rtol=1e-12)
+    np.testing.assert_allclose(
+        adcore.jacobian(solve)(p), [x / (3.0 * p), 2.0 / (3.0 * x)], rtol=1e-10
+    )
+    second = adcore.jacfwd(adcore.jacrev(solve))(p)
+    np.testing.assert_allclose(second, [-2.0 * x / (9.0 * p**2), -2.0 / (9.0 * x * p)], rtol=1e-9)
+
+
 def test_steep_functions_are_not_taken_for_singular():
     def f(a):
         return root(lambda x, a: np.tanh(1e5 * (x - a)), 1e4 + 1e-6, (a,))
@@ -507,3 +529,9 @@ def test_many_unknowns_without_a_matrix():
 def test_public_names():
     assert adcore.implicit is implicit
     assert sorted(implicit.__all__) == ["fixed_point", "minimize", "root"]
+
+
+def test_the_page_of_the_docs():
+    page = Path(__file__).resolve().parents[1] / "docs" / "solutions.md"
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert (failed, tried > 3) == (0, True)

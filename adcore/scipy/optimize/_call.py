@@ -8,7 +8,7 @@ and the solution becomes a function of what is tracked (see adcore/_implicit.py)
 import functools
 import inspect
 
-from scipy.optimize import OptimizeResult
+from scipy.optimize import NonlinearConstraint, OptimizeResult
 
 from ... import _core
 from ..._closures import opened
@@ -24,6 +24,7 @@ def traced(tree):
     leaves, _ = flatten(tree)
     if any(type(v) is Tensor or type(v) is Dual for v in leaves):
         return True
+    leaves = [v.fun if isinstance(v, NonlinearConstraint) else v for v in leaves]
     functions = [v for v in leaves if _is_function(v)]
     return bool(functions) and bool(opened(functions)[0])
 
@@ -46,10 +47,6 @@ class Call:
         if "args" in self.arguments and not isinstance(self.arguments["args"], tuple):
             self.arguments["args"] = (self.arguments["args"],)
         self.may_vary = may_vary
-
-    def is_traced(self):
-        """Whether anything is tracked."""
-        return traced(list(self.arguments.values()))
 
     def __getitem__(self, name):
         return self.arguments[name]
@@ -216,17 +213,13 @@ def result(found, values, late=None):
     return out
 
 
-def solver(rule, plain, may_vary, prepare=None):
-    """A function of SciPy's; rule(call) gives the result of calls with something tracked.
-
-    `prepare(call)` makes trees of what may hold something tracked and is none.
-    """
+def solver(rule, plain, may_vary):
+    """A function of SciPy's; rule(call) gives the result of calls with something tracked."""
 
     @functools.wraps(plain)
     def function(*args, **kwargs):
-        call = Call(plain, args, kwargs, may_vary)
-        if prepare is not None:
-            prepare(call)
-        return rule(call) if call.is_traced() else plain(*args, **kwargs)
+        if not traced([args, kwargs]):
+            return plain(*args, **kwargs)
+        return rule(Call(plain, args, kwargs, may_vary))
 
     return function

@@ -17,10 +17,10 @@ functions = {}
 _INSTEAD = "scipy.optimize.minimize has the details that are differentiable"
 
 
-def _define(rule, *may_vary, names, prepare=None):
+def _define(rule, *may_vary, names):
     """Let `rule(call)` answer functions of SciPy's."""
     for name in names:
-        functions[name] = solver(rule, getattr(_scipy, name), may_vary, prepare)
+        functions[name] = solver(rule, getattr(_scipy, name), may_vary)
 
 
 def refuse_constraints(call):
@@ -97,11 +97,6 @@ def as_scipys(arguments):
     return {**arguments, "constraints": given}
 
 
-def with_trees(call):
-    """Make trees of a call's constraints."""
-    call.arguments["constraints"] = as_trees(call["constraints"])
-
-
 def constraints_at(arguments, x):
     """The vector that is to be 0, and the vector that is to be at least 0."""
     zero, positive = [], []
@@ -164,6 +159,7 @@ def _minimize(call):
         def bounded(given):
             return limits(given["bounds"], n)
 
+    call.arguments["constraints"] = as_trees(call["constraints"])
     if call["constraints"]:
         constrained = constraints_at
     problem = minimum_of(call.name, f, n, bounded, constrained)
@@ -172,7 +168,7 @@ def _minimize(call):
     return result(found, {"x": x, "fun": scalar(f(call.arguments, x))})
 
 
-_define(_minimize, "args", "x0", "bounds", "constraints", names=("minimize",), prepare=with_trees)
+_define(_minimize, "args", "x0", "bounds", "constraints", names=("minimize",))
 
 
 def _fmin(call):
