@@ -40,7 +40,7 @@ def derivatives(r, output, derive, rows=False):
 
 
 def _check(name, by_u, by_v):
-    """Refuse derivatives of real and imaginary part that are not those of a holomorphic function."""
+    """Refuse derivatives of the parts that are not those of a holomorphic function."""
     for k in range(0, len(by_u), 2):
         ua, ub, va, vb = (np.asarray(_core.values(d)) for d in (*by_u[k : k + 2], *by_v[k : k + 2]))
         error = abs(ua - vb) + abs(ub + va)

@@ -1,6 +1,6 @@
 """Definitions that files can name: what a saved program keeps of a call, and how it is found again.
 
-A definition of the library's own is a dataclass below Named:
+A definition of the library's own is a class below Named with annotated fields, a dataclass mostly:
 
     @dataclass
     class Cholesky(Named, saved_as="linalg.cholesky"):
@@ -11,12 +11,12 @@ A definition of the library's own is a dataclass below Named:
 
 A file holds its name, its fields, and which leaves the call had.  The name is looked up among the
 definitions that the library registered, never among modules, so that a file can run nothing but
-these; and fields must be of the types that the dataclass says.  A definition that a file may hold
+these; and fields must be of the types that it says.  A definition that a file may hold
 must work for any fields of these types: raise ValueError in __post_init__ for those that mean
 nothing.
 """
 
-import dataclasses
+import inspect
 import math
 import types
 import typing
@@ -82,12 +82,12 @@ def to_bytes(definition, numbers, tracked, structure, shapes):
         raise not_saved(definition.name)
     out = _RuleWriter(definition.name)
     out.text(name)
-    fields = dataclasses.fields(definition)
+    fields = _fields(type(definition))
     out.u64(len(fields))
     for field in fields:
-        with out.inside(f"parameter {field.name}"):
-            out.text(field.name)
-            out.parameter(getattr(definition, field.name))
+        with out.inside(f"parameter {field}"):
+            out.text(field)
+            out.parameter(getattr(definition, field))
     out.u64(len(numbers))
     for i, v in enumerate(numbers):
         with out.inside(f"leaf {i}"):
@@ -120,7 +120,7 @@ class _RuleReader(Reader):
         if cls is None:
             self.fail("name", self.at, "one of adcore's", repr(name[:MOST_TEXT]))
         self.what = f"rule {name}"
-        fields = {field.name: field.type for field in dataclasses.fields(cls)}
+        fields = _fields(cls)
         given = {}
         for _ in range(self.count("parameters", 12)):
             key = self.text("parameter name")
@@ -179,6 +179,14 @@ def from_bytes(data, size, shapes):
     for i, shape in zip(tracked, shapes, strict=True):
         numbers[i] = np.broadcast_to(0.0, shape) if shape else 0.0  # has the shape, and no memory
     return definition, numbers, tracked, structure, results
+
+
+def _fields(cls):
+    """The types of the parameters of a definition, by name."""
+    fields = {}
+    for base in reversed(cls.__mro__):
+        fields.update(inspect.get_annotations(base))
+    return fields
 
 
 def _fits(v, kind):

@@ -87,6 +87,8 @@ class Pair:
         real, imag = next(leaves), next(leaves)
         if real is None and imag is None:
             return None
+        if {type(real), type(imag)} <= LEAF_TYPES and not is_complex((real, imag)):
+            return complex_pair(real, imag)
         (reals, structure), (imags, other) = flatten(real), flatten(imag)
         if any(complex_parts(structure)) or any(complex_parts(other)):
             raise NotDifferentiableError(
@@ -148,7 +150,7 @@ def _walk(tree, leaves, none):
         return _LEAF
     if kind is list or kind is tuple:
         kinds = set(map(type, tree))
-        if LEAF_TYPES >= kinds and not (np.ndarray in kinds and any(map(is_complex, tree))):
+        if kinds <= LEAF_TYPES and not (np.ndarray in kinds and any(map(is_complex, tree))):
             leaves.extend(tree)
             return Run(kind, len(tree))
         values = tree

@@ -70,10 +70,17 @@ rad2deg: _Unary
 erf: _Unary
 erfc: _Unary
 erfinv: _Unary
+erfcinv: _Unary
+ndtr: _Unary
+ndtri: _Unary
+gamma: _Unary
 lgamma: _Unary
 digamma: _Unary
 logistic: _Unary
 softplus: _Unary
+logit: _Unary
+log_expit: _Unary
+cosm1: _Unary
 log_ndtr: _Unary
 entr: _Unary
 powi: _Family
@@ -106,4 +113,4 @@ fma: _Ternary
 
 functions: dict[str, Any]
 
-__all__ = ['neg', 'abs', 'sign', 'floor', 'ceil', 'trunc', 'rint', 'square', 'reciprocal', 'sqrt', 'cbrt', 'exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'deg2rad', 'rad2deg', 'erf', 'erfc', 'erfinv', 'lgamma', 'digamma', 'logistic', 'softplus', 'log_ndtr', 'entr', 'powi', 'polygamma', 'sinc', 'mills', 'erfcx', 'add', 'sub', 'mul', 'div', 'pow', 'atan2', 'hypot', 'maximum', 'minimum', 'fmax', 'fmin', 'fmod', 'remainder', 'floor_divide', 'copysign', 'logaddexp', 'logaddexp2', 'xlogy', 'xlog1py', 'where', 'clip', 'fma']
+__all__ = ['neg', 'abs', 'sign', 'floor', 'ceil', 'trunc', 'rint', 'square', 'reciprocal', 'sqrt', 'cbrt', 'exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'deg2rad', 'rad2deg', 'erf', 'erfc', 'erfinv', 'erfcinv', 'ndtr', 'ndtri', 'gamma', 'lgamma', 'digamma', 'logistic', 'softplus', 'logit', 'log_expit', 'cosm1', 'log_ndtr', 'entr', 'powi', 'polygamma', 'sinc', 'mills', 'erfcx', 'add', 'sub', 'mul', 'div', 'pow', 'atan2', 'hypot', 'maximum', 'minimum', 'fmax', 'fmin', 'fmod', 'remainder', 'floor_divide', 'copysign', 'logaddexp', 'logaddexp2', 'xlogy', 'xlog1py', 'where', 'clip', 'fma']

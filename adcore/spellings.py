@@ -622,7 +622,7 @@ _ELSEWHERE = {
 def missing(name):
     """The AttributeError for a name that adcore does not have, with what to write if that is known.
 
-    It is the __getattr__ of the package, which imports `testing` and `Complex` when they are asked for.
+    It is the __getattr__ of the package, which imports `testing` and `Complex` when asked for them.
     """
     if name == "testing":
         return importlib.import_module(".testing", __package__)

@@ -74,8 +74,8 @@ def _holomorphic_derivative(f, order, x, known):
     """The derivative at a complex number: along the real axis, as along any."""
     if not known:
         raise NotDifferentiableError(
-            f"derivative needs a real x, got {np.asarray(x).dtype}; pass holomorphic=True if the function is "
-            "holomorphic"
+            f"derivative needs a real x, got {np.asarray(x).dtype}; pass holomorphic=True if the "
+            "function is holomorphic"
         )
     if order == 0:
         return f(x)

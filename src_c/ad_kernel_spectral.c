@@ -86,46 +86,56 @@ static enum ad_status svd(const struct ad_item *item)
 
 /* ---- equal eigenvalues ----
  *
- * Differences up to 'none' are rounding: such eigenvalues are equal.  Those up to 'small' are divided by
- * only where nothing else will do, since a quotient of differences loses as many digits as they have in
- * common; to take such eigenvalues for equal loses no more than the other half of the digits. */
-struct gap_limits {
-    double none, small;
-};
+ * Differences that rounding makes are none: such eigenvalues are equal.  Those that are small beside the
+ * eigenvalues themselves are divided by only where nothing else will do, since a quotient of differences
+ * loses as many digits as they have in common; to take such eigenvalues for equal loses no more than the
+ * other half of the digits. */
 
-static struct gap_limits limits_of(int64_t n, const double *w)
+static const double SMALL = 1e-8, NEGLIGIBLE = 1e-9;
+
+/* The greatest difference that is none. */
+static double rounding_of(int64_t n, const double *w)
 {
     double most = 0;
 
     for (int64_t i = 0; i < n; i++)
         most = fmax(most, fabs(w[i]));
-    return (struct gap_limits){16 * (double)n * DBL_EPSILON * most, 1e-8 * most};
+    return 16 * (double)n * DBL_EPSILON * most;
 }
 
-/* What is left of a product that cancels, relative to the largest of its kind. */
-static const double NEGLIGIBLE = 1e-9;
+static bool nearly_equal(double w, double z, double rounding)
+{
+    return fabs(w - z) <= fmax(rounding, SMALL * fmin(fabs(w), fabs(z)));
+}
 
-/* Where the run of equal eigenvalues that begins with the i-th ends. */
-static int64_t end_of_run(int64_t n, const double *w, double tolerance, int64_t i)
+/* Where the run of equal, or nearly equal, eigenvalues that begins with the i-th ends. */
+static int64_t end_of_run(int64_t n, const double *w, double rounding, bool nearly, int64_t i)
 {
     do
         i++;
-    while (i < n && w[i] - w[i - 1] <= tolerance);
+    while (i < n &&
+           (nearly ? nearly_equal(w[i], w[i - 1], rounding) : w[i] - w[i - 1] <= rounding));
     return i;
 }
 
-/* AD_DEGENERATE if g differs where w does not. */
+/*
+ * AD_DEGENERATE if g differs where w does not.  A function of the eigenvalues differs as they do: by as
+ * much, relative to itself, as rounding is of an eigenvalue; tenfold for steep ones, but never by a tenth.
+ */
 static enum ad_status alike(int64_t n, const double *w, const double *g)
 {
-    double tolerance = limits_of(n, w).none, most = 0;
+    double rounding = rounding_of(n, w), most = 0;
 
     for (int64_t i = 0; i < n; i++)
         most = fmax(most, fabs(g[i]));
     for (int64_t i = 0, end; i < n; i = end) {
-        end = end_of_run(n, w, tolerance, i);
-        for (int64_t j = i + 1; j < end; j++)
-            if (fabs(g[j] - g[i]) > NEGLIGIBLE * most)
+        end = end_of_run(n, w, rounding, false, i);
+        for (int64_t j = i + 1; j < end; j++) {
+            double share = fmin(0.1, 10 * rounding / fabs(w[j]));
+
+            if (fabs(g[j] - g[i]) > NEGLIGIBLE * most + share * fmax(fabs(g[i]), fabs(g[j])))
                 return AD_DEGENERATE;
+        }
     }
     return AD_OK;
 }
@@ -173,39 +183,39 @@ static enum ad_status spectral_basis(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0];
     const double *w = item->x[0];
-    double small = limits_of(n, w).small;
+    double rounding = rounding_of(n, w);
     enum ad_status status = AD_OK;
 
     memcpy(item->y, w + n, (size_t)(n * n) * sizeof *item->y);
     for (int64_t i = 0, end; i < n && !status; i = end) {
-        end = end_of_run(n, w, small, i);
+        end = end_of_run(n, w, rounding, true, i);
         if (end > i + 1)
             status = turn(item, n, i, end - i);
     }
     return status;
 }
 
-/* x / gap, between different columns; AD_DEGENERATE if that has no answer. */
-static enum ad_status divide(double x, double gap, bool negligible, struct gap_limits limits,
+/* x / (z - w), of different columns; AD_DEGENERATE if that has no answer. */
+static enum ad_status divide(double x, double w, double z, bool negligible, double rounding,
                              enum ad_ties ties, double *y)
 {
-    double size = fabs(gap);
+    bool equal = fabs(z - w) <= rounding, nearly = nearly_equal(w, z, rounding);
 
-    *y = x / gap;
+    *y = x / (z - w);
     switch (ties) {
     case AD_TIES_VANISH:
-        if (size > limits.small || (size > limits.none && !negligible))
+        if (!nearly || (!equal && !negligible))
             return AD_OK;
         *y = 0;
         return negligible ? AD_OK : AD_DEGENERATE;
     case AD_TIES_FAIL:
-        return size <= limits.none ? AD_DEGENERATE : AD_OK;
+        return equal ? AD_DEGENERATE : AD_OK;
     case AD_TIES_NAN:
-        if (size <= limits.none)
+        if (equal)
             *y = NAN;
         return AD_OK;
     case AD_TIES_NEAR_FAIL:
-        return size <= limits.small ? AD_DEGENERATE : AD_OK;
+        return nearly ? AD_DEGENERATE : AD_OK;
     }
     ad_unreachable();
     return AD_OK;
@@ -216,8 +226,7 @@ static enum ad_status gaps(const struct ad_item *item)
     const struct ad_kernel *kernel = item->kernel;
     int64_t n = kernel->cols[0], k = kernel->cols[1];
     const double *w = item->x[0], *m = item->x[1];
-    struct gap_limits limits = limits_of(n, w);
-    double most = 0;
+    double rounding = rounding_of(n, w), most = 0;
     enum ad_status status = AD_OK;
 
     for (int64_t i = 0; i < n * k; i++)
@@ -229,7 +238,7 @@ static enum ad_status gaps(const struct ad_item *item)
 
             *y = 0;
             if (i != j)
-                status = divide(x, w[j] - w[i], fabs(x) <= NEGLIGIBLE * most, limits,
+                status = divide(x, w[i], w[j], fabs(x) <= NEGLIGIBLE * most, rounding,
                                 (enum ad_ties)kernel->flags, y);
         }
     return status;
@@ -240,7 +249,7 @@ static enum ad_status gap_inverses(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0];
     const double *w = item->x[0];
-    struct gap_limits limits = limits_of(n, w);
+    double rounding = rounding_of(n, w);
     enum ad_status status = AD_OK;
 
     for (int64_t i = 0; i < n; i++)
@@ -250,7 +259,7 @@ static enum ad_status gap_inverses(const struct ad_item *item)
             *y = 0;
             if (i != j)
                 status =
-                    divide(1, w[j] - w[i], false, limits, (enum ad_ties)item->kernel->flags, y);
+                    divide(1, w[i], w[j], false, rounding, (enum ad_ties)item->kernel->flags, y);
         }
     return status;
 }

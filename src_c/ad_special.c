@@ -39,6 +39,13 @@ double ad_lgamma(double x)
 #endif
 }
 
+double ad_gamma(double x)
+{
+    if (x < 0 && x == rint(x)) /* -inf too */
+        return NAN;
+    return tgamma(x);
+}
+
 /* ---- erfcx and its derivatives --------------------------------------------------------------- */
 
 /* exp(a b), where the rounding error of the product matters: relative error e in exp's argument t
@@ -227,6 +234,11 @@ double ad_log_ndtr(double x)
     return log1p(-normal_tail(x));
 }
 
+double ad_ndtr(double x)
+{
+    return x < 0 ? normal_tail(-x) : 1 - normal_tail(x);
+}
+
 /* m(x) = phi(x) / Phi(x) and its derivatives m_n, where phi = Phi' is the normal density.
  *
  * m' = -m (x + m), so that for x >= 0, m = exp(-x^2/2) / sqrt(2 pi) / (1 - q(x)) and
@@ -321,6 +333,34 @@ double ad_erfinv(double x)
     const double f = size < 0.5 ? (erf(y) - size) * e : (1 - size) * e - erfcx_positive(0, y);
     const double u = 0.5 * SQRT_PI * f;
     return copysign(y - u / (1 + y * u), x);
+}
+
+/* ---- the normal distribution's inverse, and erfc's ------------------------------------------- */
+
+/* Below 1/10 by Halley's method on log Phi(y) - log p, whose derivatives are m and -m (y + m): from the
+ * 26.2.23 of Abramowitz and Stegun, good to 5e-4, two steps. */
+double ad_ndtri(double p)
+{
+    if (!(p > 0 && p < 1))
+        return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
+    if (p > 0.9)
+        return -ad_ndtri(1 - p);
+    if (p >= 0.1)
+        return ad_erfinv(2 * p - 1) / SQRT_HALF;
+    const double log_p = log(p), t = sqrt(-2 * log_p);
+    double y = (2.515517 + t * (0.802853 + t * 0.010328)) /
+                   (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) -
+               t;
+    for (int i = 0; i < 2; i++) {
+        const double m = ad_mills(0, y), f = ad_log_ndtr(y) - log_p;
+        y -= 2 * f / (2 * m + f * (y + m));
+    }
+    return y;
+}
+
+double ad_erfcinv(double x)
+{
+    return x > 0.2 && x < 1.8 ? ad_erfinv(1 - x) : -ad_ndtri(0.5 * x) * SQRT_HALF;
 }
 
 /* ---- polygamma ------------------------------------------------------------------------------- */

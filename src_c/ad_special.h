@@ -32,6 +32,16 @@ double ad_polygamma(double p, double x);
 /* The y with erf(y) = x; NaN for |x| > 1. */
 double ad_erfinv(double x);
 
+/* The standard normal distribution function, and its inverse: NaN outside of [0, 1]. */
+double ad_ndtr(double x);
+double ad_ndtri(double p);
+
+/* The y with erfc(y) = x; NaN outside of [0, 2]. */
+double ad_erfcinv(double x);
+
+/* The gamma function: NaN at negative integers and at -inf, an infinity of the sign of a zero. */
+double ad_gamma(double x);
+
 /* log of the standard normal distribution function. */
 double ad_log_ndtr(double x);
 
@@ -172,6 +182,21 @@ static inline double ad_tanh_slope(double x)
 static inline double ad_softplus(double x)
 {
     return (x > 0 ? x : 0.0) + log1p(exp(-fabs(x)));
+}
+
+/* log(p / (1 - p)), with its digits around 1/2, where 2 p - 1 is exact. */
+static inline double ad_logit(double p)
+{
+    const double s = 2 * (p - 0.5);
+
+    return fabs(s) < 0.4 ? log1p(s) - log1p(-s) : log(p / (1 - p));
+}
+
+/* cos(x) - 1. */
+static inline double ad_cosm1(double x)
+{
+    const double s = sin(0.5 * x);
+    return -2 * s * s;
 }
 
 /* log(exp(x) + exp(z)).  Equal arguments, infinite ones too, are a case of their own, because

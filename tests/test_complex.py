@@ -16,9 +16,21 @@ from adcore.errors import NotDifferentiableError, ShapeError
 
 # NumPy's ufunc and the same of mpmath's.
 FUNCTIONS = {
-    **{"exp": mp.exp, "log": mp.log, "sqrt": mp.sqrt, "sin": mp.sin, "cos": mp.cos, "tan": mp.tan},
-    **{"sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "arcsin": mp.asin, "arccos": mp.acos},
-    **{"arctan": mp.atan, "arcsinh": mp.asinh, "arccosh": mp.acosh, "arctanh": mp.atanh},
+    "exp": mp.exp,
+    "log": mp.log,
+    "sqrt": mp.sqrt,
+    "sin": mp.sin,
+    "cos": mp.cos,
+    "tan": mp.tan,
+    "sinh": mp.sinh,
+    "cosh": mp.cosh,
+    "tanh": mp.tanh,
+    "arcsin": mp.asin,
+    "arccos": mp.acos,
+    "arctan": mp.atan,
+    "arcsinh": mp.asinh,
+    "arccosh": mp.acosh,
+    "arctanh": mp.atanh,
     "expm1": lambda z: mp.exp(z) - 1,
     "log1p": lambda z: mp.log(1 + z),
     "exp2": lambda z: mp.mpf(2) ** z,
@@ -166,7 +178,9 @@ def test_powers(rng):
     w = rng.normal(size=200) + 1j * rng.normal(size=200)
     for exponent in (2, 3, -1, -2, 0, 0.5, 1.5, -0.3, 1j, 2 - 1j, 200, w, w.real):
         found, expected = numbers(leaf(z) ** exponent), z**exponent
-        assert np.allclose(found, expected, rtol=1e-12 if np.all(exponent == 200) else 4e-15, atol=0)
+        assert np.allclose(
+            found, expected, rtol=1e-12 if np.all(exponent == 200) else 4e-15, atol=0
+        )
     x = abs(z)
     for base in (2.0, 1j, x):
         assert np.allclose(numbers(base ** leaf(w)), base**w, rtol=1e-13)
@@ -608,7 +622,9 @@ def test_linear_algebra(name, rng):
     backward = adcore.grad(energy)
     difference = (backward(a + e * v) - backward(a - e * v)) / (2 * e)
     assert np.allclose(product, difference, rtol=1e-6, atol=1e-7 * np.max(abs(product)))
-    assert np.allclose(adcore.jvp(backward, (a,), (v,))[1], product, atol=1e-9 * np.max(abs(product)))
+    assert np.allclose(
+        adcore.jvp(backward, (a,), (v,))[1], product, atol=1e-9 * np.max(abs(product))
+    )
     compiled = adcore.compile(energy)
     compiled(a + 0.01 * v)
     assert np.allclose(compiled.grad(a), gradient, atol=1e-10 * np.max(abs(gradient)))
@@ -633,7 +649,7 @@ def test_equal_eigenvalues_are_no_silent_zero():
     twice = adcore.hvp(
         lambda a: np.sum(np.linalg.eigvalsh(a) ** 3), (np.eye(2) + 0j,), (np.ones((2, 2)) + 0j,)
     )
-    assert np.all(np.isnan(twice[1]))
+    assert np.all(np.isnan(twice[1][np.tri(2) > 0]))  # the triangle that is read
     assert np.allclose(twice[0], 3 * np.eye(2))
 
 
@@ -667,10 +683,14 @@ def test_a_real_function_by_way_of_complex_numbers():
     wave = lambda x: np.exp(1j * x).real  # noqa: E731  (one line of many)
     for order in range(5):
         assert adcore.derivative(wave, order)(0.7) == pytest.approx(np.cos(0.7 + order * np.pi / 2))
+
+    def slope(g):
+        return lambda x: adcore.jvp(g, (x,), (1.0,))[1]
+
     f = g = wave
     for order in range(1, 5):
         f = adcore.grad(f)
-        g = (lambda g: lambda x: adcore.jvp(g, (x,), (1.0,))[1])(g)
+        g = slope(g)
         for nested in (f, g):
             assert nested(0.7) == pytest.approx(np.cos(0.7 + order * np.pi / 2), rel=1e-13)
 
@@ -710,7 +730,7 @@ def test_directions():
 
 def test_what_is_not_holomorphic_is_refused():
     for f in (np.conj, lambda z: z * abs(z), lambda z: z.real + 0j):
-        with pytest.raises(NotDifferentiableError, match="is not holomorphic: .* differ by"):
+        with pytest.raises(NotDifferentiableError, match=r"is not holomorphic: .* differ by"):
             adcore.grad(f, holomorphic=True)(1 + 2j)
     with pytest.raises(NotDifferentiableError, match="complex numbers, but arguments of exp are"):
         adcore.grad(np.exp, holomorphic=True)(1.0)
@@ -724,12 +744,12 @@ def test_what_is_not_holomorphic_is_refused():
 
 def test_errors_say_what_to_write():
     z, x = leaf([1j, 2.0]), adcore.tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(NotDifferentiableError, match="returned a complex one. Return a real"):
+    with pytest.raises(NotDifferentiableError, match=r"returned a complex one. Return a real"):
         adcore.grad(np.exp)(1j)
     for transform in (adcore.hessian, lambda f: adcore.jacobian(np.exp)):
         with pytest.raises(NotDifferentiableError, match="four, not one complex number: pass hol"):
             transform(lambda z: np.sum(abs(z) ** 2))(np.array([1j, 2.0]))
-    with pytest.raises(NotDifferentiableError, match="make it complex first: x = x . 0j"):
+    with pytest.raises(NotDifferentiableError, match=r"make it complex first: x = x . 0j"):
         x *= 1j
     with pytest.raises(NotDifferentiableError, match="a complex cannot be assigned into a real"):
         x[0] = 1j
@@ -737,17 +757,17 @@ def test_errors_say_what_to_write():
         np.asarray(z)
     with pytest.raises(NotDifferentiableError, match="would lose its derivative"):
         complex(z[0])
-    with pytest.raises(NotDifferentiableError, match="write z.real or abs"):
+    with pytest.raises(NotDifferentiableError, match=r"write z.real or abs"):
         float(z[0])
-    with pytest.raises(NotDifferentiableError, match="write z.real or abs"):
+    with pytest.raises(NotDifferentiableError, match=r"write z.real or abs"):
         z.astype(float)
     with pytest.raises(TypeError, match="complex numbers have no order"):
         z[0] < 1j  # noqa: B015  (raises)
     for function in (np.sort, np.max, np.floor, np.interp, np.maximum):
         args = {np.interp: (z, x, x), np.maximum: (z, x)}.get(function, (z,))
-        with pytest.raises(NotDifferentiableError, match="of a complex array is not|takes real x"):
+        with pytest.raises(NotDifferentiableError, match=r"of a complex array is not|takes real x"):
             function(*args)
-    with pytest.raises(NotDifferentiableError, match="norm of order 2 of a complex matrix"):
+    with pytest.raises(NotDifferentiableError, match=r"norm of order 2 of a complex matrix"):
         np.linalg.norm(leaf([[1j]]), 2)
     with pytest.raises(NotDifferentiableError, match="takes no out="):
         np.exp(z, out=np.zeros(2, complex))
@@ -755,7 +775,7 @@ def test_errors_say_what_to_write():
         z.quux  # noqa: B018  (raises)
     with pytest.raises(ValueError, match="ambiguous"):
         bool(z)
-    with pytest.raises(NotDifferentiableError, match="backward.. of a complex number needs"):
+    with pytest.raises(NotDifferentiableError, match=r"backward.. of a complex number needs"):
         z.backward()
     with pytest.raises(ShapeError, match="1 leaves where 2 are expected"):
         adcore.vjp(np.exp, 1j)[1](1.0)

@@ -598,7 +598,7 @@ def one_kind(key, n_paths=1, rest=b""):
         (one_kind(u64(1, 0) + u32(0, 17)), "`kind 0 argument 0 shape dimensions`"),
         (one_kind(u64(1, 0) + u32(0, 2) + u64(2**30, 4)), "`kind 0 argument 0 shape`.*elements"),
         (one_kind(u64(1, 0) + u32(1) + u64(0)), "`kind 0 argument 0 floats`"),
-        (one_kind(u64(1, 0) + u32(3, 6)), "`kind 0 argument 0 structure tag`"),
+        (one_kind(u64(1, 0) + u32(3, 7)), "`kind 0 argument 0 structure tag`"),
         (one_kind(u64(1, 0) + u32(3, 1) + u64(2**30)), "`kind 0 argument 0 structure leaves`"),
         (one_kind(u64(1, 0) + u32(3) + (u32(3) + u64(1)) * 66), "in one another, found more"),
         (one_kind(u64(1, 0) + u32(3, 5) + u64(1) + u32(4) + b"\0" * 8), "part 0 key`.*text"),

@@ -129,8 +129,12 @@ for _op in _core.OPS:
     if _op.ufunc in UFUNCS:
         METHODS.setdefault(_op.name, _alone(_op.ufunc))
 _SYMBOLS = {
-    **{"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide"},
-    **{"pow": "power", "matmul": "matmul"},
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "pow": "power",
+    "matmul": "matmul",
 }
 for _symbol, _name in _SYMBOLS.items():
     setattr(Complex, f"__{_symbol}__", _operator(_name))

@@ -21,7 +21,7 @@ _LN2, _LN10 = math.log(2.0), math.log(10.0)
 
 
 def _choose(truth, x, y):
-    """x where the result of one of the three below is 1, else y."""
+    """X where the result of one of the three below is 1, else y."""
     return _core.apply("where", truth, x, y)
 
 
@@ -159,7 +159,7 @@ def _expm1(z):
 
 
 def _log_of_modulus(a, b):
-    """log |z|; near |z| = 1 by what |z|^2 differs from 1."""
+    """Log |z|; near |z| = 1 by what |z|^2 differs from 1."""
     first = _at_least(abs(a), abs(b))
     great, small = _choose(first, a, b), _choose(first, b, a)
     near = _below(0.5, abs(great)) * _below(abs(great), 2.0)
@@ -338,18 +338,43 @@ _tan, _arcsinh, _arctan = _turned(_tanh), _turned(_arcsin), _turned(_arctanh)
 
 # By the names of NumPy's ufuncs.
 UFUNCS = {
-    **{"add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide},
-    **{"negative": lambda z: (-z[0], negative(z[1])), "positive": lambda z: z},
-    **{"square": _square, "reciprocal": _reciprocal, "power": _power, "float_power": _power},
-    **{"conjugate": _conjugate, "absolute": _absolute, "sign": _sign, "sqrt": _sqrt},
-    **{"exp": _exp, "expm1": _expm1, "log": _log, "log1p": _log1p},
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "negative": lambda z: (-z[0], negative(z[1])),
+    "positive": lambda z: z,
+    "square": _square,
+    "reciprocal": _reciprocal,
+    "power": _power,
+    "float_power": _power,
+    "conjugate": _conjugate,
+    "absolute": _absolute,
+    "sign": _sign,
+    "sqrt": _sqrt,
+    "exp": _exp,
+    "expm1": _expm1,
+    "log": _log,
+    "log1p": _log1p,
     "exp2": lambda z: _exp(_scale(z, _LN2)),
     "log2": lambda z: _scale(_log(z), 1.0 / _LN2),
     "log10": lambda z: _scale(_log(z), 1.0 / _LN10),
-    **{"sin": _sin, "cos": _cos, "tan": _tan, "sinh": _sinh, "cosh": _cosh, "tanh": _tanh},
-    **{"arcsin": _arcsin, "arccos": _arccos, "arctan": _arctan},
-    **{"arcsinh": _arcsinh, "arccosh": _arccosh, "arctanh": _arctanh},
-    **{"equal": _is_equal, "not_equal": _is_not_equal, "isfinite": _isfinite},
-    **{"isnan": _either(np.isnan), "isinf": _either(np.isinf)},
+    "sin": _sin,
+    "cos": _cos,
+    "tan": _tan,
+    "sinh": _sinh,
+    "cosh": _cosh,
+    "tanh": _tanh,
+    "arcsin": _arcsin,
+    "arccos": _arccos,
+    "arctan": _arctan,
+    "arcsinh": _arcsinh,
+    "arccosh": _arccosh,
+    "arctanh": _arctanh,
+    "equal": _is_equal,
+    "not_equal": _is_not_equal,
+    "isfinite": _isfinite,
+    "isnan": _either(np.isnan),
+    "isinf": _either(np.isinf),
 }
 REAL = {"absolute", "equal", "not_equal", "isfinite", "isnan", "isinf"}  # of real results

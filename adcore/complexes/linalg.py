@@ -1,10 +1,11 @@
 """Linear algebra of complex matrices, and eigenvalues of real ones, which may be complex.
 
-Each function is one call whose values are NumPy's; a rule gives its tangent in operations on complex
-arrays, and the transpose of that is the adjoint.  Hermitian matrices are read from their lower
-triangles, as NumPy does.  Eigenvectors and singular vectors have a factor of modulus 1 that is free:
-its derivative is taken to be zero where LAPACK does not fix it, so only what does not hang on it has
-a derivative.  Where eigenvalues or singular values are equal, derivatives of vectors are nan.
+Each function is one call whose values are NumPy's; a rule gives its tangent in operations on
+complex arrays, and the transpose of that is the adjoint.  Hermitian matrices are read from their
+lower triangles, as NumPy does.  Eigenvectors and singular vectors have a factor of modulus 1 that
+is free: its derivative is taken to be zero where LAPACK does not fix it, so only what does not hang
+on it has a derivative.  Where eigenvalues or singular values are equal, derivatives of vectors are
+nan, and so are second derivatives of values.
 """
 
 from dataclasses import dataclass
@@ -115,7 +116,9 @@ def _svd(args, output, moves):
     gaps = _inverse_gaps(s * s)
     turned = _adjoint(inner)
     diagonal = _of_diagonal(inner)
-    by_u = gaps * (inner * _row(s) + _column(s) * turned) + 1j * _row(diagonal.imag / s) * _eye(inner)
+    by_u = gaps * (inner * _row(s) + _column(s) * turned) + 1j * _row(diagonal.imag / s) * _eye(
+        inner
+    )
     by_v = gaps * (_column(s) * inner + turned * _row(s))
     u_move, v_move = u @ by_u, v @ by_v
     m, n = shape_of(args[0])[-2:]
@@ -128,6 +131,7 @@ def _svd(args, output, moves):
 
 def _qr(args, output, moves):
     """The diagonal of r is real, as LAPACK makes it."""
+    del args
     q, r = output
     quotient = _adjoint(np.linalg.solve(_adjoint(r), _adjoint(moves[0])))
     inner = _adjoint(q) @ quotient
@@ -140,12 +144,19 @@ def _qr(args, output, moves):
 
 # The named tuples that NumPy's functions return.
 _RESULTS = {
-    name: type(getattr(np.linalg, name)(np.eye(1))) for name in ("eigh", "eig", "svd", "qr", "slogdet")
+    name: type(getattr(np.linalg, name)(np.eye(1)))
+    for name in ("eigh", "eig", "svd", "qr", "slogdet")
 }
 
 _RULES = {
-    **{"inv": _inv, "det": _det, "slogdet": _slogdet, "cholesky": _cholesky},
-    **{"eigh": _eigh, "eig": _eig, "svd": _svd, "qr": _qr},
+    "inv": _inv,
+    "det": _det,
+    "slogdet": _slogdet,
+    "cholesky": _cholesky,
+    "eigh": _eigh,
+    "eig": _eig,
+    "svd": _svd,
+    "qr": _qr,
 }
 
 
@@ -189,7 +200,7 @@ class _Solve(Named, saved_as="linalg.complex_solve"):
         return np.linalg.solve(*_paired(leaves)), None
 
     def push(self, leaves, output, saved, tangents):
-        """a dx = db - da x."""
+        """A dx = db - da x."""
         del saved
         a, b = _paired(leaves)
         a_move, move = _moves(leaves, tangents)
@@ -198,7 +209,7 @@ class _Solve(Named, saved_as="linalg.complex_solve"):
         return flatten(np.linalg.solve(a, move))[0]
 
     def pull(self, leaves, output, saved, ct, wanted):
-        """b' = a^-H x' and a' = - b' x^H, summed over what was broadcast."""
+        """B' = a^-H x' and a' = - b' x^H, summed over what was broadcast."""
         del saved
         a, b = _paired(leaves)
         w = np.linalg.solve(_adjoint(a), pair(*ct))
@@ -212,7 +223,7 @@ class _Solve(Named, saved_as="linalg.complex_solve"):
 
 
 def _product(a, x, shape):
-    """a x, for equations whose right side has the given shape."""
+    """A x, for equations whose right side has the given shape."""
     return (a @ x[..., None])[..., 0] if len(shape) == 1 else a @ x
 
 
@@ -333,11 +344,17 @@ FUNCTIONS.update(
     {
         **{getattr(np.linalg, name): _plainly(name) for name in ("inv", "det")},
         np.linalg.solve: lambda a, b: _call(_Solve(), a, b),
-        **{np.linalg.slogdet: _np_slogdet, np.linalg.cholesky: _np_cholesky},
-        **{np.linalg.eigh: _np_eigh, np.linalg.eigvalsh: _np_eigvalsh, np.linalg.svd: _np_svd},
-        **{np.linalg.eig: _np_eig, np.linalg.eigvals: _np_eigvals, np.linalg.qr: _np_qr},
+        np.linalg.slogdet: _np_slogdet,
+        np.linalg.cholesky: _np_cholesky,
+        np.linalg.eigh: _np_eigh,
+        np.linalg.eigvalsh: _np_eigvalsh,
+        np.linalg.svd: _np_svd,
+        np.linalg.eig: _np_eig,
+        np.linalg.eigvals: _np_eigvals,
+        np.linalg.qr: _np_qr,
         np.linalg.svdvals: lambda a: _call("svd", a)[1],
-        **{np.linalg.matrix_power: _np_matrix_power, np.linalg.multi_dot: _np_multi_dot},
+        np.linalg.matrix_power: _np_matrix_power,
+        np.linalg.multi_dot: _np_multi_dot,
     }
 )
 for _function, _rule in ((np.linalg.eig, _np_eig), (np.linalg.eigvals, _np_eigvals)):

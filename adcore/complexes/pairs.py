@@ -184,7 +184,7 @@ traced_types.add(Complex)
 
 
 def pair(real, imag):
-    """real + i imag: Complex if a part is a tensor or a dual, else NumPy's."""
+    """Real + i imag: Complex if a part is a tensor or a dual, else NumPy's."""
     if is_traced((real, imag)):
         shapes = shape_of(real), shape_of(imag)
         if shapes[0] != shapes[1]:

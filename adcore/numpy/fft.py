@@ -6,7 +6,6 @@ transpose is another of the three.  Cropping, padding with zeros and shifts are 
 """
 
 import functools
-import math
 from dataclasses import dataclass
 
 import numpy as _numpy
@@ -113,7 +112,7 @@ def _leaves(output):
 
 
 def _resized(x, axis, n):
-    """x cropped, or padded with zeros, to length n along an axis."""
+    """X cropped, or padded with zeros, to length n along an axis."""
     if n < 1:
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
     shape = _shape_of(x)
@@ -157,9 +156,7 @@ def _as_array(x):
 
 def _check_norm(norm):
     if norm not in _NORMS:
-        raise ValueError(
-            f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".'
-        )
+        raise ValueError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".')
     return norm or "backward"
 
 
@@ -268,11 +265,22 @@ def _shift(sign):
 
 
 _RULES = {
-    **{"fft": _fft("fft"), "ifft": _fft("ifft"), "rfft": _rfft, "irfft": _irfft},
-    **{"hfft": _hfft, "ihfft": _ihfft, "fftn": _fftn("fft"), "ifftn": _fftn("ifft")},
-    **{"fft2": _fftn("fft", (-2, -1)), "ifft2": _fftn("ifft", (-2, -1))},
-    **{"rfftn": _rfftn, "irfftn": _irfftn, "rfft2": _rfft2, "irfft2": _irfft2},
-    **{"fftshift": _shift(1), "ifftshift": _shift(-1)},
+    "fft": _fft("fft"),
+    "ifft": _fft("ifft"),
+    "rfft": _rfft,
+    "irfft": _irfft,
+    "hfft": _hfft,
+    "ihfft": _ihfft,
+    "fftn": _fftn("fft"),
+    "ifftn": _fftn("ifft"),
+    "fft2": _fftn("fft", (-2, -1)),
+    "ifft2": _fftn("ifft", (-2, -1)),
+    "rfftn": _rfftn,
+    "irfftn": _irfftn,
+    "rfft2": _rfft2,
+    "irfft2": _irfft2,
+    "fftshift": _shift(1),
+    "ifftshift": _shift(-1),
 }
 
 for _name, _rule in _RULES.items():

@@ -14,7 +14,8 @@ of F are those of A, in some of the rows of F, and what the rules of its users f
 use the factor again at every order, and no rule ever differentiates what LAPACK did.
 """
 
-from types import SimpleNamespace
+import functools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,6 +37,22 @@ _by_number = {}
 FAIL, NAN, NEAR_FAIL = 1, 2, 3  # enum ad_ties
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a kernel is called with beside its operands."""
+
+    extra: int
+    flags: int
+    first: int
+    count: int
+    p: float
+
+
+@functools.lru_cache(1024)
+def _call(number, flags, first, count, p):
+    return Call(_core.kernel_extra(number, flags, first, count), flags, first, count, p)
+
+
 class Kernel:
     """One kernel: a function of arrays, tensors and duals."""
 
@@ -46,7 +63,7 @@ class Kernel:
 
     def __call__(self, *args, flags=0, first=0, count=0, p=0.0):
         """The result; leading dimensions broadcast."""
-        call = SimpleNamespace(flags=flags, first=first, count=count, p=p)
+        call = _call(self.number, flags, first, count, p)
         return self.run(call, _same_leading([as_array(a) for a in args], self.dims))
 
     def run(self, call, args):
@@ -54,10 +71,10 @@ class Kernel:
         tag = outermost(args)
         if tag is not None:
             return self._of_duals(call, args, tag)
-        extra = _core.kernel_extra(self.number, call.flags, call.first, call.count)
-        if any(type(a) is Tensor for a in args):
-            return _core.record_kernel(extra, call.p, args)
-        return _core.run_kernel(extra, call.p, args)
+        for a in args:
+            if type(a) is Tensor:
+                return _core.record_kernel(call.extra, call.p, args)
+        return _core.run_kernel(call.extra, call.p, args)
 
     def _of_duals(self, call, args, tag):
         moving = [type(a) is Dual and a.tag == tag for a in args]
@@ -73,8 +90,10 @@ class Kernel:
 
 def _same_leading(args, dims):
     """Operands with the leading dimensions that all of theirs broadcast to."""
+    if len(args) == 1:
+        return args
     leading = [a.shape[: len(a.shape) - d] for a, d in zip(args, dims, strict=True)]
-    if len(set(leading)) == 1:
+    if leading.count(leading[0]) == len(leading):
         return args
     shape = np.broadcast_shapes(*leading)
     return [
@@ -88,9 +107,7 @@ class Bound:
 
     def __init__(self, extra, p, shape, operands, result):
         self.kernel = _by_number[extra & 0xFF]
-        self.call = SimpleNamespace(
-            flags=extra >> 8 & 0xFF, first=extra >> 16 & 0x7FFFFF, count=extra >> 39, p=p
-        )
+        self.call = Call(extra, extra >> 8 & 0xFF, extra >> 16 & 0x7FFFFF, extra >> 39, p)
         self.shape, self.operands, self.result = shape, operands, result
 
     def reverse(self, g):

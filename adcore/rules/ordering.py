@@ -103,7 +103,7 @@ def count_nonzero(x, axis=None, *, keepdims=False):
 
     Examples
     --------
-    >>> adcore.count_nonzero(np.array([1.0, 0.0, 2.0]))
+    >>> int(adcore.count_nonzero(np.array([1.0, 0.0, 2.0])))
     2
     """
     x = as_array(x)

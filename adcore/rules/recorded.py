@@ -5,8 +5,6 @@ program.  A replay calls NumPy again.  Truths and whole numbers stay on the tape
 Index; of other numbers that Python goes on with, those numbers are guarded, not what they are of.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .. import _calls, _core
@@ -54,9 +52,11 @@ def observe(function, name=None):
     return function
 
 
-@dataclass
 class _Observation(Named, saved_as="observed"):
-    """The definition of a call of a function, whose derivatives are zero."""
+    """The definition of a call of a function, whose derivatives are zero.
+
+    No dataclass, which would double the time that the module takes to import.
+    """
 
     function: str
     structure: Leaf | Node | Run  # of (args, kwargs)
@@ -64,11 +64,12 @@ class _Observation(Named, saved_as="observed"):
 
     remedy = "it is constant"
 
-    def __post_init__(self):
-        if self.function not in observable:
-            raise ValueError(f"the function {self.function[:40]!r}, which is none of adcore's")
-        if not all(type(c) is str and c in ("", *_TYPES) for c in self.casts):
+    def __init__(self, function, structure, casts):
+        if function not in observable:
+            raise ValueError(f"the function {function[:40]!r}, which is none of adcore's")
+        if not all(type(c) is str and c in ("", *_TYPES) for c in casts):
             raise ValueError("casts to other types than truths and whole numbers")
+        self.function, self.structure, self.casts = function, structure, casts
         self.dtypes = None  # of the results
 
     @property

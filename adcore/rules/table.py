@@ -89,8 +89,13 @@ def _late_kernel_rule(*instruction):
 def _complex(name):
     """A function of adcore.complexes, which is imported when a complex number is first met."""
 
+    found = None
+
     def function(*args):
-        return getattr(importlib.import_module("adcore.complexes"), name)(*args)
+        nonlocal found
+        if found is None:
+            found = getattr(importlib.import_module("adcore.complexes"), name)
+        return found(*args)
 
     return function
 

@@ -1,5 +1,6 @@
 /* test_linalg.c -- kernels: what their results must fulfil, shapes they refuse, programs of them, and
  * allocations that fail. */
+#include "ad_io.h"
 #include "ad_kernel_run.h"
 #include "ad_plan.h"
 #include "ad_run.h"
@@ -369,6 +370,43 @@ static void check_refused(void)
 
 /* ---- programs, and allocations that fail ---- */
 
+/* The program as a file has it; files with another number, flag or place of a kernel are refused, or
+ * describe a program in order. */
+static enum ad_status written_and_read(struct ad_program **p)
+{
+    struct ad_program *read = NULL, *other = NULL;
+    struct ad_fault fault;
+    unsigned char *data = NULL;
+    size_t nbytes = 0;
+    enum ad_status status = ad_io_write(*p, &data, &nbytes, &fault);
+
+    if (!status)
+        status = ad_io_read(data, nbytes, NULL, &read, &fault);
+    for (size_t at = 0; at + 8 < nbytes && !status; at++) {
+        uint64_t sum;
+
+        if (data[at] == 0)
+            continue;
+        data[at] ^= (unsigned char)(1 << at % 8);
+        sum = ad_crc64(data, nbytes - 8);
+        for (int k = 0; k < 8; k++)
+            data[nbytes - 8 + (size_t)k] = (unsigned char)(sum >> 8 * k);
+        if (ad_io_read(data, nbytes, NULL, &other, &fault) == AD_OK)
+            CHECK(ad_program_check(other, &fault) == AD_OK, "%s", fault.field);
+        ad_program_free(other);
+        other = NULL;
+        data[at] ^= (unsigned char)(1 << at % 8);
+    }
+    ad_io_free(data);
+    if (!status) {
+        ad_program_free(*p);
+        *p = read;
+    } else {
+        ad_program_free(read);
+    }
+    return status;
+}
+
 /* x -> A^-1 A[:, :1] + log det A, of two matrices, replayed both ways; how many allocations failed. */
 static void run_program(long fail)
 {
@@ -415,6 +453,8 @@ static void run_program(long fail)
         status = ad_program_add_output(p, &d);
     if (!status)
         status = ad_program_replay(p, inputs, outputs, &failed);
+    if (!status)
+        status = written_and_read(&p);
     if (!status)
         status = ad_plan_new(p, &plan);
     if (!status) {

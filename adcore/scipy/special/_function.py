@@ -6,6 +6,7 @@ derivative is zero; or a text that says why there is none.
 """
 
 import functools
+import inspect
 import math
 import re
 from dataclasses import dataclass
@@ -265,10 +266,12 @@ def composed(name):
 
     def decorate(rule):
         plain = getattr(sp, name)
+        options = inspect.signature(rule).parameters
 
         @functools.wraps(rule)
         def function(*args, **kwargs):
             if is_traced(args) or is_traced(kwargs.values()):
+                refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
                 return rule(*args, **kwargs)
             return as_float(plain(*args, **kwargs))
 

@@ -70,7 +70,7 @@ def beta_density(a, b, x):
 
 # ---- gamma functions ----
 
-gamma = define("gamma", lambda y, x: y * ops.digamma(x))
+gamma = ops.gamma
 loggamma = define("loggamma", lambda y, x: ops.digamma(x))
 
 

@@ -18,6 +18,7 @@ _DEGREE = math.pi / 180
 
 _ROWS = {
     **{name: name for name in ("erf", "erfc", "erfinv", "log_ndtr", "entr", "xlogy", "xlog1py")},
+    **{name: name for name in ("erfcinv", "ndtr", "ndtri", "gamma", "logit", "log_expit", "cosm1")},
     **{name: name for name in ("exp2", "expm1", "log1p", "cbrt", "softplus")},
     "gammaln": "lgamma",
     "psi": "digamma",
@@ -56,10 +57,8 @@ def normal_density(x):
     return ops.exp(-0.5 * x * x) / _ROOT_2PI
 
 
-erfcinv = define("erfcinv", lambda y, x: -0.5 * _ROOT_PI * ops.exp(y * y))
 erfi = define("erfi", lambda y, x: 2 / _ROOT_PI * ops.exp(x * x))
-ndtr = define("ndtr", lambda y, x: normal_density(x))
-ndtri = define("ndtri", lambda y, x: _ROOT_2PI * ops.exp(0.5 * y * y))
+ndtri = ops.ndtri
 ndtri_exp = define("ndtri_exp", lambda y, x: 1.0 / ops.mills(0, y))
 
 
@@ -101,10 +100,7 @@ def voigt_profile(x, sigma, gamma):
 
 # ---- the logistic function and its like ----
 
-logit = define("logit", lambda y, x: 1.0 / (x * (1.0 - x)))
-log_expit = define("log_expit", lambda y, x: ops.logistic(-x))
 exprel = define("exprel", lambda y, x: 0.5 * hyp1f1(2.0, 3.0, x))
-cosm1 = define("cosm1", lambda y, x: -ops.sin(x))
 exp10 = define("exp10", lambda y, x: math.log(10.0) * y)
 sindg = define("sindg", lambda y, x: _DEGREE * cosdg(x))
 cosdg = define("cosdg", lambda y, x: -_DEGREE * sindg(x))
@@ -228,8 +224,9 @@ def lambertw(z, k=0, tol=1e-8):
 
     Outside of their domains, x >= -1/e and -1/e <= x < 0, they are nan.
     """
-    if k not in _branches:
-        raise ValueError(f"lambertw of a tensor has the real branches k = 0 and -1, got k = {k!r}")
+    k = np.asarray(k)[()]
+    if np.ndim(k) or k not in _branches:
+        raise ValueError(f"lambertw of a tensor has the real branches k = 0 and -1, got k = {k}")
     return _branches[k](z)
 
 
