@@ -72,6 +72,24 @@ def is_compiling():
     return ad_local.program != NULL
 
 
+def aside(function, *args):
+    """function(*args), recorded on this thread's own tape: not part of a program being recorded.
+
+    No tensor of that program may be among what the function reads.
+    """
+    cdef ad_local_state outside = ad_local
+    recording = getattr(_thread_state, "recording", None)
+    owner = getattr(_thread_state, "owner", None)
+    ad_local.tape = NULL if owner is None else (<_Owner>owner).tape
+    ad_local.off, ad_local.program = 0, NULL
+    _thread_state.recording = None
+    try:
+        return function(*args)
+    finally:
+        restore(outside)
+        _thread_state.recording = recording
+
+
 cdef object guarded(Tensor t, int kind):
     """The numbers of a tensor, which a replay must find again."""
     if t.h.tape != ad_local.tape:

@@ -27,6 +27,10 @@ class TapeError(ADError, RuntimeError):
     """A tensor used where its tape does not allow it: another thread, a changed constant."""
 
 
+class ConvergenceError(ADError, RuntimeError):
+    """An iteration that did not come to its end, so that there is nothing to differentiate."""
+
+
 class NotDifferentiableError(ADError, TypeError):
     """A tracked value used where its dependence would be lost."""
 

@@ -133,6 +133,10 @@ PYTHON_MAY_IMPORT = {
     "creation": BASE,
     "spellings": BASE | {"creation"},
     "taylor": BASE | {"_named", "transforms"},
+    "_closures": LOW,
+    "_implicit": BASE | {"_calls", "_closures", "transforms"},
+    "_minima": BASE | {"_implicit", "transforms"},
+    "implicit": BASE | {"_implicit", "_minima", "transforms"},
     "custom": BASE | {"transforms", "_calls"},
     "_progress": set(),
     "_arguments": BASE,
@@ -164,7 +168,8 @@ PYTHON_MAY_IMPORT = {
     },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms", "_named", "complexes"},
-    "scipy": BASE | {"_calls", "_named", "transforms"},
+    "scipy": BASE
+    | {"_calls", "_closures", "_implicit", "_minima", "_named", "complexes", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

@@ -23,6 +23,7 @@ SURFACES = [
     "adcore.numpy.fft",
     "adcore.complexes",
     "adcore.scipy._matrix_functions",
+    "adcore.scipy.signal",
 ]
 
 

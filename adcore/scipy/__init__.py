@@ -2,7 +2,7 @@
 
 import importlib
 
-_PARTS = ("linalg", "special")
+_PARTS = ("linalg", "optimize", "signal", "special")
 
 
 def __getattr__(name):

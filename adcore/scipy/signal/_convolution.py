@@ -1,0 +1,262 @@
+"""Convolutions: one bilinear call, of which correlations and all modes are slices.
+
+The rules of a full convolution are full convolutions, so that they hold at every order.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.signal as _scipy
+
+from ... import _calls
+from ..._named import Named
+from ..._trees import shape_of
+from ...rules.primitives import as_array, reshape, sum_axes
+from ...rules.table import is_traced
+from ._table import rule
+
+_METHODS = {
+    "direct": lambda a, b, _: _scipy.convolve(a, b, method="direct"),
+    "fft": lambda a, b, axes: _scipy.fftconvolve(a, b, axes=list(axes)),
+    "oa": lambda a, b, axes: _scipy.oaconvolve(a, b, axes=list(axes)),
+}
+
+
+@dataclass
+class Convolution(Named, saved_as="signal.convolve"):
+    """The full convolution of a and b along some axes; others broadcast."""
+
+    method: str  # of _METHODS
+    axes: tuple  # not negative
+
+    def __post_init__(self):
+        if self.method not in _METHODS or not all(type(d) is int and d >= 0 for d in self.axes):
+            raise ValueError("a convolution of another kind")
+
+    def run(self, leaves):
+        """The convolution, and nothing to keep."""
+        a, b = (np.asarray(v, float) for v in leaves)
+        if max(self.axes, default=-1) >= min(a.ndim, b.ndim):
+            raise ValueError("a convolution along more axes than there are")
+        if not self.axes:
+            return a * b, None
+        if a.size == 0 or b.size == 0:
+            return np.zeros(_full_shape(a.shape, b.shape, self.axes)), None
+        return _METHODS[self.method](a, b, self.axes), None
+
+    def push(self, leaves, output, saved, tangents):
+        """By the product rule."""
+        del output, saved
+        terms = [
+            convolved(self, *[t if i == k else v for i, v in enumerate(leaves)])
+            for k, t in enumerate(tangents)
+            if t is not None
+        ]
+        return [sum(terms[1:], terms[0])]
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Correlations with the other one, as far as they overlap."""
+        del output, saved
+        found = []
+        for k in wanted:
+            other, shape = leaves[1 - k], shape_of(leaves[k])
+            full = convolved(self, ct[0], np.flip(as_array(other), self.axes))
+            for d in self.axes:
+                start = shape_of(other)[d] - 1
+                full = full[(*[slice(None)] * d, slice(start, start + shape[d]))]
+            stretched = [d for d in range(len(shape)) if shape[d] == 1 and d not in self.axes]
+            found.append(sum_axes(full, tuple(stretched), True) if stretched else full)
+        return found
+
+
+def _full_shape(a, b, axes):
+    return tuple(
+        max(n + m - 1, 0) if d in axes else max(n, m)
+        for d, (n, m) in enumerate(zip(a, b, strict=True))
+    )
+
+
+def convolved(definition, a, b):
+    """A call; of plain numbers alone it is SciPy's."""
+    if is_traced((a, b)):
+        return _calls.call(definition, [a, b])
+    return definition.run([a, b])[0]
+
+
+# ---- modes ----
+
+
+def _check_mode(mode):
+    if mode not in ("full", "same", "valid"):
+        raise ValueError("acceptable mode flags are 'valid', 'same', or 'full'")
+
+
+def moded(definition, a, b, mode):
+    """A convolution in one of SciPy's modes: a middle part of the full one, "same" as a's."""
+    full = convolved(definition, a, b)
+    if mode == "full":
+        return full
+    key = []
+    for d in range(len(full.shape)):
+        n, m = shape_of(a)[d], shape_of(b)[d]
+        if d not in definition.axes:
+            key.append(slice(None))
+            continue
+        size = n if mode == "same" else max(n, m) - min(n, m) + 1
+        start = (full.shape[d] - size) // 2
+        key.append(slice(start, start + size))
+    return full[tuple(key)]
+
+
+def _expect_valid(name, a, b, mode, axes):
+    """In mode "valid", one input must be as large as the other in every dimension."""
+    if mode != "valid":
+        return
+    pairs = [(shape_of(a)[d], shape_of(b)[d]) for d in axes]
+    if any(n < m for n, m in pairs) and any(n > m for n, m in pairs):
+        raise ValueError(
+            f"{name}: for 'valid' mode one input must be at least as large as the other in every "
+            f"dimension, got shapes {shape_of(a)} and {shape_of(b)}"
+        )
+
+
+def _inputs(name, in1, in2):
+    a, b = as_array(in1), as_array(in2)
+    if len(shape_of(a)) != len(shape_of(b)):
+        raise ValueError(f"{name}: in1 and in2 should have the same dimensionality")
+    return a, b
+
+
+def _chosen(a, b, mode, method):
+    """The method, chosen as SciPy does."""
+    if method == "auto":
+        zeros = [np.broadcast_to(0.0, shape_of(v)) for v in (a, b)]
+        return _scipy.choose_conv_method(*zeros, mode=mode) if zeros[0].ndim else "direct"
+    if method not in ("direct", "fft"):
+        raise ValueError("acceptable method flags are 'auto', 'direct', or 'fft'")
+    return method
+
+
+@rule
+def convolve(in1, in2, mode="full", method="auto"):
+    a, b = _inputs("convolve", in1, in2)
+    _check_mode(mode)
+    axes = tuple(range(len(shape_of(a))))
+    _expect_valid("convolve", a, b, mode, axes)
+    return moded(Convolution(_chosen(a, b, mode, method), axes), a, b, mode)
+
+
+@rule
+def correlate(in1, in2, mode="full", method="auto"):
+    a, b = _inputs("correlate", in1, in2)
+    _check_mode(mode)
+    axes = tuple(range(len(shape_of(a))))
+    _expect_valid("correlate", a, b, mode, axes)
+    flipped = np.flip(b) if axes else b
+    return moded(Convolution(_chosen(a, b, mode, method), axes), a, flipped, mode)
+
+
+def _by_fft(name, method, in1, in2, mode, axes):
+    a, b = _inputs(name, in1, in2)
+    _check_mode(mode)
+    ndim = len(shape_of(a))
+    if axes is None:
+        axes = range(ndim)
+    axes = tuple(d % ndim for d in np.atleast_1d(axes).tolist())
+    for d in range(ndim):
+        n, m = shape_of(a)[d], shape_of(b)[d]
+        if d not in axes and n != m and 1 not in (n, m):
+            raise ValueError(f"{name}: incompatible shapes {shape_of(a)} and {shape_of(b)}")
+    # Along dimensions of length 1 it is a product.
+    axes = tuple(sorted(d for d in axes if shape_of(a)[d] != 1 and shape_of(b)[d] != 1))
+    _expect_valid(name, a, b, mode, axes)
+    y = moded(Convolution(method, axes), a, b, mode)
+    if mode != "same":
+        return y
+    # A product, too, is as large as the first.
+    key = [
+        slice((m - n) // 2, (m - n) // 2 + n) if n < m else slice(None)
+        for n, m in zip(shape_of(a), shape_of(y), strict=True)
+    ]
+    return y[tuple(key)]
+
+
+@rule
+def fftconvolve(in1, in2, mode="full", axes=None):
+    return _by_fft("fftconvolve", "fft", in1, in2, mode, axes)
+
+
+@rule
+def oaconvolve(in1, in2, mode="full", axes=None):
+    return _by_fft("oaconvolve", "oa", in1, in2, mode, axes)
+
+
+# ---- two dimensions ----
+
+_PADS = {"wrap": "wrap", "circular": "wrap", "symm": "symmetric", "symmetric": "symmetric"}
+
+
+def _in_two_dimensions(name, in1, in2, mode, boundary, fillvalue, flip):
+    a, b = as_array(in1), as_array(in2)
+    if len(shape_of(a)) != 2 or len(shape_of(b)) != 2:
+        raise ValueError(f"{name} inputs must both be 2-D arrays")
+    _check_mode(mode)
+    _expect_valid(name, a, b, mode, (0, 1))
+    if flip:
+        b = b[::-1, ::-1]
+    if mode == "valid":
+        return convolve2d_full(a, b, "valid")
+    if boundary in ("fill", "pad") and not np.any(np.asarray(fillvalue)):
+        full = convolve2d_full(a, b, "full")
+    else:
+        widths = [(m - 1, m - 1) for m in shape_of(b)]
+        if boundary in ("fill", "pad"):
+            wide = np.pad(a, widths, mode="constant", constant_values=fillvalue)
+        elif boundary in _PADS:
+            wide = np.pad(a, widths, mode=_PADS[boundary])
+        else:
+            raise ValueError("acceptable boundary flags are 'fill', 'circular', or 'symmetric'")
+        full = convolve2d_full(wide, b, "valid")
+    if mode == "full":
+        return full
+    # Of an even number of places SciPy's two take different ones for the middle.
+    i, j = (m // 2 if flip else (m - 1) // 2 for m in shape_of(b))
+    n, m = shape_of(a)
+    return full[i : i + n, j : j + m]
+
+
+def convolve2d_full(a, b, mode):
+    """A convolution of matrices, beyond whose edges there are zeros."""
+    return moded(Convolution("direct", (0, 1)), a, b, mode)
+
+
+@rule
+def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
+    return _in_two_dimensions("convolve2d", in1, in2, mode, boundary, fillvalue, False)
+
+
+@rule
+def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
+    return _in_two_dimensions("correlate2d", in1, in2, mode, boundary, fillvalue, True)
+
+
+# ---- changes of the rate ----
+
+
+def zeros_between(x, up):
+    """Elements of the last axis with up - 1 zeros after each."""
+    if up == 1:
+        return x
+    shape = tuple(x.shape)
+    zeros = np.zeros((*shape, up - 1))
+    wide = np.concatenate([reshape(x, (*shape, 1)), zeros], axis=-1)
+    return reshape(wide, (*shape[:-1], shape[-1] * up))
+
+
+def filtered(h, x):
+    """The full convolution of a vector with the last axis of an array."""
+    ndim = len(x.shape)
+    kernel = reshape(h, (*[1] * (ndim - 1), shape_of(h)[0]))
+    method = "fft" if ndim > 1 or math.prod(x.shape) > 500 else "direct"
+    return convolved(Convolution(method, (ndim - 1,)), x, kernel)

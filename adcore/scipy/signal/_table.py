@@ -1,0 +1,41 @@
+"""The functions of scipy.signal that have rules, and what they check in common."""
+
+import functools
+
+import numpy as np
+import scipy.signal as _scipy
+
+from ..._core import is_complex
+from ...errors import NotDifferentiableError
+from ...rules.primitives import as_array, axis_of
+from ...rules.table import is_traced
+
+functions = {}  # name -> function of numbers, arrays, tensors and duals
+
+
+def rule(function):
+    """Let `function` answer SciPy's of its name where an argument is a tensor or a dual."""
+    plain = getattr(_scipy, function.__name__)
+
+    @functools.wraps(plain)
+    def public(*args, **kwargs):
+        if not (is_traced(args) or is_traced(kwargs.values())):
+            return plain(*args, **kwargs)
+        if is_complex(args) or is_complex(tuple(kwargs.values())):
+            raise NotDifferentiableError(
+                f"scipy.signal.{function.__name__} of a complex tensor has no rule; call it for "
+                "real and imaginary parts"
+            )
+        return function(*args, **kwargs)
+
+    functions[function.__name__] = public
+    return public
+
+
+def along_last(x, axis):
+    """An array with an axis moved to the end, and the function that moves it back."""
+    x = as_array(x)
+    axis = axis_of(axis, len(x.shape))
+    if axis == len(x.shape) - 1:
+        return x, lambda y: y
+    return np.moveaxis(x, axis, -1), lambda y: np.moveaxis(y, -1, axis)
