@@ -2,7 +2,6 @@
 
 from . import autograd as autograd
 from . import errors as errors
-from . import implicit as implicit
 from ._core import OPS as OPS
 from ._core import Dual as Dual
 from ._core import Tensor as Tensor

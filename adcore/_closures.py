@@ -11,9 +11,13 @@ numbers gives a tracked result.
 import functools
 import types
 
+import numpy as np
+
 from ._core import Dual, Tensor
 from ._trees import flatten, unflatten
 
+# What holds nothing, told by its type.
+_PLAIN = {float, int, bool, str, bytes, complex, type(None), np.float64, np.ndarray}
 _LIBRARIES = {"adcore", "numpy", "scipy", "builtins", "functools", "math"}
 
 
@@ -42,7 +46,7 @@ class _Walk:
     """The objects that some functions reach, and which of them reach tracked values."""
 
     def __init__(self, functions):
-        self.parts = {}  # id -> (object, structure or None, what it holds)
+        self.parts = {}  # id -> (object, what it holds that may matter)
         self.leaves = []  # tracked values, each once
         self.packages = {_top(getattr(f, "__module__", "")) for f in functions} - _LIBRARIES
         pending = list(functions)
@@ -50,38 +54,35 @@ class _Walk:
             x = pending.pop()
             if id(x) in self.parts:
                 continue
-            structure, held = (None, []) if is_tracked(x) else self.held(x)
+            held = []
             if is_tracked(x):
                 self.leaves.append(x)
-            self.parts[id(x)] = (x, structure, held)
+            else:
+                held = [v for v in self.held(x) if type(v) not in _PLAIN]
+            self.parts[id(x)] = (x, held)
             pending.extend(held)
         self.reaching = {id(x) for x in self.leaves}
         grown = bool(self.leaves)
         while grown:
             new = {
                 key
-                for key, (_, _, held) in self.parts.items()
+                for key, (_, held) in self.parts.items()
                 if key not in self.reaching and any(id(h) in self.reaching for h in held)
             }
             self.reaching |= new
             grown = bool(new)
 
     def held(self, x):
-        """The structure, if it is a container, and what `x` holds that may reach tracked values."""
+        """What `x` holds, a list."""
         if isinstance(x, types.FunctionType):
-            return None, [v for _, v in (*_cells(x), *self.globals(x))] + _defaults(x)
+            return [v for _, v in (*_cells(x), *self.globals(x))] + _defaults(x)
         if isinstance(x, types.MethodType):
-            return None, [x.__func__, x.__self__]
+            return [x.__func__, x.__self__]
         if isinstance(x, functools.partial):
-            return None, [x.func, *x.args, *x.keywords.values()]
-        if isinstance(x, (list, tuple, dict)) or (
-            hasattr(type(x), "__dataclass_fields__") and not isinstance(x, type)
-        ):
-            leaves, structure = flatten(x)
-            return structure, leaves
-        if self.is_own(x):
-            return None, list(vars(x).values())
-        return None, []
+            return [x.func, *x.args, *x.keywords.values()]
+        if _is_container(x):
+            return flatten(x)[0]
+        return list(vars(x).values()) if self.is_own(x) else []
 
     def is_own(self, x):
         """Whether an object is of a class of the package that the functions are from."""
@@ -114,13 +115,14 @@ class _Walk:
             return x
         if id(x) in made:
             return made[id(x)]
-        _, structure, held = self.parts[id(x)]
         if isinstance(x, types.FunctionType):
             return self.remade_function(x, made)
-        if structure is not None:
-            made[id(x)] = unflatten(structure, [self.remade(h, made) for h in held])
-        elif isinstance(x, types.MethodType):
-            made[id(x)] = types.MethodType(*[self.remade(h, made) for h in held])
+        if isinstance(x, types.MethodType):
+            f, owner = self.remade(x.__func__, made), self.remade(x.__self__, made)
+            made[id(x)] = types.MethodType(f, owner)
+        elif _is_container(x):
+            leaves, structure = flatten(x)
+            made[id(x)] = unflatten(structure, [self.remade(v, made) for v in leaves])
         elif isinstance(x, functools.partial):
             keywords = {k: self.remade(v, made) for k, v in x.keywords.items()}
             made[id(x)] = functools.partial(
@@ -154,6 +156,12 @@ class _Walk:
             other.__kwdefaults__ = {k: self.remade(v, made) for k, v in f.__kwdefaults__.items()}
         other.__dict__.update(f.__dict__)
         return other
+
+
+def _is_container(x):
+    return isinstance(x, (list, tuple, dict)) or (
+        hasattr(type(x), "__dataclass_fields__") and not isinstance(x, type)
+    )
 
 
 def _content(cell):

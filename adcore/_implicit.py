@@ -23,7 +23,7 @@ from . import _calls, _core
 from ._closures import is_tracked, opened
 from ._core import Dual, Tensor
 from ._trees import flatten, flatten_values, shape_of, unflatten
-from .errors import ConvergenceError, DomainError, NotDifferentiableError, ShapeError
+from .errors import ConvergenceError, DomainError, NotDifferentiableError, ShapeError, TapeError
 from .rules.primitives import as_array, concatenate, reshape, sum_axes
 from .transforms import grad, jacobian, jvp, vjp
 
@@ -84,6 +84,7 @@ class Equations:
         self.residual, self.solve, self.linear = residual, solve, linear
         self.revised = revised
         self.known = None  # (x, p, factors) of the newest F_x
+        self.left = None  # (x, p, F) of the newest solution
 
     def taken_apart(self, p):
         """(functions, data) of leaves."""
@@ -110,6 +111,12 @@ class Equations:
 
     def found(self, p):
         """The solution, to all digits that Newton's method gets out of F."""
+        x = self.searched(p)
+        self.left = x, list(p), self.value(x, p)
+        return x
+
+    def searched(self, p):
+        """The same, not yet kept."""
         functions, data = self.taken_apart(p)
         start = np.array(self.solve(functions, data), float).reshape(-1)
         x = self.polished(start, p)
@@ -193,9 +200,22 @@ class Equations:
         factors.settled = True
         return factors
 
+    def expect_unchanged(self, x, p, r, factors):
+        """Refuse F if it is no longer what it was when it was solved."""
+        left = self.left
+        if left is None or not (_same(left[0], x) and all(map(_same, left[1], p))):
+            return
+        moved = np.max(np.abs(factors.solve(r - left[2], False)), initial=0.0)
+        if moved > 1e-9 * np.max(np.abs(x), initial=0.0):
+            raise TapeError(
+                f"{self.name}: what its function finds outside of its arguments has changed since "
+                "it was solved, so that the derivative would be of other equations; pass it in args"
+            )
+
     def inaccuracies(self, x, p, factors):
         """Displacements by which a solution may be off, each unknown in its own units."""
         r = self.value(x, p)
+        self.expect_unchanged(x, p, r, factors)
         yield 2.0 * factors.solve(r, False)
         # The noise of F: what is not linear over a few rounding errors.
         noise = np.zeros_like(r)

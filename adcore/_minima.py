@@ -106,8 +106,8 @@ class Minimum:
         held[loose & (now.least < now.greatest)] = 0.0
         active[~now.active & (now.inequalities < 0.0)] = True
         active[now.active & (now.inequality_forces < 0.0)] = False
+        now.refuse_degenerate()  # before it is held and let go in turns
         if np.array_equal(held, now.held) and np.array_equal(active, now.active):
-            now.refuse_degenerate()
             return None
         new.held, new.active = held, active
         new.find_forces()

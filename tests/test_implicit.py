@@ -11,7 +11,7 @@ import pytest
 
 import adcore
 from adcore import implicit
-from adcore.errors import ConvergenceError, DomainError, NotDifferentiableError
+from adcore.errors import ConvergenceError, DomainError, NotDifferentiableError, TapeError
 from adcore.implicit import fixed_point, minimize, root
 
 grad, jvp = adcore.grad, adcore.jvp
@@ -344,6 +344,25 @@ def test_what_cannot_be_traced_is_refused():
         grad(f)(4.0)
     with pytest.raises(NotDifferentiableError, match="root was given depends on a tracked tensor"):
         fwd(f)(4.0)
+
+
+def test_changed_data_are_noticed():
+    """The equations are evaluated again for the derivative, and must still be the same."""
+    data = np.array([4.0])
+    a = adcore.tensor(1.0, requires_grad=True)
+    x = root(lambda x: x * x - a * data[0], 1.0)
+    data[0] = 9.0
+    with pytest.raises(TapeError, match="root: what its function finds outside of its arguments"):
+        x.backward()
+    data[0] = 4.0
+    x.backward()
+    assert a.grad.item() == 1.0
+    # What is passed is kept.
+    a = adcore.tensor(1.0, requires_grad=True)
+    x = root(lambda x, data: x * x - a * data[0], 1.0, (data,))
+    data[0] = 9.0
+    x.backward()
+    assert a.grad.item() == 1.0
 
 
 def test_functions_without_tracked_values_keep_their_cells():

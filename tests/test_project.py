@@ -135,7 +135,11 @@ def exported(module):
 
 def public_names():
     """Every public name as 'adcore.grad' or 'adcore.autograd.grad', with its object."""
-    pending = [("adcore", adcore), ("adcore.testing", adcore.testing)]
+    pending = [
+        ("adcore", adcore),
+        ("adcore.implicit", adcore.implicit),
+        ("adcore.testing", adcore.testing),
+    ]
     while pending:
         path, module = pending.pop()
         for name in exported(module):

@@ -7,6 +7,8 @@ is a difference of the first.
 
 import functools
 import inspect
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -335,6 +337,29 @@ def test_saved_filters(tmp_path):
     again = adcore.load(tmp_path / "filter")
     assert again(B, A, X) == f(B, A, X)
     np.testing.assert_allclose(again.grad(B, A, X), expected, rtol=1e-13)
+
+
+def test_saved_filters_in_a_process_that_has_not_met_them(tmp_path):
+    f = adcore.compile(lambda x: (sig.lfilter(B, A, x) ** 2).sum())
+    value = f(X)
+    f.save(tmp_path / "filter")
+    np.save(tmp_path / "x.npy", X)
+    names = [str(tmp_path / name) for name in ("filter", "x.npy")]
+    code = "import adcore, numpy as np; f = adcore.load({!r}); print(repr(float(f(np.load({!r})))))"
+    code = code.format(*names)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(run.stdout) == value
+
+
+def test_nothing_and_single_numbers():
+    x = adcore.tensor(np.zeros(0), requires_grad=True)
+    assert sig.fftconvolve(x, np.ones(3)).shape == (0,)
+    with pytest.raises(ValueError, match="empty"):
+        sig.convolve(x, np.ones(3))
+    assert sig.lfilter(B, A, x).shape == (0,)
+    assert grad(lambda x: sig.convolve(x, 3.0))(2.0) == 3.0
+    assert grad(lambda x: sig.correlate(2.0, x))(2.0) == 2.0
+    assert grad(lambda x: sig.lfilter([x, 1.0], [1.0], np.array([1.0, 2.0]))[1])(3.0) == 2.0
 
 
 def test_a_filter_by_its_recursion():

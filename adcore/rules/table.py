@@ -23,7 +23,6 @@ SURFACES = [
     "adcore.numpy.fft",
     "adcore.complexes",
     "adcore.scipy._matrix_functions",
-    "adcore.scipy.signal",
 ]
 
 
@@ -112,6 +111,7 @@ _core.add_methods(
 )
 _core.set_kernel_rule(_late_kernel_rule)
 _named.late.append(import_surfaces)
+_named.late.append(functools.partial(importlib.import_module, "adcore.scipy.signal"))
 
 
 def is_traced(items):

@@ -142,6 +142,8 @@ def _chosen(a, b, mode, method):
 def convolve(in1, in2, mode="full", method="auto"):
     a, b = _inputs("convolve", in1, in2)
     _check_mode(mode)
+    if 0 in (*shape_of(a), *shape_of(b)):
+        raise ValueError("convolve needs inputs that are not empty")
     axes = tuple(range(len(shape_of(a))))
     _expect_valid("convolve", a, b, mode, axes)
     return moded(Convolution(_chosen(a, b, mode, method), axes), a, b, mode)
@@ -151,6 +153,8 @@ def convolve(in1, in2, mode="full", method="auto"):
 def correlate(in1, in2, mode="full", method="auto"):
     a, b = _inputs("correlate", in1, in2)
     _check_mode(mode)
+    if 0 in (*shape_of(a), *shape_of(b)):
+        raise ValueError("correlate needs inputs that are not empty")
     axes = tuple(range(len(shape_of(a))))
     _expect_valid("correlate", a, b, mode, axes)
     flipped = np.flip(b) if axes else b
@@ -160,6 +164,8 @@ def correlate(in1, in2, mode="full", method="auto"):
 def _by_fft(name, method, in1, in2, mode, axes):
     a, b = _inputs(name, in1, in2)
     _check_mode(mode)
+    if 0 in (*shape_of(a), *shape_of(b)):
+        return np.zeros(0)
     ndim = len(shape_of(a))
     if axes is None:
         axes = range(ndim)
