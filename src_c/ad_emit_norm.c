@@ -1,0 +1,377 @@
+/* ad_emit_norm.c -- second derivatives at the zeros of norms. */
+#include "ad_emit_norm.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ad_emit_algebra.h"
+#include "ad_emit_forward.h"
+
+enum {
+    MOST_NORMS = 32,  /* of which each takes a forward emission */
+    MOST_SCALES = 401 /* of the second direction: 2**-200 .. 2**200 */
+};
+
+/* ---- expressions: each result is held until the end ---- */
+
+static struct ad_view keep(struct ad_norms *s, struct ad_view view)
+{
+    if (s->n_held == s->room) {
+        int room = 2 * s->room + 16;
+        struct ad_view *held = realloc(s->held, (size_t)room * sizeof *held);
+
+        if (!held) {
+            ad_view_drop(&view);
+            s->status = AD_NO_MEMORY;
+            return ad_view_number(0);
+        }
+        s->held = held;
+        s->room = room;
+    }
+    s->held[s->n_held++] = view;
+    return view;
+}
+
+static struct ad_view op3(struct ad_norms *s, enum ad_op op, struct ad_view x, struct ad_view z,
+                          struct ad_view w)
+{
+    struct ad_view args[AD_MAX_ARGS] = {x, z, w}, result;
+
+    if (!s->status)
+        s->status = ad_emit_op(s->tape, op, 0, args, &result);
+    return s->status ? ad_view_number(0) : keep(s, result);
+}
+
+static struct ad_view op2(struct ad_norms *s, enum ad_op op, struct ad_view x, struct ad_view z)
+{
+    return op3(s, op, x, z, ad_view_number(0));
+}
+
+static struct ad_view op1(struct ad_norms *s, enum ad_op op, struct ad_view x)
+{
+    return op2(s, op, x, ad_view_number(0));
+}
+
+static struct ad_view sum(struct ad_norms *s, struct ad_view x, uint32_t axes)
+{
+    struct ad_view result;
+
+    if (x.place == AD_NUMBER || x.ndim == 0)
+        return x;
+    if (!s->status)
+        s->status = ad_record_sum(s->tape, &x, axes, &result);
+    return s->status ? ad_view_number(0) : keep(s, result);
+}
+
+/* As one number. */
+static struct ad_view total(struct ad_norms *s, struct ad_view x)
+{
+    x = sum(s, x, (1u << x.ndim) - 1);
+    if (x.place != AD_NUMBER)
+        x.ndim = 0;
+    return x;
+}
+
+static struct ad_view constant(struct ad_norms *s, const double *data, int ndim,
+                               const int64_t *shape)
+{
+    struct ad_view view = ad_view_slots(0, ndim, shape);
+
+    if (s->status)
+        return ad_view_number(0);
+    view.place = AD_ARRAY;
+    view.in.array = ad_array_copy(data, ad_shape_size(ndim, shape));
+    if (!view.in.array) {
+        s->status = AD_NO_MEMORY;
+        return ad_view_number(0);
+    }
+    return keep(s, view);
+}
+
+/* Numbers of which sums and differences do not happen to be 0. */
+static struct ad_view weights(struct ad_norms *s, int ndim, const int64_t *shape)
+{
+    int64_t n = ad_shape_size(ndim, shape);
+    double *data = malloc((size_t)AD_MAX(n, 1) * sizeof *data);
+    struct ad_view view = ad_view_number(0);
+
+    for (int64_t j = 0; data && j < n; j++)
+        data[j] = 1 + fmod((double)j * 0.61803398874989485, 1);
+    if (!data)
+        s->status = AD_NO_MEMORY;
+    else
+        view = constant(s, data, ndim, shape);
+    free(data);
+    return view;
+}
+
+static struct ad_view nan_where(struct ad_norms *s, struct ad_view condition)
+{
+    return op3(s, AD_OP_where, condition, ad_view_number(NAN), ad_view_number(0));
+}
+
+/* ---- which they are ---- */
+
+static bool has_zero(const struct ad_tape *tape, int32_t i)
+{
+    const double *value = tape->value + tape->dst[i];
+    int32_t n = ad_tape_length(tape, i);
+    bool found = false;
+
+    for (int32_t j = 0; j < n && !found; j++)
+        found = value[j] == 0;
+    return found;
+}
+
+/* The results of instruction i in their shape. */
+static struct ad_view results_of(const struct ad_tape *tape, int32_t i)
+{
+    struct ad_view from;
+
+    if (!ad_tape_is_array(tape, i))
+        return ad_view_slots(tape->dst[i], 0, NULL);
+    ad_tape_views(tape, i, &from, 1);
+    return ad_view_slots(tape->dst[i], from.ndim - (ad_tape_code(tape, i) == AD_NORM), from.shape);
+}
+
+/* Two directions, which differ by a power of two that is another for each of up to MOST_SCALES results. */
+static void seed_norm(struct ad_norms *s, struct ad_norm_at_zero *norm, int64_t *counter)
+{
+    int64_t shape[AD_MAX_DIMS] = {2}, n = ad_view_size(&norm->r);
+    double *data = malloc(3 * (size_t)AD_MAX(n, 1) * sizeof *data);
+    struct ad_view zero;
+
+    if (!data) {
+        s->status = AD_NO_MEMORY;
+        return;
+    }
+    for (int64_t j = 0; j < n; j++) {
+        int exponent = (int)((*counter)++ % MOST_SCALES) - MOST_SCALES / 2;
+
+        data[j] = 1;
+        data[n + j] = ldexp(1, exponent);
+        data[2 * n + j] = ldexp(1, -exponent);
+    }
+    if (norm->r.ndim)
+        memcpy(shape + 1, norm->r.shape, (size_t)norm->r.ndim * sizeof *shape);
+    zero = op2(s, AD_OP_equal, norm->r, ad_view_number(0));
+    norm->seed =
+        op2(s, AD_OP_mul, zero, constant(s, data, norm->r.ndim + 1, shape));
+    norm->scale = constant(s, data + 2 * n, norm->r.ndim, norm->r.shape);
+    free(data);
+}
+
+enum ad_status ad_norms_begin(struct ad_norms *s, struct ad_tape *tape, int32_t first, int32_t end,
+                              int32_t low, const uint8_t *active)
+{
+    int64_t counter = 0;
+    int room = 0;
+
+    memset(s, 0, sizeof *s);
+    s->tape = tape;
+    for (int32_t i = first; i < end; i++) {
+        int code = ad_tape_code(tape, i);
+        struct ad_norm_at_zero norm = {.instr = i};
+
+        if (AD_LIKELY(code != AD_NORM && code != AD_OP_hypot) || ad_tape_length(tape, i) == 0 ||
+            !active[tape->dst[i] - low] || !(tape->program || has_zero(tape, i)))
+            continue;
+        if (s->n == room) {
+            struct ad_norm_at_zero *more;
+
+            room = 2 * room + 4;
+            more = realloc(s->norm, (size_t)room * sizeof *more);
+            if (!more)
+                return AD_NO_MEMORY;
+            s->norm = more;
+        }
+        norm.r = results_of(tape, i);
+        norm.moves = ad_view_number(0);
+        s->too_many |= norm.r.ndim + 2 > AD_MAX_DIMS;
+        s->norm[s->n++] = norm;
+    }
+    s->too_many |= s->n > MOST_NORMS;
+    for (int k = 0; k < s->n && !s->status && !s->too_many; k++)
+        seed_norm(s, &s->norm[k], &counter);
+    return s->status;
+}
+
+void ad_norms_end(struct ad_norms *s)
+{
+    while (s->n_held > 0)
+        ad_view_drop(&s->held[--s->n_held]);
+    free(s->held);
+    free(s->norm);
+}
+
+int ad_norms_find(const struct ad_norms *s, int32_t i)
+{
+    for (int k = 0; k < s->n; k++)
+        if (s->norm[k].instr == i)
+            return k;
+    return -1;
+}
+
+/* ---- adjoints ---- */
+
+/* Derivatives of n views along both directions of all norms: each (2, *shape), or a number. */
+static void push(struct ad_norms *s, int n, const struct ad_view *of, struct ad_view *tangents)
+{
+    struct ad_view *r = malloc(2 * (size_t)s->n * sizeof *r);
+
+    if (!r)
+        s->status = AD_NO_MEMORY;
+    for (int k = 0; k < s->n && r; k++) {
+        r[k] = s->norm[k].r;
+        r[s->n + k] = s->norm[k].seed;
+    }
+    if (!s->status)
+        s->status = ad_emit_forward_lanes(s->tape, 2, s->n, r, r + s->n, n, of, tangents);
+    for (int j = 0; j < n; j++)
+        tangents[j] = s->status ? ad_view_number(0) : keep(s, tangents[j]);
+    free(r);
+}
+
+static struct ad_view lane(const struct ad_view *tangent, int l)
+{
+    struct ad_view view = *tangent;
+
+    if (view.place == AD_NUMBER)
+        return ad_view_number(view.in.number);
+    view.base += l * view.stride[0];
+    view.ndim--;
+    memmove(view.shape, view.shape + 1, (size_t)view.ndim * sizeof *view.shape);
+    memmove(view.stride, view.stride + 1, (size_t)view.ndim * sizeof *view.stride);
+    return view;
+}
+
+/* With a dimension of length 1 at the end, as operands of an AD_NORM have it. */
+static struct ad_view as_column(struct ad_view view)
+{
+    if (view.place == AD_NUMBER)
+        return view;
+    view.shape[view.ndim] = 1;
+    view.stride[view.ndim++] = 0;
+    return view;
+}
+
+/* The derivative of adjoint g by norm k itself, where both are 0; nan where there is none. */
+static struct ad_view slope(struct ad_norms *s, int k, const struct ad_view *g)
+{
+    struct ad_view scale = s->norm[k].scale, tangent, one, other, sure;
+
+    if (s->too_many || g->place == AD_NUMBER)
+        return ad_view_number(NAN);
+    push(s, 1, g, &tangent);
+    if (ad_tape_code(s->tape, s->norm[k].instr) == AD_NORM)
+        scale = as_column(scale);
+    one = lane(&tangent, 0);
+    other = op2(s, AD_OP_mul, lane(&tangent, 1), scale);
+    sure = op2(s, AD_OP_gate, op2(s, AD_OP_equal, one, other),
+               op2(s, AD_OP_equal, *g, ad_view_number(0)));
+    return op3(s, AD_OP_where, sure, one, ad_view_number(NAN));
+}
+
+enum ad_status ad_norms_reverse(struct ad_norms *s, int k, const struct ad_view *g, int n,
+                                const struct ad_view *x, struct ad_view *results)
+{
+    bool rows = ad_tape_code(s->tape, s->norm[k].instr) == AD_NORM;
+    struct ad_view y = rows ? as_column(s->norm[k].r) : s->norm[k].r;
+    struct ad_view zero = op2(s, AD_OP_equal, y, ad_view_number(0)),
+                   other = op2(s, AD_OP_not_equal, y, ad_view_number(0)), q = slope(s, k, g),
+                   moves = ad_view_number(0), still[2];
+
+    ad_assert(n <= 2);
+    for (int j = 0; j < n; j++) {
+        still[j] = op2(s, AD_OP_gate, zero, x[j]);
+        if (still[j].place == AD_NUMBER)
+            continue;
+        struct ad_view weighed =
+            op2(s, AD_OP_mul, weights(s, still[j].ndim, still[j].shape), still[j]);
+
+        if (j > 0) /* the weights are the same */
+            weighed = op2(s, AD_OP_mul, weighed, ad_view_number(1.7320508075688773));
+        if (rows)
+            weighed = sum(s, weighed, 1u << (x->ndim - 1));
+        moves = op2(s, AD_OP_add, moves, weighed);
+    }
+    s->norm[k].moves = moves;
+    /* nothing is known of third derivatives */
+    q = op2(s, AD_OP_plus0, q, op2(s, AD_OP_mul0, moves, ad_view_number(NAN)));
+    for (int j = 0; j < n; j++) {
+        struct ad_view p = op2(s, AD_OP_mul0, *g, op2(s, AD_OP_div0, x[j], y)), d;
+
+        d = op3(s, AD_OP_where, other, p, op2(s, AD_OP_mul0, still[j], q));
+        d = op2(s, AD_OP_sub0, d, op1(s, AD_OP_stop, d));
+        results[j] = op2(s, AD_OP_plus0, op1(s, AD_OP_stop, p), d);
+    }
+    for (int j = 0; j < n && !s->status; j++)
+        ad_view_hold(&results[j]);
+    return s->status;
+}
+
+/* 0, and its derivative is 0 unless an element of an input moves whose adjoint norms reach: those where 'hit'. */
+static struct ad_view moves_of(struct ad_norms *s, const struct ad_view *input, struct ad_view hit)
+{
+    struct ad_view still = op2(s, AD_OP_sub0, *input, op1(s, AD_OP_stop, *input));
+
+    still = op2(s, AD_OP_mul, weights(s, input->ndim, input->shape), still);
+    return total(s, op2(s, AD_OP_gate, hit, still));
+}
+
+static enum ad_status finish(struct ad_norms *s, int n_inputs, const struct ad_view *inputs,
+                             struct ad_view *adjoints, struct ad_view *tangents)
+{
+    struct ad_view moves = ad_view_number(0), hits = ad_view_number(0), nothing;
+
+    for (int k = 0; k < s->n; k++)
+        moves = op2(s, AD_OP_add, moves, total(s, s->norm[k].moves));
+    if (moves.place == AD_NUMBER)
+        return s->status;
+    if (s->too_many)
+        hits = ad_view_number(1);
+    else
+        push(s, n_inputs, adjoints, tangents);
+    for (int k = 0; k < n_inputs && !s->too_many; k++) {
+        struct ad_view hit = lane(&tangents[k], 1);
+
+        if (hit.place == AD_NUMBER)
+            continue;
+        hit = op2(s, AD_OP_not_equal, hit, ad_view_number(0));
+        hits = op2(s, AD_OP_add, hits, total(s, hit));
+        moves = op2(s, AD_OP_add, moves, moves_of(s, &inputs[k], hit));
+    }
+    if (ad_is_number(&hits, 0))
+        return s->status;
+    nothing = op2(s, AD_OP_mul0, moves, nan_where(s, hits));
+    for (int k = 0; k < n_inputs && !s->status; k++) {
+        struct ad_view old = adjoints[k], now;
+
+        if (old.place == AD_NUMBER)
+            ad_view_broadcast(&old, inputs[k].ndim, inputs[k].shape);
+        now = op2(s, AD_OP_plus0, old, nothing);
+        if (s->status)
+            break;
+        ad_view_hold(&now);
+        ad_view_drop(&adjoints[k]);
+        adjoints[k] = now;
+    }
+    return s->status;
+}
+
+enum ad_status ad_norms_finish(struct ad_norms *s, int n_inputs, const struct ad_view *inputs,
+                               struct ad_view *adjoints)
+{
+    struct ad_view *tangents;
+    enum ad_status status;
+
+    if (s->n == 0 || n_inputs == 0)
+        return AD_OK;
+    tangents = malloc((size_t)n_inputs * sizeof *tangents);
+    if (!tangents)
+        return AD_NO_MEMORY;
+    status = finish(s, n_inputs, inputs, adjoints, tangents);
+    free(tangents);
+    return status;
+}
