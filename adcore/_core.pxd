@@ -339,6 +339,14 @@ cdef extern from "ad_io.h" nogil:
                          ad_program **program, ad_fault *fault)
 
 
+cdef extern from "ad_norm.h" nogil:
+    bint ad_norm_vanishes(const ad_tape *tape, int32_t i)
+
+
+cdef extern from "ad_simplify.h" nogil:
+    ad_status ad_pass_values(const ad_program *source, ad_program **to)
+
+
 cdef extern from "ad_optimise.h" nogil:
     struct ad_pass_size:
         int32_t instructions

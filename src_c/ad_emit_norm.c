@@ -7,6 +7,7 @@
 
 #include "ad_emit_algebra.h"
 #include "ad_emit_forward.h"
+#include "ad_norm.h"
 
 enum {
     MOST_NORMS = 32,  /* of which each takes a forward emission */
@@ -113,17 +114,6 @@ static struct ad_view nan_where(struct ad_norms *s, struct ad_view condition)
 
 /* ---- which they are ---- */
 
-static bool has_zero(const struct ad_tape *tape, int32_t i)
-{
-    const double *value = tape->value + tape->dst[i];
-    int32_t n = ad_tape_length(tape, i);
-    bool found = false;
-
-    for (int32_t j = 0; j < n && !found; j++)
-        found = value[j] == 0;
-    return found;
-}
-
 /* The results of instruction i in their shape. */
 static struct ad_view results_of(const struct ad_tape *tape, int32_t i)
 {
@@ -133,6 +123,51 @@ static struct ad_view results_of(const struct ad_tape *tape, int32_t i)
         return ad_view_slots(tape->dst[i], 0, NULL);
     ad_tape_views(tape, i, &from, 1);
     return ad_view_slots(tape->dst[i], from.ndim - (ad_tape_code(tape, i) == AD_NORM), from.shape);
+}
+
+/* The operands; of a hypot two. */
+static int operands_of(const struct ad_tape *tape, int32_t i, struct ad_view *x)
+{
+    int n = ad_tape_code(tape, i) == AD_NORM ? 1 : 2;
+
+    if (ad_tape_is_array(tape, i)) {
+        ad_tape_views(tape, i, x, n);
+    } else {
+        x[0] = ad_view_slots(tape->a[i], 0, NULL);
+        x[1] = ad_view_slots(tape->b[i], 0, NULL);
+    }
+    return n;
+}
+
+static bool is_same(const struct ad_view *a, const struct ad_view *b)
+{
+    bool same = a->place == AD_SLOTS && b->place == AD_SLOTS && a->base == b->base && a->ndim == b->ndim;
+
+    for (int d = 0; d < a->ndim && same; d++)
+        same = a->shape[d] == b->shape[d] && (a->shape[d] == 1 || a->stride[d] == b->stride[d]);
+    return same;
+}
+
+/* The first norm with the operands of norm k. */
+static int first_like(const struct ad_norms *s, int k)
+{
+    const struct ad_tape *tape = s->tape;
+    int32_t i = s->norm[k].instr;
+    struct ad_view x[2], z[2];
+    int n = operands_of(tape, i, x);
+
+    for (int l = 0; l < k; l++) {
+        int32_t other = s->norm[l].instr;
+        bool same = s->norm[l].same == l && ad_tape_code(tape, other) == ad_tape_code(tape, i);
+
+        if (same)
+            operands_of(tape, other, z);
+        for (int j = 0; j < n && same; j++)
+            same = is_same(&x[j], &z[j]);
+        if (same)
+            return l;
+    }
+    return k;
 }
 
 /* Two directions, which differ by a power of two that is another for each of up to MOST_SCALES results. */
@@ -175,7 +210,7 @@ enum ad_status ad_norms_begin(struct ad_norms *s, struct ad_tape *tape, int32_t 
         struct ad_norm_at_zero norm = {.instr = i};
 
         if (AD_LIKELY(code != AD_NORM && code != AD_OP_hypot) || ad_tape_length(tape, i) == 0 ||
-            !active[tape->dst[i] - low] || !(tape->program || has_zero(tape, i)))
+            !active[tape->dst[i] - low] || !(tape->program || ad_norm_vanishes(tape, i)))
             continue;
         if (s->n == room) {
             struct ad_norm_at_zero *more;
@@ -192,8 +227,19 @@ enum ad_status ad_norms_begin(struct ad_norms *s, struct ad_tape *tape, int32_t 
         s->norm[s->n++] = norm;
     }
     s->too_many |= s->n > MOST_NORMS;
-    for (int k = 0; k < s->n && !s->status && !s->too_many; k++)
-        seed_norm(s, &s->norm[k], &counter);
+    s->differs = ad_view_number(0);
+    for (int k = 0; k < s->n && !s->status && !s->too_many; k++) {
+        struct ad_norm_at_zero *norm = &s->norm[k];
+
+        norm->same = first_like(s, k);
+        if (norm->same == k) {
+            seed_norm(s, norm, &counter);
+        } else {
+            norm->seed = s->norm[norm->same].seed;
+            norm->scale = s->norm[norm->same].scale;
+        }
+    }
+    s->alone = counter == 1;
     return s->status;
 }
 
@@ -268,6 +314,9 @@ static struct ad_view slope(struct ad_norms *s, int k, const struct ad_view *g)
         scale = as_column(scale);
     one = lane(&tangent, 0);
     other = op2(s, AD_OP_mul, lane(&tangent, 1), scale);
+    if (!s->alone)
+        s->differs =
+            op2(s, AD_OP_add, s->differs, total(s, op2(s, AD_OP_not_equal, one, other)));
     sure = op2(s, AD_OP_gate, op2(s, AD_OP_equal, one, other),
                op2(s, AD_OP_equal, *g, ad_view_number(0)));
     return op3(s, AD_OP_where, sure, one, ad_view_number(NAN));
@@ -280,7 +329,7 @@ enum ad_status ad_norms_reverse(struct ad_norms *s, int k, const struct ad_view 
     struct ad_view y = rows ? as_column(s->norm[k].r) : s->norm[k].r;
     struct ad_view zero = op2(s, AD_OP_equal, y, ad_view_number(0)),
                    other = op2(s, AD_OP_not_equal, y, ad_view_number(0)), q = slope(s, k, g),
-                   moves = ad_view_number(0), still[2];
+                   moves = ad_view_number(0), still[2], nothing;
 
     ad_assert(n <= 2);
     for (int j = 0; j < n; j++) {
@@ -297,12 +346,15 @@ enum ad_status ad_norms_reverse(struct ad_norms *s, int k, const struct ad_view 
         moves = op2(s, AD_OP_add, moves, weighed);
     }
     s->norm[k].moves = moves;
+    nothing = op2(s, AD_OP_mul0, moves,
+                  op3(s, AD_OP_where, op2(s, AD_OP_equal, q, q), ad_view_number(0), ad_view_number(NAN)));
     /* nothing is known of third derivatives */
     q = op2(s, AD_OP_plus0, q, op2(s, AD_OP_mul0, moves, ad_view_number(NAN)));
     for (int j = 0; j < n; j++) {
         struct ad_view p = op2(s, AD_OP_mul0, *g, op2(s, AD_OP_div0, x[j], y)), d;
 
-        d = op3(s, AD_OP_where, other, p, op2(s, AD_OP_mul0, still[j], q));
+        d = op2(s, AD_OP_add, op2(s, AD_OP_mul0, still[j], q), nothing);
+        d = op3(s, AD_OP_where, other, p, d);
         d = op2(s, AD_OP_sub0, d, op1(s, AD_OP_stop, d));
         results[j] = op2(s, AD_OP_plus0, op1(s, AD_OP_stop, p), d);
     }
@@ -323,7 +375,7 @@ static struct ad_view moves_of(struct ad_norms *s, const struct ad_view *input, 
 static enum ad_status finish(struct ad_norms *s, int n_inputs, const struct ad_view *inputs,
                              struct ad_view *adjoints, struct ad_view *tangents)
 {
-    struct ad_view moves = ad_view_number(0), hits = ad_view_number(0), nothing;
+    struct ad_view moves = ad_view_number(0), hits = s->differs, nothing;
 
     for (int k = 0; k < s->n; k++)
         moves = op2(s, AD_OP_add, moves, total(s, s->norm[k].moves));
@@ -350,7 +402,7 @@ static enum ad_status finish(struct ad_norms *s, int n_inputs, const struct ad_v
 
         if (old.place == AD_NUMBER)
             ad_view_broadcast(&old, inputs[k].ndim, inputs[k].shape);
-        now = op2(s, AD_OP_plus0, old, nothing);
+        now = op2(s, AD_OP_taint, old, nothing);
         if (s->status)
             break;
         ad_view_hold(&now);

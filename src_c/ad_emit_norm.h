@@ -20,6 +20,7 @@
 struct ad_norm_at_zero {
     int32_t instr; /* AD_NORM, or hypot */
     struct ad_view r;
+    int same; /* the first of those that have the same operands: one norm, as far as directions go */
     struct ad_view seed;  /* (2, *shape of r): two directions, 0 where r is not */
     struct ad_view scale; /* the second direction's reciprocal, a constant in the shape of r */
     struct ad_view moves; /* 0, and its derivative is 0 if what are zeros stay; no slots if not reached */
@@ -30,7 +31,9 @@ struct ad_norms {
     enum ad_status status; /* the first failure; what comes after does nothing */
     struct ad_norm_at_zero *norm;
     int n;
-    bool too_many; /* to find q: it is nan */
+    bool too_many;          /* to find q: it is nan */
+    bool alone;             /* there is but one number that is a norm */
+    struct ad_view differs; /* how many slopes depend on another norm too: a number or one slot */
     struct ad_view *held;
     int n_held, room;
 };
