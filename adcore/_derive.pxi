@@ -451,7 +451,7 @@ cdef object emit(list sources, list seeds, list targets, bint reverse):
         if reverse:
             status = ad_emit_reverse(tape, n, source, given, m, target, found)
         else:
-            status = ad_emit_forward(tape, n, source, given, m, target, found)
+            status = ad_norms_forward(tape, 0, n, source, given, m, target, found)
         if status != AD_OK:
             finish(tape, status)
         floor = ad_tape_enter(tape, 2147483647)     # until all results have their tensors

@@ -210,7 +210,7 @@ enum ad_status ad_norms_begin(struct ad_norms *s, struct ad_tape *tape, int32_t 
         struct ad_norm_at_zero norm = {.instr = i};
 
         if (AD_LIKELY(code != AD_NORM && code != AD_OP_hypot) || ad_tape_length(tape, i) == 0 ||
-            !active[tape->dst[i] - low] || !(tape->program || ad_norm_vanishes(tape, i)))
+            (active && !active[tape->dst[i] - low]) || !(tape->program || ad_norm_vanishes(tape, i)))
             continue;
         if (s->n == room) {
             struct ad_norm_at_zero *more;
@@ -322,29 +322,37 @@ static struct ad_view slope(struct ad_norms *s, int k, const struct ad_view *g)
     return op3(s, AD_OP_where, sure, one, ad_view_number(NAN));
 }
 
+/* What of the n operands belongs to a norm that is 0, into 'still', all of it 0; and a sum of it over each norm. */
+static struct ad_view moves_of_norm(struct ad_norms *s, int k, struct ad_view zero, int n,
+                                    const struct ad_view *x, struct ad_view *still)
+{
+    bool rows = ad_tape_code(s->tape, s->norm[k].instr) == AD_NORM;
+    struct ad_view moves = ad_view_number(0), part;
+
+    for (int j = 0; j < n; j++) {
+        still[j] = op2(s, AD_OP_gate, zero, x[j]);
+        if (still[j].place == AD_NUMBER)
+            continue;
+        part = op2(s, AD_OP_mul, weights(s, still[j].ndim, still[j].shape), still[j]);
+        if (j > 0) /* the weights are the same */
+            part = op2(s, AD_OP_mul, part, ad_view_number(1.7320508075688773));
+        if (rows)
+            part = sum(s, part, 1u << (x->ndim - 1));
+        moves = op2(s, AD_OP_add, moves, part);
+    }
+    return moves;
+}
+
 enum ad_status ad_norms_reverse(struct ad_norms *s, int k, const struct ad_view *g, int n,
                                 const struct ad_view *x, struct ad_view *results)
 {
     bool rows = ad_tape_code(s->tape, s->norm[k].instr) == AD_NORM;
     struct ad_view y = rows ? as_column(s->norm[k].r) : s->norm[k].r;
     struct ad_view zero = op2(s, AD_OP_equal, y, ad_view_number(0)),
-                   other = op2(s, AD_OP_not_equal, y, ad_view_number(0)), q = slope(s, k, g),
-                   moves = ad_view_number(0), still[2], nothing;
+                   other = op2(s, AD_OP_not_equal, y, ad_view_number(0)), q = slope(s, k, g), moves,
+                   still[2], nothing;
 
-    ad_assert(n <= 2);
-    for (int j = 0; j < n; j++) {
-        still[j] = op2(s, AD_OP_gate, zero, x[j]);
-        if (still[j].place == AD_NUMBER)
-            continue;
-        struct ad_view weighed =
-            op2(s, AD_OP_mul, weights(s, still[j].ndim, still[j].shape), still[j]);
-
-        if (j > 0) /* the weights are the same */
-            weighed = op2(s, AD_OP_mul, weighed, ad_view_number(1.7320508075688773));
-        if (rows)
-            weighed = sum(s, weighed, 1u << (x->ndim - 1));
-        moves = op2(s, AD_OP_add, moves, weighed);
-    }
+    moves = moves_of_norm(s, k, zero, n, x, still);
     s->norm[k].moves = moves;
     nothing = op2(s, AD_OP_mul0, moves,
                   op3(s, AD_OP_where, op2(s, AD_OP_equal, q, q), ad_view_number(0), ad_view_number(NAN)));
@@ -363,7 +371,7 @@ enum ad_status ad_norms_reverse(struct ad_norms *s, int k, const struct ad_view 
     return s->status;
 }
 
-/* 0, and its derivative is 0 unless an element of an input moves whose adjoint norms reach: those where 'hit'. */
+/* 0, and its derivative is 0 unless an element of an input moves where 'hit' is not 0. */
 static struct ad_view moves_of(struct ad_norms *s, const struct ad_view *input, struct ad_view hit)
 {
     struct ad_view still = op2(s, AD_OP_sub0, *input, op1(s, AD_OP_stop, *input));
@@ -425,5 +433,136 @@ enum ad_status ad_norms_finish(struct ad_norms *s, int n_inputs, const struct ad
         return AD_NO_MEMORY;
     status = finish(s, n_inputs, inputs, adjoints, tangents);
     free(tangents);
+    return status;
+}
+
+/* ---- tangents ---- */
+
+/* Derivatives of n views along one direction of all norms, and of inputs unless there are none. */
+static void push_once(struct ad_norms *s, int n_inputs, const struct ad_view *inputs, int n,
+                      const struct ad_view *of, struct ad_view *tangents)
+{
+    int m = n_inputs + s->n;
+    struct ad_view *from = malloc(2 * (size_t)m * sizeof *from);
+
+    if (!from)
+        s->status = AD_NO_MEMORY;
+    for (int k = 0; k < n_inputs && from; k++) {
+        from[k] = inputs[k];
+        from[m + k] = weights(s, inputs[k].ndim, inputs[k].shape);
+    }
+    for (int k = 0; k < s->n && from; k++) {
+        from[n_inputs + k] = s->norm[k].r;
+        from[m + n_inputs + k] = lane(&s->norm[k].seed, 1);
+    }
+    if (!s->status)
+        s->status = ad_emit_forward(s->tape, m, from, from + m, n, of, tangents);
+    for (int j = 0; j < n; j++)
+        tangents[j] = s->status ? ad_view_number(0) : keep(s, tangents[j]);
+    free(from);
+}
+
+static struct ad_view is_hit(struct ad_norms *s, struct ad_view tangent)
+{
+    return op2(s, AD_OP_not_equal, tangent, ad_view_number(0));
+}
+
+/*
+ * Let no second derivative follow from a tangent t of an output y where a norm counts: where dy/dr or its derivative
+ * by r or by an input is not 0, which t is a product of with 0, or where dt/dr is not 0.  'room' is for 3 views of
+ * each output.
+ */
+static enum ad_status taint_tangents(struct ad_norms *s, int64_t lanes, int n_inputs,
+                                     const struct ad_view *inputs, int n,
+                                     const struct ad_view *outputs, struct ad_view *tangents,
+                                     struct ad_view *room)
+{
+    struct ad_view moves = ad_view_number(0), zeros = ad_view_number(0), *slope_of = room,
+                   *curve_of = room + n, *across = room + 2 * n;
+
+    for (int k = 0; k < s->n; k++) {
+        struct ad_view x[2], still[2], r = s->norm[k].r, zero;
+        int m = operands_of(s->tape, s->norm[k].instr, x);
+
+        if (ad_tape_code(s->tape, s->norm[k].instr) == AD_NORM)
+            r = as_column(r);
+        zero = op2(s, AD_OP_equal, r, ad_view_number(0));
+        zeros = op2(s, AD_OP_add, zeros, total(s, zero));
+        moves = op2(s, AD_OP_add, moves, total(s, moves_of_norm(s, k, zero, m, x, still)));
+    }
+    for (int k = 0; k < n_inputs; k++)
+        moves = op2(s, AD_OP_add, moves, moves_of(s, &inputs[k], ad_view_number(1)));
+    if (!s->too_many) {
+        push_once(s, 0, NULL, n, outputs, slope_of);
+        push_once(s, n_inputs, inputs, n, slope_of, curve_of);
+        push_once(s, 0, NULL, n, tangents, across);
+    }
+    for (int k = 0; k < n && !s->status; k++) {
+        struct ad_view hits = zeros, now, old = tangents[k];
+
+        if (!s->too_many) {
+            hits = op2(s, AD_OP_add, is_hit(s, slope_of[k]), is_hit(s, curve_of[k]));
+            hits = op2(s, AD_OP_add, hits, is_hit(s, across[k]));
+        }
+        if (ad_is_number(&hits, 0))
+            continue;
+        if (old.place == AD_NUMBER) { /* as wide as it may have to be */
+            int64_t shape[AD_MAX_DIMS] = {lanes};
+            int lead = lanes > 0;
+
+            if (outputs[k].ndim + lead > AD_MAX_DIMS)
+                return AD_TOO_MANY_DIMS;
+            if (outputs[k].ndim)
+                memcpy(shape + lead, outputs[k].shape, (size_t)outputs[k].ndim * sizeof *shape);
+            ad_view_broadcast(&old, outputs[k].ndim + lead, shape);
+        }
+        now = op2(s, AD_OP_taint, old, op2(s, AD_OP_mul0, moves, nan_where(s, hits)));
+        if (s->status)
+            break;
+        ad_view_hold(&now);
+        ad_view_drop(&tangents[k]);
+        tangents[k] = now;
+    }
+    return s->status;
+}
+
+enum ad_status ad_norms_forward(struct ad_tape *tape, int64_t lanes, int n_inputs,
+                                const struct ad_view *inputs, const struct ad_view *seeds,
+                                int n_outputs, const struct ad_view *outputs,
+                                struct ad_view *tangents)
+{
+    struct ad_norms s;
+    struct ad_view *room = NULL;
+    int32_t low = tape->n_slots, end = tape->n, n_consts = tape->n_consts,
+            floor = ad_tape_enter(tape, INT32_MAX);
+    enum ad_status status =
+        lanes ? ad_emit_forward_lanes(tape, lanes, n_inputs, inputs, seeds, n_outputs, outputs,
+                                      tangents)
+              : ad_emit_forward(tape, n_inputs, inputs, seeds, n_outputs, outputs, tangents);
+
+    if (status) {
+        ad_tape_leave(tape, floor);
+        return status;
+    }
+    for (int k = 0; k < n_inputs; k++) {
+        int32_t lowest = ad_view_lowest(&inputs[k]);
+
+        low = AD_MIN(low, lowest);
+    }
+    status = ad_norms_begin(&s, tape, low < tape->n_slots ? ad_tape_producer(tape, low) : end, end,
+                            low, NULL);
+    if (!status && s.n > 0 && n_outputs > 0) {
+        room = malloc(3 * (size_t)n_outputs * sizeof *room);
+        status = room ? taint_tangents(&s, lanes, n_inputs, inputs, n_outputs, outputs, tangents,
+                                       room)
+                      : AD_NO_MEMORY;
+    }
+    free(room);
+    ad_norms_end(&s);
+    for (int k = 0; k < n_outputs && status; k++)
+        ad_view_drop(&tangents[k]);
+    if (status)
+        ad_tape_cut(tape, end, n_consts);
+    ad_tape_leave(tape, floor);
     return status;
 }

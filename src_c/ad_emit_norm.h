@@ -38,7 +38,7 @@ struct ad_norms {
     int n_held, room;
 };
 
-/* Those of instructions first .. end - 1 that are active, slot by slot from 'low' on, and 0 somewhere; on the
+/* Those of instructions first .. end - 1 that are active, slot by slot from 'low' on (NULL: all are), and 0 somewhere; on the
  * tape of a program, which may be run with other numbers, all of them.  ad_norms_end() is to follow. */
 enum ad_status ad_norms_begin(struct ad_norms *s, struct ad_tape *tape, int32_t first, int32_t end,
                               int32_t low, const uint8_t *active);
@@ -55,5 +55,15 @@ enum ad_status ad_norms_reverse(struct ad_norms *s, int k, const struct ad_view 
 /* Complete the adjoints of inputs, once all norms are done; they are replaced. */
 enum ad_status ad_norms_finish(struct ad_norms *s, int n_inputs, const struct ad_view *inputs,
                                struct ad_view *adjoints);
+
+/*
+ * ad_emit_forward(), or with 'lanes' ad_emit_forward_lanes(), for tangents that may be differentiated again.  No
+ * rule can give the second derivatives of what follows a norm that is 0, as all that leads there is 0 by
+ * convention: they are nan unless the norm counts nothing at first and second order.
+ */
+enum ad_status ad_norms_forward(struct ad_tape *tape, int64_t lanes, int n_inputs,
+                                const struct ad_view *inputs, const struct ad_view *seeds,
+                                int n_outputs, const struct ad_view *outputs,
+                                struct ad_view *tangents);
 
 #endif
