@@ -141,7 +141,8 @@ static int operands_of(const struct ad_tape *tape, int32_t i, struct ad_view *x)
 
 static bool is_same(const struct ad_view *a, const struct ad_view *b)
 {
-    bool same = a->place == AD_SLOTS && b->place == AD_SLOTS && a->base == b->base && a->ndim == b->ndim;
+    bool same =
+        a->place == AD_SLOTS && b->place == AD_SLOTS && a->base == b->base && a->ndim == b->ndim;
 
     for (int d = 0; d < a->ndim && same; d++)
         same = a->shape[d] == b->shape[d] && (a->shape[d] == 1 || a->stride[d] == b->stride[d]);
@@ -191,8 +192,7 @@ static void seed_norm(struct ad_norms *s, struct ad_norm_at_zero *norm, int64_t 
     if (norm->r.ndim)
         memcpy(shape + 1, norm->r.shape, (size_t)norm->r.ndim * sizeof *shape);
     zero = op2(s, AD_OP_equal, norm->r, ad_view_number(0));
-    norm->seed =
-        op2(s, AD_OP_mul, zero, constant(s, data, norm->r.ndim + 1, shape));
+    norm->seed = op2(s, AD_OP_mul, zero, constant(s, data, norm->r.ndim + 1, shape));
     norm->scale = constant(s, data + 2 * n, norm->r.ndim, norm->r.shape);
     free(data);
 }
@@ -210,7 +210,8 @@ enum ad_status ad_norms_begin(struct ad_norms *s, struct ad_tape *tape, int32_t 
         struct ad_norm_at_zero norm = {.instr = i};
 
         if (AD_LIKELY(code != AD_NORM && code != AD_OP_hypot) || ad_tape_length(tape, i) == 0 ||
-            (active && !active[tape->dst[i] - low]) || !(tape->program || ad_norm_vanishes(tape, i)))
+            (active && !active[tape->dst[i] - low]) ||
+            !(tape->program || ad_norm_vanishes(tape, i)))
             continue;
         if (s->n == room) {
             struct ad_norm_at_zero *more;
@@ -315,8 +316,7 @@ static struct ad_view slope(struct ad_norms *s, int k, const struct ad_view *g)
     one = lane(&tangent, 0);
     other = op2(s, AD_OP_mul, lane(&tangent, 1), scale);
     if (!s->alone)
-        s->differs =
-            op2(s, AD_OP_add, s->differs, total(s, op2(s, AD_OP_not_equal, one, other)));
+        s->differs = op2(s, AD_OP_add, s->differs, total(s, op2(s, AD_OP_not_equal, one, other)));
     sure = op2(s, AD_OP_gate, op2(s, AD_OP_equal, one, other),
                op2(s, AD_OP_equal, *g, ad_view_number(0)));
     return op3(s, AD_OP_where, sure, one, ad_view_number(NAN));
@@ -354,8 +354,9 @@ enum ad_status ad_norms_reverse(struct ad_norms *s, int k, const struct ad_view 
 
     moves = moves_of_norm(s, k, zero, n, x, still);
     s->norm[k].moves = moves;
-    nothing = op2(s, AD_OP_mul0, moves,
-                  op3(s, AD_OP_where, op2(s, AD_OP_equal, q, q), ad_view_number(0), ad_view_number(NAN)));
+    nothing =
+        op2(s, AD_OP_mul0, moves,
+            op3(s, AD_OP_where, op2(s, AD_OP_equal, q, q), ad_view_number(0), ad_view_number(NAN)));
     /* nothing is known of third derivatives */
     q = op2(s, AD_OP_plus0, q, op2(s, AD_OP_mul0, moves, ad_view_number(NAN)));
     for (int j = 0; j < n; j++) {
@@ -467,18 +468,47 @@ static struct ad_view is_hit(struct ad_norms *s, struct ad_view tangent)
     return op2(s, AD_OP_not_equal, tangent, ad_view_number(0));
 }
 
+/* How many operands of norm k, where it is 0, move in each lane: tangents of shape (lanes, *shape of x[j]), the
+ * result of shape (lanes, 1, ..., 1) with 'ndim' dimensions of an output; a number without lanes. */
+static struct ad_view moving(struct ad_norms *s, int64_t lanes, struct ad_view zero, int n,
+                             const struct ad_view *tangents)
+{
+    struct ad_view found = ad_view_number(0);
+
+    for (int j = 0; j < n; j++) {
+        struct ad_view hit = op2(s, AD_OP_gate, zero, is_hit(s, tangents[j]));
+
+        if (lanes && hit.place != AD_NUMBER && hit.ndim > 1)
+            hit = sum(s, hit, ((1u << hit.ndim) - 1) & ~1u);
+        else if (!lanes)
+            hit = total(s, hit);
+        if (hit.place != AD_NUMBER)
+            hit.ndim = lanes ? 1 : 0;
+        found = op2(s, AD_OP_add, found, hit);
+    }
+    return found;
+}
+
+/* A number of each lane, in a shape that broadcasts with (lanes, ...) of as many dimensions more. */
+static struct ad_view over_lanes(struct ad_view view, int ndim)
+{
+    for (int d = 0; d < ndim && view.place != AD_NUMBER && view.ndim > 0; d++)
+        view = as_column(view);
+    return view;
+}
+
 /*
  * Let no second derivative follow from a tangent t of an output y where a norm counts: where dy/dr or its derivative
- * by r or by an input is not 0, which t is a product of with 0, or where dt/dr is not 0.  'room' is for 3 views of
- * each output.
+ * by r or by an input is not 0, which t is a product of with 0, if what the norm is of moves; or where dt/dr is not 0.
+ * 'moved' are tangents of two operands of each norm, 'room' is for 3 views of each output.
  */
 static enum ad_status taint_tangents(struct ad_norms *s, int64_t lanes, int n_inputs,
                                      const struct ad_view *inputs, int n,
                                      const struct ad_view *outputs, struct ad_view *tangents,
-                                     struct ad_view *room)
+                                     const struct ad_view *moved, struct ad_view *room)
 {
-    struct ad_view moves = ad_view_number(0), zeros = ad_view_number(0), *slope_of = room,
-                   *curve_of = room + n, *across = room + 2 * n;
+    struct ad_view moves = ad_view_number(0), zeros = ad_view_number(0), met = ad_view_number(0),
+                   *slope_of = room, *curve_of = room + n, *across = room + 2 * n;
 
     for (int k = 0; k < s->n; k++) {
         struct ad_view x[2], still[2], r = s->norm[k].r, zero;
@@ -488,6 +518,7 @@ static enum ad_status taint_tangents(struct ad_norms *s, int64_t lanes, int n_in
             r = as_column(r);
         zero = op2(s, AD_OP_equal, r, ad_view_number(0));
         zeros = op2(s, AD_OP_add, zeros, total(s, zero));
+        met = op2(s, AD_OP_add, met, moving(s, lanes, zero, m, moved + 2 * k));
         moves = op2(s, AD_OP_add, moves, total(s, moves_of_norm(s, k, zero, m, x, still)));
     }
     for (int k = 0; k < n_inputs; k++)
@@ -502,6 +533,7 @@ static enum ad_status taint_tangents(struct ad_norms *s, int64_t lanes, int n_in
 
         if (!s->too_many) {
             hits = op2(s, AD_OP_add, is_hit(s, slope_of[k]), is_hit(s, curve_of[k]));
+            hits = op2(s, AD_OP_gate, hits, over_lanes(met, outputs[k].ndim));
             hits = op2(s, AD_OP_add, hits, is_hit(s, across[k]));
         }
         if (ad_is_number(&hits, 0))
@@ -526,24 +558,59 @@ static enum ad_status taint_tangents(struct ad_norms *s, int64_t lanes, int n_in
     return s->status;
 }
 
+static enum ad_status forward(struct ad_tape *tape, int64_t lanes, int n_inputs,
+                              const struct ad_view *inputs, const struct ad_view *seeds,
+                              int n_outputs, const struct ad_view *outputs,
+                              struct ad_view *tangents)
+{
+    return lanes ? ad_emit_forward_lanes(tape, lanes, n_inputs, inputs, seeds, n_outputs, outputs,
+                                         tangents)
+                 : ad_emit_forward(tape, n_inputs, inputs, seeds, n_outputs, outputs, tangents);
+}
+
+/* The same for what may be differentiated again, with norms among it. */
+static enum ad_status forward_norms(struct ad_norms *s, int64_t lanes, int n_inputs,
+                                    const struct ad_view *inputs, const struct ad_view *seeds,
+                                    int n, const struct ad_view *outputs, struct ad_view *tangents)
+{
+    int m = n + 2 * s->n;
+    struct ad_view *of = malloc((2 * (size_t)m + 3 * (size_t)n) * sizeof *of), *found = of + m;
+    enum ad_status status;
+
+    if (!of)
+        return AD_NO_MEMORY;
+    memcpy(of, outputs, (size_t)n * sizeof *of);
+    for (int k = 0; k < s->n; k++) {
+        of[n + 2 * k + 1] = ad_view_number(0); /* of an AD_NORM */
+        operands_of(s->tape, s->norm[k].instr, of + n + 2 * k);
+    }
+    status = forward(s->tape, lanes, n_inputs, inputs, seeds, m, of, found);
+    if (!status) {
+        for (int k = n; k < m; k++)
+            keep(s, found[k]);
+        status = s->status ? s->status
+                           : taint_tangents(s, lanes, n_inputs, inputs, n, outputs, found,
+                                            found + n, found + m);
+        for (int k = 0; k < n; k++)
+            if (status)
+                ad_view_drop(&found[k]);
+            else
+                tangents[k] = found[k];
+    }
+    free(of);
+    return status;
+}
+
 enum ad_status ad_norms_forward(struct ad_tape *tape, int64_t lanes, int n_inputs,
                                 const struct ad_view *inputs, const struct ad_view *seeds,
                                 int n_outputs, const struct ad_view *outputs,
                                 struct ad_view *tangents)
 {
     struct ad_norms s;
-    struct ad_view *room = NULL;
     int32_t low = tape->n_slots, end = tape->n, n_consts = tape->n_consts,
             floor = ad_tape_enter(tape, INT32_MAX);
-    enum ad_status status =
-        lanes ? ad_emit_forward_lanes(tape, lanes, n_inputs, inputs, seeds, n_outputs, outputs,
-                                      tangents)
-              : ad_emit_forward(tape, n_inputs, inputs, seeds, n_outputs, outputs, tangents);
+    enum ad_status status;
 
-    if (status) {
-        ad_tape_leave(tape, floor);
-        return status;
-    }
     for (int k = 0; k < n_inputs; k++) {
         int32_t lowest = ad_view_lowest(&inputs[k]);
 
@@ -551,16 +618,11 @@ enum ad_status ad_norms_forward(struct ad_tape *tape, int64_t lanes, int n_input
     }
     status = ad_norms_begin(&s, tape, low < tape->n_slots ? ad_tape_producer(tape, low) : end, end,
                             low, NULL);
-    if (!status && s.n > 0 && n_outputs > 0) {
-        room = malloc(3 * (size_t)n_outputs * sizeof *room);
-        status = room ? taint_tangents(&s, lanes, n_inputs, inputs, n_outputs, outputs, tangents,
-                                       room)
-                      : AD_NO_MEMORY;
-    }
-    free(room);
+    if (!status && (s.n == 0 || n_outputs == 0))
+        status = forward(tape, lanes, n_inputs, inputs, seeds, n_outputs, outputs, tangents);
+    else if (!status)
+        status = forward_norms(&s, lanes, n_inputs, inputs, seeds, n_outputs, outputs, tangents);
     ad_norms_end(&s);
-    for (int k = 0; k < n_outputs && status; k++)
-        ad_view_drop(&tangents[k]);
     if (status)
         ad_tape_cut(tape, end, n_consts);
     ad_tape_leave(tape, floor);

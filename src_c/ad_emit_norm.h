@@ -23,7 +23,8 @@ struct ad_norm_at_zero {
     int same; /* the first of those that have the same operands: one norm, as far as directions go */
     struct ad_view seed;  /* (2, *shape of r): two directions, 0 where r is not */
     struct ad_view scale; /* the second direction's reciprocal, a constant in the shape of r */
-    struct ad_view moves; /* 0, and its derivative is 0 if what are zeros stay; no slots if not reached */
+    struct ad_view
+        moves; /* 0, and its derivative is 0 if what are zeros stay; no slots if not reached */
 };
 
 struct ad_norms {

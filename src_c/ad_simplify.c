@@ -456,7 +456,8 @@ static enum ad_status simplify_block(struct identities *s, int32_t i)
     memcpy(&p, to->aux + to->a[to->n - 1] + 3, sizeof p);
     for (int k = 0; k < ad_ops[op].n_args; k++)
         describe_view(s, &views[k], &x[k]);
-    if (op == AD_OP_neg && s->which != VALUES && x[0].negated && bare_view(s, &views[0], &bare) && take_view(s, i, &bare))
+    if (op == AD_OP_neg && s->which != VALUES && x[0].negated && bare_view(s, &views[0], &bare) &&
+        take_view(s, i, &bare))
         return AD_OK;
     out = identity(op, p, x, s->which);
     switch (out.kind) {
@@ -576,7 +577,8 @@ enum ad_status ad_pass_values(const struct ad_program *from, struct ad_program *
 
     *to = NULL;
     for (int32_t i = 0; i < from->tape->n && !any; i++)
-        any = ad_tape_code(from->tape, i) == AD_OP_plus0 || ad_tape_code(from->tape, i) == AD_OP_taint;
+        any = ad_tape_code(from->tape, i) == AD_OP_plus0 ||
+              ad_tape_code(from->tape, i) == AD_OP_taint;
     if (!any)
         return AD_OK;
     status = apply_identities(from, &copies, VALUES);

@@ -200,7 +200,10 @@ SMOOTH = {
     "log cosh": (lambda x: np.log(np.cosh(3.0 * norm(x))), 9 * np.eye(2)),
     "cube": (lambda x: norm(x) ** 3, np.zeros((2, 2))),
     "deviation": (lambda x: np.cosh(np.std(x)), [[0.25, -0.25], [-0.25, 0.25]]),
-    "linear": (lambda x: np.cosh(norm(np.array([[1.0, 2.0], [0, 1], [1, 1]]) @ x)), [[2, 3], [3, 6]]),
+    "linear": (
+        lambda x: np.cosh(norm(np.array([[1.0, 2.0], [0, 1], [1, 1]]) @ x)),
+        [[2, 3], [3, 6]],
+    ),
     "rows": (lambda x: np.cosh(norm(x.reshape(2, 1), axis=1)).sum(), np.eye(2)),
     "rows, weighed": (
         lambda x: (np.array([1.0, 3.0]) * np.cosh(norm(x.reshape(2, 1), axis=1))).sum(),
@@ -249,7 +252,7 @@ def test_functions_of_a_norm_at_zero_have_their_hessian(name, way):
 @nested
 @pytest.mark.parametrize("name", ROUGH)
 def test_functions_of_a_norm_that_have_no_hessian_at_zero(name, way):
-    """No number is made up: all is nan, or the partial derivatives of partial derivatives by duals."""
+    """No number is made up: all is nan; by duals also partial derivatives of partial ones."""
     with np.errstate(all="ignore"):
         got = NESTED[way](ROUGH[name])(np.zeros(2))
     if way in BLIND:
@@ -302,7 +305,10 @@ def test_programs_recorded_elsewhere_see_the_zero(way):
         assert not (x.any() and np.isnan(got).any())
 
 
-@pytest.mark.parametrize("f", [lambda x: norm(x) ** 3, lambda x: np.cosh(norm(x)), lambda x: pair(x) ** 3])
+THIRD = [lambda x: norm(x) ** 3, lambda x: np.cosh(norm(x)), lambda x: pair(x) ** 3]
+
+
+@pytest.mark.parametrize("f", THIRD)
 def test_third_derivatives_of_functions_of_a_norm_are_nan_at_zero(f):
     """norm(x)**3 has none; nor is any found where there is one."""
     for outer in (adcore.jacfwd, adcore.jacrev):
@@ -313,7 +319,7 @@ def test_third_derivatives_of_functions_of_a_norm_are_nan_at_zero(f):
 
 
 def test_many_norms_at_zero():
-    """Of more than are looked into one by one: nan, and only where they are 0."""
+    """Of more than are looked into one by one: nan where they are 0; one of a vector, once compiled."""
     x = np.linspace(0.1, 1.0, 80)
     x[::2] = 0.0
 
@@ -322,7 +328,7 @@ def test_many_norms_at_zero():
 
     for way in ("hessian", "compiled hessian", "reverse over reverse"):
         h = np.diagonal(NESTED[way](f)(x))
-        assert np.isnan(h[::2]).all()
+        assert np.isnan(h[::2]).all() if way != "compiled hessian" else (h[::2] == 1).all()
         np.testing.assert_allclose(h[1::2], np.cosh(x[1::2]), rtol=1e-13)
 
 
