@@ -22,7 +22,7 @@ cdef extern from "ad_ops.h" nogil:
         AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_hypot, AD_OP_reciprocal
         AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
         AD_OP_floor_divide
-        AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_mul0, AD_OP_mul00
+        AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_hypot, AD_OP_mul0, AD_OP_mul00
         AD_OP_flow, AD_OP_stop, AD_OP_equal, AD_OP_not_equal, AD_OP_less, AD_OP_less_equal
         AD_W_X, AD_W_Z, AD_W_W, AD_W_Y, AD_W_P, AD_W_CONST, AD_W_END
         AD_LINEAR, AD_SELECT, AD_CURVED, AD_POLE
@@ -322,9 +322,12 @@ cdef extern from "ad_emit.h" nogil:
     ad_status ad_emit_reverse(ad_tape *tape, int n_outputs, const ad_view *outputs,
                               const ad_view *seeds, int n_inputs, const ad_view *inputs,
                               ad_view *adjoints)
-    ad_status ad_emit_forward(ad_tape *tape, int n_inputs, const ad_view *inputs,
-                              const ad_view *seeds, int n_outputs, const ad_view *outputs,
-                              ad_view *tangents)
+
+
+cdef extern from "ad_emit_norm.h" nogil:
+    ad_status ad_norms_forward(ad_tape *tape, int64_t lanes, int n_inputs, const ad_view *inputs,
+                               const ad_view *seeds, int n_outputs, const ad_view *outputs,
+                               ad_view *tangents)
 
 
 cdef extern from "ad_program.h" nogil:
@@ -377,6 +380,14 @@ cdef extern from "ad_io.h" nogil:
     uint64_t ad_crc64(const unsigned char *data, size_t nbytes)
     ad_status ad_io_read(const unsigned char *data, size_t nbytes, const ad_call_hooks *hooks,
                          ad_program **program, ad_fault *fault)
+
+
+cdef extern from "ad_norm.h" nogil:
+    bint ad_norm_vanishes(const ad_tape *tape, int32_t i)
+
+
+cdef extern from "ad_simplify.h" nogil:
+    ad_status ad_pass_values(const ad_program *source, ad_program **to)
 
 
 cdef extern from "ad_optimise.h" nogil:

@@ -347,14 +347,17 @@ def dense_hessian(Tensor output, Tensor flat, int lanes=AD_LANES):
     return gradient, hessian
 
 
-def has_calls(Tensor flat):
-    """Is a rule or a hook written in Python among the instructions since `flat` was lifted?"""
+def needs_emission(Tensor flat):
+    """Are second derivatives of what was recorded since `flat` was lifted to be emitted?
+
+    Rules and hooks written in Python, and norms that are 0, have none in numbers.
+    """
     cdef ad_tape *tape = flat.h.tape
     cdef int32_t i
     if tape.n_notes > 0 and tape.notes[tape.n_notes - 1].instr > flat.h.instr:
         return True
     for i in range(flat.h.instr + 1, tape.n):
-        if ad_tape_has_rule(tape, i):
+        if ad_tape_has_rule(tape, i) or ad_norm_vanishes(tape, i):
             return True
     return False
 
@@ -365,6 +368,19 @@ def has_kernels(Tensor flat):
     cdef int32_t i
     for i in range(flat.h.instr + 1, tape.n):
         if ad_tape_code(tape, i) == AD_KERNEL:
+            return True
+    return False
+
+
+def has_zero_norms(list variables):
+    """Is any norm 0 that was recorded since the variables, on a tape whose numbers stay?"""
+    cdef ad_tape *tape = tape_of(variables)
+    cdef int32_t i
+    cdef int32_t low = lowest(variables)
+    if tape.program != NULL or low >= tape.n_slots:
+        return False
+    for i in range(ad_tape_producer(tape, low), tape.n):
+        if ad_norm_vanishes(tape, i):
             return True
     return False
 
@@ -445,7 +461,7 @@ cdef object emit(list sources, list seeds, list targets, bint reverse):
         if reverse:
             status = ad_emit_reverse(tape, n, source, given, m, target, found)
         else:
-            status = ad_emit_forward(tape, n, source, given, m, target, found)
+            status = ad_norms_forward(tape, 0, n, source, given, m, target, found)
         if status != AD_OK:
             finish(tape, status)
         floor = ad_tape_enter(tape, 2147483647)     # until all results have their tensors

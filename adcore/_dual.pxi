@@ -869,7 +869,30 @@ cdef Dual of_objects(ad_op op, double p, tuple args, int64_t tag, int k):
             if dots[j] is not None and shape_of(dots[j]) != shape:
                 stretched = broadcast_to(dots[j], shape)
                 dots[j] = np.array(stretched) if isinstance(stretched, cnp.ndarray) else stretched
+    if op == AD_OP_hypot and type(value) is Tensor and not is_compiling():
+        for j in range(k):
+            dots[j] = unsure(dots[j], [None if m is None else m[j] for m in moves], value)
     return dual_of(tag, value, dots)
+
+
+def unsure(tangent, list moving, norm):
+    """The tangent of a norm that is a tensor: nan where it is 0 and one of its operands moves.
+
+    What is differentiated from here on is a second derivative, which nothing can tell there: the
+    tangent, and the adjoint that it meets, are both 0 by convention.
+    """
+    if tangent is None:
+        return None
+    zero = np.equal(numbers_of(norm), 0)
+    if not np.any(zero):
+        return tangent
+    moves = False
+    for t in moving:
+        if t is not None:
+            moves = np.logical_or(moves, np.not_equal(numbers_of(t), 0))
+    if not np.any(zero & moves):
+        return tangent
+    return of_two(AD_OP_add, tangent, _value(np.where(zero & moves, np.nan, 0.0)))
 
 
 cdef object share(ad_op op, int i, object partial, object tangent):

@@ -35,7 +35,7 @@ cdef class RowMap:
         Then rows are run one by one, by the program.
         """
         cdef ad_program *batch
-        check(ad_map_batch(self.map, self.program.program, &batch))
+        check(ad_map_batch(self.map, self.program.to_run(), &batch))
         if batch == NULL:
             return None
         try:
@@ -126,6 +126,6 @@ def by_rows(Program program, tuple shared, bint one_by_one):
     flags = np.array(shared, dtype=np.uint8)
     made = RowMap.__new__(RowMap)
     made.program, made.shared = program, shared
-    check(ad_map_new(program.program, program.plan, <const uint8_t *>cnp.PyArray_DATA(flags),
+    check(ad_map_new(program.to_run(), program.plan, <const uint8_t *>cnp.PyArray_DATA(flags),
                      one_by_one, &made.map))
     return program.known.setdefault(key, made)

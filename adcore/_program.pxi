@@ -192,6 +192,8 @@ cdef class Program:
     """
 
     cdef ad_program *program
+    cdef ad_program *values             # without what only derivatives need; NULL: the same
+    cdef bint has_values                # or it is not known yet
     cdef ad_pass_report report
     cdef bint reassociate
     cdef ad_plan *plan                  # made at the first run
@@ -212,13 +214,21 @@ cdef class Program:
             self.n_spare -= 1
             ad_frame_free(self.spare[self.n_spare])
         ad_plan_free(self.plan)
+        ad_program_free(self.values)
         ad_program_free(self.program)
+
+    cdef const ad_program *to_run(self) except NULL:
+        """The program without what only its derivatives need."""
+        if not self.has_values:
+            check(ad_pass_values(self.program, &self.values))
+            self.has_values = True
+        return self.program if self.values == NULL else self.values
 
     cdef int make_plan(self) except -1:
         cdef ad_plan *plan = NULL
         with self.lock:
             if self.plan == NULL:
-                check(ad_plan_new(self.program, &plan))
+                check(ad_plan_new(self.to_run(), &plan))
                 plan.native, plan.n_native = self.native, self.n_native
                 self.alone = ad_plan_bytes(plan) + ad_plan_frame_bytes(plan) < MUCH_WORK
                 self.plan = plan
@@ -319,15 +329,18 @@ cdef class Program:
         bytes
             Which ops it calls, for ops_as_c().
         """
-        written = written_as_c(self.program, name)
+        cdef const ad_program *program = NULL
+        with self.lock:
+            program = self.to_run()
+        written = written_as_c(program, name)
         if len(written) == 1:
-            file, line, where = self.origin(ad_tape_origin(self.program.tape, written[0]))
-            if ad_tape_code(self.program.tape, written[0]) == AD_KERNEL:
-                name = kernel_name(self.program.tape.aux[self.program.tape.a[written[0]] + 4])
+            file, line, where = self.origin(ad_tape_origin(program.tape, written[0]))
+            if ad_tape_code(program.tape, written[0]) == AD_KERNEL:
+                name = kernel_name(program.tape.aux[program.tape.a[written[0]] + 4])
                 what = f"linear algebra ({name}) cannot be written as C, which has no LAPACK"
                 remedy = "; leave backend=\"c\" out, or use save() instead of to_c()"
             else:
-                rule = rule_of(self.program.tape, written[0])
+                rule = rule_of(program.tape, written[0])
                 what = f"{rule.name} is a rule written in Python, which cannot be written as C"
                 remedy = "; write the function in adcore's own functions"
             raise errors.TapeError(what + (f": {file}:{line} in {where}" if file else "") + remedy)

@@ -313,6 +313,8 @@ class Recording:
                     np.split(found, np.cumsum(sizes)[:-1], axis=1), self.shapes, strict=True
                 )
             ]
+        if _core.has_zero_norms(self.variables):  # reverse emission knows what comes after them
+            return self.rows(y)
         out = []
         for k, (variable, size) in enumerate(zip(self.variables, sizes, strict=True)):
             found = []
@@ -338,7 +340,7 @@ class Recording:
 
     def curvature(self, y, memory=None):
         """(gradients, Hessian blocks[i][j]) of a scalar."""
-        if not self.nested and not _core.has_calls(self.flat):
+        if not self.nested and not _core.needs_emission(self.flat):
             lanes = _core_lanes()
             if memory is not None:
                 slots = _core.tape_stats()["slots"]
@@ -363,7 +365,7 @@ class Recording:
         """(gradients, Hessian times direction) of a scalar, one per variable each."""
         if (
             not self.nested
-            and not _core.has_calls(self.flat)
+            and not _core.needs_emission(self.flat)
             and not any(map(is_tracked, direction))
         ):
             v = np.concatenate([np.reshape(d, -1) for d in direction])[:, None]

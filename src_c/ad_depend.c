@@ -32,12 +32,14 @@ static bool is_constant(const struct ad_view *view)
            (view->place == AD_SLOTS && view->base < 0);
 }
 
-/* Is the partial 0 whatever the arguments? */
+/* Is the partial 0 whatever the arguments?  What a taint adds is 0 or nan: a pattern without it makes more
+ * of the matrix nan, where there is one, but matrices without nan as sparse as they are. */
 static bool ignores(enum ad_op op, int arg)
 {
     const struct ad_word *word = ad_ops[op].partial[arg];
 
-    return word[0].op == AD_W_CONST && word[0].c == 0 && word[1].op == AD_W_END;
+    return (op == AD_OP_taint && arg == 1) ||
+           (word[0].op == AD_W_CONST && word[0].c == 0 && word[1].op == AD_W_END);
 }
 
 static void depend_words(const struct depend *d, int32_t i, enum ad_op op,

@@ -6,6 +6,7 @@
 
 #include "ad_adjoints.h"
 #include "ad_emit_algebra.h"
+#include "ad_emit_norm.h"
 
 static enum ad_status reverse_words(struct ad_adjoints *e, int32_t i, enum ad_op op, double p,
                                     struct ad_view *a, const struct ad_view *y,
@@ -143,6 +144,44 @@ static enum ad_status reverse_along(struct ad_adjoints *e, int32_t i, const stru
     return status;
 }
 
+/* An AD_NORM, or a hypot of arguments 'a', that may be 0: norm k of 'norms'. */
+static enum ad_status reverse_norm(struct ad_adjoints *e, struct ad_norms *norms, int k, int32_t i,
+                                   const struct ad_view *g)
+{
+    struct ad_tape *tape = e->tape;
+    struct ad_view a[2], shaped = *g, results[2];
+    int n = ad_tape_code(tape, i) == AD_NORM ? 1 : 2, ndim = 0;
+    int64_t shape[AD_MAX_DIMS];
+    enum ad_status status = AD_OK;
+
+    if (ad_tape_is_array(tape, i)) {
+        ad_tape_views(tape, i, a, n);
+        ndim = a[0].ndim;
+        memcpy(shape, a[0].shape, sizeof shape);
+        if (n == 1)
+            shape[ndim - 1] = 1;
+    } else {
+        a[0] = ad_view_slots(tape->a[i], 0, NULL);
+        a[1] = ad_view_slots(tape->b[i], 0, NULL);
+    }
+    ad_view_hold(&shaped);
+    if (shaped.place == AD_NUMBER)
+        shaped.ndim = 0;
+    else
+        status = ad_emit_reshaped(tape, &shaped, ndim, shape);
+    if (!status)
+        status = ad_norms_reverse(norms, k, &shaped, n, a, results);
+    ad_view_drop(&shaped);
+    if (status)
+        return status;
+    for (int j = 0; j < n; j++) {
+        if (!status && ad_adjoints_active(e, &a[j]))
+            status = ad_adjoints_add(e, &a[j], &results[j]);
+        ad_view_drop(&results[j]);
+    }
+    return status;
+}
+
 /* AD_GATHER and AD_SCATTER are each the transpose of the other. */
 static enum ad_status reverse_gather(struct ad_adjoints *e, int32_t i, const struct ad_view *g)
 {
@@ -204,7 +243,7 @@ static enum ad_status reverse_call(struct ad_adjoints *e, int32_t i, const struc
     return status;
 }
 
-static enum ad_status reverse_instr(struct ad_adjoints *e, int32_t i)
+static enum ad_status reverse_instr(struct ad_adjoints *e, struct ad_norms *norms, int32_t i)
 {
     struct ad_tape *tape = e->tape;
     int code = ad_tape_code(tape, i);
@@ -217,6 +256,12 @@ static enum ad_status reverse_instr(struct ad_adjoints *e, int32_t i)
     status = ad_adjoints_of(e, i, &g);
     if (status || ad_is_number(&g, 0))
         return status;
+    if (AD_UNLIKELY(norms->n > 0)) {
+        int k = ad_norms_find(norms, i);
+
+        if (k >= 0)
+            return reverse_norm(e, norms, k, i, &g);
+    }
     if (!ad_tape_is_array(tape, i)) {
         a[0] = ad_view_slots(tape->a[i], 0, NULL);
         a[1] = ad_view_slots(tape->b[i], 0, NULL);
@@ -287,10 +332,13 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
                                const struct ad_view *inputs, struct ad_view *adjoints)
 {
     struct ad_adjoints e;
+    struct ad_norms norms = {0};
     enum ad_status status;
     int done = 0;
 
     status = ad_adjoints_begin(&e, tape, n_inputs, inputs);
+    if (!status)
+        status = ad_norms_begin(&norms, tape, e.first, e.end, e.low, e.active);
     for (int i = 0; i < n_outputs && !status; i++)
         status = ad_adjoints_add(&e, &outputs[i], &seeds[i]);
     for (int32_t i = e.end - 1; i >= e.first && !status; i--) {
@@ -299,10 +347,15 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
         if (AD_UNLIKELY(tape->n_notes > 0))
             status = reverse_notes(&e, i);
         if (!status)
-            status = reverse_instr(&e, i);
+            status = reverse_instr(&e, &norms, i);
     }
     for (; done < n_inputs && !status; done++)
         status = ad_adjoints_of_input(&e, &inputs[done], &adjoints[done]);
+    if (!status) {
+        status = ad_norms_finish(&norms, n_inputs, inputs, adjoints);
+        done += status != AD_OK;
+    }
+    ad_norms_end(&norms);
     if (status)
         while (--done > 0)
             ad_view_drop(&adjoints[done - 1]);

@@ -120,6 +120,9 @@ enum ad_status ad_pass_constants(const struct ad_program *from, struct ad_progra
 
 /* ---- identities ---- */
 
+/* Which of them: those of ad_pass_copies(), of ad_pass_identities(), or of ad_pass_values(). */
+enum which { COPIES, ALL, VALUES };
+
 /* What is known of an operand. */
 struct operand {
     bool fixed;   /* it is the number c everywhere */
@@ -258,17 +261,26 @@ static struct outcome constant_identity(int op, const struct operand *x)
     return (struct outcome){.kind = KEEP};
 }
 
-static struct outcome identity(int op, double p, const struct operand *x, bool all)
+/* x, whose first operand has its value but not its derivatives. */
+static bool is_for_derivatives(int op)
 {
-    struct outcome out = uniform_identity(op, p, x);
+    return op == AD_OP_plus0 || op == AD_OP_taint || op == AD_OP_stop;
+}
 
-    return out.kind == KEEP && all ? constant_identity(op, x) : out;
+static struct outcome identity(int op, double p, const struct operand *x, enum which which)
+{
+    struct outcome out = {.kind = KEEP};
+
+    if (which == VALUES)
+        return is_for_derivatives(op) ? take(0) : out;
+    out = uniform_identity(op, p, x);
+    return out.kind == KEEP && which == ALL ? constant_identity(op, x) : out;
 }
 
 struct identities {
     struct ad_rewrite r;
     uint8_t *negated; /* of each new slot: 1 for the first result of a negation */
-    bool all;         /* those that depend on constants too */
+    enum which which;
 };
 
 static void describe_slot(const struct identities *s, int32_t slot, struct operand *x)
@@ -303,11 +315,11 @@ static enum ad_status simplify_scalar(struct identities *s, int32_t i)
         if (x[k].negated && ad_tape_is_array(to, ad_tape_producer(to, slot[k])))
             x[k].negated = false;
     }
-    if (op == AD_OP_neg && x[0].negated) {
+    if (op == AD_OP_neg && x[0].negated && s->which != VALUES) {
         r->slot[tape->dst[i]] = bare_slot(s, slot[0]);
         return AD_OK;
     }
-    out = identity(op, ad_ops[op].family ? to->value[slot[1]] : 0, x, s->all);
+    out = identity(op, ad_ops[op].family ? to->value[slot[1]] : 0, x, s->which);
     if (out.kind == KEEP) {
         enum ad_status status = ad_rewrite_copy(r, i);
 
@@ -444,9 +456,10 @@ static enum ad_status simplify_block(struct identities *s, int32_t i)
     memcpy(&p, to->aux + to->a[to->n - 1] + 3, sizeof p);
     for (int k = 0; k < ad_ops[op].n_args; k++)
         describe_view(s, &views[k], &x[k]);
-    if (op == AD_OP_neg && x[0].negated && bare_view(s, &views[0], &bare) && take_view(s, i, &bare))
+    if (op == AD_OP_neg && s->which != VALUES && x[0].negated && bare_view(s, &views[0], &bare) &&
+        take_view(s, i, &bare))
         return AD_OK;
-    out = identity(op, p, x, s->all);
+    out = identity(op, p, x, s->which);
     switch (out.kind) {
     case TAKE:
         if (take_view(s, i, &views[out.args[0]]))
@@ -454,6 +467,11 @@ static enum ad_status simplify_block(struct identities *s, int32_t i)
         taken = &x[out.args[0]];
         if (taken->fixed && (length == 1 || is_small_whole(taken->c)))
             return take_number(s, i, taken->c);
+        if (s->which == VALUES) { /* a copy at least, which does not read the rest */
+            out = change(AD_OP_stop, 0, 0);
+            status = change_block(s, i, &out, views);
+            op = out.op;
+        }
         break;
     case NUMBER:
         return take_number(s, i, out.c);
@@ -513,10 +531,10 @@ static enum ad_status see_through(struct ad_rewrite *r, int32_t i)
 }
 
 static enum ad_status apply_identities(const struct ad_program *from, struct ad_program **to,
-                                       bool all)
+                                       enum which which)
 {
     const struct ad_tape *tape = from->tape;
-    struct identities s = {.all = all};
+    struct identities s = {.which = which};
     enum ad_status status = ad_rewrite_begin(&s.r, from);
 
     s.negated = calloc((size_t)tape->n_slots + 1, 1); /* the new tape has no more slots */
@@ -534,7 +552,7 @@ static enum ad_status apply_identities(const struct ad_program *from, struct ad_
             continue;
         if (ad_tape_code(tape, i) < AD_N_OPS)
             status = simplify_block(&s, i);
-        else if (ad_tape_code(tape, i) == AD_ADDTO && tape->aux[tape->a[i] + 4])
+        else if (which != VALUES && ad_tape_code(tape, i) == AD_ADDTO && tape->aux[tape->a[i] + 4])
             status = see_through(&s.r, i);
     }
     free(s.negated);
@@ -543,10 +561,30 @@ static enum ad_status apply_identities(const struct ad_program *from, struct ad_
 
 enum ad_status ad_pass_copies(const struct ad_program *from, struct ad_program **to)
 {
-    return apply_identities(from, to, false);
+    return apply_identities(from, to, COPIES);
 }
 
 enum ad_status ad_pass_identities(const struct ad_program *from, struct ad_program **to)
 {
-    return apply_identities(from, to, true);
+    return apply_identities(from, to, ALL);
+}
+
+enum ad_status ad_pass_values(const struct ad_program *from, struct ad_program **to)
+{
+    struct ad_program *copies;
+    bool any = false;
+    enum ad_status status;
+
+    *to = NULL;
+    for (int32_t i = 0; i < from->tape->n && !any; i++)
+        any = ad_tape_code(from->tape, i) == AD_OP_plus0 ||
+              ad_tape_code(from->tape, i) == AD_OP_taint;
+    if (!any)
+        return AD_OK;
+    status = apply_identities(from, &copies, VALUES);
+    if (!status) {
+        status = ad_pass_dead(copies, to);
+        ad_program_free(copies);
+    }
+    return status;
 }

@@ -37,4 +37,12 @@ enum ad_status ad_pass_copies(const struct ad_program *from, struct ad_program *
  */
 enum ad_status ad_pass_identities(const struct ad_program *from, struct ad_program **to);
 
+/*
+ * Of a program that is run and not derived: what is there for the sake of derivatives is left out, which are
+ * others then.  *to is NULL if there is nothing of the kind.
+ *
+ *     plus0(x, z), taint(x, z), stop(x)  ->  x
+ */
+enum ad_status ad_pass_values(const struct ad_program *from, struct ad_program **to);
+
 #endif

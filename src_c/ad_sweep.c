@@ -136,7 +136,7 @@ static void forward_scalar(struct ad_tape *tape, int32_t i)
     int32_t low = work->low, at[2] = {tape->a[i], tape->b[i]};
     const double *value = tape->value;
     double *to = work->tan + (int64_t)(tape->dst[i] - low) * lanes, d[AD_MAX_ARGS];
-    enum ad_curvature curvature = ad_ops[code].curvature;
+    enum ad_curvature curvature = ad_op_cuts((enum ad_op)code) ? AD_SELECT : ad_ops[code].curvature;
 
     if (at[0] < low && (n_args < 2 || at[1] < low))
         return;

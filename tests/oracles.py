@@ -156,6 +156,8 @@ ORACLES = {
     "less": lambda x, z: mpf(x < z),
     "less_equal": lambda x, z: mpf(x <= z),
     "gate": lambda x, z: x * z,
+    "plus0": lambda x, z: x + z,
+    "taint": lambda x, z: x + z,
     "where": lambda x, z, w: z if x else w,
     "clip": lambda x, z, w: min(max(x, z), w),
     "fma": lambda x, z, w: x * z + w,

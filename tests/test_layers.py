@@ -64,6 +64,7 @@ C_ORDER = [
     "ad_emit_tangent",
     "ad_emit_forward",
     "ad_adjoints",
+    "ad_emit_norm",
     "ad_emit",
     "ad_program",
     "ad_check",

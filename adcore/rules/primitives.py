@@ -233,6 +233,9 @@ def norm_last(x):
         tangents = [
             None if t is None else sum_axes(_core.apply("flow", t, unit), last) for t in x.tangents
         ]
+        if type(x.value) is Tensor and not _core.is_compiling():
+            moves = [None if t is None else np.any(below(t) != 0, axis=-1) for t in x.tangents]
+            tangents = [_core.unsure(r, [m], size) for r, m in zip(tangents, moves, strict=True)]
         return _core.norm_dual(Dual(x.tag, size, tuple(tangents)), sum_axes(x * x, last))
     return np.sqrt(np.sum(x * x, axis=-1))
 
