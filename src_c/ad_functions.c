@@ -4,6 +4,7 @@
 #include "ad_special_bessel.h"
 #include "ad_special_gamma.h"
 #include "ad_special_hyper.h"
+#include "ad_special_student.h"
 
 #include <string.h>
 
@@ -17,6 +18,9 @@ static const struct ad_function functions[] = {
     {"zeta", 1, 2, ad_zeta},
     {"riemann_zeta", 1, 1, ad_riemann_zeta},
     {"dawsn", 1, 2, ad_dawsn},
+    {"student_peak", 1, 1, ad_student_peak},
+    {"log1p_excess", 0, 1, ad_log1p_excess},
+    {"stdtr", 1, 3, ad_stdtr},
     {"jv", 1, 2, ad_jv},
     {"yv", 1, 2, ad_yv},
     {"iv", 1, 2, ad_iv},

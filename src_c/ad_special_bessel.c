@@ -53,8 +53,7 @@ static double sine_excess(double v)
 
     if (v > 0.5)
         return sin(v) - v * cos(v);
-    return v * s / 3 *
-           (1 - s / 10 * (1 - s / 28 * (1 - s / 54 * (1 - s / 88 * (1 - s / 130)))));
+    return v * s / 3 * (1 - s / 10 * (1 - s / 28 * (1 - s / 54 * (1 - s / 88 * (1 - s / 130)))));
 }
 
 /* w - sin w. */
@@ -64,8 +63,7 @@ static double sine_lag(double w)
 
     if (fabs(w) > 0.5)
         return w - sin(w);
-    return w * s / 6 *
-           (1 - s / 20 * (1 - s / 42 * (1 - s / 72 * (1 - s / 110 * (1 - s / 156)))));
+    return w * s / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72 * (1 - s / 110 * (1 - s / 156)))));
 }
 
 static void clear(int n, double *c)
@@ -376,8 +374,7 @@ static void hankel(int n, double v, double x, double cos_b, double *j, double *y
             const double root = sqrt(rise * (2 + rise)), size = log1p(rise + root);
             const double u = side * size, sinh_u = side * root, cosine = cos(a);
             /* d(cosh u)/da / sinh u */
-            const double slope =
-                (2 * sin(0.5 * (a + b)) * half - rise * cosine) / (sine * sinh_u);
+            const double slope = (2 * sin(0.5 * (a + b)) * half - rise * cosine) / (sine * sinh_u);
             const double re = x * sinh_u * cosine - v * u;
             const double im = x * (sin_b + cos_b * w) - v * a;
             if (re < -60 || !(rise < 1e300))

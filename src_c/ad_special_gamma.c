@@ -5,6 +5,7 @@
 #include "ad_special_gamma.h"
 
 #include "ad_jet.h"
+#include "ad_quadrature.h"
 #include "ad_special.h"
 
 #include <math.h>
@@ -70,10 +71,10 @@ double ad_psi_difference(const int *order, const double *x, bool *lost)
 double ad_stirling(const int *order, const double *x, bool *lost)
 {
     static const double c[] = {
-        0.083333333333333333,  -0.0027777777777777778, 0.00079365079365079365,
+        0.083333333333333333,    -0.0027777777777777778, 0.00079365079365079365,
         -0.00059523809523809524, 0.00084175084175084175, -0.0019175269175269175,
-        0.0064102564102564103, -0.029550653594771242,  0.17964437236883057,
-        -1.3924322169059011,   13.402864044168392,
+        0.0064102564102564103,   -0.029550653594771242,  0.17964437236883057,
+        -1.3924322169059011,     13.402864044168392,
     };
     const int n = order[0];
     const double z = x[0];
@@ -127,22 +128,6 @@ double ad_deviance(const int *order, const double *x, bool *lost)
     return sum;
 }
 
-/* ---- integrals over the half-line -------------------------------------------------------------- */
-
-/* The trapezoidal rule in tau, s = scale exp(tau - exp(-tau)), for integrands that are about constant up to
- * s = scale and then fall at least exponentially: the error falls double exponentially with 1 / step. */
-static const double STEP = 0.0625, FIRST = -3.75;
-
-static double half_line_node(int k, double scale, double *weight)
-{
-    const double tau = FIRST + k * STEP, e = exp(-tau), s = scale * exp(tau - e);
-
-    *weight = s * (1 + e) * STEP;
-    return s;
-}
-
-enum { MOST_NODES = 400 };
-
 /* ---- the incomplete gamma function ------------------------------------------------------------- */
 
 /* P(a, x) = x^a / Gamma(a+1) M,  M = 1 + sum_k (-x)^k / k! a / (a + k)      (DLMF 8.7.1) for x <= 1;
@@ -180,9 +165,9 @@ static void gammainc_integral(int n, double a, double x, int side, double *g)
         scale = 1 / a;
     for (int k = 0; k <= n; k++)
         g[k] = 0;
-    for (int k = 0; k < MOST_NODES; k++) {
+    for (int k = 0; k < AD_HALF_LINE_MOST; k++) {
         double weight;
-        const double s = half_line_node(k, scale, &weight);
+        const double s = ad_half_line(k, scale, &weight);
         const double h = side < 0 ? -a * s - x * expm1(-s) : a * s - x * expm1(s);
         if (h < -60 - n * log1p(s / scale))
             break;
@@ -249,9 +234,9 @@ static void betainc_integral(int ni, int nj, double a, double b, double x, doubl
     for (int i = 0; i <= ni; i++)
         for (int j = 0; j <= nj; j++)
             moments[i][j] = 0;
-    for (int k = 0; k < MOST_NODES; k++) {
+    for (int k = 0; k < AD_HALF_LINE_MOST; k++) {
         double weight;
-        const double s = half_line_node(k, scale, &weight), log_r = log1p(-x / y * expm1(-s));
+        const double s = ad_half_line(k, scale, &weight), log_r = log1p(-x / y * expm1(-s));
         const double h = parts ? -(a + 1) * s + (b - 2) * log_r : -a * s + (b - 1) * log_r;
         if (h < -60 - (ni + nj) * log1p(s / scale))
             break;
@@ -268,7 +253,8 @@ static void betainc_integral(int ni, int nj, double a, double b, double x, doubl
     for (int i = 0; i <= ni; i++)
         for (int j = 0; j <= nj; j++) {
             if (parts)
-                g[i][j] = (i + j == 0) + x / y * ((b - 1) * moments[i][j] + (j ? moments[i][j - 1] : 0));
+                g[i][j] =
+                    (i + j == 0) + x / y * ((b - 1) * moments[i][j] + (j ? moments[i][j - 1] : 0));
             else
                 g[i][j] = moments[i][j];
         }
@@ -392,10 +378,10 @@ static void hurwitz(int n, double s, double q, double *c)
 {
     static const double bernoulli[] = {
         /* B_2j / (2j)! */
-        8.3333333333333333e-2,   -1.3888888888888889e-3, 3.3068783068783069e-5,
-        -8.2671957671957672e-7,  2.0876756987868099e-8,  -5.2841901386874932e-10,
+        8.3333333333333333e-2,   -1.3888888888888889e-3,  3.3068783068783069e-5,
+        -8.2671957671957672e-7,  2.0876756987868099e-8,   -5.2841901386874932e-10,
         1.3382536530684679e-11,  -3.3896802963225829e-13, 8.5860620562778446e-15,
-        -2.1748686985580619e-16, 5.5090028283602295e-18, -1.3954464685812523e-19,
+        -2.1748686985580619e-16, 5.5090028283602295e-18,  -1.3954464685812523e-19,
     };
     const int terms = q < 20 ? 20 : 0;
     const double x = q + terms, log_x = log(x), power = pow(x, -s);

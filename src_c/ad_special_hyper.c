@@ -9,6 +9,7 @@
 #include "ad_special_hyper.h"
 
 #include "ad_jet.h"
+#include "ad_quadrature.h"
 
 #include <math.h>
 
@@ -181,7 +182,8 @@ double ad_hyp1f1(const int *order, const double *arg, bool *lost)
     const struct factor up_a = {a.value + k, {1, 0, 0}}, up_b = {b.value + k, {0, 1, 0}};
     const struct factor rest = {b.value - a.value, {-1, 1, 0}};
     const bool turned = x < -1;
-    power_series(&box, turned ? &rest : &up_a, NULL, &up_b, fabs(x) * (turned || x > 0 ? 1 : -1), &s);
+    power_series(&box, turned ? &rest : &up_a, NULL, &up_b, fabs(x) * (turned || x > 0 ? 1 : -1),
+                 &s);
     bool kummer = turned;
     if (!(loss(&box, &s) < 1e3)) {
         power_series(&box, turned ? &up_a : &rest, NULL, &up_b, turned ? x : -x, &other);
@@ -348,22 +350,12 @@ static double integrand(int n, double power, double angle, double m)
 
 static double gauss(int n, double power, double m, double low, double high)
 {
-    static const double node[] = {
-        0.076526521133497334, 0.22778585114164508, 0.37370608871541956, 0.5108670019508271,
-        0.63605368072651503, 0.74633190646015079, 0.83911697182221882, 0.91223442825132591,
-        0.96397192727791379, 0.99312859918509492,
-    };
-    static const double weight[] = {
-        0.15275338713072585, 0.14917298647260375, 0.14209610931838205, 0.13168863844917663,
-        0.11819453196151842, 0.10193011981724044, 0.083276741576704749, 0.062672048334109064,
-        0.040601429800386941, 0.017614007139152118,
-    };
     const double middle = 0.5 * (low + high), half = 0.5 * (high - low);
     double sum = 0;
 
-    for (int i = 0; i < (int)(sizeof node / sizeof *node); i++)
-        sum += weight[i] * (integrand(n, power, middle - half * node[i], m) +
-                            integrand(n, power, middle + half * node[i], m));
+    for (int i = 0; i < AD_GAUSS_HALF; i++)
+        sum += ad_gauss_weight[i] * (integrand(n, power, middle - half * ad_gauss_node[i], m) +
+                                     integrand(n, power, middle + half * ad_gauss_node[i], m));
     return half * sum;
 }
 

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from .. import _core, ops
+from .. import _core, _named, ops
 from ..errors import NotDifferentiableError
 from . import products, reductions
 from .primitives import as_array, axis_of, reshape, sum_axes
@@ -139,6 +139,15 @@ def _foreign(ufunc):
         if package in sys.modules and surface not in sys.modules:
             importlib.import_module(surface)
     return FOREIGN.get(ufunc)
+
+
+def _import_surfaces():
+    """Import what may have registered a definition that a file names."""
+    for surface in _SURFACES.values():
+        importlib.import_module(surface)
+
+
+_named.late.append(_import_surfaces)
 
 
 def array_ufunc(ufunc, method, inputs, kwargs):

@@ -13,7 +13,7 @@ import functools
 import scipy.special as _scipy
 
 from ...errors import NotDifferentiableError
-from ...rules.recorded import observed
+from ...rules.recorded import observe, observed
 from ...rules.table import is_traced
 from . import _arrays, _bessel, _gamma, _hypergeometric, _integrals, _normal
 
@@ -74,7 +74,7 @@ def _refused(name):
 
 
 def _constant(name):
-    plain = getattr(_scipy, name)
+    plain = observe(getattr(_scipy, name), f"scipy.special.{name}")
 
     @functools.wraps(plain)
     def function(*args, **kwargs):

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import scipy.special as sp
 
-from ... import ops
+from ...errors import NotDifferentiableError
+from ...rules.table import is_traced
 from ._function import INTEGER, Family, Function, Kernel, composed, define, register
 
 MOST = 4  # the highest order of derivatives in the order of a Bessel function
@@ -40,7 +41,7 @@ def _scaled(name):
     def partials(family, orders):
         return [family.raised(orders, 0), family.raised(orders, 1)]
 
-    family = Family(name, Kernel(name, ufunc), partials, most=MOST, parameters=1)
+    family = Family(name, Kernel(name, ufunc), partials, most=MOST, n_orders=2, parameters=1)
     register(ufunc, family.member(0, 0))
     return family
 
@@ -84,7 +85,7 @@ k1e = define("k1e", lambda y, x: _kve.member(0, 1)(1.0, x))
 
 
 def _derivative(name, f, before, after):
-    """jvp and its like, the n-th derivative of f_v where f_v' is before f_(v-1) + after f_(v+1)."""
+    """Jvp and its like, the n-th derivative of f_v where f_v' is before f_(v-1) + after f_(v+1)."""
 
     def rule(v, z, n=1):
         if n != int(n) or n < 0:
@@ -120,6 +121,10 @@ def _spherical(name, before, after):
     f = Function(name, plain, [INTEGER, partial], plain=plain)
 
     def rule(n, z, derivative=False):
+        if is_traced([n]):
+            raise NotDifferentiableError(
+                f"scipy.special.{name} has no derivative with respect to argument 0: {INTEGER}"
+            )
         n = np.asarray(n, dtype=float)[()]
         return partial(None, n, z) if derivative else f(n, z)
 

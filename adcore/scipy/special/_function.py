@@ -6,21 +6,40 @@ derivative is zero; or a text that says why there is none.
 """
 
 import functools
+import math
+import re
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.special as sp
 
 from ... import _calls, _core
+from ..._named import Named
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules import ufuncs
-from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes
+from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes, values
 from ...rules.table import Dual, Tensor, is_traced, refuse
 
-functions = {}  # name -> Function, all of them
+functions = {}  # name -> Function
+families = {}  # name -> Family, whose members join the functions when they are first needed
+
+MOST_X = 64  # the highest order in an argument whose orders are not bounded otherwise
+
+
+def find(name):
+    """The Function of a name, which may be a member of a family: "jv[2]"; a ValueError if none."""
+    if name in functions:
+        return functions[name]
+    family, _, orders = name.removesuffix("]").partition("[")
+    if family in families and re.fullmatch(r"[0-9]{1,2}(, [0-9]{1,2})*", orders):
+        orders = tuple(int(n) for n in orders.split(", "))
+        if families[family].has(orders) and any(orders) and max(orders) <= MOST_X:
+            return families[family].member(*orders)
+    raise ValueError(f"the function {name[:40]!r}, which is none of adcore.scipy.special")
+
 
 INTEGER = "it is an integer, and the function does not vary smoothly with it"
-NO_RULE = "there is no rule for it"
 
 
 def leaf(x):
@@ -63,14 +82,13 @@ class Function:
         What is called if there is no tensor among the arguments; `value` if left out.
     """
 
-    remedy = "pass x.detach() for a constant"
-
     def __init__(self, name, value, partials, plain=None):
         self.name = self.__name__ = name
         self.compute, self.partials = value, partials
         self.plain = plain or value
         self.__doc__ = f"scipy.special.{name}, also of tensors and duals."
         functions[name] = self
+        self.definition = _Elementwise(name)
 
     def __repr__(self):
         return f"<function {self.name} of adcore.scipy.special>"
@@ -78,21 +96,41 @@ class Function:
     def __call__(self, *args, **kwargs):
         if not is_traced(args):
             return as_float(self.plain(*args, **kwargs))
-        kwargs.pop("where", None) if kwargs.get("where") is True else None
+        if kwargs.get("where") is True:
+            del kwargs["where"]
         refuse(self.name, **kwargs)
         if len(args) != len(self.partials):
             raise TypeError(f"{self.name} takes {len(self.partials)} arguments, got {len(args)}")
-        return _calls.call(self, [leaf(a) for a in args])
+        return _calls.call(self.definition, [leaf(a) for a in args])
 
-    # ---- what _calls.py asks of a definition ----
+    def partial(self, i, output, leaves):
+        """The derivative with respect to argument i, or None if it is zero everywhere."""
+        rule = self.partials[i]
+        if isinstance(rule, str):
+            raise _calls.missing(
+                f"scipy.special.{self.name} has no derivative with respect to argument {i}: {rule}"
+            )
+        return rule and in_domain(rule(output, *leaves), output)
 
-    def rule(self, mode):
-        """The name of a rule, for errors."""
-        return f"the {mode} rule of {self.name}"
+
+@dataclass
+class _Elementwise(Named, saved_as="scipy.special"):
+    """The definition of a call of a Function: what _calls.py asks of it."""
+
+    function: str
+
+    remedy = "pass x.detach() for a constant"
+
+    def __post_init__(self):
+        self.found = find(self.function)
+
+    @property
+    def name(self):
+        return self.function
 
     def value(self, leaves):
         """The value of plain leaves."""
-        return as_float(self.compute(*leaves))
+        return as_float(self.found.compute(*leaves))
 
     def run(self, leaves):
         """(value, nothing kept for the derivatives) of plain leaves."""
@@ -103,7 +141,7 @@ class Function:
         del saved
         found = []
         for i in wanted:
-            partial = None if ct[0] is None else self.partial(i, output, leaves)
+            partial = None if ct[0] is None else self.found.partial(i, output, leaves)
             if partial is not None:
                 partial = summed_to(_core.apply("mul0", ct[0], partial), shape_of(leaves[i]))
             found.append(partial)
@@ -114,7 +152,7 @@ class Function:
         del saved
         total = None
         for i, tangent in enumerate(tangents):
-            partial = None if tangent is None else self.partial(i, output, leaves)
+            partial = None if tangent is None else self.found.partial(i, output, leaves)
             if partial is not None:
                 term = _core.apply("flow", tangent, partial)
                 total = term if total is None else total + term
@@ -123,19 +161,19 @@ class Function:
             total = broadcast_to(total, shape)
         return [total]
 
-    def partial(self, i, output, leaves):
-        """The derivative with respect to argument i, or None if it is zero everywhere."""
-        rule = self.partials[i]
-        if isinstance(rule, str):
-            raise _calls.missing(
-                f"scipy.special.{self.name} has no derivative with respect to argument {i}: {rule}"
-            )
-        return rule and rule(output, *leaves)
+
+def in_domain(partial, value):
+    """The partial, and nan where the value is, although a formula may go on outside the domain."""
+    if not _core.is_compiling() and not np.isnan(values(value)).any():
+        return partial
+    return partial * _core.apply("where", _core.apply("equal", value, value), 1.0, math.nan)
 
 
 def as_float(x):
     """A NumPy number, or an array without dimensions, as a Python float."""
-    if isinstance(x, np.floating) or (isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype == float):
+    if isinstance(x, np.floating) or (
+        isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype == float
+    ):
         return float(x)
     return x
 
@@ -148,20 +186,25 @@ class Family:
     arguments, or in all of them, that the kernel computes.
     """
 
-    def __init__(self, name, kernel, partials, most, parameters=None):
+    def __init__(self, name, kernel, partials, most, n_orders=1, parameters=None):
         self.name, self.kernel, self.partials, self.most = name, kernel, partials, most
-        self.parameters = parameters
+        self.n_orders, self.parameters = n_orders, parameters
         self.member = functools.cache(self._member)
+        families[name] = self
 
     def _member(self, *orders):
         name = f"{self.name}{list(orders)}" if any(orders) else self.name
         value = functools.partial(self.kernel, orders)
         return Function(name, value, self.partials(self, orders), plain=self.kernel.plain(orders))
 
+    def has(self, orders):
+        """Whether there is a member of these orders."""
+        return len(orders) == self.n_orders and sum(orders[: self.parameters]) <= self.most
+
     def raised(self, orders, i):
         """The partial with respect to parameter i: the member of one order more."""
         up = tuple(n + (i == j) for j, n in enumerate(orders))
-        if sum(up[: self.parameters]) > self.most:
+        if not self.has(up):
             return f"derivatives in its parameters go to order {self.most}"
         return lambda y, *args: self.member(*up)(*args)
 
@@ -235,4 +278,3 @@ def composed(name):
         return function
 
     return decorate
-

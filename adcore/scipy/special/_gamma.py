@@ -6,16 +6,14 @@ import numpy as np
 import scipy.special as sp
 
 from ... import _core, ops
-from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.choices import where
 from ...rules.primitives import below
 from ...rules.table import Dual, Tensor
 from ._function import CKernel, Family, Function, Kernel, composed, define, register
-from ._hypergeometric import hyp2f1_family
+from ._normal import log_ratio
 
 _ROOT_2PI = math.sqrt(2 * math.pi)
-
 
 
 # ---- smooth parts of gamma functions, free of cancellation ----
@@ -37,17 +35,11 @@ stirling = Family(
 )
 
 
-def _log_ratio(x, z):
-    """log(x / z), with its digits where x is near z."""
-    near = (x < 2.0 * z) & (z < 2.0 * x)
-    return where(near, ops.log1p((x - z) / z), ops.log(x / z))
-
-
 # x - z - z log(x / z), which is 0 for x = z and else positive.
 deviance = Function(
     "deviance",
     lambda x, z: _core.special("deviance", (), x, z),
-    [lambda y, x, z: (x - z) / x, lambda y, x, z: _log_ratio(z, x)],
+    [lambda y, x, z: (x - z) / x, lambda y, x, z: log_ratio(z, x)],
 )
 
 
@@ -177,16 +169,12 @@ def _both_gamma_tails(a, x):
     return sp.gammainc(a, x), sp.gammaincc(a, x)
 
 
-def _x_of(density, sign, n):
-    """The partial with respect to the last argument, of the n-th derivative in the first."""
-    del n
-    return lambda y, *args: sign * density(*args)
-
-
 def _gammainc_partials(sign):
     def partials(family, orders):
-        in_x = (lambda y, a, x: sign * gamma_density(a, x)) if orders == (0,) else _density_order(
-            sign, orders[0]
+        in_x = (
+            (lambda y, a, x: sign * gamma_density(a, x))
+            if orders == (0,)
+            else _density_order(sign, orders[0])
         )
         return [family.raised(orders, 0), in_x]
 
@@ -199,7 +187,7 @@ def _density_order(sign, n):
     def in_x(y, a, x):
         slopes = [ops.log(x) - ops.digamma(a), *[-ops.polygamma(k, a) for k in range(1, n)]]
         if n >= 1:
-            slopes[0] = _log_ratio(x, a) - stirling.member(1)(a) + 0.5 / a
+            slopes[0] = log_ratio(x, a) - stirling.member(1)(a) + 0.5 / a
         return sign * gamma_density(a, x) * bell(slopes)
 
     return in_x
@@ -255,8 +243,8 @@ def _beta_density_orders(sign, i, j):
         # log density: derivatives in a alone, b alone, and mixed, which is psi_k(a + b).
         s = stirling.member(1)
         n, z = a + b, 1.0 - x
-        in_a = _log_ratio(n * x, a) + s(n) - s(a) - 0.5 / n + 0.5 / a
-        in_b = _log_ratio(n * z, b) + s(n) - s(b) - 0.5 / n + 0.5 / b
+        in_a = log_ratio(n * x, a) + s(n) - s(a) - 0.5 / n + 0.5 / a
+        in_b = log_ratio(n * z, b) + s(n) - s(b) - 0.5 / n + 0.5 / b
 
         def slope(k, m):
             if k and m:
@@ -296,13 +284,18 @@ def _betainc_partials(sign):
 
 
 _betainc = Family(
-    "betainc", Kernel("betainc", sp.betainc, _both_beta_tails), _betainc_partials(1.0), most=4
+    "betainc",
+    Kernel("betainc", sp.betainc, _both_beta_tails),
+    _betainc_partials(1.0),
+    most=4,
+    n_orders=2,
 )
 _betaincc = Family(
     "betaincc",
     Kernel("betainc", sp.betaincc, _both_beta_tails, sign=-1.0),
     _betainc_partials(-1.0),
     most=4,
+    n_orders=2,
 )
 betainc, betaincc = _betainc.member(0, 0), _betaincc.member(0, 0)
 register(sp.betainc, betainc)
@@ -513,48 +506,81 @@ def fdtri(dfn, dfd, p):
 
 # ---- Student's distribution ----
 
+_student_peak = Family(
+    "student_peak",
+    CKernel("student_peak"),
+    lambda family, orders: [family.raised(orders, 0)],
+    most=6,
+)
+# log(1 + r) - r / (1 + r)
+_excess = Function(
+    "log1p_excess",
+    lambda r: _core.special("log1p_excess", (), r),
+    [lambda y, r: r / ((1.0 + r) * (1.0 + r))],
+)
 
-def _student_peak(df):
-    """The density at 0: Gamma(a + 1/2) / (Gamma(a) sqrt(2 pi a)), a = df / 2."""
-    s = stirling.member(0)
-    a = 0.5 * df
-    return ops.exp(s(a + 0.5) - s(a) + a * ops.log1p(0.5 / a) - 0.5) / _ROOT_2PI
 
-
-def _student_density(df, t):
-    return _student_peak(df) * ops.exp(-0.5 * (df + 1.0) * ops.log1p(t * t / df))
-
-
-def _student_df(y, df, t):
-    """In the middle from 1/2 + t peak 2F1(1/2, (df + 1)/2; 3/2; -t^2 / df), outside from the tail
-    I_z(df / 2, 1/2) / 2, z = df / (df + t^2)."""
+def _log_student_df(y, df, t):
     del y
-    square = t * t
-    middle = square < df
-    inner = where(middle, t, 0.0)
-    u, b = inner * inner / df, 0.5 * (df + 1.0)
-
-    def hyp2f1(*orders):
-        return hyp2f1_family.member(*orders)(0.5, b, 1.5, -u)
-
-    peak_slope = 0.5 * (psi_difference.member(0)(0.5 * df, 0.5) - 1.0 / df)
-    near = peak_slope * hyp2f1(0, 0, 0, 0) + 0.5 * hyp2f1(0, 1, 0, 0)
-    near = inner * _student_peak(df) * (near + hyp2f1(0, 0, 0, 1) * u / df)
-    outer = where(middle, df, square)
-    z = df / (df + outer)
-    far = 0.5 * _betainc.member(1, 0)(0.5 * df, 0.5, z)
-    far = far + beta_density(0.5 * df, 0.5, z) * z * (outer / (df + outer)) / df
-    return where(middle, near, -0.5 * ops.sign(t) * far)
+    r = t * t / df
+    return _student_peak.member(1)(df) - 0.5 * _excess(r) + 0.5 * r / (1.0 + r) / df
 
 
-stdtr = define("stdtr", _student_df, lambda y, df, t: _student_density(df, t))
+# The logarithm of the density.
+_log_student = Function(
+    "student_log_density",
+    lambda df, t: _core.special("student_peak", (0,), df) - 0.5 * (df + 1.0) * np.log1p(t * t / df),
+    [_log_student_df, lambda y, df, t: -(df + 1.0) * t / (df + t * t)],
+)
+
+
+def student_density(df, t):
+    """The density of Student's distribution."""
+    return ops.exp(_log_student(df, t))
+
+
+def _student_density_orders(n):
+    """The n-th derivative of the density in df, n <= 2."""
+
+    def in_t(y, df, t):
+        density = student_density(df, t)
+        if n == 0:
+            return density
+        slope = _log_student_df(None, df, t)
+        if n == 1:
+            return density * slope
+        total, r = df + t * t, t * t / df
+        second = _student_peak.member(2)(df) + 0.5 * r * r / (df * (1.0 + r) * (1.0 + r))
+        second = second - 0.5 * r * (df + total) / (df * total * total)
+        return density * (slope * slope + second)
+
+    return in_t
+
+
+def _tail(df, t):
+    return (sp.stdtr(df, -np.abs(t)),)
+
+
+_stdtr = Family(
+    "stdtr",
+    Kernel("stdtr", sp.stdtr, _tail),
+    lambda family, orders: [
+        family.raised(orders, 0),
+        _student_density_orders(orders[0])
+        if orders[0] < 3
+        else "third derivatives in df are not differentiated in t",
+    ],
+    most=3,
+)
+stdtr = _stdtr.member(0)
+register(sp.stdtr, stdtr)
 stdtrit = define(
     "stdtrit",
-    lambda t, df, p: -_student_df(p, df, t) / _student_density(df, t),
-    lambda t, df, p: 1.0 / _student_density(df, t),
+    lambda t, df, p: -_stdtr.member(1)(df, t) / student_density(df, t),
+    lambda t, df, p: 1.0 / student_density(df, t),
 )
 stdtridf = define(
     "stdtridf",
-    lambda df, p, t: 1.0 / _student_df(p, df, t),
-    lambda df, p, t: -_student_density(df, t) / _student_df(p, df, t),
+    lambda df, p, t: 1.0 / _stdtr.member(1)(df, t),
+    lambda df, p, t: -student_density(df, t) / _stdtr.member(1)(df, t),
 )

@@ -16,7 +16,9 @@ def _hypergeometric(name, parameters):
     """The family of a hypergeometric function: orders in the parameters, then in x."""
     ufunc = getattr(sp, name)
     kernel = Kernel(name, ufunc)
-    family = Family(name, kernel, _raised_everywhere, most=3, parameters=parameters)
+    family = Family(
+        name, kernel, _raised_everywhere, most=3, n_orders=parameters + 1, parameters=parameters
+    )
     function = family.member(*[0] * (parameters + 1))
     register(ufunc, function)
     return family, function
@@ -51,11 +53,14 @@ ellipkm1 = _in_p.member(0)
 register(sp.ellipkm1, ellipkm1)
 
 
-@composed("agm")
-def agm(a, b):
-    """scipy.special.agm: pi/4 (a + b) / K(((a - b) / (a + b))^2)."""
-    ratio = (a - b) / (a + b)
-    return 0.25 * math.pi * (a + b) / ellipk(ratio * ratio)
+def _agm_slope(y, a, b):
+    """The derivative in a of pi/4 (a + b) / K, K = ellipkm1(p), p = 4 a b / (a + b)^2."""
+    total = a + b
+    p = 4.0 * a * b / (total * total)
+    return y / total - y * _in_p.member(1)(p) / ellipkm1(p) * 4.0 * b * (b - a) / total**3
+
+
+agm = define("agm", _agm_slope, lambda y, a, b: _agm_slope(y, b, a))
 
 
 # ---- incomplete elliptic integrals ----
@@ -82,9 +87,7 @@ def _power_of_root(power):
     return partials
 
 
-_first = Family(
-    "ellipkinc", Kernel("ellipkinc", sp.ellipkinc), _power_of_root(-0.5), most=6
-)
+_first = Family("ellipkinc", Kernel("ellipkinc", sp.ellipkinc), _power_of_root(-0.5), most=6)
 _second = Family("ellipeinc", Kernel("ellipeinc", sp.ellipeinc), _power_of_root(0.5), most=6)
 ellipkinc, ellipeinc = _first.member(0), _second.member(0)
 register(sp.ellipkinc, ellipkinc)

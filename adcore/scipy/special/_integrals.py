@@ -8,7 +8,7 @@ import scipy.special as sp
 from ... import ops
 from ...rules.choices import where
 from ._bessel import _outputs as outputs
-from ._function import INTEGER, CKernel, Family, Kernel, composed, define, register
+from ._function import INTEGER, Family, Kernel, composed, define, register
 from ._hypergeometric import hyp0f1
 
 exp1 = define("exp1", lambda y, x: -ops.exp(-x) / x)
@@ -64,7 +64,7 @@ _SHAPE = "there is no rule for this parameter of a polynomial"
 
 
 def _lowered(f, n, *args):
-    """f of degree n - 1, and 0 for n = 0."""
+    """F of degree n - 1, and 0 for n = 0."""
     first = np.asarray(n) < 1.0
     below = np.where(first, 0, np.asarray(n).astype(int) - 1)[()]
     return where(first, 0.0, f(below, *args))
@@ -85,16 +85,12 @@ eval_legendre = _polynomial("eval_legendre", lambda n, x: _lowered(eval_gegenbau
 eval_chebyt = _polynomial("eval_chebyt", lambda n, x: n * _lowered(eval_chebyu, n, x))
 eval_chebyu = _polynomial("eval_chebyu", lambda n, x: 2.0 * _lowered(eval_gegenbauer, n, 2.0, x))
 eval_chebyc = _polynomial("eval_chebyc", lambda n, x: n * _lowered(eval_chebyu, n, 0.5 * x))
-eval_chebys = _polynomial(
-    "eval_chebys", lambda n, x: _lowered(eval_gegenbauer, n, 2.0, 0.5 * x)
-)
+eval_chebys = _polynomial("eval_chebys", lambda n, x: _lowered(eval_gegenbauer, n, 2.0, 0.5 * x))
 eval_hermite = _polynomial("eval_hermite", lambda n, x: 2.0 * n * _lowered(eval_hermite, n, x))
 eval_hermitenorm = _polynomial(
     "eval_hermitenorm", lambda n, x: n * _lowered(eval_hermitenorm, n, x)
 )
-eval_laguerre = _polynomial(
-    "eval_laguerre", lambda n, x: -_lowered(eval_genlaguerre, n, 1.0, x)
-)
+eval_laguerre = _polynomial("eval_laguerre", lambda n, x: -_lowered(eval_genlaguerre, n, 1.0, x))
 eval_genlaguerre = _polynomial(
     "eval_genlaguerre", lambda n, a, x: -_lowered(eval_genlaguerre, n, a + 1.0, x), 1
 )

@@ -117,29 +117,23 @@ radian = define(
     lambda y, d, m, s: _DEGREE / 60,
     lambda y, d, m, s: _DEGREE / 3600,
 )
-powm1 = define(
-    "powm1", lambda y, x, p: p * x ** (p - 1.0), lambda y, x, p: ops.xlogy(x**p, x)
-)
+powm1 = define("powm1", lambda y, x, p: p * x ** (p - 1.0), lambda y, x, p: ops.xlogy(x**p, x))
 
 
-def _near_one(x, a, b):
-    """`a` where x is in (1/2, 2), else b."""
-    return where((x > 0.5) & (x < 2.0), a, b)
+def log_ratio(x, z):
+    """log(x / z), with its digits where x is near z."""
+    near = (x < 2.0 * z) & (z < 2.0 * x)
+    return where(near, ops.log1p((x - z) / z), ops.log(x / z))
 
 
-def log_ratio(x, y):
-    """log(x / y), with its digits where x is near y."""
-    return _near_one(x / y, ops.log1p((x - y) / y), ops.log(x / y))
+def _spence(y, x):
+    """log(x) / (1 - x), near 1 by its power series."""
+    near = (x > 0.5) & (x < 2.0)
+    inner, outer = where(near, x, 1.0), where(near, 3.0, x)
+    return where(near, -hyp2f1(1.0, 1.0, 2.0, 1.0 - inner), ops.log(outer) / (1.0 - outer))
 
 
-spence = define(
-    "spence",
-    lambda y, x: _near_one(
-        x,
-        -hyp2f1(1.0, 1.0, 2.0, 1.0 - _near_one(x, x, 1.0)),
-        ops.log(x) / (1.0 - x),
-    ),
-)
+spence = define("spence", _spence)
 
 # ---- entropies and losses ----
 
