@@ -26,7 +26,10 @@ cdef int take_call_error() except -1:
     raise error if error is not None else TapeError("a rule failed without an error")
 
 
-cdef object rule_of(ad_tape *tape, int32_t instr):
+cdef object rule_of(ad_tape *tape, int32_t instr, bint numbers=False):
+    """The rule of an instruction; for a numeric sweep it may need the operands' numbers."""
+    if ad_tape_code(tape, instr) == AD_KERNEL:
+        return kernel_rule_of(tape, instr, numbers)
     return <object><void *><Py_ssize_t>tape.aux[tape.a[instr] + 4]
 
 
@@ -89,7 +92,7 @@ cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept wi
     cdef double *to
     try:
         views = call_views(tape, instr, &n)
-        rule = rule_of(tape, instr)
+        rule = rule_of(tape, instr, True)
         seeds = []
         for i in range(n):
             data = np.zeros(view_shape(&views[i]) + (lanes,))
@@ -122,10 +125,11 @@ cdef ad_status call_reverse(ad_tape *tape, int32_t instr, int lanes) noexcept wi
         memcpy(cnp.PyArray_DATA(g),
                tape.work.adj + <int64_t>(tape.dst[instr] - tape.work.low) * lanes,
                size * lanes * sizeof(double))
-        if not g.any():
+        if not g.any() and not (ad_tape_code(tape, instr) == AD_KERNEL
+                                and zero_adjoint_matters(tape, instr)):
             return AD_OK
         views = call_views(tape, instr, &n)
-        rule = rule_of(tape, instr)
+        rule = rule_of(tape, instr, True)
         with Aside.of(tape):
             parts = [rule.reverse(np.array(g[:, lane])) for lane in range(lanes)]
         for i in range(n):

@@ -93,6 +93,19 @@ cdef extern from "ad_linalg.h" nogil:
     ad_matmul_loop *ad_matmul_blas
 
 
+cdef extern from "ad_lapack.h" nogil:
+    struct ad_lapack_functions "ad_lapack":
+        pass
+    struct ad_lapack_row:
+        const char *name
+        const char *library
+        size_t offset
+    const ad_lapack_row ad_lapack_rows[]
+    const int ad_n_lapack_rows
+    void ad_lapack_give(const ad_lapack_functions *functions)
+    void ad_lapack_set_loader(ad_status (*loader)() noexcept nogil)
+
+
 cdef extern from "ad_view.h" nogil:
     enum:
         AD_MAX_DIMS
@@ -137,10 +150,33 @@ cdef extern from "ad_view.h" nogil:
     int32_t ad_view_lowest(const ad_view *view)
 
 
+cdef extern from "ad_kernel.h" nogil:
+    enum:
+        AD_KERNEL_NUMBERS, AD_KERNEL_vectors, AD_KERNEL_eig_vectors
+    struct ad_kernel:
+        int name
+        int ndim
+        int64_t shape[2]
+    struct ad_kernel_row_info "ad_kernel_row":
+        const char *name
+        int n_args
+        int dims[4]
+    const ad_kernel_row_info *ad_kernel_row(int64_t number)
+    int64_t ad_kernel_extra(int number, int flags, int64_t first, int64_t count)
+    const char *ad_kernel_read(int64_t extra, double p, int n, const ad_view *views,
+                               ad_kernel *kernel)
+    const char *ad_kernel_read_shapes(int64_t extra, double p, int n, const int *ndim,
+                                      const int64_t **shape, ad_kernel *kernel)
+
+
+cdef extern from "ad_kernel_run.h" nogil:
+    ad_status ad_kernel_run(const ad_kernel *kernel, const double **args, double *y)
+
+
 cdef extern from "ad_tape.h" nogil:
     enum:
         AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_NORM, AD_ARGSORT,
-        AD_GATHER, AD_SCATTER, AD_CALL
+        AD_GATHER, AD_SCATTER, AD_KERNEL, AD_CALL
     struct ad_handle:
         ad_tape *tape
         ad_handle *next
@@ -217,6 +253,10 @@ cdef extern from "ad_tape.h" nogil:
                                ad_view *result)
     ad_status ad_record_scatter(ad_tape *tape, const ad_view *x, const ad_view *index, int64_t n,
                                 ad_view *result)
+    ad_status ad_record_kernel(ad_tape *tape, int64_t extra, double p, int n, const ad_view *args,
+                               ad_view *result)
+    bint ad_tape_has_rule(const ad_tape *tape, int32_t i)
+    bint ad_tape_reads_results(const ad_tape *tape, int32_t instr)
     ad_status ad_record_call(ad_tape *tape, void *rule, int n, const ad_view *args, int64_t size,
                              const double *values, ad_view *result)
     ad_status ad_tape_add_note(ad_tape *tape, int32_t instr, void *hook)

@@ -354,7 +354,17 @@ def has_calls(Tensor flat):
     if tape.n_notes > 0 and tape.notes[tape.n_notes - 1].instr > flat.h.instr:
         return True
     for i in range(flat.h.instr + 1, tape.n):
-        if ad_tape_code(tape, i) == AD_CALL:
+        if ad_tape_has_rule(tape, i):
+            return True
+    return False
+
+
+def has_kernels(Tensor flat):
+    """Is linear algebra among the instructions since `flat` was lifted?"""
+    cdef ad_tape *tape = flat.h.tape
+    cdef int32_t i
+    for i in range(flat.h.instr + 1, tape.n):
+        if ad_tape_code(tape, i) == AD_KERNEL:
             return True
     return False
 

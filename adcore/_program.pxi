@@ -304,11 +304,15 @@ cdef class Program:
         written = written_as_c(self.program, name)
         if len(written) == 1:
             file, line, where = self.origin(ad_tape_origin(self.program.tape, written[0]))
-            rule = rule_of(self.program.tape, written[0])
-            raise errors.TapeError(
-                f"{rule.name} is a rule written in Python, which cannot be written as C"
-                + (f": {file}:{line} in {where}" if file else "")
-                + "; write the function in adcore's own functions")
+            if ad_tape_code(self.program.tape, written[0]) == AD_KERNEL:
+                name = kernel_name(self.program.tape.aux[self.program.tape.a[written[0]] + 4])
+                what = f"linear algebra ({name}) cannot be written as C, which has no LAPACK"
+                remedy = "; leave backend=\"c\" out, or use save() instead of to_c()"
+            else:
+                rule = rule_of(self.program.tape, written[0])
+                what = f"{rule.name} is a rule written in Python, which cannot be written as C"
+                remedy = "; write the function in adcore's own functions"
+            raise errors.TapeError(what + (f": {file}:{line} in {where}" if file else "") + remedy)
         return written
 
     def use_native(self, size_t address, int64_t n_work, library):

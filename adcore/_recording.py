@@ -343,10 +343,12 @@ class Recording:
                 for row, s in zip(self.split(h), self.shapes, strict=True)
             ]
         g = _core.emit_reverse([y], [None], self.variables)
+        # where eigenvalues are equal their second derivatives are known in forward mode only
+        derivatives = self.columns if _core.has_kernels(self.flat) else self.rows
         blocks = []
         for part in g:
             if part.requires_grad:
-                blocks.append(self.rows(part))
+                blocks.append(derivatives(part))
             else:
                 blocks.append([zeros(part.shape + s) for s in self.shapes])
         return [self.plain(part) for part in g], blocks
@@ -365,6 +367,8 @@ class Recording:
         tracked = [(part, d) for part, d in zip(g, direction, strict=True) if part.requires_grad]
         if not tracked:
             return [self.plain(p) for p in g], [zeros(s) for s in self.shapes]
+        if _core.has_kernels(self.flat):  # as above
+            return [self.plain(p) for p in g], self.moved_along(g, direction)
         if not self.nested and not any(map(is_tracked, direction)):
             found = _core.sweep_reverse(
                 [p for p, _ in tracked],
@@ -374,6 +378,18 @@ class Recording:
             return [self.plain(p) for p in g], [number(h[..., 0]) for h in found]
         found = _core.emit_reverse([p for p, _ in tracked], [d for _, d in tracked], self.variables)
         return [self.plain(p) for p in g], [self.plain(h, direction) for h in found]
+
+    def moved_along(self, parts, direction):
+        """The tangents of some tensors when the variables move in a direction."""
+        if not self.nested and not any(map(is_tracked, direction)):
+            v = np.concatenate([np.reshape(d, -1) for d in direction])[:, None]
+            tracked = [p for p in parts if p.requires_grad]
+            found = iter(_core.sweep_forward([self.flat], [v], tracked))
+            return [
+                number(next(found)[..., 0]) if p.requires_grad else zeros(p.shape) for p in parts
+            ]
+        found = _core.emit_forward(self.variables, list(direction), list(parts))
+        return [self.plain(h, direction) for h in found]
 
 
 def _at_level(c, tag):

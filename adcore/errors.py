@@ -1,5 +1,7 @@
 """What adcore raises.  Each class is also the built-in that fits, so either may be caught."""
 
+import numpy as np
+
 
 class ADError(Exception):
     """The parent of all errors of adcore's own."""
@@ -11,6 +13,14 @@ class ShapeError(ADError, ValueError):
 
 class DomainError(ADError, ValueError):
     """A value outside of where the operation or its derivative is defined."""
+
+
+class DegenerateError(ADError, ValueError):
+    """A derivative that depends on the choice among the vectors of equal eigenvalues."""
+
+
+class LinAlgError(ADError, np.linalg.LinAlgError):
+    """A matrix that has no inverse, no Cholesky factor or no eigenvalues: NumPy's LinAlgError."""
 
 
 class TapeError(ADError, RuntimeError):

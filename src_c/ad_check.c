@@ -299,6 +299,10 @@ static bool signature_of(int code, int64_t *n_views, int64_t *most_extra)
         *n_views = 2;
         *most_extra = AD_MOST_ELEMENTS; /* the length of a row */
         return true;
+    case AD_KERNEL:
+        *n_views = -1;
+        *most_extra = INT64_MAX; /* read with the shapes */
+        return true;
     case AD_CALL:
         *n_views = -1;
         *most_extra = INT64_MAX; /* a rule */
@@ -308,13 +312,28 @@ static bool signature_of(int code, int64_t *n_views, int64_t *most_extra)
     }
 }
 
+static enum ad_status size_of_kernel(double p, int64_t extra, int64_t n,
+                                     const struct ad_view *views, int64_t *size,
+                                     struct ad_fault *fault)
+{
+    struct ad_kernel kernel;
+    const char *needs = ad_kernel_read(extra, p, (int)AD_MIN(n, INT32_MAX), views, &kernel);
+
+    if (needs)
+        return ad_fault_text(fault, "kernel", needs, "others");
+    *size = kernel.batches * kernel.size;
+    return AD_OK;
+}
+
 /* The results of a code that takes 'views', as far as these tell: *size, else left as it is. */
-static enum ad_status size_of(int code, int64_t extra, int64_t n, const struct ad_view *views,
-                              int64_t *size, struct ad_fault *fault)
+static enum ad_status size_of(int code, double p, int64_t extra, int64_t n,
+                              const struct ad_view *views, int64_t *size, struct ad_fault *fault)
 {
     int last = n > 0 ? views[0].ndim - 1 : 0;
     enum ad_status status = AD_OK;
 
+    if (code == AD_KERNEL)
+        return size_of_kernel(p, extra, n, views, size, fault);
     if (code < AD_N_OPS) {
         for (int64_t v = 1; v < n && !status; v++)
             status = check_same_shape(views, v, 0, fault);
@@ -385,7 +404,7 @@ enum ad_status ad_check_block(int code, double p, int64_t extra, int64_t size, i
         if (status)
             return status;
     }
-    status = size_of(code, extra, n, views, &want, fault);
+    status = size_of(code, p, extra, n, views, &want, fault);
     if (!status && want != size)
         status = ad_fault_range(fault, "results", want, want, size);
     return status;

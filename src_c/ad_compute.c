@@ -4,6 +4,7 @@
 
 #include "ad_gather.h"
 #include "ad_index.h"
+#include "ad_kernel_run.h"
 #include "ad_linalg.h"
 #include "ad_point.h"
 #include "ad_tape.h"
@@ -280,6 +281,34 @@ static enum ad_status compute_gather(struct ad_tape *tape, int code, int64_t ext
     return AD_OK;
 }
 
+static enum ad_status compute_kernel(struct ad_tape *tape, double p, int64_t extra, int n,
+                                     const struct ad_view *views, int32_t dst)
+{
+    struct ad_kernel kernel;
+    const double *args[AD_KERNEL_MOST_ARGS];
+    const char *unfit = ad_kernel_read(extra, p, n, views, &kernel);
+    int64_t room = 0;
+    double *copies;
+    enum ad_status status;
+
+    ad_assert(!unfit);
+    (void)unfit;
+    for (int a = 0; a < n; a++)
+        room += ad_view_size(&views[a]);
+    copies = malloc((size_t)AD_MAX(room, 1) * sizeof *copies);
+    if (!copies)
+        return AD_NO_MEMORY;
+    room = 0;
+    for (int a = 0; a < n; a++) {
+        ad_view_read(&views[a], tape->value, copies + room);
+        args[a] = copies + room;
+        room += ad_view_size(&views[a]);
+    }
+    status = ad_kernel_run(&kernel, args, tape->value + dst);
+    free(copies);
+    return status;
+}
+
 enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
 {
     int code = ad_tape_code(tape, i);
@@ -325,6 +354,8 @@ enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
     if (code == AD_GATHER || code == AD_SCATTER)
         return compute_gather(tape, code, block[4], views, dst);
     memcpy(&p, block + 3, sizeof p);
+    if (code == AD_KERNEL)
+        return compute_kernel(tape, p, block[4], (int)block[1], views, dst);
     compute_op(tape, (enum ad_op)code, p, views, block[2], dst);
     return AD_OK;
 }

@@ -188,7 +188,7 @@ static enum ad_status depend_instr(const struct depend *d, int32_t i)
         depend_addto(d, i);
     } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM) {
         depend_along(d, i);
-    } else if (code == AD_CALL) {
+    } else if (ad_tape_has_rule(tape, i)) {
         depend_call(d, i, INT64_MAX);
     } else if (code == AD_GATHER || code == AD_SCATTER) {
         depend_call(d, i, 1); /* no derivative goes through the indices */

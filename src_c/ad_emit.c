@@ -234,7 +234,7 @@ static enum ad_status reverse_instr(struct ad_adjoints *e, int32_t i)
         return AD_OK; /* no derivative goes through indices */
     if (code == AD_GATHER || code == AD_SCATTER)
         return reverse_gather(e, i, &g);
-    if (code == AD_CALL)
+    if (ad_tape_has_rule(tape, i))
         return reverse_call(e, i, &g);
     ad_tape_views(tape, i, a, ad_ops[code].n_args);
     memcpy(&p, tape->aux + tape->a[i] + 3, sizeof p);

@@ -422,7 +422,7 @@ static enum ad_status forward_instr(struct ad_forward *e, int32_t i)
         return AD_OK; /* no derivative goes through indices */
     if (code == AD_GATHER || code == AD_SCATTER)
         return forward_gather(e, i);
-    if (code == AD_CALL)
+    if (ad_tape_has_rule(tape, i))
         return forward_call(e, i);
     ad_tape_views(tape, i, a, ad_ops[code].n_args);
     memcpy(&p, tape->aux + tape->a[i] + 3, sizeof p);

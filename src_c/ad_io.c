@@ -38,7 +38,8 @@ const char *ad_code_name(int code)
         [AD_MATMUL - AD_N_OPS] = "@matmul",     [AD_CUMSUM - AD_N_OPS] = "@cumsum",
         [AD_EXTREMUM - AD_N_OPS] = "@extremum", [AD_NORM - AD_N_OPS] = "@norm",
         [AD_ARGSORT - AD_N_OPS] = "@argsort",   [AD_GATHER - AD_N_OPS] = "@gather",
-        [AD_SCATTER - AD_N_OPS] = "@scatter",   [AD_CALL - AD_N_OPS] = "@call",
+        [AD_SCATTER - AD_N_OPS] = "@scatter",   [AD_KERNEL - AD_N_OPS] = "@kernel",
+        [AD_CALL - AD_N_OPS] = "@call",
     };
 
     if (code < AD_N_OPS)

@@ -24,6 +24,27 @@ static enum ad_status status_of(bool done)
     return done ? AD_OK : AD_NO_MEMORY;
 }
 
+static enum ad_status plan_kernel(struct planning *p, const int64_t *block,
+                                  struct ad_plan_step *step)
+{
+    struct ad_kernel *kernel = ad_lower_room(&p->lower, sizeof *kernel);
+    const int64_t *words = block + AD_BLOCK_HEADER;
+    struct ad_view views[AD_KERNEL_MOST_ARGS];
+    const char *unfit;
+    double parameter;
+
+    if (!kernel)
+        return AD_NO_MEMORY;
+    memcpy(&parameter, block + 3, sizeof parameter);
+    for (int v = 0; v < step->n_views; v++)
+        words = ad_view_decode(words, &views[v]);
+    unfit = ad_kernel_read(block[4], parameter, step->n_views, views, kernel);
+    ad_assert(!unfit);
+    (void)unfit;
+    step->kernel = kernel;
+    return AD_OK;
+}
+
 static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_step *step)
 {
     struct ad_lowering *b = &p->lower;
@@ -31,7 +52,8 @@ static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_
         [AD_MATMUL - AD_INPUT] = AD_PLAN_MATMUL,     [AD_CUMSUM - AD_INPUT] = AD_PLAN_CUMSUM,
         [AD_EXTREMUM - AD_INPUT] = AD_PLAN_EXTREMUM, [AD_NORM - AD_INPUT] = AD_PLAN_NORM,
         [AD_ARGSORT - AD_INPUT] = AD_PLAN_ARGSORT,   [AD_GATHER - AD_INPUT] = AD_PLAN_GATHER,
-        [AD_SCATTER - AD_INPUT] = AD_PLAN_SCATTER,   [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
+        [AD_SCATTER - AD_INPUT] = AD_PLAN_SCATTER,   [AD_KERNEL - AD_INPUT] = AD_PLAN_KERNEL,
+        [AD_CALL - AD_INPUT] = AD_PLAN_CALL};
     const int64_t *block = b->tape->aux + b->tape->a[i], *words = block + AD_BLOCK_HEADER;
     struct ad_walk *walks = ad_lower_room(b, (size_t)AD_MAX(block[1], 1) * sizeof *walks);
     int64_t room = 0;
@@ -56,6 +78,8 @@ static enum ad_status plan_single(struct planning *p, int32_t i, struct ad_plan_
     if (step->kind == AD_PLAN_ARGSORT)
         room += ad_index_room(walks[0].shape[walks[0].ndim - 1]);
     p->plan->n_room = AD_MAX(p->plan->n_room, room);
+    if (step->kind == AD_PLAN_KERNEL)
+        return plan_kernel(p, block, step);
     if (step->kind == AD_PLAN_CALL) {
         step->rule = (void *)(uintptr_t)block[4];
         p->plan->hooks->hold(step->rule);

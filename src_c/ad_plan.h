@@ -17,6 +17,7 @@ enum ad_plan_step_kind {
     AD_PLAN_ARGSORT,
     AD_PLAN_GATHER,
     AD_PLAN_SCATTER,
+    AD_PLAN_KERNEL,
     AD_PLAN_CALL
 };
 
@@ -35,6 +36,7 @@ struct ad_plan_step {
     int n_views;
     struct ad_ref y;
     void *rule;
+    const struct ad_kernel *kernel; /* of a kernel */
 };
 
 /* n numbers from an input, from 'at' on, to the frame. */

@@ -343,6 +343,31 @@ enum ad_status ad_record_scatter(struct ad_tape *tape, const struct ad_view *x,
     return record_at(tape, AD_SCATTER, n, n, x, index, result);
 }
 
+enum ad_status ad_record_kernel(struct ad_tape *tape, int64_t extra, double p, int n,
+                                const struct ad_view *args, struct ad_view *result)
+{
+    struct ad_kernel kernel;
+    int64_t shape[AD_MAX_DIMS];
+    int leading;
+    enum ad_status status;
+
+    if (ad_kernel_read(extra, p, n, args, &kernel))
+        return AD_SHAPES_DIFFER;
+    leading = args[0].ndim - ad_kernel_row(kernel.name)->dims[0];
+    if (leading + kernel.ndim > AD_MAX_DIMS)
+        return AD_TOO_MANY_DIMS;
+    memcpy(shape, args[0].shape, (size_t)leading * sizeof *shape);
+    for (int d = 0; d < kernel.ndim; d++)
+        shape[leading + d] = kernel.shape[d];
+    status = ad_record_block(tape, AD_KERNEL, p, extra, ad_shape_size(leading + kernel.ndim, shape),
+                             n, args);
+    if (!status)
+        status = compute_newest(tape);
+    if (!status)
+        *result = ad_view_slots(tape->dst[tape->n - 1], leading + kernel.ndim, shape);
+    return status;
+}
+
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result)
 {

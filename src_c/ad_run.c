@@ -7,6 +7,7 @@
 #include "ad_frame.h"
 #include "ad_gather.h"
 #include "ad_index.h"
+#include "ad_kernel_run.h"
 #include "ad_linalg.h"
 #include "ad_moves.h"
 #include "ad_point.h"
@@ -373,6 +374,15 @@ static enum ad_status run_call(const struct ad_plan *plan, const struct ad_plan_
     return plan->hooks->replay(step->rule, frame->args, ad_ref_at(frame->base, &step->y, 0));
 }
 
+static enum ad_status run_kernel(const struct ad_plan_step *step, struct ad_frame *frame)
+{
+    double *room = frame->room;
+
+    for (int v = 0; v < step->n_views; v++)
+        frame->args[v] = dense(frame, &step->views[v], &room);
+    return ad_kernel_run(step->kernel, frame->args, ad_ref_at(frame->base, &step->y, 0));
+}
+
 /* ---- all of it ---- */
 
 static void read_out(const struct ad_frame *frame, const struct ad_reading *reading, double *out)
@@ -440,6 +450,8 @@ enum ad_status ad_run_step(const struct ad_plan *plan, struct ad_frame *frame, i
     case AD_PLAN_SCATTER:
         run_gather(step, frame, AD_SCATTER);
         return AD_OK;
+    case AD_PLAN_KERNEL:
+        return run_kernel(step, frame);
     case AD_PLAN_CALL:
         return run_call(plan, step, frame);
     }

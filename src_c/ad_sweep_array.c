@@ -335,7 +335,7 @@ enum ad_status ad_sweep_array(struct ad_tape *tape, int32_t i, enum ad_sweep_kin
 
     if (code == AD_INPUT || tape->aux[tape->a[i] + 2] == 0)
         return AD_OK;
-    if (code == AD_CALL) {
+    if (ad_tape_has_rule(tape, i)) {
         if (kind == AD_SWEEP_FORWARD)
             return tape->hooks->forward(tape, i, lanes);
         return tape->hooks->reverse(tape, i, kind == AD_SWEEP_SECOND ? -lanes : lanes);

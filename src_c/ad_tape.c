@@ -313,6 +313,50 @@ bool ad_tape_reads_below(const struct ad_tape *tape, int32_t first, int32_t belo
     return false;
 }
 
+/* Does a view read any of the slots [from, to)?  Those between its elements count as read. */
+static bool view_reads(const struct ad_view *view, int64_t from, int64_t to)
+{
+    int64_t low = view->base, high = view->base;
+
+    if (view->place == AD_LIST) {
+        for (int64_t j = 0; j < view->in.list->n; j++)
+            if (view->in.list->slot[j] >= from && view->in.list->slot[j] < to)
+                return true;
+        return false;
+    }
+    if (view->place != AD_SLOTS || ad_view_size(view) == 0)
+        return false;
+    for (int d = 0; d < view->ndim; d++) {
+        int64_t reach = (view->shape[d] - 1) * view->stride[d];
+
+        low += AD_MIN(reach, 0);
+        high += AD_MAX(reach, 0);
+    }
+    return low < to && high >= from;
+}
+
+bool ad_tape_reads_results(const struct ad_tape *tape, int32_t instr)
+{
+    int64_t from = tape->dst[instr], to = from + ad_tape_length(tape, instr);
+    struct ad_view view;
+
+    for (int32_t i = instr + 1; i < tape->n; i++) {
+        if (ad_tape_is_array(tape, i)) {
+            const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+
+            for (int64_t v = 0; v < block[1]; v++) {
+                words = ad_view_decode(words, &view);
+                if (view_reads(&view, from, to))
+                    return true;
+            }
+        } else if ((tape->a[i] >= from && tape->a[i] < to) ||
+                   (tape->b[i] >= from && tape->b[i] < to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ad_tape_constants_intact(const struct ad_tape *tape, int32_t first, int32_t last)
 {
     struct ad_view view;

@@ -10,8 +10,7 @@
 #ifndef AD_TAPE_H
 #define AD_TAPE_H
 
-#include "ad_status.h"
-#include "ad_view.h"
+#include "ad_kernel.h"
 
 /* Opcodes beyond the table: instructions with more structure than an elementwise op. */
 enum ad_code {
@@ -25,6 +24,7 @@ enum ad_code {
     AD_ARGSORT,          /* indices that sort along the last dimension: see ad_index.h */
     AD_GATHER,           /* (..., n) and m indices: those elements, (..., m) */
     AD_SCATTER, /* (..., m) and m indices: zeros (..., n) to which they are added; extra: n */
+    AD_KERNEL,  /* a kernel of ad_kernel.def; extra: ad_kernel_extra(), parameter: its p */
     AD_CALL     /* a rule of the user's, called through struct ad_call */
 };
 
@@ -60,7 +60,8 @@ struct ad_note {
 enum { AD_WHY = 200 }; /* bytes of a reason, with its NUL */
 
 /*
- * A rule of the user's.  'rule' is a Python object; the functions get the GIL themselves.
+ * A rule of the user's, or what the rule of an AD_KERNEL is reached by.  'rule' is a Python object; the
+ * functions get the GIL themselves.
  *
  * forward() fills the tangents of instruction 'instr' in the tape's work, reverse() adds to the
  * adjoints of its operands, lanes < 0 meaning the second-order sweep over -lanes lanes.  The emit_
@@ -228,6 +229,12 @@ enum ad_status ad_record_gather(struct ad_tape *tape, const struct ad_view *x,
                                 const struct ad_view *index, struct ad_view *result);
 enum ad_status ad_record_scatter(struct ad_tape *tape, const struct ad_view *x,
                                  const struct ad_view *index, int64_t n, struct ad_view *result);
+/*
+ * A kernel, from ad_kernel_extra(), over views that have the same leading dimensions; computed at once.
+ * AD_SHAPES_DIFFER where the kernel does not take their shapes.
+ */
+enum ad_status ad_record_kernel(struct ad_tape *tape, int64_t extra, double p, int n,
+                                const struct ad_view *args, struct ad_view *result);
 /* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result);
@@ -277,6 +284,12 @@ AD_INLINE bool ad_tape_is_array(const struct ad_tape *tape, int32_t i)
     return (tape->op[i] & AD_FLAG_ARRAY) != 0;
 }
 
+/* Has the instruction a rule written in operations on tensors, which is reached by the hooks? */
+AD_INLINE bool ad_tape_has_rule(const struct ad_tape *tape, int32_t i)
+{
+    return ad_tape_code(tape, i) == AD_KERNEL || ad_tape_code(tape, i) == AD_CALL;
+}
+
 /* How many slots instruction i produced. */
 AD_INLINE int32_t ad_tape_length(const struct ad_tape *tape, int32_t i)
 {
@@ -295,6 +308,8 @@ int ad_tape_views(const struct ad_tape *tape, int32_t i, struct ad_view *views, 
 enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i);
 /* Does any instruction in [first, n) read a slot in [0, below)? */
 bool ad_tape_reads_below(const struct ad_tape *tape, int32_t first, int32_t below);
+/* Does any later instruction read a result of 'instr'? */
+bool ad_tape_reads_results(const struct ad_tape *tape, int32_t instr);
 /* Are the constant arrays read by instructions [first, last] what they were? */
 bool ad_tape_constants_intact(const struct ad_tape *tape, int32_t first, int32_t last);
 

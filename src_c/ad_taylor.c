@@ -340,6 +340,7 @@ static enum ad_status instruction(struct sweep *s, int32_t i)
         return matmul(s, i);
     case AD_NORM:
         return norm(s, i);
+    case AD_KERNEL:
     case AD_CALL:
         return AD_NO_SERIES;
     }

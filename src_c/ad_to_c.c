@@ -219,6 +219,7 @@ static enum ad_status add_step(struct ad_c_writer *w, const struct ad_plan_step 
             add_along(w, step);
         ad_text_add(&w->body, "    }\n");
         return AD_OK;
+    case AD_PLAN_KERNEL:
     case AD_PLAN_CALL:
         return AD_CALL_FAILED;
     }
@@ -382,11 +383,11 @@ static void put_together(struct ad_c_writer *w, struct ad_c_function *function)
     ad_text_free(&head);
 }
 
-/* The first rule of the user's that the program needs; -1 if there is none. */
+/* The first instruction that calls something from outside; -1 if there is none. */
 static int32_t find_call(const struct ad_program *program)
 {
     for (int32_t i = program->n_inputs; i < program->tape->n; i++)
-        if (ad_tape_is_array(program->tape, i) && ad_tape_code(program->tape, i) == AD_CALL)
+        if (ad_tape_is_array(program->tape, i) && ad_tape_has_rule(program->tape, i))
             return i;
     return -1;
 }

@@ -36,6 +36,14 @@ C_ORDER = [
     "ad_view",
     "ad_blocks",
     "ad_linalg",
+    "ad_lapack",
+    "ad_kernel",
+    "ad_kernel_parts",
+    "ad_kernel_solve",
+    "ad_kernel_det",
+    "ad_kernel_spectral",
+    "ad_kernel_dense",
+    "ad_kernel_run",
     "ad_work",
     "ad_sort",
     "ad_index",
@@ -154,7 +162,7 @@ PYTHON_MAY_IMPORT = {
     },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
-    "scipy": BASE | {"_calls", "transforms"},
+    "scipy": BASE | {"_calls", "_named", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

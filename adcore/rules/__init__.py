@@ -1,7 +1,17 @@
 """The array functions, written on the few primitives of primitives.py."""
 
 from .. import ops  # noqa: F401  (first: rules take the place of some of its methods)
-from . import choices, einstein, linalg, ordering, products, reductions, shapes, ufuncs  # noqa: F401
+from . import (  # noqa: F401
+    choices,
+    decompositions,
+    einstein,
+    linalg,
+    ordering,
+    products,
+    reductions,
+    shapes,
+    ufuncs,
+)
 from .primitives import stack_nested
 from .table import functions
 

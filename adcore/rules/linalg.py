@@ -1,9 +1,7 @@
-"""What numpy.linalg has beside norm: the rules of NumPy's own functions with other arguments.
+"""What numpy.linalg has of other functions with other arguments.
 
-Their public names are for a module adcore.numpy.linalg; here they answer NumPy's functions.
+Their public names are in adcore.numpy.linalg; here they answer NumPy's functions.
 """
-
-import functools
 
 import numpy as np
 
@@ -47,21 +45,3 @@ def _vector_norm(x, *, axis=None, keepdims=False, ord=2):
 @array_function(np.linalg.matrix_norm)
 def _matrix_norm(x, *, keepdims=False, ord="fro"):
     return reductions.norm(x, ord, (-2, -1), keepdims)
-
-
-@array_function(np.linalg.multi_dot)
-def _multi_dot(arrays, *, out=None):
-    return functools.reduce(lambda a, b: products.dot(a, b, out), arrays)
-
-
-@array_function(np.linalg.matrix_power)
-def _matrix_power(x, n):
-    if n < 0 or n != int(n):
-        raise ValueError(f"matrix_power of a tensor takes integers from 0 on, got {n!r}")
-    if n == 0:
-        return np.broadcast_to(np.eye(x.shape[-1]), x.shape)
-    if n == 1:
-        return x
-    half = _matrix_power(x, n // 2)
-    square = products.matmul(half, half)
-    return products.matmul(square, x) if n % 2 else square

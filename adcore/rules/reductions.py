@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .. import _core
-from ..errors import NotDifferentiableError, ShapeError
+from ..errors import ShapeError
 from .primitives import (
     as_array,
     axes_of,
@@ -19,6 +19,7 @@ from .primitives import (
     values,
 )
 from .shapes import concatenate, moveaxis
+from .spectra import singular_values
 from .table import array_function, refuse
 
 
@@ -384,10 +385,12 @@ def _vector_norm(x, order, axes, keepdims):
 def _matrix_norm(x, order, axes, keepdims):
     if order is None or order == "fro":
         return _two_norm(x, axes, keepdims)
+    if order in ("nuc", 2, -2):
+        out = _norm_of_values(to_last_two(x, axes), order)
+        return keep(out, x.shape, axes) if keepdims else out
     if order not in (1, -1, math.inf, -math.inf):
-        raise NotDifferentiableError(
-            f"norm: order {order!r} of a matrix needs its singular values, which have no rule yet; "
-            "orders 'fro', 1, -1, inf and -inf have one"
+        raise ValueError(
+            f"norm: order {order!r} of a matrix; it may be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"
         )
     summed = axes[0] if builtin_abs(order) == 1 else axes[1]
     other = axes[1] if summed == axes[0] else axes[0]
@@ -398,6 +401,20 @@ def _matrix_norm(x, order, axes, keepdims):
         None,
         keepdims,
     )
+
+
+def to_last_two(x, axes):
+    """`x` with two of its axes moved to the end."""
+    rest = [d for d in range(x.ndim) if d not in axes]
+    return transpose(x, (*rest, *axes))
+
+
+def _norm_of_values(x, order):
+    """The norms that singular values give, of matrices in the last two dimensions."""
+    found = singular_values(x)
+    if order == "nuc":
+        return sum_axes(found, (found.ndim - 1,))
+    return found[..., 0 if order == 2 else -1]
 
 
 def builtin_abs(number):

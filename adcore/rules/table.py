@@ -15,7 +15,7 @@ functions = {}  # public name -> function of numbers, arrays, tensors and duals
 public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
 AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
 # What has the rules of rarer functions; imported when a tensor first meets a function without rule.
-SURFACES = ["adcore.numpy"]
+SURFACES = ["adcore.numpy", "adcore.scipy._matrix_functions"]
 
 
 def array_function(*numpy_functions, method=None):

@@ -2,7 +2,7 @@
 
 import importlib
 
-_PARTS = ("special",)
+_PARTS = ("linalg", "special", "stats")
 
 
 def __getattr__(name):

@@ -1,0 +1,315 @@
+"""The rules of eigenvalues and singular values.
+
+A factor of eigh has the eigenvalues w in its first row and the eigenvectors V below; derivatives
+have there what is said of the symmetric matrix A.  With P = V^T dA V, to first order
+
+    dw = diag(P),    dV = V D,    D[i, j] = P[i, j] / (w[j] - w[i]), 0 where i is j.
+
+Where eigenvalues are equal:
+
+* The gradient of a function of w is V diag(g) V^T, whatever V was chosen, if g is the same for
+  equal eigenvalues; else the kernels `spectral` and `alike` fail.
+* Its derivative along dA, the second of the function, is taken with the vectors that dA moves one
+  by one (`spectral_basis`): then dw are the rates of the eigenvalues on that line, and no term with
+  a gap of 0 is left.  These vectors, and so all derivatives beyond, depend on the direction: their
+  rules fail.  So does the derivative of the gradient in reverse mode, which has no direction.
+  Nearly equal ones are treated alike, as quotients of their differences would be inexact.
+* Vectors have no derivative.  In reverse mode asking for it is an error; in forward mode, where
+  they may not be wanted, it is nan.
+
+The singular values of A are eigenvalues of [[0, A], [A^T, 0]], in pairs s and -s; the vectors of s
+are those of A, left above right, over sqrt(2).
+"""
+
+import math
+
+import numpy as np
+
+from .kernels import (
+    FAIL,
+    NAN,
+    NEAR_FAIL,
+    Kernel,
+    as_diagonals,
+    diagonals,
+    flipped,
+    join_rows,
+    lu,
+    lu_solve,
+    qr,
+    spread_columns,
+    spread_rows,
+    symmetric_part,
+    total,
+    zero_row,
+)
+from .primitives import concatenate, matmul, sum_axes
+
+
+def of_spectrum(m):
+    """What is said of A as what is said of F."""
+    return join_rows(zero_row(m), m)
+
+
+def _eigh_push(call, args, out, tangents):
+    del call, args, out
+    return of_spectrum(tangents[0])
+
+
+def _eigh_pull(call, args, out, g, wanted):
+    del call, args, out, wanted
+    return [g[..., 1:, :]]
+
+
+def _svd_push(call, args, out, tangents):
+    del call, args, out
+    da = tangents[0]
+    m, n = da.shape[-2:]
+    last = len(da.shape) - 1
+    leading = da.shape[:-2]
+    above = concatenate([np.zeros((*leading, m, m)), da], last)
+    below = concatenate([flipped(da), np.zeros((*leading, n, n))], last)
+    return of_spectrum(join_rows(above, below))
+
+
+def _svd_pull(call, args, out, g, wanted):
+    del call, out, wanted
+    m = args[0].shape[-2]
+    g = g[..., 1:, :]
+    return [g[..., :m, m:] + flipped(g[..., m:, :m])]
+
+
+eigh = Kernel("eigh", _eigh_push, _eigh_pull)
+svd = Kernel("svd", _svd_push, _svd_pull)
+
+
+def all_vectors(f):
+    """All columns of V."""
+    return vectors(f, count=f.shape[-1])
+
+
+def between(v, m):
+    """V^T m V."""
+    return matmul(flipped(v), matmul(m, v))
+
+
+def back_to(v, m):
+    """V m V^T."""
+    return matmul(v, matmul(m, flipped(v)))
+
+
+# ---- eigenvalues ----
+
+
+def _spectrum_push(call, args, out, tangents):
+    del call, out
+    da = tangents[0][..., 1:, :]
+    v = spectral_basis(args[0], da)
+    return sum_axes(v * matmul(da, v), (len(v.shape) - 2,))
+
+
+def _spectrum_pull(call, args, out, g, wanted):
+    del call, out, wanted
+    return [of_spectrum(spectral(args[0], g))]
+
+
+def _differences(g):
+    """g[j] - g[i]."""
+    return spread_rows(g) - spread_columns(g)
+
+
+def _spectral_push(call, args, out, tangents):
+    del call, out
+    f, g = args
+    df, dg = tangents
+    if df is None:
+        return spectral(f, dg)
+    da = df[..., 1:, :]
+    v = spectral_basis(f, da)
+    moved = gaps(f, between(v, da)) * _differences(alike(f, g))
+    return back_to(v, moved if dg is None else moved + as_diagonals(dg))
+
+
+def _spectral_pull(call, args, out, g, wanted):
+    del call, out
+    f, weights = args
+    v = all_vectors(f)
+    p = between(v, symmetric_part(g))
+    moved = None
+    if 0 in wanted:
+        moved = of_spectrum(back_to(v, gaps(f, p) * _differences(alike(f, weights))))
+    return [moved, diagonals(p)]
+
+
+def _alike_push(call, args, out, tangents):
+    del call, args, out
+    return tangents[1]
+
+
+def _alike_pull(call, args, out, g, wanted):
+    del call, args, out, wanted
+    return [None, g]
+
+
+alike = Kernel("alike", _alike_push, _alike_pull)
+spectrum = Kernel("spectrum", _spectrum_push, _spectrum_pull)
+spectral = Kernel("spectral", _spectral_push, _spectral_pull)
+
+
+# ---- eigenvectors ----
+
+
+def _vectors_push(call, args, out, tangents):
+    f = args[0]
+    v = all_vectors(f)
+    p = matmul(flipped(v), matmul(tangents[0][..., 1:, :], out))
+    return matmul(v, gaps(f, p, flags=NAN, first=call.first))
+
+
+def _vectors_pull(call, args, out, g, wanted):
+    del wanted
+    f = args[0]
+    v = all_vectors(f)
+    d = gaps(f, matmul(flipped(v), g), flags=FAIL, first=call.first)
+    return [of_spectrum(symmetric_part(matmul(matmul(v, d), flipped(out))))]
+
+
+def _basis_push(call, args, out, tangents):
+    del call
+    f, df = args[0], tangents[0]
+    # where no eigenvalues are equal it is V; elsewhere it moves with both, who knows where
+    p = np.zeros(out.shape) if df is None else between(out, df[..., 1:, :])
+    return matmul(out, gaps(f, p, flags=NEAR_FAIL))
+
+
+def _basis_pull(call, args, out, g, wanted):
+    del call, wanted
+    d = gaps(args[0], matmul(flipped(out), g), flags=NEAR_FAIL)
+    return [of_spectrum(symmetric_part(back_to(out, d))), None]
+
+
+def _beyond(flags):
+    """What derivatives of gaps() do about equal eigenvalues."""
+    return flags or NEAR_FAIL
+
+
+def _gaps_push(call, args, out, tangents):
+    f, df, dm = args[0], *tangents
+    if df is None:
+        return gaps.run(call, [f, dm])
+    first, n = call.first, out.shape[-1]
+    dw = diagonals(between(all_vectors(f), df[..., 1:, :]))
+    moved = -out * (spread_rows(dw[..., first : first + n]) - spread_columns(dw))
+    return gaps(f, total(moved, dm), flags=_beyond(call.flags), first=first)
+
+
+def _gaps_pull(call, args, out, g, wanted):
+    f = args[0]
+    gm = gaps(f, g, flags=_beyond(call.flags), first=call.first)
+    if 0 not in wanted:
+        return [None, gm]
+    x = gm * out
+    last = len(x.shape) - 1
+    gw = sum_axes(x, (last,))
+    size, n, first = f.shape[-1], out.shape[-1], call.first
+    columns = sum_axes(x, (last - 1,))
+    ends = [np.zeros((*x.shape[:-2], k)) for k in (first, size - first - n)]
+    gw = gw - concatenate([ends[0], columns, ends[1]], last - 1)
+    v = all_vectors(f)
+    return [of_spectrum(matmul(v * spread_rows(gw), flipped(v))), gm]
+
+
+vectors = Kernel("vectors", _vectors_push, _vectors_pull)
+spectral_basis = Kernel("spectral_basis", _basis_push, _basis_pull)
+gaps = Kernel("gaps", _gaps_push, _gaps_pull)
+
+
+# ---- eigenvalues of any matrix; the factor holds what is said of A below its first row ----
+
+
+def _eig_values_push(call, args, out, tangents):
+    del call, out
+    return diagonals(_in_eigenvectors(args[0], tangents[0][..., 1:, :])[1])
+
+
+def _in_eigenvectors(f, m):
+    """(V, V^-1 m V)."""
+    v = eig_vectors(f)
+    return v, lu_solve(lu(v), matmul(m, v))
+
+
+def _eig_values_pull(call, args, out, g, wanted):
+    del call, out, wanted
+    v = eig_vectors(args[0])
+    return [of_spectrum(lu_solve(lu(v), spread_columns(g) * flipped(v), flags=1))]
+
+
+def _eig_vectors_push(call, args, out, tangents):
+    del call
+    f = args[0]
+    v, c = _in_eigenvectors(f, tangents[0][..., 1:, :])
+    return _keep_length(out, matmul(v, c * gap_inverses(eig_values(f), flags=NAN)))
+
+
+def _keep_length(v, moved):
+    """What is left of `moved` when the columns of v keep their length of 1."""
+    last = len(v.shape) - 2
+    return moved - v * sum_axes(v * moved, (last,), True)
+
+
+def _eig_vectors_pull(call, args, out, g, wanted):
+    del call, wanted
+    f = args[0]
+    factor = lu(out)
+    d = matmul(flipped(out), _keep_length(out, g)) * gap_inverses(eig_values(f), flags=FAIL)
+    return [of_spectrum(matmul(lu_solve(factor, d, flags=1), flipped(out)))]
+
+
+def _gap_inverses_push(call, args, out, tangents):
+    del call, args
+    return -out * out * _differences(tangents[0])
+
+
+def _gap_inverses_pull(call, args, out, g, wanted):
+    del call, args, wanted
+    x = g * out * out
+    last = len(x.shape) - 1
+    return [sum_axes(x, (last,)) - sum_axes(x, (last - 1,))]
+
+
+eig = Kernel("eig", _eigh_push, _eigh_pull)
+eig_values = Kernel("eig_values", _eig_values_push, _eig_values_pull)
+eig_vectors = Kernel("eig_vectors", _eig_vectors_push, _eig_vectors_pull)
+gap_inverses = Kernel("gap_inverses", _gap_inverses_push, _gap_inverses_pull)
+
+
+# ---- singular values ----
+
+# Beyond so many rows or columns a matrix that is far from square is made square first.
+MUCH = 64
+
+
+def singular_values(a):
+    """The singular values of matrices, in descending order."""
+    m, n = a.shape[-2:]
+    if m > n + MUCH and m > 3 * n:
+        return singular_values(qr(a)[..., m:, :])
+    if n > m + MUCH and n > 3 * m:
+        return singular_values(flipped(a))
+    return spectrum(svd(a))[..., ::-1][..., : min(m, n)]
+
+
+def singular_vectors(a, full=False):
+    """(U, singular values, V^T)."""
+    m, n = a.shape[-2:]
+    few = min(m, n)
+    f = svd(a)
+    both = vectors(f, first=m + n - few, count=few)[..., ::-1] * math.sqrt(2.0)
+    u, v = both[..., :m, :], both[..., m:, :]
+    if full and m != n:
+        rest = vectors(f, first=few, count=abs(m - n))
+        if m > n:
+            u = concatenate([u, rest[..., :m, :]], a.ndim - 1)
+        else:
+            v = concatenate([v, rest[..., m:, :]], a.ndim - 1)
+    return u, spectrum(f)[..., ::-1][..., :few], flipped(v)

@@ -1,0 +1,317 @@
+/* ad_kernel_spectral.c -- eigenvalues of symmetric matrices, singular values, and what their derivatives
+ * are made of.
+ *
+ * A factor F has the eigenvalues w in its first row, ascending, and V below, its columns the
+ * eigenvectors.  Eigenvalues are taken to be equal if they differ by less than rounding can tell. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "ad_kernel_parts.h"
+
+/* ---- factors ---- */
+
+static enum ad_status eigh(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0];
+    int size = (int)n, info = 0, lwork = (int)(1 + 6 * n + 2 * n * n), liwork = (int)(3 + 5 * n);
+    double *a = item->room, *work = a + n * n;
+
+    memcpy(a, item->x[0], (size_t)(n * n) * sizeof *a);
+    item->lapack->dsyevd("V", "L", &size, a, &size, item->y, work, &lwork, item->ints, &liwork,
+                         &info);
+    ad_transposed(n, n, a, item->y + n);
+    return info ? AD_NO_CONVERGENCE : AD_OK;
+}
+
+int64_t ad_svd_room(int64_t m, int64_t n, bool thin)
+{
+    int64_t least = AD_MIN(m, n);
+
+    return (thin ? (m + n) * least : m * m + n * n) + 4 * least * least + 7 * least + AD_MAX(m, n);
+}
+
+enum ad_status ad_svd(const struct ad_lapack *lapack, bool thin, int64_t m, int64_t n, double *work,
+                      double *u, double *s, double *vt, double *room, int *ints)
+{
+    int64_t least = AD_MIN(m, n), mu = thin ? least : m, nv = thin ? least : n;
+    int rows = (int)m, cols = (int)n, few = (int)AD_MAX(nv, 1), info = 0,
+        lwork = (int)AD_MIN(ad_svd_room(m, n, thin) - m * mu - nv * n, INT32_MAX);
+    double *by_columns[2] = {room, room + m * mu};
+
+    if (least == 0) {
+        ad_set_identity(mu, u);
+        ad_set_identity(nv, vt);
+        return AD_OK;
+    }
+    lapack->dgesdd(thin ? "S" : "A", &rows, &cols, work, &rows, s, by_columns[0], &rows,
+                   by_columns[1], &few, room + m * mu + nv * n, &lwork, ints, &info);
+    ad_transposed(mu, m, by_columns[0], u);
+    ad_transposed(n, nv, by_columns[1], vt);
+    return info ? AD_NO_CONVERGENCE : AD_OK;
+}
+
+/* Eigenvalue -s of (u, -v) and s of (u, v), each over sqrt(2), and 0 of the vectors left over. */
+static enum ad_status svd(const struct ad_item *item)
+{
+    int64_t m = item->kernel->rows[0], n = item->kernel->cols[0], size = m + n, k = AD_MIN(m, n);
+    double *a = item->room, *u = a + m * n, *vt = u + m * m, *s = vt + n * n, *room = s + k,
+           *w = item->y, *v = item->y + size;
+    const double half = sqrt(0.5);
+    enum ad_status status;
+
+    ad_transposed(m, n, item->x[0], a);
+    status = ad_svd(item->lapack, false, m, n, a, u, s, vt, room, item->ints);
+    memset(item->y, 0, (size_t)((size + 1) * size) * sizeof *item->y);
+    for (int64_t j = 0; j < k; j++) {
+        int64_t minus = j, plus = size - 1 - j;
+
+        w[minus] = -s[j];
+        w[plus] = s[j];
+        for (int64_t i = 0; i < m; i++)
+            v[i * size + minus] = v[i * size + plus] = half * u[i * m + j];
+        for (int64_t i = 0; i < n; i++) {
+            v[(m + i) * size + minus] = -half * vt[j * n + i];
+            v[(m + i) * size + plus] = half * vt[j * n + i];
+        }
+    }
+    for (int64_t j = k; j < m; j++)
+        for (int64_t i = 0; i < m; i++)
+            v[i * size + j] = u[i * m + j];
+    for (int64_t j = k; j < n; j++)
+        for (int64_t i = 0; i < n; i++)
+            v[(m + i) * size + j] = vt[j * n + i];
+    return status;
+}
+
+/* ---- equal eigenvalues ----
+ *
+ * Differences up to 'none' are rounding: such eigenvalues are equal.  Those up to 'small' are divided by
+ * only where nothing else will do, since a quotient of differences loses as many digits as they have in
+ * common; to take such eigenvalues for equal loses no more than the other half of the digits. */
+struct gap_limits {
+    double none, small;
+};
+
+static struct gap_limits limits_of(int64_t n, const double *w)
+{
+    double most = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        most = fmax(most, fabs(w[i]));
+    return (struct gap_limits){16 * (double)n * DBL_EPSILON * most, 1e-8 * most};
+}
+
+/* What is left of a product that cancels, relative to the largest of its kind. */
+static const double NEGLIGIBLE = 1e-9;
+
+/* Where the run of equal eigenvalues that begins with the i-th ends. */
+static int64_t end_of_run(int64_t n, const double *w, double tolerance, int64_t i)
+{
+    do
+        i++;
+    while (i < n && w[i] - w[i - 1] <= tolerance);
+    return i;
+}
+
+/* AD_DEGENERATE if g differs where w does not. */
+static enum ad_status alike(int64_t n, const double *w, const double *g)
+{
+    double tolerance = limits_of(n, w).none, most = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        most = fmax(most, fabs(g[i]));
+    for (int64_t i = 0, end; i < n; i = end) {
+        end = end_of_run(n, w, tolerance, i);
+        for (int64_t j = i + 1; j < end; j++)
+            if (fabs(g[j] - g[i]) > NEGLIGIBLE * most)
+                return AD_DEGENERATE;
+    }
+    return AD_OK;
+}
+
+static enum ad_status spectral(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0];
+    const double *w = item->x[0], *v = w + n, *g = item->x[1];
+    enum ad_status status = alike(n, w, g);
+
+    if (status)
+        return status;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++)
+            item->room[i * n + j] = v[i * n + j] * g[j];
+    ad_multiply(item->lapack, false, true, n, n, n, item->room, v, item->y);
+    return AD_OK;
+}
+
+/* Turn the columns first ... first + k - 1 of V such that E is diagonal between them. */
+static enum ad_status turn(const struct ad_item *item, int64_t n, int64_t first, int64_t k)
+{
+    const struct ad_lapack *lapack = item->lapack;
+    double *some = item->room, *moved = some + n * k, *p = moved + n * k, *w = p + k * k,
+           *work = w + k;
+    int size = (int)k, info = 0, lwork = (int)(1 + 6 * k + 2 * k * k), liwork = (int)(3 + 5 * k);
+
+    for (int64_t i = 0; i < n; i++)
+        memcpy(some + i * k, item->y + i * n + first, (size_t)k * sizeof *some);
+    ad_multiply(lapack, false, false, n, n, k, item->x[1], some, moved);
+    ad_multiply(lapack, true, false, k, n, k, some, moved, p);
+    for (int64_t i = 0; i < k; i++)
+        for (int64_t j = 0; j < i; j++)
+            p[i * k + j] = p[j * k + i] = (p[i * k + j] + p[j * k + i]) / 2;
+    lapack->dsyevd("V", "L", &size, p, &size, w, work, &lwork, item->ints, &liwork, &info);
+    if (info)
+        return AD_NO_CONVERGENCE;
+    ad_multiply(lapack, false, true, n, k, k, some, p, moved); /* p by rows is the transpose */
+    for (int64_t i = 0; i < n; i++)
+        memcpy(item->y + i * n + first, moved + i * k, (size_t)k * sizeof *some);
+    return AD_OK;
+}
+
+static enum ad_status spectral_basis(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0];
+    const double *w = item->x[0];
+    double small = limits_of(n, w).small;
+    enum ad_status status = AD_OK;
+
+    memcpy(item->y, w + n, (size_t)(n * n) * sizeof *item->y);
+    for (int64_t i = 0, end; i < n && !status; i = end) {
+        end = end_of_run(n, w, small, i);
+        if (end > i + 1)
+            status = turn(item, n, i, end - i);
+    }
+    return status;
+}
+
+/* x / gap, between different columns; AD_DEGENERATE if that has no answer. */
+static enum ad_status divide(double x, double gap, bool negligible, struct gap_limits limits,
+                             enum ad_ties ties, double *y)
+{
+    double size = fabs(gap);
+
+    *y = x / gap;
+    switch (ties) {
+    case AD_TIES_VANISH:
+        if (size > limits.small || (size > limits.none && !negligible))
+            return AD_OK;
+        *y = 0;
+        return negligible ? AD_OK : AD_DEGENERATE;
+    case AD_TIES_FAIL:
+        return size <= limits.none ? AD_DEGENERATE : AD_OK;
+    case AD_TIES_NAN:
+        if (size <= limits.none)
+            *y = NAN;
+        return AD_OK;
+    case AD_TIES_NEAR_FAIL:
+        return size <= limits.small ? AD_DEGENERATE : AD_OK;
+    }
+    ad_unreachable();
+    return AD_OK;
+}
+
+static enum ad_status gaps(const struct ad_item *item)
+{
+    const struct ad_kernel *kernel = item->kernel;
+    int64_t n = kernel->cols[0], k = kernel->cols[1];
+    const double *w = item->x[0], *m = item->x[1];
+    struct gap_limits limits = limits_of(n, w);
+    double most = 0;
+    enum ad_status status = AD_OK;
+
+    for (int64_t i = 0; i < n * k; i++)
+        most = fmax(most, fabs(m[i]));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t col = 0; col < k && !status; col++) {
+            int64_t j = kernel->first + col;
+            double *y = item->y + i * k + col, x = m[i * k + col];
+
+            *y = 0;
+            if (i != j)
+                status = divide(x, w[j] - w[i], fabs(x) <= NEGLIGIBLE * most, limits,
+                                (enum ad_ties)kernel->flags, y);
+        }
+    return status;
+}
+
+/* 1 / (w[j] - w[i]), of eigenvalues in any order. */
+static enum ad_status gap_inverses(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0];
+    const double *w = item->x[0];
+    struct gap_limits limits = limits_of(n, w);
+    enum ad_status status = AD_OK;
+
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n && !status; j++) {
+            double *y = item->y + i * n + j;
+
+            *y = 0;
+            if (i != j)
+                status =
+                    divide(1, w[j] - w[i], false, limits, (enum ad_ties)item->kernel->flags, y);
+        }
+    return status;
+}
+
+static enum ad_status vectors(const struct ad_item *item)
+{
+    const struct ad_kernel *kernel = item->kernel;
+    int64_t n = kernel->cols[0];
+
+    for (int64_t i = 0; i < n; i++)
+        memcpy(item->y + i * kernel->shape[1], item->x[0] + (i + 1) * n + kernel->first,
+               (size_t)kernel->shape[1] * sizeof *item->y);
+    return AD_OK;
+}
+
+/* ---- all of them ---- */
+
+struct ad_kernel_room ad_kernel_spectral_room(const struct ad_kernel *kernel)
+{
+    int64_t m = kernel->rows[0], n = kernel->cols[0];
+
+    switch ((int)kernel->name) {
+    case AD_KERNEL_eigh:
+        return (struct ad_kernel_room){1 + 6 * n + 3 * n * n, 3 + 5 * n};
+    case AD_KERNEL_svd:
+        return (struct ad_kernel_room){
+            m * n + m * m + n * n + AD_MIN(m, n) + ad_svd_room(m, n, false), 8 * AD_MIN(m, n)};
+    case AD_KERNEL_spectral:
+        return (struct ad_kernel_room){n * n, 0};
+    case AD_KERNEL_spectral_basis:
+        return (struct ad_kernel_room){5 * n * n + 7 * n + 1, 3 + 5 * n};
+    default:
+        return (struct ad_kernel_room){0, 0};
+    }
+}
+
+enum ad_status ad_kernel_spectral(const struct ad_item *item)
+{
+    switch ((int)item->kernel->name) {
+    case AD_KERNEL_eigh:
+        return eigh(item);
+    case AD_KERNEL_svd:
+        return svd(item);
+    case AD_KERNEL_gap_inverses:
+        return gap_inverses(item);
+    case AD_KERNEL_alike:
+        memcpy(item->y, item->x[1], (size_t)item->kernel->size * sizeof *item->y);
+        return alike(item->kernel->cols[0], item->x[0], item->y);
+    case AD_KERNEL_spectrum:
+    case AD_KERNEL_eig_values:
+        memcpy(item->y, item->x[0], (size_t)item->kernel->size * sizeof *item->y);
+        return AD_OK;
+    case AD_KERNEL_vectors:
+    case AD_KERNEL_eig_vectors:
+        return vectors(item);
+    case AD_KERNEL_spectral:
+        return spectral(item);
+    case AD_KERNEL_spectral_basis:
+        return spectral_basis(item);
+    default:
+        ad_assert(item->kernel->name == AD_KERNEL_gaps);
+        return gaps(item);
+    }
+}
