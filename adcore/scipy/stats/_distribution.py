@@ -13,6 +13,7 @@ import scipy.stats as _scipy
 from ... import _core, ops
 from ..._calls import missing
 from ...errors import NotDifferentiableError
+from ...rules.choices import where
 from ...rules.primitives import broadcast_to, shape_of
 from ...rules.table import is_traced
 from ..special._function import Function, leaf
@@ -49,8 +50,10 @@ EULER = 0.57721566490153286
 
 
 def exclude(condition, value, otherwise):
-    """`value`, and a constant where the condition does not hold."""
-    return pick(condition, lambda: value, lambda: otherwise)
+    """`value`, and `otherwise` where the condition does not hold: a tensor if `value` is."""
+    if condition is True or (type(condition) is np.ndarray and condition.all()):
+        return value
+    return where(condition, value, otherwise)
 
 
 def by_scipy(distribution, q, *shapes, upper):

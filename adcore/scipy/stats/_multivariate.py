@@ -26,7 +26,7 @@ def _swapped(a):
 
 
 def _log_det(factor):
-    """log det of L L', from L."""
+    """Log det of L L', from L."""
     each = np.arange(shape_of(factor)[-1])
     return 2.0 * sum_axes(ops.log(factor[..., each, each]), (len(shape_of(factor)) - 2,))
 

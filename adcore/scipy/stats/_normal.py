@@ -257,7 +257,7 @@ _S_WEIGHTS = _S * (1.0 + np.exp(-_T)) * 0.0625
 
 
 def _log_skew_tail(y, a):
-    """log P(Y < y), y below the median, by integrating the density leftwards from y."""
+    """Log P(Y < y), y below the median, by integrating the density leftwards from y."""
     shape = np.broadcast_shapes(shape_of(y), shape_of(a))
     # The integral does not vary with the scale of its variable.
     fixed_y, fixed_a = (_core.apply("stop", v) for v in (y, a))

@@ -10,9 +10,11 @@ from ... import ops
 from ...errors import NotDifferentiableError
 from ...rules import functions as array_functions
 from ...rules.primitives import as_array, axes_of, reshape, shape_of, sum_axes
-from ...rules.table import is_traced
+from ...rules.table import is_traced, refuse
+from ..special import _normal as special_normal
 from ..special._arrays import logsumexp
-from ._distribution import LOG_2PI, exclude
+from ._distribution import LOG_2PI
+from ._gamma import beta
 
 
 def _differentiable(name, **fixed):
@@ -95,20 +97,23 @@ def _weighted(a, axes, n, weights):
     return sum_axes(a * weights, axes) / sum_axes(weights + 0.0 * a, axes)
 
 
-@_differentiable("gmean", dtype=None, **_OPTIONS)
-def gmean(a, axis=0, weights=None):
+@_differentiable("gmean", **_OPTIONS)
+def gmean(a, axis=0, dtype=None, weights=None):
+    refuse("gmean", dtype=dtype)
     a, axes, n = _along(a, axis)
     return ops.exp(_weighted(ops.log(a), axes, n, weights))
 
 
-@_differentiable("hmean", dtype=None, **_OPTIONS)
-def hmean(a, axis=0, *, weights=None):
+@_differentiable("hmean", **_OPTIONS)
+def hmean(a, axis=0, dtype=None, *, weights=None):
+    refuse("hmean", dtype=dtype)
     a, axes, n = _along(a, axis)
     return 1.0 / _weighted(1.0 / a, axes, n, weights)
 
 
-@_differentiable("pmean", dtype=None, **_OPTIONS)
-def pmean(a, p, *, axis=0, weights=None):
+@_differentiable("pmean", **_OPTIONS)
+def pmean(a, p, *, axis=0, dtype=None, weights=None):
+    refuse("pmean", dtype=dtype)
     a, axes, n = _along(a, axis)
     if not is_traced([p]) and p == 0:
         return ops.exp(_weighted(ops.log(a), axes, n, weights))
@@ -122,7 +127,7 @@ def sem(a, axis=0, ddof=1):
 
 
 @_differentiable("variation", **_OPTIONS)
-def variation(a, axis=0, ddof=0):
+def variation(a, axis=0, *, ddof=0):
     a, axes, n = _along(a, axis)
     deviation = ops.sqrt(_central(a, axes, n, 2) * (n / (n - ddof)))
     return deviation / (sum_axes(a, axes) / n)
@@ -146,7 +151,7 @@ def zscore(a, axis=0, ddof=0):
 
 
 @_differentiable("gzscore", nan_policy="propagate")
-def gzscore(a, axis=0, ddof=0):
+def gzscore(a, *, axis=0, ddof=0):
     return zscore(ops.log(as_array(a)), axis, ddof)
 
 
@@ -197,23 +202,28 @@ def pearsonr(x, y, *, axis=0):
     y = y - sum_axes(y, axes, True) / n
     product = sum_axes(x * y, axes)
     r = product / (ops.sqrt(sum_axes(x * x, axes)) * ops.sqrt(sum_axes(y * y, axes)))
-    from ._gamma import beta
-
     half = 0.5 * n - 1.0
     return PearsonRResult((r, 2.0 * beta.sf(ops.abs(r), half, half, loc=-1.0, scale=2.0)))
 
 
+@_differentiable("boxcox", alpha=None, optimizer=None)
+def boxcox(x, lmbda=None):
+    if lmbda is None:
+        raise NotDifferentiableError(
+            "boxcox of a tensor takes the parameter lmbda; maximise boxcox_llf for the best one"
+        )
+    return special_normal.boxcox(x, lmbda)
+
+
 @_differentiable("boxcox_llf", **_OPTIONS)
 def boxcox_llf(lmb, data, *, axis=0):
-    from ..special._normal import boxcox
-
     data, axes, n = _along(data, axis)
     logs = ops.log(data)
     total = sum_axes(logs, axes)
-    return (lmb - 1.0) * total - 0.5 * n * ops.log(_central(boxcox(data, lmb), axes, n, 2))
+    return (lmb - 1.0) * total - 0.5 * n * ops.log(_central(special_normal.boxcox(data, lmb), axes, n, 2))
 
 
-class gaussian_kde:  # noqa: N801  (SciPy's name)
+class gaussian_kde:
     """scipy.stats.gaussian_kde, differentiable in the points, the data, the weights.
 
     Without tensors among the data, `dataset`, `covariance` and all the rest are SciPy's own.
