@@ -659,8 +659,8 @@ static enum ad_status batch_instruction(struct batch *b, int32_t i)
         return AD_OK;
     if (code == AD_ADDTO)
         return batch_addto(b, i);
-    if (ad_tape_has_rule(b->tape, i) || code == AD_INPUT || code == AD_ARGSORT || code == AD_GATHER ||
-        code == AD_SCATTER)
+    if (ad_tape_has_rule(b->tape, i) || code == AD_INPUT || code == AD_ARGSORT ||
+        code == AD_GATHER || code == AD_SCATTER)
         return unfit(b);
     ad_tape_views(b->tape, i, views, AD_MAX_ARGS);
     switch (code) {

@@ -1,4 +1,4 @@
-"""What is true of the distributions of scipy.stats: logarithms of densities and of both tails in mpmath.
+"""What is true of the distributions of scipy.stats: densities and both tails in mpmath.
 
 Independent of the library: nothing here imports it.  A distribution of one variable without an
 entry fails test_stats.py.  Points are of the standardised variable, and lie in both tails.

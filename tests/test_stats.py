@@ -238,11 +238,11 @@ def test_moments_and_entropy(name):
     looked_at = 0
     for method in ("mean", "var", "std", "entropy"):
         expected = getattr(theirs, method)(*shapes, LOC, SCALE)
-        try:
-            value = getattr(mine, method)(*parameters)
-        except NotDifferentiableError as error:
-            assert f"scipy.stats.{name}.{method} of tensors" in str(error)
+        if not hasattr(mine, {"std": "var"}.get(method, method) + "_"):
+            with pytest.raises(NotDifferentiableError, match=rf"\.{name}\.{method} of tensors"):
+                getattr(mine, method)(*parameters)
             continue
+        value = getattr(mine, method)(*parameters)
         looked_at += 1
         assert value.item() == pytest.approx(expected, rel=1e-10), method
     assert looked_at
@@ -250,7 +250,8 @@ def test_moments_and_entropy(name):
         found = mine.stats(*parameters, moments="mvsk")
         expected = theirs.stats(*shapes, LOC, SCALE, moments="mvsk")
         got = [np.asarray(getattr(v, "detach", lambda v=v: v)()) for v in found]
-        np.testing.assert_allclose(np.array([float(g) for g in got]), expected, rtol=1e-9, atol=1e-12)
+        got = [float(g) for g in got]
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", list(stats_cases.DISCRETE))
@@ -258,7 +259,7 @@ def test_discrete_values_and_moments(name):
     mine, theirs = getattr(stats, name), getattr(sp, name)
     shapes = point_of(stats_cases.DISCRETE[name].points[0])[1:]
     counts = [s in mine.counts for s in mine.shapes]
-    given = [s if c else adcore.tensor(s, requires_grad=True) for s, c in zip(shapes, counts)]
+    given = [s if c else tracked(s)[0] for s, c in zip(shapes, counts, strict=True)]
     k = np.array([-2.0, -0.5, 0.0, 1.0, 2.0, 2.5, 40.0])
     for method in ("logpmf", "pmf", "logcdf", "cdf", "logsf", "sf"):
         value = getattr(mine, method)(k, *given).detach().numpy()
@@ -347,7 +348,8 @@ def test_invalid_parameters_are_nan():
 def test_broadcasting_and_keywords():
     x, s = np.linspace(0.5, 2.0, 4), np.array([[0.5], [1.0], [2.0]])
     value = stats.lognorm.logpdf(x, s=adcore.tensor(s, requires_grad=True), scale=2.0)
-    np.testing.assert_allclose(value.detach().numpy(), sp.lognorm.logpdf(x, s=s, scale=2.0), rtol=1e-13)
+    expected = sp.lognorm.logpdf(x, s=s, scale=2.0)
+    np.testing.assert_allclose(value.detach().numpy(), expected, rtol=1e-13)
     assert stats.uniform.logpdf(0.5, adcore.tensor(np.zeros((2, 1)))).shape == (2, 1)
     assert stats.norm.mean(adcore.tensor(np.zeros(3)), np.ones((2, 1))).shape == (2, 3)
     assert stats.norm.logpdf(adcore.tensor(np.zeros((0, 3)))).shape == (0, 3)
@@ -365,13 +367,15 @@ def test_frozen_distributions():
     loc, scale = tracked(0.5, 2.0)
     frozen = stats.norm(loc, scale=scale)
     x = np.array([0.25, 3.0])
-    np.testing.assert_allclose(frozen.logpdf(x).detach().numpy(), sp.norm(0.5, 2.0).logpdf(x), rtol=1e-14)
+    plain = sp.norm(0.5, 2.0)
+    np.testing.assert_allclose(frozen.logpdf(x).detach().numpy(), plain.logpdf(x), rtol=1e-14)
     assert frozen.mean().item() == 0.5
     assert frozen.std().item() == 2.0
     assert frozen.entropy().item() == pytest.approx(sp.norm(0.5, 2.0).entropy())
     low, high = frozen.interval(0.9)
     assert [low.item(), high.item()] == pytest.approx(sp.norm(0.5, 2.0).interval(0.9))
-    assert stats.norm(0.5, 2.0).rvs(3, random_state=1).tolist() == sp.norm(0.5, 2.0).rvs(3, random_state=1).tolist()
+    sample = stats.norm(0.5, 2.0).rvs(3, random_state=1)
+    assert np.array_equal(sample, plain.rvs(3, random_state=1))
     with pytest.raises(NotDifferentiableError, match=r"norm\.rvs of tensors: a sample"):
         frozen.rvs(3)
     grad = adcore.grad(lambda m: stats.norm(m, 2.0).logpdf(1.0))(0.0)
@@ -395,13 +399,18 @@ def test_what_takes_numbers_alone():
 def test_third_derivatives_of_the_tails():
     """Beyond the second order: of logarithms of tails, against mpmath."""
     for f, true, at in [
-        (lambda a: stats.gamma.logsf(50.0, a), lambda a: mp.log(special_cases.gammaincc(a, 50)), 2.5),
-        (lambda x: stats.t.logcdf(x, 3.5), lambda x: mp.log(stats_cases.student(x, mpf(3.5))), -20.0),
-        (lambda b: stats.beta.logcdf(0.01, 3.0, b), lambda b: mp.log(special_cases.betainc(mpf(3), b, mpf(0.01))), 2.0),
+        (lambda a: stats.gamma.logsf(50.0, a), lambda a: special_cases.gammaincc(a, 50), 2.5),
+        (lambda x: stats.t.logcdf(x, 3.5), lambda x: stats_cases.student(x, mpf(3.5)), -20.0),
+        (
+            lambda b: stats.beta.logcdf(0.0625, 3.0, b),
+            lambda b: special_cases.betainc(mpf(3), b, mpf(0.0625)),
+            2.0,
+        ),
     ]:
         with mp.workdps(60):
-            expected = mp.diff(true, mpf(at), 3, h=mpf(10) ** -12)
-        assert adcore.grad(adcore.grad(adcore.grad(f)))(at) == pytest.approx(float(expected), rel=1e-8)
+            expected = mp.diff(lambda x, true=true: mp.log(true(x)), mpf(at), 3, h=mpf(10) ** -12)
+        third = adcore.grad(adcore.grad(adcore.grad(f)))(at)
+        assert third == pytest.approx(float(expected), rel=1e-8)
 
 
 # ---- vectors and matrices ------------------------------------------------------------------------
@@ -435,12 +444,13 @@ def test_multivariate(name):
 
     def f(*parts):  # matrices stay symmetric
         square = [np.ndim(p) == 2 and np.shape(p)[0] == np.shape(p)[1] for p in args]
-        parts = [0.5 * (p + p.T) if s else p for p, s in zip(parts, square)]
+        parts = [0.5 * (p + p.T) if s else p for p, s in zip(parts, square, strict=True)]
         return adcore.sum(getattr(mine, method)(*parts))
 
     check_grads(f, args, order=2)
-    for one, other in zip(adcore.grad(f, argnums=tuple(range(len(args))))(*args), adcore.compile(f).grad(*args) if len(args) == 1 else [adcore.compile(lambda p, i=i: f(*args[:i], p, *args[i + 1 :])).grad(args[i]) for i in range(len(args))]):
-        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
+    for i, gradient in enumerate(adcore.grad(f, argnums=tuple(range(len(args))))(*args)):
+        replayed = adcore.compile(lambda p, i=i: f(*args[:i], p, *args[i + 1 :])).grad(args[i])
+        np.testing.assert_allclose(gradient, replayed, rtol=1e-9, atol=1e-11)
     assert np.array_equal(getattr(mine, method)(*args), expected)
 
 
@@ -455,7 +465,8 @@ def test_gradient_of_the_normal_is_the_closed_form():
 
 def test_multivariate_arguments():
     one = stats.multivariate_normal.logpdf(np.array([0.5, 1.0]), *tracked(0.25, 2.0))
-    np.testing.assert_allclose(one.detach().numpy(), sp.norm.logpdf([0.5, 1.0], 0.25, math.sqrt(2.0)))
+    expected = sp.norm.logpdf([0.5, 1.0], 0.25, math.sqrt(2.0))
+    np.testing.assert_allclose(one.detach().numpy(), expected, rtol=1e-14)
     diagonal = stats.multivariate_normal.logpdf(X, MU, *tracked(np.array([1.0, 2.0, 3.0])))
     expected = sp.multivariate_normal.logpdf(X, MU, np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(diagonal.detach().numpy(), expected, rtol=1e-13)
@@ -519,7 +530,7 @@ def test_functions_of_samples(name):
 
         def f(*parts, args=args, kwargs=kwargs, sizes=sizes):
             given = list(args)
-            for i, part in zip(sizes, parts):
+            for i, part in zip(sizes, parts, strict=True):
                 given[i] = part
             out = getattr(stats, name)(*given, **kwargs)
             return out.statistic if name == "pearsonr" else out
@@ -531,8 +542,9 @@ def test_functions_of_samples(name):
             f(*tracked(*given)).detach().numpy(), expected, rtol=1e-12, atol=1e-14
         )
         check_grads(f, given, order=2)
-    with pytest.raises(NotDifferentiableError, match="takes no other|has no|takes one"):
-        getattr(stats, name)(*tracked(*given), nan_policy="omit", method="x", alternative="less")
+    option = {"boxcox": "alpha", "pearsonr": "method"}.get(name, "nan_policy")
+    with pytest.raises(NotDifferentiableError, match="takes no other"):
+        getattr(stats, name)(*tracked(*given), **{option: "omit"})
 
 
 def test_boxcox_fits_nothing_to_tensors():
@@ -542,16 +554,16 @@ def test_boxcox_fits_nothing_to_tensors():
 
 def test_kernel_density_estimate():
     points, data = _RNG.normal(size=(2, 3)), _RNG.normal(size=(2, 7))
-    for options in ({}, {"bw_method": "silverman"}, {"bw_method": 0.5, "weights": np.arange(1.0, 8.0)}):
+    weighted = {"bw_method": 0.5, "weights": np.arange(1.0, 8.0)}
+    for options in ({}, {"bw_method": "silverman"}, weighted):
         expected = sp.gaussian_kde(data, **options)
         for method in ("logpdf", "evaluate"):
 
             def f(p, d, options=options, method=method):
                 return getattr(stats.gaussian_kde(d, **options), method)(p)
 
-            np.testing.assert_allclose(
-                f(*tracked(points, data)).detach().numpy(), getattr(expected, method)(points), rtol=1e-11
-            )
+            value = f(*tracked(points, data)).detach().numpy()
+            np.testing.assert_allclose(value, getattr(expected, method)(points), rtol=1e-11)
             check_grads(f, (points, data), order=2)
     plain = stats.gaussian_kde(data)
     assert plain.factor == sp.gaussian_kde(data).factor

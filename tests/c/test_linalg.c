@@ -356,7 +356,8 @@ static void check_refused(void)
     static struct operand x;
     CHECK(try_kernel(AD_KERNEL_lu_solve, 0, 0, 0, 0, 2, two, &x) == AD_SINGULAR, "lu_solve");
     for (int64_t i = 0; i < BATCHES * 6; i++)
-        y.x[i] = i % 3 ? 1e300 : NAN; /* no factor, and no pivots: nothing is read that is not there */
+        y.x[i] =
+            i % 3 ? 1e300 : NAN; /* no factor, and no pivots: nothing is read that is not there */
     y.ndim = 3;
     y.shape[1] = 3;
     y.shape[2] = 2;

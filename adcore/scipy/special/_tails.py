@@ -1,7 +1,7 @@
 """Logarithms of the incomplete gamma and beta functions, which keep their digits in the tails.
 
-SciPy has no such functions; the distributions of adcore.scipy.stats are made of them.  In a tail the
-factor that makes the function small is taken off; what is left, G, is an integral of one sign
+SciPy has no such functions; the distributions of adcore.scipy.stats are made of them.  In a tail
+the factor that makes the function small is taken off; what is left, G, is an integral of one sign
 (src_c/ad_special_tails.h), and the derivatives of its logarithm cancel no digits.
 """
 
@@ -183,7 +183,9 @@ def _log_betainc_value(a, b, r):
         return _log_of(
             _betainc_odds(a, b, np.asarray(r, dtype=float)),
             _betainc_odds(b, a, inverse),
-            lambda: _log_beta_factor(a, b, r) + _log(_core.special("beta_lower", (0, 0, 0), a, b, r)),
+            lambda: (
+                _log_beta_factor(a, b, r) + _log(_core.special("beta_lower", (0, 0, 0), a, b, r))
+            ),
         )
 
 

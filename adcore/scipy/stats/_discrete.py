@@ -227,7 +227,7 @@ class Betabinom(Discrete):
 
 
 class Hypergeom(Discrete):
-    """Draws without replacement: all its parameters count, so that nothing can be differentiated."""
+    """Draws without replacement: all its parameters count, so nothing is differentiable."""
 
     counts = ("M", "n", "N")
 

@@ -308,7 +308,7 @@ class Base:
     def rvs(self, *args, **kwargs):
         """Random numbers, by SciPy."""
         remedy = (
-            "a sample is not differentiated; write it as a function of a sample without parameters, "
+            "a sample is not differentiated; write it as a function of one without parameters, "
             "such as loc + scale * z, or pass x.detach().numpy() for constants"
         )
         return self._numbers_only("rvs", remedy, args, kwargs)

@@ -31,9 +31,7 @@ class Expon(Continuous):
         return -y
 
     def logcdf_(self, y):
-        return pick(
-            y < 0.7, lambda: ops.log(-ops.expm1(-y)), lambda: ops.log1p(-ops.exp(-y))
-        )
+        return pick(y < 0.7, lambda: ops.log(-ops.expm1(-y)), lambda: ops.log1p(-ops.exp(-y)))
 
     def logsf_(self, y):
         return -y
@@ -82,9 +80,7 @@ class Laplace(Continuous):
         return self.cdf_(-y)
 
     def ppf_(self, q):
-        return pick(
-            q <= 0.5, lambda: ops.log(2.0 * q), lambda: -ops.log(2.0 * (1.0 - q))
-        )
+        return pick(q <= 0.5, lambda: ops.log(2.0 * q), lambda: -ops.log(2.0 * (1.0 - q)))
 
     def isf_(self, q):
         return -self.ppf_(q)
@@ -342,9 +338,7 @@ class Cauchy(Continuous):
         return ops.atan2(1.0, y) / math.pi
 
     def logcdf_(self, y):
-        return pick(
-            y < 0.0, lambda: ops.log(self.cdf_(y)), lambda: ops.log1p(-self.sf_(y))
-        )
+        return pick(y < 0.0, lambda: ops.log(self.cdf_(y)), lambda: ops.log1p(-self.sf_(y)))
 
     def logsf_(self, y):
         return self.logcdf_(-y)
@@ -473,14 +467,10 @@ class Triang(Continuous):
         return ops.log(self.pdf_(y, c))
 
     def cdf_(self, y, c):
-        return self._sides(
-            y, c, lambda: y * y / c, lambda: 1.0 - (1.0 - y) * (1.0 - y) / (1.0 - c)
-        )
+        return self._sides(y, c, lambda: y * y / c, lambda: 1.0 - (1.0 - y) * (1.0 - y) / (1.0 - c))
 
     def sf_(self, y, c):
-        return self._sides(
-            y, c, lambda: 1.0 - y * y / c, lambda: (1.0 - y) * (1.0 - y) / (1.0 - c)
-        )
+        return self._sides(y, c, lambda: 1.0 - y * y / c, lambda: (1.0 - y) * (1.0 - y) / (1.0 - c))
 
     def logcdf_(self, y, c):
         return self._sides(

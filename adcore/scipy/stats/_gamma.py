@@ -260,9 +260,8 @@ class F(Continuous):
     def logpdf_(self, y, dfn, dfd):
         n, m = 0.5 * dfn, 0.5 * dfd
         ratio = dfn / dfd
-        return (
-            n * ops.log(ratio) + ops.xlogy(n - 1.0, y) - (n + m) * ops.log1p(ratio * y) - betaln(n, m)
-        )
+        out = n * ops.log(ratio) + ops.xlogy(n - 1.0, y)
+        return out - (n + m) * ops.log1p(ratio * y) - betaln(n, m)
 
     def logcdf_(self, y, dfn, dfd):
         return log_betainc(0.5 * dfn, 0.5 * dfd, dfn * y / dfd)
@@ -296,7 +295,7 @@ class F(Continuous):
         return out + (1.0 - a) * psi(a) - (1.0 + b) * psi(b) + (a + b) * psi(a + b)
 
 
-_FAR = 5.0  # from here on the tail of Student's distribution is taken as an incomplete beta function
+_FAR = 5.0  # from here on a tail of Student's distribution is an incomplete beta function
 
 
 class T(Continuous):

@@ -240,7 +240,8 @@ class Invwishart(Multivariate):
         scale = _square(scale, n)
         x = _stack(x, n)
         inner = np.linalg.cholesky(x)
-        out = 0.5 * df * (_log_det(np.linalg.cholesky(scale)) - n * LOG_2) - multigammaln(0.5 * df, n)
+        out = 0.5 * df * (_log_det(np.linalg.cholesky(scale)) - n * LOG_2)
+        out = out - multigammaln(0.5 * df, n)
         return out - 0.5 * (df + n + 1.0) * _log_det(inner) - 0.5 * _trace_of_solved(inner, scale)
 
 
@@ -253,7 +254,9 @@ class Dirichlet(Multivariate):
         alpha = _array(alpha)
         shape, k = shape_of(x), shape_of(alpha)[0]
         if shape[0] not in (k, k - 1):
-            raise ShapeError(f"points have {shape[0]} components, alpha has {k}: k or k - 1 of them")
+            raise ShapeError(
+                f"points have {shape[0]} components; with {k} parameters it is {k} or {k - 1}"
+            )
         if shape[0] == k - 1:
             last = 1.0 - sum_axes(x, (0,), True)
             x = np.concatenate([x, last])
@@ -302,7 +305,8 @@ class Multinomial(Multivariate):
         axis = (len(np.broadcast_shapes(shape_of(x), shape_of(p))) - 1,)
         terms = ops.xlogy(x, p) - ops.lgamma(x + 1.0)
         total = sum_axes(x, (len(shape_of(x)) - 1,))
-        inside = (total == n) & (sum_axes((x < 0) | (x != ops.floor(x)), (len(shape_of(x)) - 1,)) == 0)
+        wrong = sum_axes((x < 0) | (x != ops.floor(x)), (len(shape_of(x)) - 1,))
+        inside = (total == n) & (wrong == 0)
         return exclude(inside, ops.lgamma(n + 1.0) + sum_axes(terms, axis), -INF)
 
     def _pmf(self, x, n, p):

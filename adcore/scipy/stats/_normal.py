@@ -172,7 +172,7 @@ def _log_difference(larger, smaller):
 
 
 def log_mass(a, b):
-    """The logarithm of the normal probability of (a, b), also of narrow and of distant intervals."""
+    """The logarithm of the normal probability of (a, b), of narrow and distant intervals too."""
     narrow = (b - a < 1.0) & (ops.abs(a + b) * (b - a) < 16.0)
 
     def wide():
@@ -203,16 +203,12 @@ class Truncnorm(Continuous):
     def logcdf_(self, y, a, b):
         total = log_mass(a, b)
         low = log_mass(a, y) - total
-        return pick(
-            low < -0.7, lambda: low, lambda: ops.log1p(-ops.exp(log_mass(y, b) - total))
-        )
+        return pick(low < -0.7, lambda: low, lambda: ops.log1p(-ops.exp(log_mass(y, b) - total)))
 
     def logsf_(self, y, a, b):
         total = log_mass(a, b)
         high = log_mass(y, b) - total
-        return pick(
-            high < -0.7, lambda: high, lambda: ops.log1p(-ops.exp(log_mass(a, y) - total))
-        )
+        return pick(high < -0.7, lambda: high, lambda: ops.log1p(-ops.exp(log_mass(a, y) - total)))
 
     def _between(self, log_below, log_above, a, b):
         """The point that has these shares of the probability, logarithms, below and above."""

@@ -220,7 +220,8 @@ def boxcox_llf(lmb, data, *, axis=0):
     data, axes, n = _along(data, axis)
     logs = ops.log(data)
     total = sum_axes(logs, axes)
-    return (lmb - 1.0) * total - 0.5 * n * ops.log(_central(special_normal.boxcox(data, lmb), axes, n, 2))
+    variance = _central(special_normal.boxcox(data, lmb), axes, n, 2)
+    return (lmb - 1.0) * total - 0.5 * n * ops.log(variance)
 
 
 class gaussian_kde:
