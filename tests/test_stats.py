@@ -396,6 +396,36 @@ def test_what_takes_numbers_alone():
         stats.vonmises.ppf(0.5, *tracked(2.0))
 
 
+@pytest.mark.parametrize(
+    ("name", "shapes", "x"),
+    [
+        ("gamma", (2.5,), [1e-60, 0.5, 3.0, 2000.0]),
+        ("beta", (6.0, 3.0), [1e-60, 0.25, 0.75, 0.9375]),
+        ("t", (10.0,), [-1e40, -6.0, -0.5, 0.5, 6.0, 1e40]),
+        ("f", (12.0, 7.0), [1e-60, 0.5, 2.0, 1e30]),
+        ("exponnorm", (1.5,), [-9.0, 0.25, 0.75, 9.0]),
+        ("skewnorm", (1.5,), [-5.0, 0.25, 0.75, 6.0]),
+        ("truncnorm", (-3.0, 30.0), [-2.75, 0.5, 20.0]),
+    ],
+)
+def test_arrays_of_tails_and_middles_are_as_numbers(name, shapes, x):
+    """Whichever form an element takes, the others do not disturb it."""
+    x = np.array(x)
+    for method in METHODS:
+        function = getattr(getattr(stats, name), method)
+
+        def total(x, *shapes, function=function):
+            return adcore.sum(function(x, *shapes))
+
+        found = adcore.grad(total)(x, *shapes), adcore.compile(total).grad(x, *shapes)
+        each = np.array([adcore.grad(function)(float(v), *shapes) for v in x])
+        for gradient in found:
+            np.testing.assert_allclose(gradient, each, rtol=1e-12)
+        bent = np.diag(adcore.hessian(total)(x, *shapes))
+        each = [adcore.grad(adcore.grad(function))(float(v), *shapes) for v in x]
+        np.testing.assert_allclose(bent, each, rtol=1e-9)
+
+
 def test_third_derivatives_of_the_tails():
     """Beyond the second order: of logarithms of tails, against mpmath."""
     for f, true, at in [

@@ -36,7 +36,8 @@ def pick(condition, a, b):
             return a()
         if not condition.any():
             return b()
-    return where(condition, a(), b())
+    with np.errstate(all="ignore"):  # of what is computed for the others' sake
+        return where(condition, a(), b())
 
 
 def _moments(family, orders):
