@@ -100,7 +100,7 @@ def test_missing_name():
 def test_parts_of_adcore_scipy():
     assert adcore.scipy.special is special
     assert "special" in dir(adcore.scipy)
-    with pytest.raises(AttributeError, match="it has .*special"):
+    with pytest.raises(AttributeError, match=r"it has .*special"):
         adcore.scipy.nothing  # noqa: B018
 
 
