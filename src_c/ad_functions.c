@@ -5,6 +5,7 @@
 #include "ad_special_gamma.h"
 #include "ad_special_hyper.h"
 #include "ad_special_student.h"
+#include "ad_special_tails.h"
 
 #include <string.h>
 
@@ -15,6 +16,9 @@ const struct ad_function ad_functions[] = {
     {"deviance", 0, 2, ad_deviance},
     {"gammainc", 1, 4, ad_gammainc},
     {"betainc", 2, 5, ad_betainc},
+    {"gamma_lower", 2, 2, ad_gamma_lower},
+    {"gamma_upper", 2, 2, ad_gamma_upper},
+    {"beta_lower", 3, 3, ad_beta_lower},
     {"zeta", 1, 2, ad_zeta},
     {"riemann_zeta", 1, 1, ad_riemann_zeta},
     {"dawsn", 1, 2, ad_dawsn},

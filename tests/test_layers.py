@@ -23,6 +23,7 @@ C_ORDER = [
     "ad_quadrature",
     "ad_special_gamma",
     "ad_special_student",
+    "ad_special_tails",
     "ad_special_bessel",
     "ad_special_hyper",
     "ad_functions",

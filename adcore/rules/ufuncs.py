@@ -40,6 +40,23 @@ _TRUTHS = {
 }
 
 
+# The same comparison with its operands exchanged: an array before a tensor would ask NumPy again.
+_MIRRORED = {
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "equal": "equal",
+    "not_equal": "not_equal",
+    "greater": "less",
+    "greater_equal": "less_equal",
+}
+
+
+def _compared(name, *inputs):
+    if type(inputs[0]) is np.ndarray and len(inputs) == 2:
+        name, inputs = _MIRRORED[name], inputs[::-1]
+    return _TRUTHS[name](*inputs)
+
+
 def _heaviside(x, at_zero):
     step = _core.apply("less", 0.0, x)
     step = _core.apply("where", _core.apply("equal", x, 0.0), at_zero, step)
@@ -166,7 +183,7 @@ def array_ufunc(ufunc, method, inputs, kwargs):
             f"{name} of a tensor does not take where=; choose with adcore.where(mask, a, b)"
         )
     if name in CONSTANT and method == "__call__" and _core.is_compiling() and name in _TRUTHS:
-        return _TRUTHS[name](*inputs)
+        return _compared(name, *inputs)
     if name in CONSTANT:
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         return observed(function, *inputs, **kwargs)

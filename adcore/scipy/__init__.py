@@ -2,7 +2,7 @@
 
 import importlib
 
-_PARTS = ("linalg", "optimize", "signal", "special")
+_PARTS = ("integrate", "interpolate", "linalg", "optimize", "signal", "special", "stats")
 
 
 def __getattr__(name):

@@ -15,7 +15,7 @@ import scipy.special as _scipy
 from ...errors import NotDifferentiableError
 from ...rules.recorded import observe, observed
 from ...rules.table import is_traced
-from . import _arrays, _bessel, _gamma, _hypergeometric, _integrals, _normal
+from . import _arrays, _bessel, _gamma, _hypergeometric, _integrals, _normal, _tails  # noqa: F401
 
 _differentiable = {}
 for _module in (_normal, _gamma, _hypergeometric, _bessel, _integrals, _arrays):
