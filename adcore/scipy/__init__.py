@@ -1,16 +1,14 @@
-"""SciPy's functions on tensors and duals, under SciPy's names; a part is imported when first used."""
+"""SciPy's functions on tensors and duals, under its names; a part is imported when first used."""
 
 import importlib
 
-_PARTS = ("special",)
+_PARTS = ("integrate", "interpolate", "special")
 
 
 def __getattr__(name):
     if name in _PARTS:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(
-        f"module {__name__} has no attribute {name!r}; it has {', '.join(_PARTS)}"
-    )
+    raise AttributeError(f"module {__name__} has no attribute {name!r}; it has {', '.join(_PARTS)}")
 
 
 def __dir__():
