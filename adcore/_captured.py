@@ -127,10 +127,22 @@ def _parts(x):
     if isinstance(x, (list, tuple)):
         return "sequence", list(enumerate(x))
     if hasattr(kind, "captured_attributes") or not _is_closed(kind.__module__):
-        attributes = getattr(x, "__dict__", None)
-        if type(attributes) is dict:
+        attributes = _attributes(x)
+        if attributes:
             return "object", list(attributes.items())
     return "closed", []
+
+
+def _attributes(x):
+    """What an object holds, in its dict and in slots."""
+    found = {}
+    for kind in type(x).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__") and hasattr(x, name):
+                found[name] = getattr(x, name)
+    attributes = getattr(x, "__dict__", None)
+    return {**found, **attributes} if type(attributes) is dict else found
 
 
 def _is_closed(module):
@@ -188,7 +200,7 @@ def _sequence_skeleton(x, replaced):
 
 
 def _object_skeleton(x, replaced):
-    return type(x), _dict_skeleton(x.__dict__, replaced)
+    return type(x), _dict_skeleton(_attributes(x), replaced)
 
 
 def _partial_skeleton(x, replaced):
@@ -259,9 +271,10 @@ def _build_sequence(skeleton, replaced, part, keep):
 def _build_object(skeleton, replaced, part, keep):
     kind, attributes = skeleton
     new = keep(object.__new__(kind))
-    new.__dict__.update(attributes)
+    for k, v in attributes.items():
+        object.__setattr__(new, k, v)
     for k, i in replaced:
-        new.__dict__[k] = part(i)
+        object.__setattr__(new, k, part(i))
     return new
 
 

@@ -249,7 +249,7 @@ def test_quad_sees_what_the_integrand_closes_over(kind):
 
 def test_quad_of_methods_and_callable_objects():
     """The integral of the density up to 1 is 1 - exp(-rate)."""
-    for integrand in (lambda rate: Model(rate).density, Model):
+    for integrand in (lambda rate: Model(rate).density, Model, Slotted):
         holds(
             lambda rate, g=integrand: integrate.quad(g(rate), 0.0, 1.0)[0],
             0.7,
@@ -270,15 +270,20 @@ def test_quad_sees_globals():
     holds(f, 1.7, -(1.7**-2), 2 * 1.7**-3, rtol=1e-8)
 
 
-class Hidden:
+class Slotted:
     __slots__ = ("rate",)
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, x):
+        return self.rate * np.exp(-self.rate * x)
 
 
 def test_quad_refuses_what_it_cannot_find():
     def f(rate):
-        hidden = Hidden()
-        hidden.rate = rate
-        return integrate.quad(lambda x, k: np.exp(-hidden.rate * k * x), 0.0, 1.0, (rate,))[0]
+        hidden = iter([rate] * 1000)
+        return integrate.quad(lambda x, k: np.exp(-next(hidden) * k * x), 0.0, 1.0, (rate,))[0]
 
     with pytest.raises(errors.NotDifferentiableError, match="pass it through args"):
         adcore.grad(f)(1.0)

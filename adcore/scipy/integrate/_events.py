@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ... import _calls
+from ... import _calls, _core
 from ..._trees import shape_of
 from ...rules.primitives import as_array, stack_nested
 from ...transforms import jvp
@@ -34,7 +34,9 @@ class EventTimes:
     def run(self, leaves):
         """(times, nothing) of plain leaves."""
         t0, t1, _, y0, *theta = leaves
-        return [np.asarray(t, dtype=float) for t in self.find(t0, t1, y0, theta)], None
+        with _core.outside_programs():
+            found = self.find(t0, t1, y0, theta)
+        return [np.asarray(t, dtype=float) for t in found], None
 
     def push(self, leaves, output, saved, tangents):
         """Tangents of the times."""

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ... import _captured, _core
+from ... import _calls, _captured, _core
 from ..._core import Dual, Tensor
 from ...compile import compile as compiled
 from ...errors import NotDifferentiableError
@@ -82,6 +82,14 @@ def constant(x):
     return x.detach() if _core.is_compiling() else values(x)
 
 
+def numbers(x):
+    """The numbers of anything, a float or an array, without a guard on them: for hints alone."""
+    while type(x) is Dual:
+        x = x.value
+    x = _calls.plain(x)
+    return x if np.ndim(x) else float(x)
+
+
 # ---- derivatives of bindings ----
 
 
@@ -130,32 +138,37 @@ def adjoint(bind, wanted, n):
 
 
 class Fast:
-    """bind(theta) for plain parameters, a function of plain variables, compiled if that can be.
+    """A binding as a function of plain variables and parameters, compiled if that can be.
 
     It cannot if the function does with its variables what tensors do not allow, such as int(t);
     that does not matter where no derivative in that variable is asked for.
     """
 
-    def __init__(self, bind, theta):
+    def __init__(self, bind):
         def function(x, last, theta):
             return bind(theta)(*x, last)
 
-        self.bind, self.theta = bind, list(theta)
-        self.program = compiled(function)
+        self.bind, self.program = bind, compiled(function)
 
-    def __call__(self, *x):
-        if self.program is not None:
-            try:
-                return self.program(list(x[:-1]), x[-1], self.theta)
-            except Exception:  # if it is the function's own, it is raised again below
-                self.program = None
-        return values(self.bind(self.theta)(*x))
+    def __call__(self, theta):
+        """bind(theta), with an attribute `jacobian`: the derivative in the last variable."""
+        theta = list(theta)
 
-    def jacobian(self, *x):
-        """Derivatives in the last variable."""
-        if self.program is not None:
-            return self.program.jacobian(list(x[:-1]), x[-1], self.theta, argnums=1)
-        return jacfwd(lambda last: self.bind(self.theta)(*x[:-1], last))(x[-1])
+        def function(*x):
+            if self.program is not None:
+                try:
+                    return self.program(list(x[:-1]), x[-1], theta)
+                except Exception:  # if it is the function's own, it is raised again below
+                    self.program = None
+            return values(self.bind(theta)(*x))
+
+        def jacobian(*x):
+            if self.program is not None:
+                return self.program.jacobian(list(x[:-1]), x[-1], theta, argnums=1)
+            return jacfwd(lambda last: self.bind(theta)(*x[:-1], last))(x[-1])
+
+        function.jacobian = jacobian
+        return function
 
 
 # ---- how large a change in a parameter is ----

@@ -44,6 +44,7 @@ class Problem:
         self.engine, self.bind, self.order = engine, bind, order
         self.plain = plain or bind
         self.units = units or _ones
+        self.bound = families.Fast(bind) if order else None
 
     def solved(self, t0, t1, times, y0, theta):
         """The solution at the times, in plain numbers."""
@@ -54,7 +55,7 @@ class Problem:
             return np.repeat(y0[:, None], len(times), axis=1)
         # No further than is asked for: there may be no solution.
         t1 = times[np.argmax(np.abs(times - t0))]
-        return self.engine.solve_derived(families.Fast(self.bind, theta), t0, t1, times, y0, units)
+        return self.engine.solve_derived(self.bound(theta), t0, t1, times, y0, units)
 
 
 def _ones(y0, theta):
@@ -164,7 +165,8 @@ class Solution:
     def run(self, leaves):
         """(y, nothing) of plain leaves."""
         t0, t1, times, y0, *theta = leaves
-        return self.problem.solved(t0, t1, times, y0, theta), None
+        with _core.outside_programs():
+            return self.problem.solved(t0, t1, times, y0, theta), None
 
     def push(self, leaves, output, saved, tangents):
         """The tangent of y."""

@@ -7,7 +7,7 @@ from ... import _calls
 from ..._captured import captured
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError, ShapeError
-from ...rules.primitives import as_array, below, values
+from ...rules.primitives import as_array, values
 from . import _families as families
 from ._ivp import Problem, Solution, checked
 
@@ -118,8 +118,7 @@ def odeint(
 def _plain_jacobian(Dfun, args, tfirst):
     """The user's Jacobian, which only helps the solver, of (t, y) in numbers."""
     leaves, recipe = captured((Dfun, args))
-    numbers = [np.asarray(values(below(v))) for v in leaves]
-    f, rest = recipe([v if v.ndim else float(v) for v in numbers])
+    f, rest = recipe([families.numbers(v) for v in leaves])
 
     def jacobian(t, y):
         found = f(t, y, *rest) if tfirst else f(y, t, *rest)

@@ -7,12 +7,11 @@ nodes than the integrand.  In the limits it is the integrand there.
 """
 
 import functools
-import math
 
 import numpy as np
 import scipy.integrate as _scipy
 
-from ... import _calls
+from ... import _calls, _core
 from ..._captured import captured
 from ..._core import Dual, Tensor
 from ..._recording import is_tracked
@@ -41,7 +40,8 @@ class Integral:
 
     def __init__(self, name, bind, solve, weighted, units=None, derived=False):
         self.name, self.bind, self.solve, self.weighted = name, bind, solve, weighted
-        self.units, self.derived, self.more = units or _one, derived, ()
+        self.units, self.more = units or _one, ()
+        self.bound = families.Fast(bind) if derived else bind
 
     def rule(self, mode):
         """The name of a rule, for errors."""
@@ -54,8 +54,9 @@ class Integral:
     def run(self, leaves):
         """((value, error), nothing) of plain leaves."""
         a, b, points, *theta = leaves
-        f = families.Fast(self.bind, theta) if self.derived else self.bind(theta)
-        value, error, self.more = self.solve(f, a, b, points, self.units(theta))
+        with _core.outside_programs():
+            f, units = self.bound(theta), self.units(theta)
+            value, error, self.more = self.solve(f, a, b, points, units)
         return (value, error), None
 
     def push(self, leaves, output, saved, tangents):
@@ -116,7 +117,7 @@ class Integral:
         found = None
         f = self.bind(leaves[3:])
         for x, dot, sign in ((leaves[1], bdot, 1.0), (leaves[0], adot, -1.0)):
-            if dot is None or np.isinf(values(x)):
+            if dot is None or bool(np.isinf(below(x))):  # a guard, where limits are recorded
                 continue
             part = sign * dot * as_array(self.weighted(f, x))
             found = part if found is None else found + part
@@ -306,7 +307,7 @@ def nquad(func, ranges, args=None, opts=None, full_output=False):
             return func(x, *outer, *args) if i == 0 else level(i - 1, (x, *outer))
 
         value, error, *_ = quad(integrand, limits[0], limits[1], **given)
-        most[0] = max(most[0], float(values(below(error))))
+        most[0] = max(most[0], float(families.numbers(error)))
         return value
 
     return level(depth - 1, ()), most[0]
@@ -371,7 +372,7 @@ def fixed_quad(func, a, b, args=(), n=5):
     if not captured((func, a, b, args))[0]:
         return _scipy.fixed_quad(func, a, b, args, n)
     for x in (a, b):
-        if not math.isfinite(values(below(x))):
+        if not bool(np.isfinite(below(x))):
             raise ValueError("Gaussian quadrature is only available for finite limits.")
     nodes, weights = _legendre(n)
     half = 0.5 * (b - a)

@@ -3,11 +3,11 @@
 import numpy as np
 import scipy.integrate as _scipy
 
-from ... import _calls
+from ... import _calls, _core
 from ..._captured import captured
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError, ShapeError
-from ...rules.primitives import as_array, below, concatenate, values
+from ...rules.primitives import as_array, concatenate, values
 from ...rules.table import is_traced
 from . import _families as families
 from ._events import EventTimes
@@ -100,6 +100,9 @@ def solve_ivp(
     tolerances: `rtol` holds for them as for y, `atol` for the change of y that a change of 1 in a
     parameter makes, of its own size if that is more than 1.  All methods are differentiable.
 
+    Where fun jumps as y passes some value, a derivative of the solution jumps too, which no
+    derivative of fun shows: end there with a terminal event, and go on from what it gives.
+
     Returns
     -------
     OdeResult
@@ -159,9 +162,9 @@ def solve_ivp(
     def find(t0, t1, y0, theta):
         return engine.result(problem.plain(theta), t0, t1, y0, theta).t_events
 
-    plain = [np.asarray(values(below(v))) for v in leaves]
-    plain = [v if v.ndim else float(v) for v in plain]
-    found = engine.result(problem.plain(plain[4:]), plain[0], plain[1], plain[3], plain[4:])
+    plain = [families.numbers(v) for v in leaves]
+    with _core.outside_programs():
+        found = engine.result(problem.plain(plain[4:]), plain[0], plain[1], plain[3], plain[4:])
     result = dict(found)
     if listed:
         happened = _calls.call(EventTimes(problem, bind_events, find), leaves)
@@ -197,7 +200,7 @@ def _times(found, t_eval, t0, end):
     """The times of the result, as they depend on the ends."""
     if t_eval is not None:
         t_eval = families.leaf(t_eval, "t_eval")
-        reached = np.asarray(values(below(t_eval)))
+        reached = families.numbers(t_eval)
         last = found.t[-1] if found.status == -1 else found.sol.ts[-1]
         forward = found.sol.ts[-1] >= found.sol.ts[0]
         count = int(np.sum(reached <= last if forward else reached >= last))
