@@ -45,7 +45,7 @@ def test_every_name_has_a_state():
     assert all(hasattr(integrate, name) for name in states)
 
 
-def arguments_of(name, x):
+def arguments_of(x):
     """Arguments with a tensor among them, whatever the function takes."""
     return (lambda *_: x, 0.0, [1.0], 1.0)
 
@@ -56,7 +56,7 @@ def arguments_of(name, x):
 def test_what_is_refused_names_itself(name):
     x = adcore.tensor(1.0, requires_grad=True)
     with pytest.raises(errors.NotDifferentiableError, match=rf"scipy\.integrate\.{name} of a"):
-        getattr(integrate, name)(*arguments_of(name, x))
+        getattr(integrate, name)(*arguments_of(x))
 
 
 def test_what_is_refused_serves_plain_arguments():
@@ -227,7 +227,9 @@ DECAY = {
     "recursive": recursive,
     "default": with_default,
     "writes to its closure": counting,
-    "dict": lambda rate: (lambda given: lambda x: np.exp(-given["rates"][0] * x))({"rates": [rate]}),
+    "dict": lambda rate: (lambda given: lambda x: np.exp(-given["rates"][0] * x))(
+        {"rates": [rate]}
+    ),
     "array": lambda rate: (lambda v: lambda x: np.exp(-v[1] * x))(adcore.stack([0.0, rate])),
     "partial": lambda rate: functools.partial(lambda k, x: np.exp(-k * x), rate),
     "partial keyword": lambda rate: functools.partial(lambda x, k: np.exp(-k * x), k=rate),
@@ -294,7 +296,9 @@ def test_quad_of_an_integrand_that_needs_plain_variables():
     table = scipy.integrate.cumulative_trapezoid(np.ones(5), initial=0)
 
     def f(rate):
-        return integrate.quad(lambda x: rate * table[int(x)] + rate**2, 0.0, 4.0, points=[1, 2, 3])[0]
+        return integrate.quad(lambda x: rate * table[int(x)] + rate**2, 0.0, 4.0, points=[1, 2, 3])[
+            0
+        ]
 
     holds(f, 0.5, 6.0 + 4.0, 8.0)
 
@@ -383,9 +387,7 @@ def test_dblquad_over_a_region_that_moves():
 
     def f(v):
         k, s = v[0], v[1]
-        return integrate.dblquad(
-            lambda y, x: y * np.exp(k * x), 0.0, 1.0, 0.0, lambda x: s * x
-        )[0]
+        return integrate.dblquad(lambda y, x: y * np.exp(k * x), 0.0, 1.0, 0.0, lambda x: s * x)[0]
 
     def closed(v):
         k, s = v[0], v[1]
@@ -403,7 +405,7 @@ def test_dblquad_over_a_region_that_moves():
 
 
 def test_tplquad_and_nquad():
-    """The integral of (x + 2 y + 3 z) over a simplex of side s is s^4 / 4; SciPy's order of args."""
+    """The integral of x + 2 y + 3 z over a simplex of side s is s^4 / 4; SciPy's order of args."""
 
     def f(s, k):
         return integrate.tplquad(

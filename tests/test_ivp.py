@@ -38,7 +38,7 @@ def agree(f, closed, at, rtol, atol=0.0):
         np.testing.assert_allclose(hessian(at), exact, rtol=rtol, atol=atol, err_msg=name)
 
 
-def logistic(t, y, r, k):
+def logistic(_t, y, r, k):
     return r * y * (1.0 - y / k)
 
 
@@ -137,7 +137,7 @@ def test_lotka_volterra_keeps_its_invariant_to_second_order():
 
 
 def test_derivatives_have_steps_of_their_own():
-    """From y = 0, where y' = r y stays, the solver leaps; the sensitivity exp(r t) would be lost."""
+    """From y = 0, where it stays, the solver leaps; the sensitivity exp(r t) would be lost."""
 
     def f(v):
         return solve_ivp(lambda t, y: v[1] * y, (0.0, 5.0), adcore.stack([v[0]]), **TIGHT).y[0, -1]
@@ -189,9 +189,7 @@ def test_times():
     def by_eval(v):
         times = adcore.stack([v[2] - 0.5, v[2]])
         span = (v[1], 2.0)
-        found = solve_ivp(
-            lambda t, y: -v[0] * y, span, adcore.stack([v[3]]), t_eval=times, **TIGHT
-        )
+        found = solve_ivp(lambda t, y: -v[0] * y, span, adcore.stack([v[3]]), t_eval=times, **TIGHT)
         return found.y[0, 1]
 
     def by_solution(v):
@@ -233,7 +231,7 @@ def test_steps_of_the_solver_are_constants_between_the_ends():
         found = solve_ivp(lambda t, y: -y, (0.0, end), [1.0])
         return found.t, found.y[0]
 
-    t, y = f(2.0)
+    t, _ = f(2.0)
     found = adcore.jacobian(f)(2.0)
     np.testing.assert_allclose(found[0], t / 2.0, atol=1e-15)
     np.testing.assert_allclose(found[1], -np.exp(-t) * t / 2.0, rtol=2e-3, atol=1e-5)
@@ -261,12 +259,17 @@ def test_dense_output():
 
 
 def ball(g, height, **options):
-    def down(t, y):
+    def down(_t, y):
         return y[0]
 
     down.terminal, down.direction = True, -1
     return solve_ivp(
-        lambda t, y: [y[1], -g], (0.0, 10.0), adcore.stack([height, 0.0]), events=down, **TIGHT, **options
+        lambda t, y: [y[1], -g],
+        (0.0, 10.0),
+        adcore.stack([height, 0.0]),
+        events=down,
+        **TIGHT,
+        **options,
     )
 
 
@@ -330,7 +333,7 @@ def test_what_the_equation_closes_over():
         def __init__(self, rate):
             self.rate = rate
 
-        def slope(self, t, y):
+        def slope(self, _t, y):
             return self.rate * y
 
     def f(rate):
@@ -363,7 +366,7 @@ def test_an_equation_that_branches():
     """A slope with a corner: -rate y down to 1/2, then -rate (3 y - 1)."""
 
     def f(rate):
-        def slope(t, y):
+        def slope(_t, y):
             return [-rate * y[0] if y[0] > 0.5 else -rate * (3.0 * y[0] - 1.0)]
 
         return solve_ivp(slope, (0.0, 2.0), [1.0], rtol=1e-9, atol=1e-9, max_step=0.02).y[0, -1]
@@ -379,7 +382,7 @@ def test_an_equation_that_jumps_is_integrated_in_two_parts():
     """Twice as fast from 1/2 on: with the event, the jump of the derivative is there."""
 
     def f(rate):
-        def half(t, y):
+        def half(_t, y):
             return y[0] - 0.5
 
         half.terminal = True
@@ -393,7 +396,7 @@ def test_an_equation_that_jumps_is_integrated_in_two_parts():
 
 
 def test_errors_of_the_equation_are_its_own():
-    def slope(t, y, rate):
+    def slope(_t, y, _rate):
         if np.size(y) != 7:
             raise RuntimeError("of the equation")
         return y
@@ -404,7 +407,7 @@ def test_errors_of_the_equation_are_its_own():
 
 def test_vectorized_and_tolerances_of_each_component():
     def f(v):
-        def slope(t, y):
+        def slope(_t, y):
             assert y.ndim == 2
             return np.stack([-v[0] * y[0], v[1] * y[0]])
 
@@ -456,16 +459,18 @@ def test_odeint():
 
 
 def test_odeint_has_scipys_values_and_options():
-    def slope(t, y):
+    def slope(_t, y):
         return [-0.7 * y[0]]
 
-    def jacobian(t, y):
+    def jacobian(_t, _y):
         return [[-0.7]]
 
     t = np.linspace(0.0, 2.0, 5)
     expected = scipy.integrate.odeint(slope, [1.0], t, tfirst=True, Dfun=jacobian)
     y0 = adcore.tensor([1.0], requires_grad=True)
-    np.testing.assert_array_equal(odeint(slope, [1.0], t, tfirst=True), odeint(slope, [1.0], t, tfirst=True))
+    np.testing.assert_array_equal(
+        odeint(slope, [1.0], t, tfirst=True), odeint(slope, [1.0], t, tfirst=True)
+    )
     found, info = odeint(slope, y0, t, tfirst=True, Dfun=jacobian, full_output=True)
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-14)
     assert info["message"] == "Integration successful."

@@ -71,6 +71,8 @@ def import_surfaces():
 
 _core.add_methods({"_late_rule": late_rule})
 _named.late.append(import_surfaces)
+# What only files name: definitions of adcore.scipy, whose functions are not reached by NumPy's.
+_named.late.append(functools.partial(importlib.import_module, "adcore.scipy.interpolate._banded"))
 
 
 def is_traced(items):

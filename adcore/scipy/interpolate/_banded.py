@@ -8,8 +8,7 @@ from scipy.linalg import solve_banded as _solve_banded
 from ... import _calls
 from ..._named import Named
 from ..._trees import shape_of
-from ...rules.primitives import as_array, concatenate, sum_axes
-from ...rules.table import is_traced
+from ...rules.primitives import as_array, concatenate, reshape, sum_axes
 
 # The band of a matrix a has l + u + 1 rows: a[i, j] is band[u + i - j, j], as SciPy has it.
 
@@ -82,18 +81,17 @@ def outer(x, y, lower, upper):
     """The band of x y', x and y of shape (n, m)."""
     n = shape_of(x)[0]
     rows = [
-        sum_axes(_shifted(x, upper - row) * y, (1,)).reshape((1, n))
+        reshape(sum_axes(_shifted(x, upper - row) * y, (1,)), (1, n))
         for row in range(lower + upper + 1)
     ]
-    return concatenate(rows, 0) if is_traced(rows) else np.concatenate(rows)
+    return concatenate(rows, 0)
 
 
 def transposed(band, lower, upper):
     """The band of the transposed matrix."""
-    rows = []
-    for row in range(lower + upper, -1, -1):  # row of a[i, j]; a'[j, i] is in row lower + j - i
-        rows.append(_shifted(band[row][:, None], row - upper).reshape((1, -1)))
-    return concatenate(rows, 0)
+    # a[i, j] in a row is a'[j, i] in the row as far from the other end.
+    rows = [_shifted(band[row][:, None], row - upper) for row in range(lower + upper, -1, -1)]
+    return concatenate([reshape(row, (1, -1)) for row in rows], 0)
 
 
 def band_of(values, rows, columns, n, lower, upper):

@@ -26,9 +26,7 @@ def _prepared(x, y, axis, dydx=None):
     if shape_of(x)[0] < 2:
         raise ValueError("`x` must contain at least 2 elements.")
     if shape_of(x)[0] != shape_of(y)[0]:
-        raise ValueError(
-            f"The length of `y` along `axis`={axis} doesn't match the length of `x`"
-        )
+        raise ValueError(f"The length of `y` along `axis`={axis} doesn't match the length of `x`")
     for name, v in (("x", x), ("y", y), ("dydx", dydx)):
         if v is not None and type(v) is np.ndarray:
             places.finite(v, name)
@@ -107,9 +105,7 @@ class PchipInterpolator(Piecewise, _scipy.PchipInterpolator):
         """
         d = ((2.0 * h0 + h1) * slope0 - h0 * slope1) / (h0 + h1)
         wrong = _sign(d) != _sign(slope0)
-        steep = (_sign(slope0) != _sign(slope1)) & (
-            np.abs(below(d)) > 3.0 * np.abs(below(slope0))
-        )
+        steep = (_sign(slope0) != _sign(slope1)) & (np.abs(below(d)) > 3.0 * np.abs(below(slope0)))
         return np.where(wrong, 0.0, np.where(steep, 3.0 * slope0, d))
 
 
@@ -138,9 +134,7 @@ class Akima1DInterpolator(Piecewise, _scipy.Akima1DInterpolator):
         """Derivatives at the nodes: means of the slopes, weighted by the changes opposite."""
         first = 2.0 * slope[:1] - slope[1:2]
         last = 2.0 * slope[-1:] - slope[-2:-1]
-        m = concatenate(
-            [2.0 * first - slope[:1], first, slope, last, 2.0 * last - slope[-1:]], 0
-        )
+        m = concatenate([2.0 * first - slope[:1], first, slope, last, 2.0 * last - slope[-1:]], 0)
         change = ops.abs(m[1:] - m[:-1])
         if method == "makima":
             mean = ops.abs(m[1:] + m[:-1])
@@ -174,7 +168,7 @@ class CubicSpline(Piecewise, _scipy.CubicSpline):
         if extrapolate is None:
             extrapolate = "periodic" if ends[0] == "periodic" else True
         rows = reshape(y, (shape[0], -1))
-        s = _slopes(x, dx, rows, ends)
+        s = _slopes(dx, rows, ends)
         self._set(_hermite(dx, y, reshape(s, shape)), x, extrapolate, axis)
 
 
@@ -218,7 +212,7 @@ def _conditions(bc_type, shape, y, axis):
     return found
 
 
-def _slopes(x, dx, y, ends):
+def _slopes(dx, y, ends):
     """First derivatives at the nodes, of y with shape (n, m): the second ones are continuous."""
     n = shape_of(y)[0]
     if 0 in shape_of(y):
@@ -256,7 +250,7 @@ def _name(bc):
 
 
 def _end_row(bc, h0, h1, slope0, slope1, sign):
-    """(diagonal, its neighbour, right-hand side) of the row of an end; h0 and slope0 are nearest."""
+    """(diagonal, its neighbour, right-hand side) of the row of an end; h0, slope0 are nearest."""
     one, m = np.ones(1), shape_of(slope0)[0]
     if isinstance(bc, str):  # the third derivative is continuous at the next node
         d = h0 + h1

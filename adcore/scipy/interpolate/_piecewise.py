@@ -19,10 +19,7 @@ def evaluate(c, x, at, nu=0):
     the ends the first and the last polynomial go on.
     """
     inner = x[1:-1]
-    if _descends(x):
-        i = places.place(-inner, -at)
-    else:
-        i = places.place(inner, at)
+    i = places.place(-inner, -at) if _descends(x) else places.place(inner, at)
     s = at - places.take(x, i)
     c = places.take(c, i, axis=1)
     k, ndim = shape_of(c)[0], len(shape_of(c)) - 1
@@ -55,7 +52,9 @@ class Piecewise:
 
     def _like(self, c, extrapolate=None):
         made = object.__new__(PPoly)
-        return made._set(c, self._x, self.extrapolate if extrapolate is None else extrapolate, self.axis)
+        return made._set(
+            c, self._x, self.extrapolate if extrapolate is None else extrapolate, self.axis
+        )
 
     def __call__(self, x, nu=0, extrapolate=None):
         """The value, or the derivative of order nu, at x."""
