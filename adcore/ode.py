@@ -12,7 +12,7 @@ def odeint(func, y0, t, args=(), **options):
     >>> import adcore, numpy as np
     >>> def end(rate):
     ...     return adcore.odeint(lambda y, t: -rate * y, [2.0], [0.0, 1.0])[-1, 0]
-    >>> abs(adcore.grad(end)(0.5) + 2.0 * np.exp(-0.5)) < 1e-6
+    >>> bool(abs(adcore.grad(end)(0.5) + 2.0 * np.exp(-0.5)) < 1e-6)
     True
     """
     from .scipy.integrate import odeint  # when first needed: SciPy takes its time to import

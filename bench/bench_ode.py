@@ -26,7 +26,7 @@ def slope(t, y, p):
 
 
 def objective(solver, method, tolerances):
-    """x -> the sum of the solution at all times; x is the rates and the initial values."""
+    """From x to the sum of the solution at all times; x is the rates and the initial values."""
 
     def f(x):
         span = (0.0, TIMES[-1])

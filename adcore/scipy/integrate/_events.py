@@ -7,7 +7,7 @@ from ..._trees import shape_of
 from ...rules.primitives import as_array, stack_nested
 from ...transforms import jvp
 from . import _families as families
-from ._ivp import THETA, along
+from ._ivp import THETA, along, moved_start
 
 
 class EventTimes:
@@ -44,9 +44,7 @@ class EventTimes:
         t0, _, _, y0, *theta = leaves
         t0dot, _, _, y0dot, *thetadot = tangents
         moved = [i for i, v in enumerate(thetadot) if v is not None]
-        if t0dot is not None:
-            shift = -t0dot * families.flat(self.problem.bind(theta)(t0, y0))
-            y0dot = shift if y0dot is None else y0dot + shift
+        y0dot = moved_start(self.problem, t0, y0, theta, t0dot, y0dot)
         if y0dot is None and not moved:
             return [None] * len(output)
         found = []

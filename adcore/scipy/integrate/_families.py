@@ -144,11 +144,11 @@ class Fast:
     that does not matter where no derivative in that variable is asked for.
     """
 
-    def __init__(self, bind):
-        def function(x, last, theta):
-            return bind(theta)(*x, last)
+    def __init__(self, bind, n_variables):
+        def function(*given):
+            return bind(list(given[n_variables:]))(*given[:n_variables])
 
-        self.bind, self.program = bind, compiled(function)
+        self.bind, self.last, self.program = bind, n_variables - 1, compiled(function)
 
     def __call__(self, theta):
         """bind(theta), with an attribute `jacobian`: the derivative in the last variable."""
@@ -157,14 +157,14 @@ class Fast:
         def function(*x):
             if self.program is not None:
                 try:
-                    return self.program(list(x[:-1]), x[-1], theta)
+                    return self.program(*x, *theta)
                 except Exception:  # if it is the function's own, it is raised again below
                     self.program = None
             return values(self.bind(theta)(*x))
 
         def jacobian(*x):
             if self.program is not None:
-                return self.program.jacobian(list(x[:-1]), x[-1], theta, argnums=1)
+                return self.program.jacobian(*x, *theta, argnums=self.last)
             return jacfwd(lambda last: self.bind(theta)(*x[:-1], last))(x[-1])
 
         function.jacobian = jacobian

@@ -41,7 +41,7 @@ class Integral:
     def __init__(self, name, bind, solve, weighted, units=None, derived=False):
         self.name, self.bind, self.solve, self.weighted = name, bind, solve, weighted
         self.units, self.more = units or _one, ()
-        self.bound = families.Fast(bind) if derived else bind
+        self.bound = families.Fast(bind, 1) if derived else bind
 
     def rule(self, mode):
         """The name of a rule, for errors."""

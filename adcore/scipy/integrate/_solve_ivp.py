@@ -117,7 +117,7 @@ def solve_ivp(
     >>> def end(rate):
     ...     found = solve_ivp(lambda t, y: -rate * y, (0.0, 1.0), [2.0], rtol=1e-9, atol=1e-9)
     ...     return found.y[0, -1]
-    >>> abs(adcore.grad(end)(0.5) + 2.0 * np.exp(-0.5)) < 1e-7
+    >>> bool(abs(adcore.grad(end)(0.5) + 2.0 * np.exp(-0.5)) < 1e-7)
     True
     """
     given = () if args is None else tuple(args)
