@@ -13,12 +13,17 @@ import builtins
 import functools
 import types
 
-from ._core import Dual, Tensor
+import numpy as np
 
+from ._core import Dual, Tensor
+from .errors import NotDifferentiableError
+
+MOST = 100_000  # objects that are looked at; a tensor behind more of them is not found
 # Objects of these packages are not looked into, unless their type says so; nor their globals.
 _CLOSED = ("adcore", "numpy", "scipy")
 _PLAIN = (int, float, complex, bool, str, bytes, type(None), type, types.ModuleType, range)
 _PLAIN += (types.BuiltinFunctionType, property, staticmethod, classmethod)
+_NUMBERS = frozenset((int, float, bool, str, type(None), np.float64, np.ndarray))
 
 
 def captured(tree):
@@ -26,7 +31,20 @@ def captured(tree):
 
     recipe(values), with one value per leaf, is the tree with values in place of the leaves.
     """
+    if type(tree) is tuple and all(map(_is_free, tree)):
+        return [], _Constant(tree)  # the commonest case, told soon
     return _Search().found(tree)
+
+
+def _is_free(x):
+    """Whether there is surely no tensor behind a number, or a function of modules and numbers."""
+    kind = type(x)
+    if kind is types.FunctionType:
+        if x.__closure__ or x.__defaults__ or x.__kwdefaults__:
+            return False
+        names = x.__globals__
+        return all(isinstance(names.get(n), _PLAIN) for n in _names_in(x.__code__))
+    return kind in _NUMBERS or (kind is tuple and _NUMBERS.issuperset(map(type, x)))
 
 
 class _Search:
@@ -51,7 +69,7 @@ class _Search:
 
     def _look(self, tree):
         waiting = [tree]
-        while waiting:
+        while waiting and len(self.objects) < MOST:
             x = waiting.pop()
             if id(x) in self.objects or isinstance(x, _PLAIN):
                 continue
@@ -123,14 +141,19 @@ def _parts(x):
     if kind is types.MethodType:
         return "method", [("function", x.__func__), ("self", x.__self__)]
     if kind is dict:
-        return "dict", list(x.items())
+        return ("closed", []) if _NUMBERS.issuperset(map(type, x.values())) else _of_dict(x)
     if isinstance(x, (list, tuple)):
-        return "sequence", list(enumerate(x))
+        plain = _NUMBERS.issuperset(map(type, x))
+        return ("closed", []) if plain else ("sequence", list(enumerate(x)))
     if hasattr(kind, "captured_attributes") or not _is_closed(kind.__module__):
         attributes = _attributes(x)
         if attributes:
             return "object", list(attributes.items())
     return "closed", []
+
+
+def _of_dict(x):
+    return "dict", list(x.items())
 
 
 def _attributes(x):
@@ -187,7 +210,9 @@ def _function_skeleton(f, replaced):
     keywords = f.__kwdefaults__ and {
         k: None if ("keyword", k) in replaced else v for k, v in f.__kwdefaults__.items()
     }
-    return f.__code__, f.__globals__, f.__name__, f.__dict__, defaults, cells, keywords
+    # __wrapped__ is for those who look at it; it would hold the function that this replaces.
+    attributes = {k: v for k, v in f.__dict__.items() if k != "__wrapped__"}
+    return f.__code__, f.__globals__, f.__name__, attributes, defaults, cells, keywords
 
 
 def _dict_skeleton(x, replaced):
@@ -270,7 +295,13 @@ def _build_sequence(skeleton, replaced, part, keep):
 
 def _build_object(skeleton, replaced, part, keep):
     kind, attributes = skeleton
-    new = keep(object.__new__(kind))
+    try:
+        new = keep(object.__new__(kind))
+    except TypeError:
+        raise NotDifferentiableError(
+            f"a {kind.__module__}.{kind.__qualname__} uses a tracked tensor, and cannot be made "
+            "anew with numbers in its place; pass the tensor through args"
+        ) from None
     for k, v in attributes.items():
         object.__setattr__(new, k, v)
     for k, i in replaced:

@@ -379,6 +379,63 @@ def test_quad_compiled_is_adaptive_at_every_call():
         np.testing.assert_allclose(h, np.zeros((2, 2)), atol=1e-5)
 
 
+def test_quad_compiled_with_limits_that_become_infinite():
+    compiled = adcore.compile(lambda b, k: integrate.quad(gauss, 0.0, b, (k,))[0])
+    for b in (1.0, math.inf, 2.0):
+        exact = 0.5 * math.sqrt(math.pi / 1.5) * math.erf(math.sqrt(1.5) * b)
+        slope = math.exp(-1.5 * b * b)
+        assert compiled(b, 1.5) == pytest.approx(exact, rel=1e-9)
+        by_k = -exact / 3.0 + (0.0 if b == math.inf else b * slope / 3.0)
+        np.testing.assert_allclose(compiled.grad(b, 1.5, argnums=(0, 1)), (slope, by_k), rtol=1e-8)
+
+
+def test_quad_where_a_break_point_is_tracked():
+    """Where an integrand has a corner, or a jump, that moves, the integral's derivatives see it."""
+
+    def corner(c):
+        return integrate.quad(lambda x: abs(x - c), 0.0, 1.0, points=[c])[0]
+
+    holds(corner, 0.3, 2 * 0.3 - 1.0, 2.0)
+
+    def jump(c):
+        def f(x):
+            return c * x if x < c else x**2
+
+        return integrate.quad(f, 0.0, 1.0, points=[c])[0]
+
+    # c^3 / 2 + (1 - c^3) / 3
+    holds(jump, 0.3, 0.5 * 0.3**2, 0.3)
+
+    def twice(c):
+        return integrate.quad_vec(lambda x: abs(x - c) * np.ones(2), 0.0, 1.0, points=[c])[0].sum()
+
+    holds(twice, 0.3, 2 * (2 * 0.3 - 1.0), 4.0, rtol=1e-6)
+    compiled = adcore.compile(corner)
+    for c in (0.3, 0.9, 0.01):
+        assert compiled.hessian(c) == pytest.approx(2.0, rel=1e-9)
+
+
+def test_quad_refuses_what_cannot_be_made_anew():
+    with pytest.raises(errors.NotDifferentiableError, match=r"lru_cache_wrapper.*through args"):
+        adcore.grad(
+            lambda k: integrate.quad(functools.lru_cache(lambda x: np.exp(-k * x)), 0.0, 1.0)[0]
+        )(1.0)
+
+
+def test_loops_over_quad_take_constant_memory():
+    x = adcore.tensor(2.0, requires_grad=True)
+
+    def step():
+        (integrate.quad(lambda t: np.exp(-x * t), 0.0, 1.0)[0] * x).backward()
+
+    sizes = []
+    for _ in range(3):
+        for _ in range(400):
+            step()
+        sizes.append(adcore._core.tape_stats()["bytes"])
+    assert sizes[2] <= 2 * sizes[0]
+
+
 # ---- more dimensions ----
 
 

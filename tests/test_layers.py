@@ -142,7 +142,7 @@ PYTHON_MAY_IMPORT = {
     | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms"},
-    "_captured": {"_core"},
+    "_captured": {"_core", "errors"},
     "scipy": BASE | {"_calls", "_captured", "_named", "_recording", "compile", "transforms"},
     "ode": {"scipy"},
     "testing": BASE | {"transforms", "taylor"},

@@ -63,7 +63,7 @@ def refused(part, name, remedy):
 
         body = {"__init__": functools.wraps(plain.__init__)(__init__), "__doc__": plain.__doc__}
         made = type(name, (plain,), body)
-        made.__module__ = plain.__module__
+        made.__module__ = f"adcore.{part.__name__}"
         return made
 
     @functools.wraps(plain)
@@ -71,4 +71,5 @@ def refused(part, name, remedy):
         check(args, kwargs)
         return plain(*args, **kwargs)
 
+    function.__module__ = f"adcore.{part.__name__}"
     return function

@@ -295,6 +295,26 @@ def rates(f, times, y):
     return stack_nested(columns).T if columns else np.zeros(shape_of(y))
 
 
+def tolerances(settings, rtol, atol, size, units):
+    """The tolerances for a variational equation; `rtol` and `atol` are the defaults.
+
+    Solvers take the mean of squares over all components, each error over its tolerance.  So that
+    the mean over each solution, y itself or a derivative of it, is as small as it would be alone,
+    tolerances are divided by the square root of how many solutions there are.
+    """
+    share = math.sqrt(size / len(units)) if size else 1.0
+    rtol, atol = (
+        default if settings.get(name) is None else settings[name]
+        for name, default in (("rtol", rtol), ("atol", atol))
+    )
+    least = 100.0 * np.finfo(float).eps  # of which solvers are capable
+    rtol = np.resize(rtol, len(units)) if np.ndim(rtol) else rtol
+    return {
+        "rtol": np.maximum(rtol * share, np.minimum(rtol, least)),
+        "atol": np.resize(atol, len(units)) * units * share,
+    }
+
+
 def checked(rate, size, what):
     """What a right-hand side returned for plain numbers, as a vector of `size` floats."""
     if is_traced([rate]):

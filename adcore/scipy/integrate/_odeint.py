@@ -9,7 +9,7 @@ from ..._trees import shape_of
 from ...errors import NotDifferentiableError, ShapeError
 from ...rules.primitives import as_array, values
 from . import _families as families
-from ._ivp import Problem, Solution, checked
+from ._ivp import Problem, Solution, checked, tolerances
 
 _TOLERANCE = 1.49012e-8  # SciPy's, of odeint
 
@@ -19,8 +19,8 @@ class Engine:
 
     name = "odeint"
 
-    def __init__(self, settings, own):
-        self.settings, self.own = settings, own  # `own`: for the problem itself alone
+    def __init__(self, size, settings, own):
+        self.size, self.settings, self.own = size, settings, own  # own: for the problem itself
         self.info = None
 
     def solve(self, f, t0, t1, times, y0, theta):
@@ -39,10 +39,9 @@ class Engine:
         """The solution at the times, of a variational equation."""
         del t0, t1
         settings = dict(self.settings)
-        atol = settings.pop("atol")
-        atol = np.resize(_TOLERANCE if atol is None else atol, len(y0)) * units
+        settings.update(tolerances(settings, _TOLERANCE, _TOLERANCE, self.size, units))
         found, info = _scipy.odeint(
-            lambda t, y: f(t, y), y0, times, tfirst=True, atol=atol, full_output=True, **settings
+            lambda t, y: f(t, y), y0, times, tfirst=True, full_output=True, **settings
         )
         if info["message"] != "Integration successful.":
             raise ArithmeticError(
@@ -110,7 +109,7 @@ def odeint(
         f, rest = bind_all(theta)
         return (lambda t, y: f(t, y, *rest)) if tfirst else (lambda t, y: f(y, t, *rest))
 
-    engine = Engine(settings, own)
+    engine = Engine(shape_of(y0)[0], settings, own)
     y = _calls.call(Solution(Problem(engine, bind)), [t[0], t[-1], t, y0, *theta]).T
     return (y, engine.info) if full_output else y
 

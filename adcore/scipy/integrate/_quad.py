@@ -65,6 +65,9 @@ class Integral:
         a, b, points, *theta = leaves
         moved = [i for i, t in enumerate(tangents[3:]) if t is not None]
         found = self._ends(leaves, tangents[0], tangents[1])
+        if tangents[2] is not None:
+            for jump, dot in zip(self._jumps(leaves), tangents[2], strict=True):
+                found = jump * dot if found is None else found + jump * dot
         if moved:
             directions = [tangents[3 + i] for i in moved]
             n = len(theta)
@@ -92,6 +95,8 @@ class Integral:
             seeds = [1.0 if i == 0 else None, 1.0 if i == 1 else None]
             rate = self._ends(leaves, *seeds)
             found[i] = None if rate is None else families.total(ct * rate)
+        if 2 in found and shape_of(points)[0]:
+            found[2] = families.joined([families.total(ct * j) for j in self._jumps(leaves)])
         chosen = [i - 3 for i in wanted if i >= 3]
         if chosen:
             shapes = [shape_of(theta[i]) for i in chosen]
@@ -111,6 +116,15 @@ class Integral:
 
     def _derived(self, bind, units):
         return Integral(self.name, bind, self.solve, self.weighted, units, derived=True)
+
+    def _jumps(self, leaves):
+        """What moving the break points does: by how much the integrand falls at each."""
+        f, points = self.bind(leaves[3:]), leaves[2]
+        for i in range(shape_of(points)[0]):
+            p = points[i]
+            aside = np.finfo(float).eps * abs(families.constant(p)) + np.finfo(float).tiny
+            before, after = (as_array(self.weighted(f, x)) for x in (p - aside, p + aside))
+            yield before - after
 
     def _ends(self, leaves, adot, bdot):
         """What moving the limits does: the integrand there."""
@@ -210,6 +224,9 @@ def quad(
 ):
     """scipy.integrate.quad, differentiable in the limits, in args, and in what func closes over.
 
+    Where the integrand has a jump, or a corner, at a place that depends on a tensor, give that
+    place in `points`: a derivative, of second order for a corner, is due to the place's moving.
+
     Returns
     -------
     (value, error) or (value, error, info)
@@ -222,7 +239,7 @@ def quad(
     }  # fmt: skip
     theta, bind = families.binding(func, args)
     limits = [families.leaf(v, "a limit") if _is_traced(v) else v for v in (a, b)]
-    if captured((wvar, epsabs, epsrel))[0]:
+    if _is_traced([wvar, epsabs, epsrel]):
         raise NotDifferentiableError(
             "quad has no derivative in wvar or in tolerances; write the weight into the integrand"
         )

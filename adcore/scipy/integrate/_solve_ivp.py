@@ -11,7 +11,7 @@ from ...rules.primitives import as_array, concatenate, values
 from ...rules.table import is_traced
 from . import _families as families
 from ._events import EventTimes
-from ._ivp import Problem, Solution, checked
+from ._ivp import Problem, Solution, checked, tolerances
 
 _IMPLICIT = ("Radau", "BDF", "LSODA")
 
@@ -21,8 +21,8 @@ class Engine:
 
     name = "solve_ivp"
 
-    def __init__(self, events, flags, settings):
-        self.events, self.flags, self.settings = events, flags, settings
+    def __init__(self, size, events, flags, settings):
+        self.size, self.events, self.flags, self.settings = size, events, flags, settings
         self.key = self.found = None  # SciPy's last result, and what it is of
 
     def result(self, f, t0, t1, y0, theta):
@@ -64,7 +64,7 @@ class Engine:
             settings.pop(name, None)
         if settings["method"] in _IMPLICIT:
             settings["jac"] = f.jacobian
-        settings["atol"] = np.resize(settings.get("atol", 1e-6), len(y0)) * units
+        settings.update(tolerances(settings, 1e-3, 1e-6, self.size, units))
         found = _scipy.solve_ivp(f, (t0, t1), y0, dense_output=True, **settings)
         if not found.success:
             raise ArithmeticError(
@@ -155,7 +155,7 @@ def solve_ivp(
 
     flags = [(getattr(g, "terminal", None), getattr(g, "direction", 0)) for g in listed]
     settings = {"method": method, "vectorized": vectorized, **options}
-    engine = Engine(bind_events, flags, settings)
+    engine = Engine(shape_of(y0)[0], bind_events, flags, settings)
     problem = Problem(engine, bind, plain=bind_plain if vectorized else None)
     leaves = [t0, t1, np.empty(0), y0, *theta]
 
@@ -169,7 +169,9 @@ def solve_ivp(
     if listed:
         happened = _calls.call(EventTimes(problem, bind_events, find), leaves)
         result["t_events"] = happened
-        result["y_events"] = [_at(problem, leaves, t).T for t in happened]
+        result["y_events"] = [
+            _at(problem, leaves, t).T if shape_of(t)[0] else np.empty(0) for t in happened
+        ]
     end = t1
     if found.status == 1:
         end = _ending(found, flags, happened)

@@ -7,7 +7,7 @@ import scipy.interpolate as _scipy
 
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
-from ...rules.primitives import below, concatenate, cumsum_last, reshape, values
+from ...rules.primitives import below, concatenate, cumsum_last, reshape
 from ...rules.shapes import moveaxis
 from . import _places as places
 from ._banded import band_of, solve_banded
@@ -288,7 +288,7 @@ def _coefficients(x, y, k, t, left, right):
         return np.zeros((size, *shape_of(y)[1:]))
     # Which splines reach a node follows from the order of nodes and knots, and is plain here: a
     # compiled function is recorded anew where it changes.
-    i = np.searchsorted(np.asarray(values(t))[k + 1 : size], np.asarray(values(x)), "right") + k
+    i = np.asarray(places.place(t[k + 1 : size], x)) + k
     rows, columns, parts = [], [], []
 
     def fill(row, at, i, order):
