@@ -375,6 +375,23 @@ def test_bspline_in_knots_and_coefficients():
     check_grads(f, (t[4:6], c, np.array([0.2, 1.1, 2.2, 3.9])), order=2)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
+def test_splrep(k):
+    expected = scipy.interpolate.splrep(X, Y[:, 0], k=k)
+    for x, y in ((X, tensor(Y[:, 0])), (tensor(X), tensor(Y[:, 0])), (X, Y[:, 0])):
+        found = interpolate.splrep(x, y, k=k)
+        assert found[2] == k
+        for a, b in zip(found[:2], expected[:2], strict=True):
+            np.testing.assert_allclose(plain(a), b, rtol=1e-10, atol=1e-10)
+    check_grads(
+        lambda x, y, at: interpolate.splev(at, interpolate.splrep(x, y, k=k)),
+        (X, Y[:, 0], INSIDE),
+        order=2,
+    )
+    with pytest.raises(errors.NotDifferentiableError, match="takes no s;"):
+        interpolate.splrep(X, tensor(Y[:, 0]), s=0.5)
+
+
 def test_fitpack():
     tck = scipy.interpolate.splrep(X, Y[:, 0])
     t, c, k = tck

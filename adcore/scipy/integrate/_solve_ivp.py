@@ -101,7 +101,8 @@ def solve_ivp(
     parameter makes, of its own size if that is more than 1.  All methods are differentiable.
 
     Where fun jumps as y passes some value, a derivative of the solution jumps too, which no
-    derivative of fun shows: end there with a terminal event, and go on from what it gives.
+    derivative of fun shows (where fun has a corner, a second derivative): end there with a terminal
+    event, and go on from what it gives.
 
     Returns
     -------

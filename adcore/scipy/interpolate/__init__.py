@@ -30,7 +30,7 @@ _SCATTERED = "use adcore.scipy.interpolate.RBFInterpolator"
 _REMEDIES = {
     **dict.fromkeys(("RectBivariateSpline", "NdBSpline", "NdPPoly", "bisplrep", "bisplev"), _GRID),
     **dict.fromkeys(("interp2d", "BivariateSpline", "SmoothBivariateSpline"), _GRID),
-    **dict.fromkeys(("InterpolatedUnivariateSpline", "splrep", "splprep", "lagrange"), _SPLINE),
+    **dict.fromkeys(("InterpolatedUnivariateSpline", "splprep", "lagrange"), _SPLINE),
     **dict.fromkeys(("BPoly", "insert", "sproot", "spalde", "pade"), _SPLINE),
     **dict.fromkeys(("FloaterHormannInterpolator", "AAA"), _SPLINE),
     **dict.fromkeys(("make_lsq_spline", "LSQUnivariateSpline", "UnivariateSpline"), _SMOOTHING),

@@ -322,6 +322,40 @@ def _is_spline_of_tensors(tck, *more):
     return places.traced(t, c, *more)
 
 
+def splrep(
+    x,
+    y,
+    w=None,
+    xb=None,
+    xe=None,
+    k=3,
+    task=0,
+    s=None,
+    t=None,
+    full_output=0,
+    per=0,
+    quiet=1,
+):
+    """scipy.interpolate.splrep, of tensors the spline through all points, which s=0 asks for.
+
+    Returns
+    -------
+    (t, c, k)
+    """
+    if not places.traced(x, y, w, t):
+        return _scipy.splrep(x, y, w, xb, xe, k, task, s, t, full_output, per, quiet)
+    others = {"w": w, "xb": xb, "xe": xe, "t": t}
+    given = [name for name, v in others.items() if v is not None]
+    given += [name for name, v in (("s", s), ("task", task), ("per", per)) if v]
+    if given or full_output:
+        raise NotDifferentiableError(
+            f"splrep of tensors passes through all points, and takes no {', '.join(given)}; of a "
+            "smoothing spline the knots follow from the data"
+        )
+    spline = make_interp_spline(x, y, k)
+    return spline.t, concatenate([spline.c, np.zeros(k + 1)], 0), k
+
+
 def splev(x, tck, der=0, ext=0):
     """scipy.interpolate.splev, differentiable in x and in t and c of tck = (t, c, k)."""
     if not _is_spline_of_tensors(tck, x):
