@@ -2,6 +2,7 @@
 
 import functools
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -387,6 +388,28 @@ def test_quad_compiled_with_limits_that_become_infinite():
         assert compiled(b, 1.5) == pytest.approx(exact, rel=1e-9)
         by_k = -exact / 3.0 + (0.0 if b == math.inf else b * slope / 3.0)
         np.testing.assert_allclose(compiled.grad(b, 1.5, argnums=(0, 1)), (slope, by_k), rtol=1e-8)
+
+
+def test_quad_compiled_as_the_first_thing_in_a_thread():
+    """The thread gets its own tape while a program is recorded, and keeps it."""
+
+    def f(k):
+        return integrate.quad(
+            lambda x: integrate.quad(lambda y: np.exp(-k * x * y), 0, 1)[0], 0, 1
+        )[0]
+
+    def work():
+        compiled = adcore.compile(f)
+        found.append((compiled(1.0), compiled.grad(1.0)))
+        x = adcore.tensor(1.0, requires_grad=True)
+        (x * compiled(1.0)).backward()
+        found.append(x.grad.item())
+
+    found = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [(f(1.0), pytest.approx(adcore.grad(f)(1.0))), f(1.0)]
 
 
 def test_quad_where_a_break_point_is_tracked():
