@@ -72,29 +72,22 @@ def is_compiling():
     return ad_local.program != NULL
 
 
-cdef class outside_programs:
-    """Leaves the program that is being recorded on this thread: `with outside_programs():`.
+def aside(function, *args):
+    """function(*args), recorded on this thread's own tape: not part of a program being recorded.
 
-    What is done inside is no part of it, so that it may use transforms on plain numbers, and take
-    values out, without a guard.  Tensors of the program are foreign there.
+    No tensor of that program may be among what the function reads.
     """
-
-    cdef ad_local_state was
-    cdef object recording
-
-    def __enter__(self):
-        self.was = ad_local
-        self.recording = getattr(_thread_state, "recording", None)
-        if self.was.program != NULL:
-            owner = getattr(_thread_state, "owner", None)
-            ad_local.tape = NULL if owner is None else (<_Owner>owner).tape
-            ad_local.off, ad_local.program = 1, NULL
-            _thread_state.recording = None
-
-    def __exit__(self, *error):
-        if self.was.program != NULL:
-            restore(self.was)
-            _thread_state.recording = self.recording
+    cdef ad_local_state outside = ad_local
+    recording = getattr(_thread_state, "recording", None)
+    owner = getattr(_thread_state, "owner", None)
+    ad_local.tape = NULL if owner is None else (<_Owner>owner).tape
+    ad_local.off, ad_local.program = 0, NULL
+    _thread_state.recording = None
+    try:
+        return function(*args)
+    finally:
+        restore(outside)
+        _thread_state.recording = recording
 
 
 cdef object guarded(Tensor t, int kind):

@@ -53,11 +53,11 @@ class Integral:
 
     def run(self, leaves):
         """((value, error), nothing) of plain leaves."""
-        a, b, points, *theta = leaves
-        with _core.outside_programs():
-            f, units = self.bound(theta), self.units(theta)
-            value, error, self.more = self.solve(f, a, b, points, units)
+        value, error, self.more = _core.aside(self._solved, *leaves)
         return (value, error), None
+
+    def _solved(self, a, b, points, *theta):
+        return self.solve(self.bound(theta), a, b, points, self.units(theta))
 
     def push(self, leaves, output, saved, tangents):
         """The tangent of the value; the error is constant."""

@@ -164,8 +164,8 @@ def solve_ivp(
         return engine.result(problem.plain(theta), t0, t1, y0, theta).t_events
 
     plain = [families.numbers(v) for v in leaves]
-    with _core.outside_programs():
-        found = engine.result(problem.plain(plain[4:]), plain[0], plain[1], plain[3], plain[4:])
+    start, stop, _, initial, *numbers = plain
+    found = _core.aside(engine.result, problem.plain(numbers), start, stop, initial, numbers)
     result = dict(found)
     if listed:
         happened = _calls.call(EventTimes(problem, bind_events, find), leaves)
