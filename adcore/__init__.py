@@ -16,6 +16,7 @@ from .creation import *  # noqa: F403  (constants, ranges, random numbers, as to
 from .custom import custom_jvp as custom_jvp
 from .custom import custom_vjp as custom_vjp
 from .custom import primitive as primitive
+from .ode import odeint as odeint
 from .ops import *  # noqa: F403  (one function per row of the op table)
 from .rules import *  # noqa: F403  (the array functions, under NumPy's names)
 from .spellings import *  # noqa: F403  (the same as torch spells them)

@@ -180,8 +180,10 @@ class Rule:
         """The flat tangent of the results as a tensor."""
         leaves, output = self.on_tape(operands, results)
         spread = [None] * len(leaves)
-        for i, t in zip(self.tracked, tangents, strict=True):
-            spread[i] = t if t is None else variable(t)
+        for i, t, shape in zip(self.tracked, tangents, self.operand_shapes, strict=True):
+            if t is not None:
+                t = variable(t)  # of no dimension if it is the same for all elements
+                spread[i] = t if t.shape == shape else _core.broadcast_to(t, shape)
         found = push(self.definition, leaves, output, None, spread)
         for t in found:
             expect_linear(self.definition, "forward", t)

@@ -79,8 +79,12 @@ cdef class _Owner:
 
 
 cdef ad_tape *new_tape() except NULL:
-    """The tape of a thread that has none yet."""
-    cdef _Owner owner = _Owner.__new__(_Owner)
+    """The tape of a thread, which may have one although none is in use."""
+    cdef _Owner owner = getattr(_thread_state, "owner", None)
+    if owner is not None:
+        ad_local.tape = owner.tape
+        return owner.tape
+    owner = _Owner.__new__(_Owner)
     owner.tape = ad_tape_new()
     if owner.tape == NULL:
         raise MemoryError("no memory for a new tape")

@@ -594,3 +594,30 @@ def test_a_rule_in_plain_numbers_that_is_not_linear_is_not_transposed():
     f = adcore.primitive(math.cos, jvp=push)
     with pytest.raises(NotDifferentiableError, match="jvp of cos is not linear"):
         adcore.grad(lambda x: f(x) * 1.0)(1.0)
+
+
+def test_jvp_rule_is_given_tangents_in_the_shapes_of_its_arguments():
+    """Also where the tangent is recorded, and is one number for all elements."""
+    seen = []
+
+    @adcore.custom_jvp
+    def double(x):
+        return 2.0 * x
+
+    @double.defjvp
+    def rule(primals, tangents):
+        seen.append((primals[0].shape, tangents[0].shape))
+        return double(primals[0]), 2.0 * tangents[0]
+
+    for n in (1, 2):
+
+        def f(x, n=n):
+            return double(adcore.stack([x] * n)).sum() ** 2
+
+        for second in (
+            adcore.jacfwd(adcore.jacfwd(f)),
+            adcore.grad(adcore.jacfwd(f)),
+            adcore.jacobian(adcore.jacobian(f)),
+        ):
+            assert second(3.0) == 8.0 * n * n
+    assert all(x == t for x, t in seen), seen

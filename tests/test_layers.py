@@ -170,8 +170,11 @@ PYTHON_MAY_IMPORT = {
     },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "transforms", "_named", "complexes"},
+    "_captured": {"_core", "errors"},
     "scipy": BASE
-    | {"_calls", "_closures", "_implicit", "_minima", "_named", "complexes", "transforms"},
+    | {"_calls", "_captured", "_closures", "_implicit", "_minima", "_named", "_recording"}
+    | {"compile", "complexes", "transforms"},
+    "ode": {"scipy"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

@@ -1,7 +1,3 @@
-"""SciPy's functions on tensors and duals; a part is imported when it is first used."""
-
-import importlib
-
 _PARTS = ("integrate", "interpolate", "linalg", "optimize", "signal", "special", "stats")
 
 

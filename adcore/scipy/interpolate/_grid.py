@@ -1,0 +1,234 @@
+"""Interpolation on a regular grid, in the values, the grid and the argument."""
+
+import functools
+import itertools
+import math
+import operator
+
+import numpy as np
+import scipy.interpolate as _scipy
+
+from ..._trees import shape_of
+from ...errors import NotDifferentiableError
+from ...rules.primitives import as_array, below, broadcast_to, reshape
+from ...rules.shapes import moveaxis
+from . import _places as places
+from ._bsplines import basis, make_interp_spline
+
+_DEGREES = {"slinear": 1, "cubic": 3, "quintic": 5}
+
+
+class RegularGridInterpolator(_scipy.RegularGridInterpolator):
+    """scipy.interpolate.RegularGridInterpolator, differentiable in points, values and argument.
+
+    Of tensors the methods are linear, nearest, slinear, cubic and quintic; splines solve their
+    equations directly, one dimension after the other.
+    """
+
+    captured_attributes = True
+
+    def __init__(
+        self,
+        points,
+        values,
+        method="linear",
+        bounds_error=True,
+        fill_value=np.nan,
+        *,
+        solver=None,
+        solver_args=None,
+    ):
+        self._splines = {}
+        if not places.traced([*points], values):
+            options = {"solver": solver, "solver_args": solver_args}
+            super().__init__(points, values, method, bounds_error, fill_value, **options)
+            return
+        if places.traced(fill_value):
+            raise NotDifferentiableError(
+                "RegularGridInterpolator takes no tensor as fill_value; put it in with where()"
+            )
+        if method not in self._ALL_METHODS:
+            raise ValueError(f"Method '{method}' is not defined")
+        values = places.array(values, "values")
+        grid = [places.array(p, "points") for p in points]
+        if len(grid) > len(shape_of(values)):
+            raise ValueError(
+                f"There are {len(grid)} point arrays, but values has {len(shape_of(values))} "
+                "dimensions"
+            )
+        for d, p in enumerate(grid):
+            if shape_of(p) != (shape_of(values)[d],):
+                raise ValueError(
+                    f"There are {shape_of(p)} points and {shape_of(values)[d]} values in "
+                    f"dimension {d}"
+                )
+            steps = below(p[1:] - p[:-1])
+            if not bool(np.all(steps > 0.0)):
+                if not bool(np.all(steps < 0.0)):
+                    raise ValueError(
+                        f"The points in dimension {d} must be strictly ascending or descending"
+                    )
+                grid[d] = p[::-1]
+                values = values[(slice(None),) * d + (slice(None, None, -1),)]
+        self.method, self.bounds_error, self.fill_value = method, bounds_error, fill_value
+        self._grid, self._values, self._spline = tuple(grid), values, None
+        self._descending_dimensions, self._asarray = (), places.same
+
+    def __call__(self, xi, method=None, *, nu=None):
+        """The values at xi, whose last axis has the coordinates."""
+        grid = [*self._grid]
+        if not places.traced(grid, self._values, _listed(xi)):
+            return super().__call__(xi, method, nu=nu)
+        method = self.method if method is None else method
+        degree = _DEGREES.get(method.removesuffix("_legacy"))
+        if degree is None and method not in ("linear", "nearest"):
+            if method not in self._ALL_METHODS:
+                raise ValueError(f"Method '{method}' is not defined")
+            raise NotDifferentiableError(
+                f"RegularGridInterpolator of tensors has no method {method!r}; take linear, "
+                "nearest, slinear, cubic or quintic"
+            )
+        if nu is not None and degree is None:
+            raise ValueError(f"Can only compute derivatives for splines, got method={method!r}.")
+        at, shape = _coordinates(xi, len(grid))
+        self._check_bounds(grid, at)
+        if degree is not None:
+            out = self._spline_at(degree, at, (0,) * len(grid) if nu is None else tuple(nu))
+        else:
+            out = (_linear if method == "linear" else _nearest)(grid, self._rows(), at)
+        ndim = len(shape_of(out))
+        if not self.bounds_error and self.fill_value is not None:
+            outside = self._outside(grid, at)
+            out = np.where(places.columns(outside, ndim), self.fill_value, out)
+        unknown = np.isnan(below(sum(at[1:], at[0])))
+        out = np.where(places.columns(unknown, ndim), np.nan, out)
+        return reshape(out, (*shape, *shape_of(self._values)[len(grid) :]))
+
+    def _rows(self):
+        """(values with all points of the grid in the first axis, the others in the second)."""
+        n = len(self._grid)
+        size = math.prod(shape_of(self._values)[:n])
+        values = self._values
+        if type(values) is np.ndarray:
+            values = values.astype(float)
+        return reshape(values, (size, -1))
+
+    def _outside(self, grid, at):
+        masks = [(x < p[0]) | (x > p[-1]) for p, x in zip(grid, at, strict=True)]
+        return functools.reduce(operator.or_, masks)
+
+    def _check_bounds(self, grid, at):
+        if not self.bounds_error:
+            return
+        for d, (p, x) in enumerate(zip(grid, at, strict=True)):
+            if bool(np.any((x < p[0]) | (x > p[-1]))):
+                raise ValueError(f"One of the requested xi is out of bounds in dimension {d}")
+
+    # -- splines --
+
+    def _fitted(self, degree):
+        """(knots of each dimension, coefficients): splines in one dimension after the other."""
+        if degree not in self._splines:
+            c, knots = self._values, []
+            for d, p in enumerate(self._grid):
+                if shape_of(p)[0] <= degree:
+                    raise ValueError(
+                        f"There are {shape_of(p)[0]} points in dimension {d}, but splines of "
+                        f"degree {degree} require at least {degree + 1} points per dimension."
+                    )
+                spline = make_interp_spline(p, c, degree, axis=d)
+                knots.append(spline._t)
+                c = moveaxis(spline._c, 0, d) if d else spline._c
+            self._splines[degree] = knots, c
+        return self._splines[degree]
+
+    def _spline_at(self, degree, at, nu):
+        knots, c = self._fitted(degree)
+        n = len(knots)
+        shape = shape_of(c)
+        rows = reshape(c, (math.prod(shape[:n]), -1))
+        first, weights = [], []
+        for t, x, order in zip(knots, at, nu, strict=True):
+            size = shape_of(t)[0] - degree - 1
+            i = places.place(t[degree + 1 : size], x) + degree
+            first.append(i - degree)
+            weights.append(
+                basis(t, degree, x, i, order) if order <= degree else [0.0 * x] * (degree + 1)
+            )
+        return _tensor_product(rows, shape[:n], first, weights)
+
+
+def _listed(xi):
+    return [*xi] if isinstance(xi, (list, tuple)) else xi
+
+
+def _coordinates(xi, n):
+    """(one vector of coordinates per dimension, the shape of the places)."""
+    if isinstance(xi, tuple) or (
+        isinstance(xi, list) and len(xi) == n and n > 1 and any(len(shape_of(v)) for v in xi)
+    ):
+        parts = [places.array(v, "xi") for v in xi]
+        shape = np.broadcast_shapes(*[shape_of(p) for p in parts])
+        at = [reshape(broadcast_to(p, shape), (-1,)) for p in parts]
+        found = len(parts)
+    else:
+        xi = places.array(as_array(xi), "xi")
+        if len(shape_of(xi)) <= 1:
+            xi = reshape(xi, (-1, n))
+        found, shape = shape_of(xi)[-1], shape_of(xi)[:-1]
+        flat = reshape(xi, (-1, found))
+        at = [flat[:, d] for d in range(found)]
+    if found != n:
+        raise ValueError(
+            f"The requested sample points xi have dimension {found} but this "
+            f"RegularGridInterpolator has dimension {n}"
+        )
+    return at, shape
+
+
+def _tensor_product(rows, shape, first, weights):
+    """The sum over the corners of each place's cell of weights and values."""
+    strides = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+    total = None
+    for corner in itertools.product(*[range(len(w)) for w in weights]):
+        place, weight = 0, 1.0
+        for i, a, w, stride in zip(first, corner, weights, strides, strict=True):
+            place = (i + a) * stride + place
+            weight = weight * w[a]
+        term = places.take(rows, place) * places.columns(weight, 2)
+        total = term if total is None else total + term
+    return total
+
+
+def _linear(grid, rows, at):
+    first, weights = [], []
+    for p, x in zip(grid, at, strict=True):
+        if shape_of(p)[0] == 1:
+            first.append(np.zeros(shape_of(x), dtype=np.intp))
+            weights.append([x * 0.0 + 1.0])
+            continue
+        i = places.place(p[1:-1], x)
+        low = places.take(p, i)
+        share = (x - low) / (places.take(p, i + 1) - low)
+        first.append(i)
+        weights.append([1.0 - share, share])
+    return _tensor_product(rows, [shape_of(p)[0] for p in grid], first, weights)
+
+
+def _nearest(grid, rows, at):
+    first = [places.place((p[1:] + p[:-1]) / 2.0, x, "left") for p, x in zip(grid, at, strict=True)]
+    ones = [[np.ones(shape_of(x))] for x in at]
+    return _tensor_product(rows, [shape_of(p)[0] for p in grid], first, ones)
+
+
+def interpn(points, values, xi, method="linear", bounds_error=True, fill_value=np.nan):
+    """scipy.interpolate.interpn, differentiable in points, values and xi."""
+    if not places.traced([*points], values, _listed(xi)):
+        return _scipy.interpn(points, values, xi, method, bounds_error, fill_value)
+    if method == "splinef2d":
+        raise NotDifferentiableError(
+            'interpn of tensors has no method "splinef2d"; take linear, nearest, slinear, cubic or '
+            "quintic"
+        )
+    made = RegularGridInterpolator(points, values, method, bounds_error, fill_value)
+    return made(xi)

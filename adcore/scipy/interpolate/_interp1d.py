@@ -1,0 +1,137 @@
+"""interp1d on tensors and duals."""
+
+import numpy as np
+import scipy.interpolate as _scipy
+
+from ..._trees import shape_of
+from ...errors import NotDifferentiableError
+from ...rules.primitives import below, reshape
+from . import _places as places
+from ._bsplines import BSpline, make_interp_spline
+
+
+class interp1d(_scipy.interp1d):
+    """scipy.interpolate.interp1d, differentiable in x, y and where it is called."""
+
+    captured_attributes = True
+
+    def __init__(
+        self,
+        x,
+        y,
+        kind="linear",
+        axis=-1,
+        copy=True,
+        bounds_error=None,
+        fill_value=np.nan,
+        assume_sorted=False,
+    ):
+        self._of_tensors = None
+        if places.traced(fill_value):
+            raise NotDifferentiableError(
+                "interp1d takes no tensors as fill_value; put them in with where()"
+            )
+        plain = [places.numbers(v) if places.traced(v) else v for v in (_joined(x), _joined(y))]
+        options = (copy, bounds_error, fill_value, assume_sorted)
+        super().__init__(*plain, kind, axis, *options)  # checks, and what is to be outside
+        if not places.traced(x, y):
+            return
+        x, y = places.array(x, "x"), places.array(y, "y")
+        rows, _ = places.moved_first(y, axis)
+        rows = reshape(rows, (shape_of(rows)[0], -1))
+        if not assume_sorted:
+            order = np.argsort(below(x), kind="stable")
+            x, rows = places.take(x, order), places.take(rows, order)
+        self._of_tensors = x, rows
+
+    def __call__(self, x):
+        """The value at x."""
+        if self._of_tensors is None and not places.traced(x):
+            return super().__call__(x)
+        at, shape = places.flat(x)
+        knots, rows = self._of_tensors or (self.x.astype(float), self._y.astype(float))
+        out = _KINDS.get(self._kind, _spline)(self, knots, rows, at)
+        if not self._extrapolate:
+            out = self._filled(out, knots, rows, at)
+        return places.finished(
+            reshape(out, (shape_of(out)[0], *self._y_extra_shape)), shape, self._y_axis
+        )
+
+    def _filled(self, out, knots, rows, at):
+        """The values, with what is to be outside of the nodes."""
+        low, high = at < knots[0], at > knots[-1]
+        for outside, word in ((low, "below"), (high, "above")):
+            if self.bounds_error and bool(np.any(outside)):
+                raise ValueError(
+                    f"A value in x_new is {word} the interpolation range, whose ends are "
+                    f"{below(knots[0])} and {below(knots[-1])}."
+                )
+        below_fill = _row(self._fill_value_below, rows)
+        above_fill = _row(self._fill_value_above, rows)
+        if isinstance(self._fill_value_orig, tuple) and self._kind in ("previous", "next"):
+            # SciPy puts the nearest value there if fill_value is "extrapolate".
+            if self._kind == "previous" and self._is_end(self._fill_value_above, -1):
+                above_fill = rows[-1]
+            if self._kind == "next" and self._is_end(self._fill_value_below, 0):
+                below_fill = rows[0]
+        out = np.where(places.columns(low, 2), below_fill, out)
+        return np.where(places.columns(high, 2), above_fill, out)
+
+    def _is_end(self, fill, i):
+        ends = np.ravel(np.take(self.y, i, self.axis))
+        return np.array_equal(np.ravel(fill), ends, equal_nan=True)
+
+
+def _joined(x):
+    """Lists of tensors as one tensor."""
+    return places.array(x, "x") if places.traced(x) else x
+
+
+def _row(fill, rows):
+    return np.broadcast_to(np.asarray(fill, float).ravel(), (1, shape_of(rows)[1]))
+
+
+def _linear(self, knots, rows, at):
+    del self
+    i = places.place(knots[1:-1], at, "left")
+    x0, x1 = places.take(knots, i), places.take(knots, i + 1)
+    y0, y1 = places.take(rows, i), places.take(rows, i + 1)
+    slope = (y1 - y0) / places.columns(x1 - x0, 2)
+    return slope * places.columns(at - x0, 2) + y0
+
+
+def _nearest(self, knots, rows, at):
+    half = knots / 2.0
+    side = "left" if self._kind == "nearest" else "right"
+    return _step(rows, places.place(half[1:] + half[:-1], at, side), at)
+
+
+def _previous(self, knots, rows, at):
+    del self
+    return _step(rows, places.place(knots[1:], at, "right"), at)
+
+
+def _next(self, knots, rows, at):
+    del self
+    return _step(rows, places.place(knots[:-1], at, "left"), at)
+
+
+def _step(rows, i, at):
+    """Values at nodes, which do not vary with the place."""
+    return places.take(rows, i) + 0.0 * places.columns(np.where(np.isfinite(below(at)), at, 0.0), 2)
+
+
+def _spline(self, knots, rows, at):
+    made = self._spline
+    if self._of_tensors is not None:
+        return make_interp_spline(knots, rows, made.k)(at)
+    return BSpline.construct_fast(made._t, made._c, made.k)(at)
+
+
+_KINDS = {
+    "linear": _linear,
+    "nearest": _nearest,
+    "nearest-up": _nearest,
+    "previous": _previous,
+    "next": _next,
+}

@@ -1,0 +1,106 @@
+"""What all interpolators do: arguments, places among knots, axes."""
+
+import numpy as np
+
+from ... import _calls, _core
+from ..._core import Dual, Tensor
+from ..._trees import shape_of
+from ...errors import NotDifferentiableError
+from ...rules.indices import Index
+from ...rules.primitives import as_array, below, reshape, transpose, values
+from ...rules.shapes import moveaxis
+from ...rules.table import is_traced
+
+
+def traced(*items):
+    """Whether any of the items is, or has in its lists, a tensor or a dual."""
+    return is_traced(items)
+
+
+def array(x, what):
+    """An argument as a float64 array, a Tensor or a Dual."""
+    x = as_array(x)
+    if type(x) is Tensor or type(x) is Dual:
+        return x
+    if x.dtype.kind not in "biuf":
+        raise NotDifferentiableError(
+            f"{what} of dtype {x.dtype} cannot stand beside tensors here: it is real"
+        )
+    return x.astype(np.float64)
+
+
+def same(x):
+    """What an interpolator of tensors makes arrays with: nothing."""
+    return x
+
+
+def moved_first(y, axis):
+    """(y with an axis first, that axis counted from the front)."""
+    ndim = len(shape_of(y))
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"axis {axis} is out of bounds for array of dimension {ndim}")
+    axis %= ndim
+    return (moveaxis(y, axis, 0) if axis else y), axis
+
+
+def flat(x):
+    """(x with one dimension, the shape it had)."""
+    x = array(x, "a place")
+    return reshape(x, (-1,)), shape_of(x)
+
+
+def finished(out, x_shape, axis):
+    """Values of shape (number of places, *rest), with the places' axes where y had its axis."""
+    rest = shape_of(out)[1:]
+    out = reshape(out, (*x_shape, *rest))
+    n = len(x_shape)
+    if axis == 0 or n == 0:
+        return out
+    order = [*range(n, n + axis), *range(n), *range(n + axis, n + len(rest))]
+    return transpose(out, tuple(order))
+
+
+def place(knots, x, side="right"):
+    """Where x would stand among sorted knots: plain integers, or an Index while compiling."""
+    return np.searchsorted(_bare(knots), _bare(x), side=side)
+
+
+def _bare(x):
+    return below(x) if type(x) is Dual else x
+
+
+def take(x, i, axis=0):
+    """Elements of an array, a Tensor or a Dual along an axis (0 or 1), at computed places."""
+    if type(i) is Index and type(x) is np.ndarray:
+        x = _core.tensor(x)
+    return x[i] if axis == 0 else x[:, i]
+
+
+def columns(x, ndim):
+    """A vector with dimensions of one element behind it, `ndim` in all."""
+    return reshape(x, (*shape_of(x), *[1] * (ndim - 1)))
+
+
+def over(a, b):
+    """The quotient, and 0 where b is 0."""
+    zero = b == 0.0
+    return np.where(zero, 0.0, a / np.where(zero, 1.0, b))
+
+
+def increasing(x, what="`x` must be strictly increasing sequence."):
+    """Check that a vector of numbers increases."""
+    if not bool(np.all(below(x[1:] - x[:-1]) > 0.0)):
+        raise ValueError(what)
+
+
+def finite(x, name):
+    """Check that numbers are finite."""
+    if not np.all(np.isfinite(values(x))):
+        raise ValueError(f"`{name}` must contain only finite values.")
+
+
+def numbers(x):
+    """The numbers of anything, without a guard on them: for what the result does not depend on."""
+    while type(x) is Dual:
+        x = x.value
+    return np.asarray(_calls.plain(x))
