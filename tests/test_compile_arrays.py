@@ -278,3 +278,12 @@ def test_zeros_and_nan_of_extrema(name, n, backend):
             np.testing.assert_array_equal(got, want)
             if name in ("maximum", "minimum"):
                 np.testing.assert_array_equal(np.signbit(got)[number], np.signbit(want)[number])
+
+
+def test_array_compared_with_a_scalar_of_a_recording():
+    """NumPy asks the tensor, which must not ask NumPy again; either way round, and replayed."""
+    q = np.array([0.25, 0.5])
+    for f in (lambda c: (q * (q < c)).sum() * c, lambda c: (q * (c >= q)).sum() * c):
+        compiled = adcore.compile(f)
+        for c in (0.375, 0.75, 0.125):
+            assert float(compiled(c)) == float(f(c))
