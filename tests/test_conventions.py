@@ -319,7 +319,7 @@ def test_third_derivatives_of_functions_of_a_norm_are_nan_at_zero(f):
 
 
 def test_many_norms_at_zero():
-    """Of more than are looked into one by one: nan where they are 0; one of a vector, once compiled."""
+    """More than are looked into one by one: nan where they are 0; one vector of them, compiled."""
     x = np.linspace(0.1, 1.0, 80)
     x[::2] = 0.0
 

@@ -155,9 +155,11 @@ def test_kinks(name, args, value, partials):
             Dual(tag, _core.lift([x])[1][0], lane) for x, lane in zip(args, lanes, strict=True)
         ]
         y = f(*over_tensors)
+        # what may be differentiated again says nan: see test_conventions.py
+        unsure = name == "hypot" and value == 0
         assert_same(
             [t if isinstance(t, float) else 0.0 if t is None else t.item() for t in y.tangents],
-            partials[:k],
+            [math.nan] * k if unsure else partials[:k],
         )
 
 
