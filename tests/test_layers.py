@@ -141,7 +141,7 @@ PYTHON_MAY_IMPORT = {
     | {"_calls", "_arguments", "_replayed", "_derivatives", "_compiled_call"}
     | {"_c_source", "_code_reference", "_files", "_look", "_map", "_plot", "_profile", "_summary"},
     "autograd": BASE | {"transforms", "_calls"},
-    "numpy": BASE | {"_calls", "transforms"},
+    "numpy": BASE | {"_calls", "_named", "scipy", "transforms"},
     "scipy": BASE | {"_calls", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }

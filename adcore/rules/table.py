@@ -29,7 +29,7 @@ def array_function(*numpy_functions, method=None):
     def register(rule):
         for function in numpy_functions:
             _core.ARRAY_FUNCTIONS[function] = rule
-            public[function] = _public(rule, function)
+            public[function] = with_plain(rule, function)
         names = () if method is None else (method,) if isinstance(method, str) else method
         _core.add_methods(dict.fromkeys(names, rule))
         if not rule.__name__.startswith("_"):
@@ -39,7 +39,9 @@ def array_function(*numpy_functions, method=None):
     return register
 
 
-def _public(rule, plain):
+def with_plain(rule, plain):
+    """`rule` where a tensor is among the arguments, `plain` else."""
+
     @functools.wraps(rule)
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
@@ -92,12 +94,15 @@ def refuse(name, **options):
         "where": "mask the argument instead, for instance x[mask] or adcore.where(mask, x, 0.0)",
         "initial": "combine the result with the initial value instead",
         "casting": "leave it out",
+        "ndmax": "leave it out",
         "order": "leave it out",
         "subok": "leave it out",
         "axes": "move the axes first",
     }
     for option, value in options.items():
         if value is None or (option == "dtype" and np.dtype(value) == np.float64):
+            continue
+        if option == "casting" and value != "no":  # of float64 to float64
             continue
         if option not in remedies:
             raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
