@@ -99,10 +99,9 @@ def test_refused_functions_say_what_to_write(name, module):
     x = adcore.tensor([1.0, 2.0], requires_grad=True)
     n = function.nin if isinstance(function, np.ufunc) else 2
     calls = [(x,) * k for k in (n, 1, 2, 3)] + [("file", x), (x, "file")]
-    found = [said for said in (what_it_says(function, args) for args in calls) if said]
-    assert found, f"no call of numpy.{name} reached its rule"
-    assert "of a tensor has no derivative; " in found[0]
-    assert _states.what_instead(name) in found[0]
+    said = next(filter(None, (what_it_says(function, args) for args in calls)), "nothing")
+    assert "of a tensor has no derivative; " in said
+    assert _states.what_instead(name) in said
 
 
 def what_it_says(function, args):

@@ -28,7 +28,7 @@ from ._table import ours as _ours
 
 __all__ = list(_numpy.__all__)
 
-_SUBMODULES = ("linalg",)  # of adcore's own
+_SUBMODULES = ("linalg", "random")  # of adcore's own
 
 _ours.update({"r_": _creation.r_, "c_": _creation.c_, "vectorize": _elements.vectorize})
 
