@@ -32,8 +32,8 @@ tensor to: {ours}.
 These are differentiable as names of `adcore.numpy`.
 
 `copyto`, `fill_diagonal`, `place`, `put`, `put_along_axis`, `putmask` and `out=` of ufuncs assign
-to a tensor's elements, as `x[key] = value` does; an array of plain numbers cannot take tensors, which is
-an error.
+to a tensor's elements, as `x[key] = value` does; an array of plain numbers cannot take tensors,
+which is an error.
 
 | name | state | |
 |---|---|---|

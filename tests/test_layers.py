@@ -143,6 +143,7 @@ PYTHON_MAY_IMPORT = {
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "_named", "scipy", "transforms"},
     "scipy": BASE | {"_calls", "transforms"},
+    "hips": BASE | {"_calls", "numpy", "testing", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

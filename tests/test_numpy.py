@@ -1,5 +1,6 @@
 """adcore.numpy: NumPy's names, what state each is in, and that the page about them says so."""
 
+import inspect
 import types
 
 import numpy as np
@@ -10,9 +11,11 @@ import adcore.numpy as anp
 import array_cases
 import numpy_cases
 import numpy_page
+from adcore import _core
 from adcore.errors import ADError, NotDifferentiableError
 from adcore.numpy import _states
 from adcore.numpy._table import ours
+from adcore.rules import table
 
 NAMES = _states.names()
 STATES = {name: _states.state(name) for name in NAMES}
@@ -144,3 +147,37 @@ def test_plain_functions_do_not_drop_a_dependence(name):
 
 def test_every_function_that_numpy_cannot_hand_a_tensor_is_named():
     assert set(ours) <= set(np.__dir__())
+
+
+@pytest.mark.parametrize(
+    "function",
+    [f for f in _core.ARRAY_FUNCTIONS if not isinstance(f, np.ufunc)],
+    ids=lambda f: f"{f.__module__}.{f.__name__}".removeprefix("numpy."),
+)
+def test_rules_take_numpys_names_of_arguments(function):
+    try:
+        theirs = inspect.signature(function).parameters.values()
+    except ValueError:  # where NumPy says nothing
+        return
+    rule = _core.ARRAY_FUNCTIONS[function]
+    ours = inspect.signature(rule).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in ours):
+        return
+    known = {p.name for p in ours if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    for p in theirs:
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            assert {*table.respelled(function, {p.name: None})} <= known, p.name
+
+
+def test_arguments_by_name():
+    x = adcore.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    numbers = x.detach().numpy()
+    for np_ in (np, anp):
+        for call in (
+            lambda x, np_=np_: np_.sum(a=x, axis=0),
+            lambda x, np_=np_: np_.tile(A=x, reps=2),
+            lambda x, np_=np_: np_.append(arr=x, values=x),
+            lambda x, np_=np_: np_.insert(arr=x, obj=1, values=0.0, axis=0),
+            lambda x, np_=np_: np_.array_split(ary=x, indices_or_sections=2)[1],
+        ):
+            np.testing.assert_array_equal(call(x).detach().numpy(), call(numbers))

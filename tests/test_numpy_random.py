@@ -154,7 +154,7 @@ def test_dirichlet():
     np.testing.assert_allclose(jacobian.sum(1), 0, atol=1e-14)  # the sum is 1
     got = anp.random.default_rng(5).dirichlet(adcore.tensor(alpha), size=2)
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-13)
-    with pytest.raises(NotDifferentiableError, match="alpha of 0.1 or more"):
+    with pytest.raises(NotDifferentiableError, match=r"alpha of 0\.1 or more"):
         anp.random.default_rng(5).dirichlet(adcore.tensor([0.01, 0.05]))
 
 
@@ -183,9 +183,9 @@ def test_others_refuse_tensors(name):
     p = adcore.tensor(2.0, requires_grad=True)
     args = {"binomial": (5, p), "vonmises": (0.0, p), "wald": (1.0, p)}.get(name, (p, 1.0))
     args = (p,) if name in ("poisson", "zipf") else args
-    with pytest.raises(NotDifferentiableError, match=f"{name} has no derivative; .*"):
+    with pytest.raises(NotDifferentiableError, match=f"{name} has no derivative; "):
         getattr(anp.random.default_rng(1), name)(*args)
-    with pytest.raises(NotDifferentiableError, match=f"{name} has no derivative; .*"):
+    with pytest.raises(NotDifferentiableError, match=f"{name} has no derivative; "):
         getattr(anp.random, name)(*args)
 
 

@@ -32,8 +32,8 @@ __all__ = list(_random.__all__)
 @functools.cache
 def _samples():
     """Functions (shape parameters, a sample drawn with them) -> the sample, as they move it."""
-    from ..scipy.special import _gamma  # noqa: PLC0415  (SciPy is imported when it is needed)
-    from ..scipy.special._function import Function  # noqa: PLC0415
+    from ..scipy.special import _gamma
+    from ..scipy.special._function import Function
 
     def gamma_moves(x, a, drawn):
         del drawn
@@ -57,7 +57,7 @@ def _samples():
 
 
 def _beta_odds(a, b, odds):
-    """v / (1 - v) of a sample v of the beta distribution, drawn as `odds`.
+    """V / (1 - v) of a sample v of the beta distribution, drawn as `odds`.
 
     The smaller of v and 1 - v is what follows the parameters, for its digits.
     """

@@ -141,7 +141,10 @@ def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
     >>> adcore.grad(adcore.std)(np.array([2.0, 2.0]))
     array([0., 0.])
     """
+    given = "mean" in others
     distance, axes, n = _distances("std", x, axis, dtype, out, ddof, others)
+    if type(n) is int and n == 1 and not given and count(distance, axes) == 1:
+        return sum_axes(distance, axes, keepdims)  # of one element it is a constant 0
     if type(n) is int and n == 0:
         return sum_axes(distance * distance, axes, keepdims) / 0.0  # nan or inf, as in NumPy
     return _two_norm(distance / np.sqrt(n), axes, keepdims)  # so that std**2 is var

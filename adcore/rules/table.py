@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 
 import numpy as np
 
@@ -45,12 +46,38 @@ def with_plain(rule, plain):
     @functools.wraps(rule)
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
-            return rule(*args, **kwargs)
+            return rule(*args, **(respelled(plain, kwargs, rule) if kwargs else kwargs))
         if plain in AWARE and _core.METHODS["_index"] in map(type, args):
             return rule(*args, **kwargs)
         return plain(*args, **kwargs)
 
     return function
+
+
+@functools.cache
+def _respellings(plain, rule):
+    """{NumPy's name of a parameter: the rule's}, where the two differ."""
+    try:
+        theirs = list(inspect.signature(plain).parameters.values())
+    except ValueError:  # it has none
+        return {}
+    ours = list(inspect.signature(rule).parameters.values())
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    pairs = zip(
+        [p.name for p in theirs if p.kind in places],
+        [p.name for p in ours if p.kind in places],
+        strict=False,
+    )
+    return {a: b for a, b in pairs if a != b}
+
+
+def respelled(plain, kwargs, rule=None):
+    """Arguments of NumPy's function by the names that its rule has for them."""
+    names = _respellings(plain, rule or _core.ARRAY_FUNCTIONS[plain])
+    return {names.get(name, name): value for name, value in kwargs.items()} if names else kwargs
+
+
+_core.add_methods({"_respelled": respelled})
 
 
 def late_rule(function):
