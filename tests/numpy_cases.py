@@ -214,6 +214,16 @@ CASES = {
     ),
     "nanmax": ([(3, 4)], lambda x: np.nanmax(some_nan(x), 0) * np.nanmax(some_nan(x)), "real"),
     "nanmin": ([(3, 4)], lambda x: np.nanmin(some_nan(x), 1, keepdims=True) ** 2, "real"),
+    "no nan": (
+        [(3, 4)],
+        lambda x: (
+            np.nanmean(x, 0)[:3] * np.nanvar(x, 1, ddof=1) * np.nanmedian(x, 1)
+            + np.nanmax(x, 1) * np.nanstd(x, 1)
+            + np.nanpercentile(x, 40, axis=1)
+        ),
+        "real",
+        "guarded",
+    ),
     "cumulative_sum": ([(3, 4)], lambda x: np.cumulative_sum(x, axis=1, include_initial=True) ** 2),
     "cumulative_prod": (
         [(4,)],

@@ -212,9 +212,10 @@ def put(x, ind, v, mode="raise"):
 
 def _put(x, at, values):
     """Assign values to the places `at` of the flattened x, the last to a place that comes twice."""
-    last = {int(p): k for k, p in enumerate(at)}
-    at = np.array([*last])
-    x[np.unravel_index(at, x.shape)] = values[np.array([*last.values()])]
+    if np.any(np.bincount(at) > 1):
+        at, back = np.unique(at[::-1], return_index=True)
+        values = values[values.shape[0] - 1 - back]
+    x[np.unravel_index(at, x.shape)] = values
 
 
 @rule()

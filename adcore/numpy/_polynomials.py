@@ -10,13 +10,15 @@ from ..errors import NotDifferentiableError
 from ..rules import reductions, shapes
 from ..rules.primitives import as_array, below, reshape, shape_of
 from ..rules.recorded import truths
-from ..rules.table import is_traced
+from ..rules.table import Tensor, is_traced
 from ._calculus import convolve
 from ._table import rule, vector
 
 
 def _coefficients(p):
     """Coefficients as one vector; those of a poly1d too."""
+    if type(p) is Tensor and p.ndim == 1:
+        return p
     return vector(shapes.atleast_1d(np.asarray(p) if isinstance(p, np.poly1d) else p))
 
 
@@ -40,8 +42,10 @@ def polyval(p, x):
 def _added(a, b, sign):
     a, b = _coefficients(a), _coefficients(b)
     more = a.shape[0] - b.shape[0]
-    a = shapes.pad(a, (max(-more, 0), 0))
-    b = shapes.pad(b, (max(more, 0), 0))
+    if more < 0:
+        a = shapes.concatenate([np.zeros(-more), a])
+    elif more > 0:
+        b = shapes.concatenate([np.zeros(more), b])
     return a + b if sign > 0 else a - b
 
 
@@ -125,8 +129,9 @@ def poly(roots):
         raise ValueError("input must be 1d or non-empty square 2d array.")
     roots = vector(shapes.atleast_1d(roots))
     p = np.ones(1)
+    zero = np.zeros(1)
     for k in range(roots.shape[0]):
-        p = convolve(p, shapes.concatenate([np.ones(1), -roots[k : k + 1]]))
+        p = shapes.concatenate([p, zero]) - roots[k] * shapes.concatenate([zero, p])
     return p
 
 
@@ -184,7 +189,7 @@ def roots(p):
 @rule()
 def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     """The coefficients of the polynomial of least squares."""
-    x, y = as_array(x), as_array(y)
+    x, y = as_array(x) + 0.0, as_array(y) + 0.0  # squares of whole numbers might overflow
     powers = np.arange(int(deg), -1, -1) if np.ndim(deg) == 0 else np.sort(np.asarray(deg))[::-1]
     order = int(powers[0]) + 1
     if powers.min() < 0:

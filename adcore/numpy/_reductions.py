@@ -7,18 +7,24 @@ import numpy as np
 
 from .. import _core
 from ..rules import choices, ordering, reductions, shapes
-from ..rules.primitives import as_array, axes_of, axis_of, below, reshape, sum_axes
+from ..rules.primitives import as_array, axes_of, axis_of, below, reshape, sum_axes, values
 from ..rules.recorded import truths
 from ..rules.table import refuse
 from ._table import rule
 
 
 def _without_nan(name, x, neutral, **options):
-    """(x with `neutral` for nan, where it was none) of a reduction."""
+    """`x` with `neutral` for nan, of a reduction that does not take some of its options."""
     refuse(name, **options)
     x = as_array(x)
-    absent = np.isnan(below(x))
-    return choices.where(absent, neutral, x), absent
+    if _has_no_nan(x):
+        return x
+    return choices.where(np.isnan(below(x)), neutral, x)
+
+
+def _has_no_nan(x):
+    """Whether there surely is no nan in `x`; of what a program records that is not known."""
+    return not _core.is_compiling() and not np.isnan(values(x)).any()
 
 
 def _present(absent, axes):
@@ -29,28 +35,28 @@ def _present(absent, axes):
 @rule()
 def nansum(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     """The sum of the elements that are not nan."""
-    x, _ = _without_nan("nansum", x, 0.0, dtype=dtype, out=out)
+    x = _without_nan("nansum", x, 0.0, dtype=dtype, out=out)
     return reductions.sum(x, axis, keepdims=keepdims, **others)
 
 
 @rule()
 def nanprod(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     """The product of the elements that are not nan."""
-    x, _ = _without_nan("nanprod", x, 1.0, dtype=dtype, out=out)
+    x = _without_nan("nanprod", x, 1.0, dtype=dtype, out=out)
     return reductions.prod(x, axis, keepdims=keepdims, **others)
 
 
 @rule()
 def nancumsum(x, axis=None, dtype=None, out=None):
     """Running sums of the elements that are not nan."""
-    x, _ = _without_nan("nancumsum", x, 0.0, dtype=dtype, out=out)
+    x = _without_nan("nancumsum", x, 0.0, dtype=dtype, out=out)
     return reductions.cumsum(x, axis)
 
 
 @rule()
 def nancumprod(x, axis=None, dtype=None, out=None):
     """Running products of the elements that are not nan."""
-    x, _ = _without_nan("nancumprod", x, 1.0, dtype=dtype, out=out)
+    x = _without_nan("nancumprod", x, 1.0, dtype=dtype, out=out)
     return reductions.cumprod(x, axis)
 
 
@@ -58,6 +64,9 @@ def nancumprod(x, axis=None, dtype=None, out=None):
 def nanmean(x, axis=None, dtype=None, out=None, keepdims=False, *, where=True):
     """The mean of the elements that are not nan."""
     refuse("nanmean", dtype=dtype, out=out)
+    x = as_array(x)
+    if where is True and x.size and _has_no_nan(x):
+        return reductions.mean(x, axis, keepdims=keepdims)
     found, _, axes = _moments(x, axis, where)
     return found if keepdims else sum_axes(found, axes)
 
@@ -80,6 +89,12 @@ def _moments(x, axis, where, mean=None):
 
 def _spread(name, x, axis, dtype, out, ddof, keepdims, where, mean, correction):
     refuse(name, dtype=dtype, out=out)
+    x = as_array(x)
+    if where is True and mean is None and x.size and _has_no_nan(x):
+        plain = reductions.var if name == "nanvar" else reductions.std
+        free = ddof if correction is None else correction
+        if reductions.count(x, axes_of(axis, x.ndim)) > free:
+            return plain(x, axis, ddof=free, keepdims=keepdims)
     _, (distance, n), axes = _moments(x, axis, where, mean)
     free = n - (ddof if correction is None else correction)
     free = choices.where(free > 0, free, np.nan)
@@ -129,8 +144,10 @@ def _nan_extremum(name, x, axis, out, keepdims, others, least):
     refuse(name, out=out)
     x = as_array(x)
     edge = math.inf if least else -math.inf
-    absent = np.isnan(below(x))
     reduce = reductions.min if least else reductions.max
+    if x.size and _has_no_nan(x):
+        return reduce(x, axis, keepdims=keepdims, **others)
+    absent = np.isnan(below(x))
     found = reduce(choices.where(absent, edge, x), axis, keepdims=keepdims, **others)
     if others:
         return found
@@ -228,10 +245,16 @@ def nanmedian(x, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The median of the elements that are not nan."""
     del overwrite_input
     refuse("nanmedian", out=out)
+    x = as_array(x)
+    if x.size and _has_no_nan(x):
+        return ordering.median(x, axis, keepdims=keepdims)
     return _by_rows(lambda rows: ordering.median(rows, -1), x, axis, keepdims)
 
 
 def _nan_quantile(name, function, x, q, axis, out, method, keepdims, others):
+    x = as_array(x)
+    if x.size and _has_no_nan(x):
+        return function(x, q, axis, out, method=method, keepdims=keepdims, **others)
     refuse(name, out=out, **others)
     lead = np.shape(q)
     return _by_rows(lambda rows: function(rows, q, -1, method=method), x, axis, keepdims, lead)
