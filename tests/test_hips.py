@@ -113,3 +113,20 @@ def test_fixed_point():
 
     np.testing.assert_allclose(root(2.0), 2**0.5, rtol=1e-15)
     np.testing.assert_allclose(adcore.hips.grad(root)(2.0), 0.5 / 2**0.5, rtol=1e-12)
+
+
+def test_names_that_other_packages_import():
+    for module, names in {
+        "core": ["make_vjp", "make_jvp", "defvjp", "primitive"],
+        "tracer": ["primitive", "isbox", "getval", "notrace_primitive"],
+        "wrap_util": ["unary_to_nary"],
+        "builtins": ["isinstance", "tuple", "list", "dict"],
+        "misc": ["flatten", "const_graph"],
+    }.items():
+        found = importlib.import_module(f"adcore.hips.{module}")
+        assert [n for n in names if not hasattr(found, n)] == []
+    back, y = importlib.import_module("adcore.hips.core").make_vjp(np.sin, 0.5)
+    assert (y, back(2.0)) == (np.sin(0.5), 2 * np.cos(0.5))
+    assert adcore.hips.core.make_jvp(np.sin, 0.5)(2.0) == (np.sin(0.5), 2 * np.cos(0.5))
+    seen = adcore.hips.tracer.notrace_primitive(lambda x: type(x))
+    assert adcore.hips.grad(lambda x: x * (seen(x) is float))(3.0) == 1.0

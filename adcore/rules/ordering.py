@@ -271,7 +271,7 @@ def _weighted(name, x, last, q, weights, axes, method, keepdims):
     """
     if method != "inverted_cdf":
         raise ValueError(f"{name} with weights= has the method 'inverted_cdf' only, got {method!r}")
-    if is_recorded(weights) or type(weights) is Dual:
+    if type(weights) is Dual or (type(weights) is Tensor and weights.requires_grad):
         raise NotDifferentiableError(
             f"{name} has no derivative with respect to the weights; pass weights.detach()"
         )
