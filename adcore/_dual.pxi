@@ -321,7 +321,7 @@ cdef class Dual:
         rule = ARRAY_FUNCTIONS.get(function)
         if rule is None:
             rule = METHODS["_late_rule"](function)
-        return rule(*args, **kwargs)
+        return rule(*args, **METHODS["_respelled"](function, kwargs)) if kwargs else rule(*args)
 
     # -- the parts of a complex number --
 

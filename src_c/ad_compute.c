@@ -216,23 +216,57 @@ static void compute_cumsum(struct ad_tape *tape, const struct ad_view *from, boo
         }
 }
 
+/* The elements of a view where they stand in order, or NULL. */
+static const double *in_place(const struct ad_tape *tape, const struct ad_view *view)
+{
+    if (view->place == AD_NUMBER || view->place == AD_LIST || !ad_view_is_contiguous(view))
+        return NULL;
+    return (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base;
+}
+
+/* The extremum of n elements.  Lanes of their own, as one chain of comparisons waits for each; but
+ * of zeros the last counts in one chain, so that a result of zero is found again by that. */
+static double extremum(const double *x, int64_t n, bool least)
+{
+    enum { LANES = 8 };
+    double best[LANES], found;
+    int64_t j = LANES;
+
+    if (n >= 4 * LANES) {
+        memcpy(best, x, sizeof best);
+        for (; j + LANES <= n; j += LANES)
+            for (int k = 0; k < LANES; k++)
+                best[k] = least ? ad_minimum(best[k], x[j + k]) : ad_maximum(best[k], x[j + k]);
+        found = best[0];
+        for (int k = 1; k < LANES; k++)
+            found = least ? ad_minimum(found, best[k]) : ad_maximum(found, best[k]);
+        for (; j < n; j++)
+            found = least ? ad_minimum(found, x[j]) : ad_maximum(found, x[j]);
+        if (found != 0)
+            return found;
+    }
+    found = x[0];
+    for (j = 1; j < n; j++)
+        found = least ? ad_minimum(found, x[j]) : ad_maximum(found, x[j]);
+    return found;
+}
+
 static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_view *from, bool least,
                                        int64_t size, int32_t dst)
 {
     int64_t row = from->shape[from->ndim - 1];
-    double *x = malloc((size_t)(size * row + 1) * sizeof *x);
+    double *room = NULL;
+    const double *x = in_place(tape, from);
 
-    if (!x)
-        return AD_NO_MEMORY;
-    ad_view_read(from, tape->value, x);
-    for (int64_t i = 0; i < size; i++) {
-        double best = x[i * row];
-
-        for (int64_t j = 1; j < row; j++)
-            best = least ? ad_minimum(best, x[i * row + j]) : ad_maximum(best, x[i * row + j]);
-        tape->value[dst + i] = best;
+    if (!x) {
+        x = room = malloc((size_t)(size * row + 1) * sizeof *room);
+        if (!room)
+            return AD_NO_MEMORY;
+        ad_view_read(from, tape->value, room);
     }
-    free(x);
+    for (int64_t i = 0; i < size; i++)
+        tape->value[dst + i] = extremum(x + i * row, row, least);
+    free(room);
     return AD_OK;
 }
 

@@ -169,12 +169,13 @@ PYTHON_MAY_IMPORT = {
         "_summary",
     },
     "autograd": BASE | {"transforms", "_calls"},
-    "numpy": BASE | {"_calls", "transforms", "_named", "complexes"},
+    "numpy": BASE | {"_calls", "_named", "complexes", "scipy", "transforms"},
     "_captured": {"_core", "errors"},
     "scipy": BASE
     | {"_calls", "_captured", "_closures", "_implicit", "_minima", "_named", "_recording"}
     | {"compile", "complexes", "transforms"},
     "ode": {"scipy"},
+    "hips": BASE | {"_calls", "numpy", "testing", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

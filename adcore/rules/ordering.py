@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from .. import _core
-from ..errors import NotDifferentiableError
+from ..errors import NotDifferentiableError, ShapeError
 from . import primitives
 from .indices import Index, arg_extremum
 from .indices import argsort as indices_that_sort
@@ -178,6 +178,11 @@ _PLACES = {
     "higher": lambda q, n: np.ceil((n - 1) * q),
     "midpoint": lambda q, n: 0.5 * (np.floor((n - 1) * q) + np.ceil((n - 1) * q)),
     "nearest": lambda q, n: np.rint((n - 1) * q),
+    "inverted_cdf": lambda q, n: np.ceil(n * q - 1),
+    "averaged_inverted_cdf": lambda q, n: np.where(
+        (n * q) % 1 == 0, n * q - 0.5, np.ceil(n * q - 1)
+    ),
+    "closest_observation": lambda q, n: _closest(n * q - 1.5),
     "weibull": lambda q, n: _place(q, n, 0.0, 0.0),
     "hazen": lambda q, n: _place(q, n, 0.5, 0.5),
     "interpolated_inverted_cdf": lambda q, n: _place(q, n, 0.0, 1.0),
@@ -189,6 +194,11 @@ _PLACES = {
 def _place(q, n, alpha, beta):
     """By the two numbers of Hyndman and Fan, Sample quantiles in statistical packages (1996)."""
     return n * q + (alpha + q * (1 - alpha - beta)) - 1
+
+
+def _closest(place):
+    """The place above, but of a place that is odd itself."""
+    return np.where((place % 2) == 1, place, np.floor(place) + 1)
 
 
 @array_function(np.quantile)
@@ -223,6 +233,7 @@ def percentile(
 
 def _quantile(name, x, q, whole, axis, out, overwrite_input, method, keepdims, others):
     del overwrite_input
+    weights = others.pop("weights", None)
     if out is not None or others:
         refuse(name, out=out, **others)
     if type(q) is Dual or (type(q) is Tensor and q.requires_grad):
@@ -238,15 +249,51 @@ def _quantile(name, x, q, whole, axis, out, overwrite_input, method, keepdims, o
         raise ValueError(f"{name}: q must be in the range from 0 to {whole:g}")
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
-    last = sort(to_last(x, axes))
+    last = to_last(x, axes)
     n = last.shape[-1]
     if n == 0:
         raise IndexError(f"{name} of no elements")
+    if weights is not None:
+        return _weighted(name, x, last, q, weights, axes, method, keepdims)
+    last = sort(last)
     rows = [_between(last, p, n) for p in _PLACES[method](q, n).ravel()]
     found = [_unless_nan(last, row) for row in rows]
     kept = [keep(y, x.shape, axes) if keepdims else y for y in found]
     if q.ndim == 0:
         return kept[0]
+    joined = primitives.concatenate([reshape(y, (1, *y.shape)) for y in kept], 0)
+    return reshape(joined, (*q.shape, *kept[0].shape))
+
+
+def _weighted(name, x, last, q, weights, axes, method, keepdims):
+    """Quantiles of elements that count as often as constant weights say.
+
+    Each is one of the elements; NumPy says which, given their ranks in place of them.
+    """
+    if method != "inverted_cdf":
+        raise ValueError(f"{name} with weights= has the method 'inverted_cdf' only, got {method!r}")
+    if type(weights) is Dual or (type(weights) is Tensor and weights.requires_grad):
+        raise NotDifferentiableError(
+            f"{name} has no derivative with respect to the weights; pass weights.detach()"
+        )
+    weights = np.asarray(values(weights), dtype=np.float64)
+    if weights.shape == x.shape:
+        weights = to_last(weights, axes)
+    elif len(axes) != 1 or weights.shape != (x.shape[axes[0]],):
+        raise ShapeError(
+            f"{name}: weights of shape {weights.shape} fit neither the data's shape {x.shape} nor "
+            "the axis"
+        )
+    order = np.asarray(argsort(last))
+    ranks = np.argsort(order, -1).astype(np.float64)
+    numbers = np.asarray(_core.values(below(last)))
+    ranks[np.isnan(numbers).any(-1)] = last.shape[-1] - 1  # then the last, a nan, is the result
+    picked = np.quantile(ranks, q.ravel(), axis=-1, weights=weights, method=method).astype(np.intp)
+    at = np.take_along_axis(order, np.moveaxis(picked, 0, -1), -1)
+    found = take_along_axis(last, at, -1)
+    kept = [
+        keep(y, x.shape, axes) if keepdims else y for y in (found[..., i] for i in range(q.size))
+    ]
     joined = primitives.concatenate([reshape(y, (1, *y.shape)) for y in kept], 0)
     return reshape(joined, (*q.shape, *kept[0].shape))
 
@@ -314,7 +361,7 @@ def _length(x, least):
     return max(int(x.max()) + 1, least)
 
 
-def _bins(numbers, edges):
+def bins_of(numbers, edges):
     """The bin of each number; of those that are in none, the number of bins."""
     n = len(edges) - 1
     at = np.searchsorted(edges, numbers, side="right") - 1
@@ -322,7 +369,7 @@ def _bins(numbers, edges):
     return np.where((numbers >= edges[0]) & (numbers <= edges[-1]), at, n).ravel()
 
 
-observe(_bins, "bins")
+observe(bins_of, "bins")
 
 
 @array_function(np.histogram)
@@ -341,7 +388,7 @@ def histogram(x, bins=10, range=None, density=None, weights=None):
         return np.histogram(values(as_array(x)), bins, range, density, values(weights))
     x = as_array(below(x) if type(x) in (Tensor, Dual) else x)
     edges = functions["histogram_bin_edges"](x, bins, range)
-    places = observed(_bins, x, edges)
+    places = observed(bins_of, x, edges)
     if type(places) is Index:
         places = Index(places.tensor, places.dtype, below=len(edges))
     if weights is None:

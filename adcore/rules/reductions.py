@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from .. import _core
-from ..errors import ShapeError
+from ..errors import NotDifferentiableError, ShapeError
+from . import choices
 from .primitives import (
     as_array,
     axes_of,
@@ -34,7 +35,9 @@ def sum(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     array([ 3., 12.])
     """
     if dtype is not None or out is not None or others:
-        refuse("sum", dtype=dtype, out=out, **others)
+        x, initial = _chosen("sum", x, 0.0, others, dtype=dtype, out=out)
+        if initial is not None:
+            return sum(x, axis, keepdims=keepdims) + initial
     if axis is None:
         return sum_axes(as_array(x), None, keepdims)
     x = as_array(x)
@@ -51,12 +54,34 @@ def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     array([0.25, 0.25, 0.25, 0.25])
     """
     if dtype is not None or out is not None or others:
-        refuse("mean", dtype=dtype, out=out, **others)
+        mask = others.get("where", True)
+        if mask is not True:
+            y, _ = _chosen("mean", x, 0.0, others, dtype=dtype, out=out)
+            axes = axes_of(axis, y.ndim)
+            found = sum_axes(y, axes, True) / _count(y, axes, mask)
+            return found if keepdims else sum_axes(found, axes)
+        x, _ = _chosen("mean", x, 0.0, others, dtype=dtype, out=out)
     x = as_array(x)
     if axis is None:
         return sum_axes(x, None, keepdims) / math.prod(x.shape)
     axes = axes_of(axis, x.ndim)
     return sum_axes(x, axes, keepdims) / count(x, axes)
+
+
+def _chosen(name, x, neutral, others, **options):
+    """(x with `neutral` in place of what where= leaves out, initial=) of a reduction's options."""
+    mask, initial = others.pop("where", True), others.pop("initial", None)
+    refuse(name, **options, **others)
+    x = as_array(x)
+    return (x if mask is True else choices.where(mask, x, neutral)), initial
+
+
+def _count(x, axes, mask):
+    """How many elements a mask leaves when `axes` are reduced, with length 1 in their place."""
+    if mask is True:
+        return count(x, axes)
+    counted = choices.where(mask, np.ones(x.shape), 0.0)
+    return sum_axes(counted, axes, True)
 
 
 def count(x, axes):
@@ -102,8 +127,9 @@ def var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
     >>> adcore.grad(adcore.var)(np.array([1.0, 2.0, 6.0]))
     array([-1.33333333, -0.66666667,  2.        ])
     """
-    distance, axes, count = _distances("var", x, axis, dtype, out, ddof, others)
-    return sum_axes(distance * distance, axes, keepdims) / count
+    distance, axes, n = _distances("var", x, axis, dtype, out, ddof, others)
+    found = sum_axes(distance * distance, axes, True) / n
+    return found if keepdims else sum_axes(found, axes)
 
 
 @array_function(np.std, method="std")
@@ -115,24 +141,31 @@ def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
     >>> adcore.grad(adcore.std)(np.array([2.0, 2.0]))
     array([0., 0.])
     """
-    distance, axes, count = _distances("std", x, axis, dtype, out, ddof, others)
-    if count == 0:
+    given = "mean" in others
+    distance, axes, n = _distances("std", x, axis, dtype, out, ddof, others)
+    if type(n) is int and n == 1 and not given and count(distance, axes) == 1:
+        return sum_axes(distance, axes, keepdims)  # of one element it is a constant 0
+    if type(n) is int and n == 0:
         return sum_axes(distance * distance, axes, keepdims) / 0.0  # nan or inf, as in NumPy
-    return _two_norm(distance / math.sqrt(count), axes, keepdims)  # so that std**2 is var
+    return _two_norm(distance / np.sqrt(n), axes, keepdims)  # so that std**2 is var
 
 
 def _distances(name, x, axis, dtype, out, ddof, others):
     """(distances from the mean, the axes, n - ddof) for var and std."""
     ddof = others.pop("correction", ddof)
     center = others.pop("mean", None)
+    mask = others.pop("where", True)
     if dtype is not None or out is not None or others:
         refuse(name, dtype=dtype, out=out, **others)
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
-    n = count(x, axes)
+    n = _count(x, axes, mask)
     if center is None:
-        center = sum_axes(x, axes, True) / n
-    return x - center, axes, builtin_max(n - ddof, 0)
+        kept = x if mask is True else choices.where(mask, x, 0.0)
+        center = sum_axes(kept, axes, True) / n
+    if mask is True:
+        return x - center, axes, builtin_max(n - ddof, 0)
+    return choices.where(mask, x - center, 0.0), axes, _core.apply("maximum", n - ddof, 0.0)
 
 
 def builtin_max(a, b):
@@ -230,7 +263,9 @@ def prod(x, axis=None, dtype=None, out=None, keepdims=False, **others):
            [0., 0., 0.]])
     """
     if dtype is not None or out is not None or others:
-        refuse("prod", dtype=dtype, out=out, **others)
+        x, initial = _chosen("prod", x, 1.0, others, dtype=dtype, out=out)
+        if initial is not None:
+            return prod(x, axis, keepdims=keepdims) * initial
     return reduce_by(lambda a, b: a * b, 1.0, as_array(x), axis, keepdims)
 
 
@@ -294,16 +329,31 @@ amax, amin = max, min
 
 
 def _extremum(name, x, axis, out, keepdims, others, least):
+    initial = None
     if out is not None or others:
-        refuse(name, out=out, **others)
+        if others.get("where", True) is not True and others.get("initial") is None:
+            raise ValueError(
+                f"{name} with where= needs initial=, which stands where nothing is left"
+            )
+        x, initial = _chosen(name, x, math.inf if least else -math.inf, others, out=out)
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
+    if initial is not None:
+        return _extremum_from(x, axes, keepdims, least, initial)
     if not axes:
         return x
     last = to_last(x, axes)
     if last.shape[-1] == 0:
         raise ShapeError(f"{name} of no elements: a tensor of shape {x.shape}, axis {axis}")
     y = extremum_last(last, least)
+    return keep(y, x.shape, axes) if keepdims else y
+
+
+def _extremum_from(x, axes, keepdims, least, initial):
+    """The extremum of the elements and of `initial`."""
+    last = to_last(x, axes) if axes else reshape(x, (*x.shape, 1))
+    edge = np.zeros((*last.shape[:-1], 1)) + initial
+    y = extremum_last(concatenate([last, edge], -1), least)
     return keep(y, x.shape, axes) if keepdims else y
 
 

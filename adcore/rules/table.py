@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import inspect
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def array_function(*numpy_functions, method=None):
     def register(rule):
         for function in numpy_functions:
             _core.ARRAY_FUNCTIONS[function] = rule
-            public[function] = _public(rule, function)
+            public[function] = with_plain(rule, function)
         names = () if method is None else (method,) if isinstance(method, str) else method
         _core.add_methods(dict.fromkeys(names, rule))
         if not rule.__name__.startswith("_"):
@@ -47,18 +48,46 @@ def array_function(*numpy_functions, method=None):
     return register
 
 
-def _public(rule, plain):
+def with_plain(rule, plain):
+    """`rule` where a tensor is among the arguments, `plain` else."""
+
     @functools.wraps(rule)
     def function(*args, **kwargs):
         if is_traced(args) or (kwargs and is_traced(kwargs.values())):
             if is_complex(args) or (kwargs and is_complex(tuple(kwargs.values()))):
                 return _complex_function(plain, args, kwargs)
-            return rule(*args, **kwargs)
+            return rule(*args, **(respelled(plain, kwargs, rule) if kwargs else kwargs))
         if plain in AWARE and _core.METHODS["_index"] in map(type, args):
             return rule(*args, **kwargs)
         return plain(*args, **kwargs)
 
     return function
+
+
+@functools.cache
+def _respellings(plain, rule):
+    """{NumPy's name of a parameter: the rule's}, where the two differ."""
+    try:
+        theirs = list(inspect.signature(plain).parameters.values())
+    except ValueError:  # it has none
+        return {}
+    ours = list(inspect.signature(rule).parameters.values())
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    pairs = zip(
+        [p.name for p in theirs if p.kind in places],
+        [p.name for p in ours if p.kind in places],
+        strict=False,
+    )
+    return {a: b for a, b in pairs if a != b}
+
+
+def respelled(plain, kwargs, rule=None):
+    """Arguments of NumPy's function by the names that its rule has for them."""
+    names = _respellings(plain, rule or _core.ARRAY_FUNCTIONS[plain])
+    return {names.get(name, name): value for name, value in kwargs.items()} if names else kwargs
+
+
+_core.add_methods({"_respelled": respelled})
 
 
 def late_rule(function):
@@ -135,12 +164,15 @@ def refuse(name, **options):
         "where": "mask the argument instead, for instance x[mask] or adcore.where(mask, x, 0.0)",
         "initial": "combine the result with the initial value instead",
         "casting": "leave it out",
+        "ndmax": "leave it out",
         "order": "leave it out",
         "subok": "leave it out",
         "axes": "move the axes first",
     }
     for option, value in options.items():
         if value is None or (option == "dtype" and np.dtype(value) == np.float64):
+            continue
+        if option == "casting" and value != "no":  # of float64 to float64
             continue
         if option not in remedies:
             raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")

@@ -1,0 +1,32 @@
+"""What of autograd.core others use."""
+
+from ..transforms import jvp
+from .differential_operators import _vjp as make_vjp
+from .extend import (
+    def_linear,
+    defjvp,
+    defjvp_argnum,
+    defjvp_argnums,
+    defvjp,
+    defvjp_argnum,
+    defvjp_argnums,
+    primitive,
+)
+
+__all__ = [
+    "def_linear",
+    "defjvp",
+    "defjvp_argnum",
+    "defjvp_argnums",
+    "defvjp",
+    "defvjp_argnum",
+    "defvjp_argnums",
+    "make_jvp",
+    "make_vjp",
+    "primitive",
+]
+
+
+def make_jvp(fun, x):
+    """A function v -> (value, the Jacobian times v)."""
+    return lambda v: jvp(fun, (x,), (v,))
