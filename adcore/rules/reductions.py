@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .. import _core
-from ..errors import NotDifferentiableError, ShapeError
+from ..errors import ShapeError
 from . import choices
 from .primitives import (
     as_array,

@@ -1,3 +1,7 @@
+"""SciPy's functions on tensors and duals; a part is imported when it is first used."""
+
+import importlib
+
 _PARTS = ("integrate", "interpolate", "linalg", "optimize", "signal", "special", "stats")
 
 
