@@ -97,9 +97,10 @@ class Function:
     def __call__(self, *args, **kwargs):
         if not is_traced(args):
             return as_float(self.plain(*args, **kwargs))
-        if kwargs.get("where") is True:
-            del kwargs["where"]
-        refuse(self.name, **kwargs)
+        if kwargs:
+            if kwargs.get("where") is True:
+                del kwargs["where"]
+            refuse(self.name, **kwargs)
         if len(args) != len(self.partials):
             raise TypeError(f"{self.name} takes {len(self.partials)} arguments, got {len(args)}")
         return _calls.call(self.definition, [leaf(a) for a in args])
@@ -135,7 +136,7 @@ class _Elementwise(Named, saved_as="scipy.special"):
 
     def run(self, leaves):
         """(value, nothing kept for the derivatives) of plain leaves."""
-        return self.value(leaves), None
+        return as_float(self.found.compute(*leaves)), None
 
     def pull(self, leaves, output, saved, ct, wanted):
         """Adjoints of the wanted leaves."""
@@ -165,13 +166,15 @@ class _Elementwise(Named, saved_as="scipy.special"):
 
 def in_domain(partial, value):
     """The partial, and nan where the value is, although a formula may go on outside the domain."""
-    if not _core.is_compiling() and not np.isnan(values(value)).any():
+    if not _core.is_compiling() and not _core.has_nan(values(value)):
         return partial
     return partial * _core.apply("where", _core.apply("equal", value, value), 1.0, math.nan)
 
 
 def as_float(x):
     """A NumPy number, or an array without dimensions, as a Python float."""
+    if type(x) is np.ndarray and x.ndim:
+        return x
     if isinstance(x, np.floating) or (
         isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype == float
     ):
