@@ -26,7 +26,7 @@ import numpy as np
 
 from . import _core, _named
 from ._core import Dual, Tensor
-from ._trees import flatten, shape_of, unflatten
+from ._trees import PAIR, flatten, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 from .transforms import vjp
 
@@ -96,6 +96,11 @@ class Rule(_core.CallRecord):
 
     def take(self, output):
         """Keep an output of any structure; its flat results."""
+        if type(output) is np.ndarray and output.dtype == complex and output.ndim:
+            flat = np.concatenate([output.real, output.imag], axis=None)
+            self.structure, self.shapes = PAIR, [output.shape] * 2
+            self.values = self.split(flat)
+            return flat
         parts, self.structure = flatten(output)
         self.values = [_output(self.definition, v) for v in parts]
         self.shapes = [np.shape(v) for v in self.values]
@@ -143,7 +148,10 @@ class Rule(_core.CallRecord):
         found = pull(
             d, self.numbers, self.output(self.values), self.saved, self.split(g), self.tracked
         )
-        return [None if a is None else np.asarray(plain(a), dtype=np.float64) for a in found]
+        return [
+            a if a is None or type(a) is np.ndarray else np.asarray(plain(a), dtype=np.float64)
+            for a in found
+        ]
 
     def forward(self, tangents):
         """The flat tangent of the results, given those of the operands, arrays or None."""

@@ -103,7 +103,7 @@ class Function:
             refuse(self.name, **kwargs)
         if len(args) != len(self.partials):
             raise TypeError(f"{self.name} takes {len(self.partials)} arguments, got {len(args)}")
-        return _calls.call(self.definition, [leaf(a) for a in args])
+        return _calls.call(self.definition, [a if type(a) is Tensor else leaf(a) for a in args])
 
     def partial(self, i, output, leaves):
         """The derivative with respect to argument i, or None if it is zero everywhere."""
@@ -125,6 +125,7 @@ class _Elementwise(Named, saved_as="scipy.special"):
 
     def __post_init__(self):
         self.found = find(self.function)
+        self.compute = self.found.compute
 
     @property
     def name(self):
@@ -132,11 +133,11 @@ class _Elementwise(Named, saved_as="scipy.special"):
 
     def value(self, leaves):
         """The value of plain leaves."""
-        return as_float(self.found.compute(*leaves))
+        return as_float(self.compute(*leaves))
 
     def run(self, leaves):
         """(value, nothing kept for the derivatives) of plain leaves."""
-        return as_float(self.found.compute(*leaves)), None
+        return as_float(self.compute(*leaves)), None
 
     def pull(self, leaves, output, saved, ct, wanted):
         """Adjoints of the wanted leaves."""
@@ -169,6 +170,12 @@ def in_domain(partial, value):
     if not _core.is_compiling() and not _core.has_nan(values(value)):
         return partial
     return partial * _core.apply("where", _core.apply("equal", value, value), 1.0, math.nan)
+
+
+def holds(condition):
+    """Whether plain truths all hold, so that what is for the others need not be computed."""
+    kind = type(condition)
+    return (kind is np.ndarray or kind is np.bool_ or kind is bool) and bool(np.all(condition))
 
 
 def as_float(x):
