@@ -504,10 +504,16 @@ cdef object kept_numbers(object leaf):
     return leaf
 
 
+cdef inline bint is_result(object x):
+    """Is it a float, or an array that needs no conversion?"""
+    return PyFloat_CheckExact(x) or (
+        type(x) is cnp.ndarray and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0
+        and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE)
+
+
 def call(definition, list leaves):
     """The output of a call; tracked tensors and duals among its leaves stay differentiable."""
-    cdef CallRecord rule
-    cdef list numbers = [], tracked = [], operands = []
+    cdef list tracked = [], operands = []
     cdef int i
     for i in range(len(leaves)):
         leaf = leaves[i]
@@ -518,19 +524,53 @@ def call(definition, list leaves):
             operands.append(leaf)
     if not tracked or (ad_local.off and ad_local.program == NULL):
         return METHODS["_call_on_numbers"](definition, leaves)
-    for leaf in leaves:
-        numbers.append(kept_numbers(leaf))
+    numbers = [kept_numbers(leaf) for leaf in leaves]
     output, saved = definition.run(numbers)
-    rule = _call_record.__new__(_call_record)
+    return recorded_call(definition, numbers, tracked, operands, output, saved)
+
+
+cdef object recorded_call(definition, list numbers, list tracked, list operands, output, saved):
+    """The output of a call that was run on numbers, as tensors."""
+    cdef CallRecord rule = _call_record.__new__(_call_record)
     rule.definition, rule.numbers, rule.tracked, rule.saved = definition, numbers, tracked, saved
-    if PyFloat_CheckExact(output) or (
-            type(output) is cnp.ndarray and cnp.PyArray_NDIM(<cnp.ndarray>output) > 0
-            and cnp.PyArray_TYPE(<cnp.ndarray>output) == cnp.NPY_DOUBLE):
-        rule.structure = _leaf
-        rule.values = [output]
-        rule.shapes = [shape_of(output)]
-        return record_call(rule, operands, output)
-    return rule.output(rule.split(record_call(rule, operands, rule.take(output))))
+    if not is_result(output):
+        return rule.output(rule.split(record_call(rule, operands, rule.take(output))))
+    rule.structure = _leaf
+    rule.values = [output]
+    rule.shapes = [shape_of(output)]
+    return record_call(rule, operands, output)
+
+
+cdef class ElementwiseFunction:
+    """A function of numbers, arrays, tensors and duals whose calls are calls of a definition.
+
+    `compute` is what its definition runs, on floats and float64 arrays, for a float or an array.  A
+    method call_others() of the derived class is called instead unless the arguments are such
+    numbers and tensors, some of which are tracked.
+    """
+
+    cdef public object definition, compute
+    cdef public int n_args
+
+    def __call__(self, *args, **kwargs):
+        cdef list numbers = [], tracked = [], operands = []
+        cdef int i
+        if kwargs or len(args) != self.n_args or (ad_local.off and ad_local.program == NULL):
+            return self.call_others(*args, **kwargs)
+        for i in range(self.n_args):
+            x = args[i]
+            if is_tracked(x):
+                tracked.append(i)
+                operands.append(x)
+            elif type(x) is not Tensor and not is_result(x):
+                return self.call_others(*args)
+            numbers.append(kept_numbers(x))
+        if not tracked:
+            return self.call_others(*args)
+        output = self.compute(*numbers)
+        if isinstance(output, float):
+            output = float(output)
+        return recorded_call(self.definition, numbers, tracked, operands, output, None)
 
 
 def split_results(flat, list shapes):
@@ -568,7 +608,7 @@ def split_results(flat, list shapes):
     return out
 
 
-def record_call(rule, list operands, values):
+cpdef object record_call(rule, list operands, values):
     """Record `values` (a float or a float64 array) as the results of `rule` on tracked operands.
 
     Returns a Tensor of their shape; see the top of this file for what a rule is.
@@ -585,7 +625,8 @@ def record_call(rule, list operands, values):
     if PyFloat_CheckExact(values):
         number = values
     else:
-        array = np.asarray(values, dtype=np.float64, order="C")
+        array = values if is_result(values) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>values) \
+            else np.asarray(values, dtype=np.float64, order="C")
         size = cnp.PyArray_SIZE(array)
         data = <const double *>cnp.PyArray_DATA(array)
         if cnp.PyArray_NDIM(array) > AD_MAX_DIMS:

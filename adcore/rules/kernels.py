@@ -95,7 +95,7 @@ class Kernel:
 
 def _same_leading(args, dims):
     """Operands with the leading dimensions that all of theirs broadcast to."""
-    if all([len(a.shape) == d for a, d in zip(args, dims, strict=True)]) or len(args) == 1:
+    if len(args) == 1 or all([a.ndim == d for a, d in zip(args, dims, strict=True)]):
         return args
     leading = [a.shape[: len(a.shape) - d] for a, d in zip(args, dims, strict=True)]
     if leading.count(leading[0]) == len(leading):

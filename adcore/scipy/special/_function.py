@@ -68,7 +68,7 @@ def summed_to(x, shape):
     return reshape(sum_axes(x, tuple(axes)), shape)
 
 
-class Function:
+class Function(_core.ElementwiseFunction):
     """An elementwise function of numbers, arrays, tensors and duals.
 
     Parameters
@@ -86,6 +86,7 @@ class Function:
     def __init__(self, name, value, partials, plain=None):
         self.name = self.__name__ = name
         self.compute, self.partials = value, partials
+        self.n_args = len(partials)
         self.plain = plain or value
         self.__doc__ = f"scipy.special.{name}, also of tensors and duals."
         functions[name] = self
@@ -94,7 +95,8 @@ class Function:
     def __repr__(self):
         return f"<function {self.name} of adcore.scipy.special>"
 
-    def __call__(self, *args, **kwargs):
+    def call_others(self, *args, **kwargs):
+        """The value of any arguments, as floats, arrays, tensors or duals."""
         if not is_traced(args):
             return as_float(self.plain(*args, **kwargs))
         if kwargs:
@@ -103,7 +105,7 @@ class Function:
             refuse(self.name, **kwargs)
         if len(args) != len(self.partials):
             raise TypeError(f"{self.name} takes {len(self.partials)} arguments, got {len(args)}")
-        return _calls.call(self.definition, [a if type(a) is Tensor else leaf(a) for a in args])
+        return _calls.call(self.definition, [leaf(a) for a in args])
 
     def partial(self, i, output, leaves):
         """The derivative with respect to argument i, or None if it is zero everywhere."""
