@@ -544,16 +544,16 @@ cdef object recorded_call(definition, list numbers, list tracked, list operands,
 cdef class ElementwiseFunction:
     """A function of numbers, arrays, tensors and duals whose calls are calls of a definition.
 
-    `compute` is what its definition runs, on floats and float64 arrays, for a float or an array.  A
-    method call_others() of the derived class is called instead unless the arguments are such
-    numbers and tensors, some of which are tracked.
+    `compute` is what its definition runs, on floats and float64 arrays, for a float or an array;
+    `plain` the same where no argument is traced.  A method call_others() of the derived class is
+    called instead unless the arguments are such numbers and tracked tensors.
     """
 
-    cdef public object definition, compute
+    cdef public object definition, compute, plain
     cdef public int n_args
 
     def __call__(self, *args, **kwargs):
-        cdef list numbers = [], tracked = [], operands = []
+        cdef list tracked = [], operands = []
         cdef int i
         if kwargs or len(args) != self.n_args or (ad_local.off and ad_local.program == NULL):
             return self.call_others(*args, **kwargs)
@@ -562,15 +562,18 @@ cdef class ElementwiseFunction:
             if is_tracked(x):
                 tracked.append(i)
                 operands.append(x)
-            elif type(x) is not Tensor and not is_result(x):
+            elif not is_result(x):
                 return self.call_others(*args)
-            numbers.append(kept_numbers(x))
         if not tracked:
-            return self.call_others(*args)
-        output = self.compute(*numbers)
-        if isinstance(output, float):
-            output = float(output)
+            return as_result(self.plain(*args))
+        numbers = [kept_numbers(x) for x in args]
+        output = as_result(self.compute(*numbers))
         return recorded_call(self.definition, numbers, tracked, operands, output, None)
+
+
+cdef inline object as_result(object x):
+    """A NumPy number as a float; anything else as it is."""
+    return float(x) if isinstance(x, float) and not PyFloat_CheckExact(x) else x
 
 
 def split_results(flat, list shapes):

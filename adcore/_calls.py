@@ -30,7 +30,6 @@ from ._trees import PAIR, flatten, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 from .transforms import vjp
 
-
 call = _core.call  # call(definition, leaves): see the top of this file
 
 

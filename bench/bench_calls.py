@@ -49,7 +49,9 @@ def recorded(report, turns):
         }
         seconds = report.compare(f"{name}, recorded", candidates, "NumPy or SciPy", turns=turns)
         pairs = zip(seconds["recorded"], seconds["NumPy or SciPy"], strict=True)
-        report.add(f"{name}, recorded", "above it", [1e6 * (a - b) for a, b in pairs], "us", LIMIT_US)
+        report.add(
+            f"{name}, recorded", "above it", [1e6 * (a - b) for a, b in pairs], "us", LIMIT_US
+        )
 
 
 def gradients(report, turns):

@@ -95,7 +95,7 @@ class Kernel:
 
 def _same_leading(args, dims):
     """Operands with the leading dimensions that all of theirs broadcast to."""
-    if len(args) == 1 or all([a.ndim == d for a, d in zip(args, dims, strict=True)]):
+    if len(args) == 1 or tuple([a.ndim for a in args]) == dims:
         return args
     leading = [a.shape[: len(a.shape) - d] for a, d in zip(args, dims, strict=True)]
     if leading.count(leading[0]) == len(leading):
