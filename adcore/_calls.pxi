@@ -101,7 +101,10 @@ cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept wi
         out = np.empty((size, lanes))
         with Aside.of(tape):
             for lane in range(lanes):
-                tangents = [None if s is None else np.array(s[..., lane]) for s in seeds]
+                if lanes == 1:
+                    tangents = [None if s is None else s.reshape(s.shape[:-1]) for s in seeds]
+                else:
+                    tangents = [None if s is None else np.array(s[..., lane]) for s in seeds]
                 out[:, lane] = np.reshape(rule.forward(tangents), size)
         to = tape.work.tan + <int64_t>(tape.dst[instr] - tape.work.low) * lanes
         memcpy(to, cnp.PyArray_DATA(out), size * lanes * sizeof(double))
@@ -113,30 +116,64 @@ cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept wi
         PyMem_Free(views)
 
 
+cdef bint all_zero(const double *x, int64_t n) noexcept:
+    cdef int64_t i
+    for i in range(n):
+        if x[i] != 0:
+            return False
+    return True
+
+
+cdef cnp.ndarray fresh_vector(cnp.npy_intp n):
+    return cnp.PyArray_SimpleNew(1, &n, cnp.NPY_DOUBLE)
+
+
+cdef cnp.ndarray spread_to_view(object x, const ad_view *view):
+    """An array as a contiguous one in the shape of a view."""
+    cdef int d
+    if type(x) is cnp.ndarray and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE \
+            and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x) \
+            and cnp.PyArray_NDIM(<cnp.ndarray>x) == view.ndim:
+        for d in range(view.ndim):
+            if cnp.PyArray_DIM(<cnp.ndarray>x, d) != view.shape[d]:
+                break
+        else:
+            return x
+    return np.ascontiguousarray(np.broadcast_to(x, view_shape(view)), dtype=np.float64)
+
+
 cdef ad_status call_reverse(ad_tape *tape, int32_t instr, int lanes) noexcept with gil:
     cdef ad_view *views = NULL
     cdef int n = 0, i, lane
     cdef int64_t size = tape.aux[tape.a[instr] + 2]
+    cdef int64_t j
+    cdef const double *at
     cdef cnp.ndarray g, data
     try:
         if lanes < 0:
             raise TapeError("a rule written in Python has no second-order sweep of its own")
-        g = np.empty((size, lanes))
-        memcpy(cnp.PyArray_DATA(g),
-               tape.work.adj + <int64_t>(tape.dst[instr] - tape.work.low) * lanes,
-               size * lanes * sizeof(double))
-        if not g.any() and not (ad_tape_code(tape, instr) == AD_KERNEL
-                                and zero_adjoint_matters(tape, instr)):
+        at = tape.work.adj + <int64_t>(tape.dst[instr] - tape.work.low) * lanes
+        if all_zero(at, size * lanes) and not (ad_tape_code(tape, instr) == AD_KERNEL
+                                               and zero_adjoint_matters(tape, instr)):
             return AD_OK
         views = call_views(tape, instr, &n)
         rule = rule_of(tape, instr, True)
+        seeds = []
+        for lane in range(lanes):
+            g = fresh_vector(size)
+            for j in range(size):
+                (<double *>cnp.PyArray_DATA(g))[j] = at[j * lanes + lane]
+            seeds.append(g)
         with Aside.of(tape):
-            parts = [rule.reverse(np.array(g[:, lane])) for lane in range(lanes)]
+            parts = [rule.reverse(g) for g in seeds]
         for i in range(n):
             if parts[0][i] is None or not view_varies(&views[i], tape.work.low):
                 continue
-            data = np.ascontiguousarray(
-                np.stack([np.broadcast_to(p[i], view_shape(&views[i])) for p in parts], axis=-1))
+            if lanes == 1:
+                data = spread_to_view(parts[0][i], &views[i])
+            else:
+                data = np.ascontiguousarray(
+                    np.stack([spread_to_view(p[i], &views[i]) for p in parts], axis=-1))
             ad_work_add(tape, tape.work.adj, lanes, &views[i], <double *>cnp.PyArray_DATA(data))
         return AD_OK
     except BaseException as error:
@@ -427,30 +464,199 @@ call_hooks.emit_reverse = call_emit_reverse
 call_hooks.emit_forward = call_emit_forward
 
 
-def record_call(rule, operands, values):
-    """Record `values` (a flat float64 array) as the results of `rule` on tracked operands.
+# ---- recording ----
 
-    Returns a flat Tensor; see the top of this file for what a rule is.
+
+cdef class CallRecord:
+    """What the tape keeps of a call whose rules are written in Python: see _calls.py.
+
+    The results have the given shapes, and `values` if they are known.
+    """
+
+    cdef public object definition, structure, saved
+    cdef public list numbers, tracked, shapes, values
+
+    def __init__(self, definition, list numbers, list tracked, structure, list shapes):
+        self.definition, self.structure = definition, structure
+        self.numbers, self.tracked, self.shapes = numbers, tracked, shapes
+
+
+cdef object _call_record = None     # the class with the rules
+cdef object _leaf = None            # the structure of what is no container
+
+
+def set_call_record(record, leaf):
+    """The subclass of CallRecord that has the rules, and the structure of one number or array."""
+    global _call_record, _leaf
+    _call_record, _leaf = record, leaf
+
+
+cdef object kept_numbers(object leaf):
+    """The numbers of a leaf, which later changes of a constant do not reach."""
+    cdef Tensor t
+    if type(leaf) is Tensor:
+        t = <Tensor>leaf
+        if t.h.tape != NULL or PyFloat_CheckExact(t.constant):
+            return t.peek()
+        return cnp.PyArray_Copy(t.constant)
+    if type(leaf) is cnp.ndarray and not is_frozen(<cnp.ndarray>leaf):
+        return cnp.PyArray_NewCopy(<cnp.ndarray>leaf, cnp.NPY_KEEPORDER)
+    return leaf
+
+
+cdef inline bint is_result(object x):
+    """Is it a float, or an array that needs no conversion?"""
+    return PyFloat_CheckExact(x) or (
+        type(x) is cnp.ndarray and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0
+        and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE)
+
+
+def call(definition, list leaves):
+    """The output of a call; tracked tensors and duals among its leaves stay differentiable."""
+    cdef list tracked = [], operands = []
+    cdef int i
+    for i in range(len(leaves)):
+        leaf = leaves[i]
+        if type(leaf) is Dual:
+            return METHODS["_call_on_duals"](definition, leaves)
+        if is_tracked(leaf):
+            tracked.append(i)
+            operands.append(leaf)
+    if not tracked or (ad_local.off and ad_local.program == NULL):
+        return METHODS["_call_on_numbers"](definition, leaves)
+    numbers = [kept_numbers(leaf) for leaf in leaves]
+    output, saved = definition.run(numbers)
+    return recorded_call(definition, numbers, tracked, operands, output, saved)
+
+
+cdef object recorded_call(definition, list numbers, list tracked, list operands, output, saved):
+    """The output of a call that was run on numbers, as tensors."""
+    cdef CallRecord rule = _call_record.__new__(_call_record)
+    rule.definition, rule.numbers, rule.tracked, rule.saved = definition, numbers, tracked, saved
+    if not is_result(output):
+        return rule.output(rule.split(record_call(rule, operands, rule.take(output))))
+    rule.structure = _leaf
+    rule.values = [output]
+    rule.shapes = [shape_of(output)]
+    return record_call(rule, operands, output)
+
+
+cdef class ElementwiseFunction:
+    """A function of numbers, arrays, tensors and duals whose calls are calls of a definition.
+
+    `compute` is what its definition runs, on floats and float64 arrays, for a float or an array;
+    `plain` the same where no argument is traced.  A method call_others() of the derived class is
+    called instead unless the arguments are such numbers and tracked tensors.
+    """
+
+    cdef public object definition, compute, plain
+    cdef public int n_args
+
+    def __call__(self, *args, **kwargs):
+        cdef list tracked = [], operands = []
+        cdef int i
+        if kwargs or len(args) != self.n_args or (ad_local.off and ad_local.program == NULL):
+            return self.call_others(*args, **kwargs)
+        for i in range(self.n_args):
+            x = args[i]
+            if is_tracked(x):
+                tracked.append(i)
+                operands.append(x)
+            elif not is_result(x):
+                return self.call_others(*args)
+        if not tracked:
+            return as_result(self.plain(*args))
+        numbers = [kept_numbers(x) for x in args]
+        output = as_result(self.compute(*numbers))
+        return recorded_call(self.definition, numbers, tracked, operands, output, None)
+
+
+cdef inline object as_result(object x):
+    """A NumPy number as a float; anything else as it is."""
+    return float(x) if isinstance(x, float) and not PyFloat_CheckExact(x) else x
+
+
+def split_results(flat, list shapes):
+    """Flat results, an array or a Tensor, as one of each of the shapes.
+
+    An array without dimensions becomes a float.
+    """
+    cdef list out = []
+    cdef Tensor t = None
+    cdef ad_view view
+    cdef int64_t at = 0, size, unit
+    cdef int d
+    cdef bint tracked = is_tracked(flat)
+    for shape in shapes:
+        size = 1
+        for n in shape:
+            size *= n
+        if tracked:
+            t = <Tensor>flat
+            tensor_view(t, &view)
+            unit = view.stride[0]       # 0 of an adjoint that is the same everywhere
+            view.base += at * unit
+            set_shape(&view, shape)
+            ad_strides(view.ndim, view.shape, view.stride)
+            for d in range(view.ndim):
+                view.stride[d] *= unit
+            if not ad_tape_narrow(t.h.tape, &view):
+                ad_view_drop(&view)
+                raise MemoryError("no memory for an index list")
+            out.append(settle(t.h.tape, &view, True))
+        else:
+            part = flat[at:at + size]
+            out.append(reshape(part, shape) if shape or type(flat) is Tensor else float(part[0]))
+        at += size
+    return out
+
+
+cpdef object record_call(rule, list operands, values):
+    """Record `values` (a float or a float64 array) as the results of `rule` on tracked operands.
+
+    Returns a Tensor of their shape; see the top of this file for what a rule is.
     """
     cdef ad_tape *tape = this_tape()
-    cdef cnp.ndarray flat = np.ascontiguousarray(values, dtype=np.float64).ravel()
+    cdef cnp.ndarray array = None
     cdef int n = len(operands), i, held = 0
+    cdef int64_t size = 1
+    cdef double number
+    cdef const double *data = &number
     cdef ad_view result
-    cdef ad_view *views = <ad_view *>PyMem_Malloc(max(n, 1) * sizeof(ad_view))
-    if views == NULL:
-        raise MemoryError("no memory to record a rule")
+    cdef ad_view some[4]
+    cdef ad_view *views = some
+    if PyFloat_CheckExact(values):
+        number = values
+    else:
+        array = values if is_result(values) and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>values) \
+            else np.asarray(values, dtype=np.float64, order="C")
+        size = cnp.PyArray_SIZE(array)
+        data = <const double *>cnp.PyArray_DATA(array)
+        if cnp.PyArray_NDIM(array) > AD_MAX_DIMS:
+            raise ShapeError(f"a rule's results may have at most {AD_MAX_DIMS} dimensions, these "
+                             f"have {cnp.PyArray_NDIM(array)}")
+    if n > 4:
+        views = <ad_view *>PyMem_Malloc(n * sizeof(ad_view))
+        if views == NULL:
+            raise MemoryError("no memory to record a rule")
     try:
-        check(ad_tape_room(tape, flat.size))
+        check(ad_tape_room(tape, size))
         for i in range(n):
             if not operand(operands[i], &views[i]):
                 raise TypeError(f"a rule's operand must be a number, an array or a tensor, got "
                                 f"{type(operands[i]).__name__}")
             held += 1
         Py_INCREF(rule)
-        check(ad_record_call(tape, <void *>rule, n, views, flat.size,
-                             <const double *>cnp.PyArray_DATA(flat), &result))
-        return new_result(tape, &result, True)
+        check(ad_record_call(tape, <void *>rule, n, views, size, data, &result))
     finally:
         for i in range(held):
             ad_view_drop(&views[i])
-        PyMem_Free(views)
+        if views != some:
+            PyMem_Free(views)
+    if array is None or cnp.PyArray_NDIM(array) == 0:
+        return new_scalar(tape, tape.n - 1, tape.dst[tape.n - 1])
+    result.ndim = cnp.PyArray_NDIM(array)
+    for i in range(result.ndim):
+        result.shape[i] = cnp.PyArray_DIM(array, i)
+    ad_strides(result.ndim, result.shape, result.stride)
+    return new_result(tape, &result, True)

@@ -20,34 +20,23 @@ differentiated.
 """
 
 import contextlib
+import math
 
 import numpy as np
 
 from . import _core, _named
 from ._core import Dual, Tensor
-from ._trees import flatten, shape_of, unflatten
+from ._trees import PAIR, flatten, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 from .transforms import vjp
 
+call = _core.call  # call(definition, leaves): see the top of this file
 
-def call(definition, leaves):
-    """The output of a call; tracked tensors and duals among its leaves stay differentiable."""
-    tags = [v.tag for v in leaves if type(v) is Dual]
-    if tags:
-        return _call_on_duals(definition, leaves, max(tags))
-    tracked = [i for i, v in enumerate(leaves) if type(v) is Tensor and v.requires_grad]
-    numbers = [plain(v) for v in leaves]
-    if not tracked or not (_core.is_recording() or _core.is_compiling()):
-        output = definition.value(numbers)
-        return _constants(output) if any(type(v) is Tensor for v in leaves) else output
-    output, saved = definition.run(numbers)
-    parts, structure = flatten(output)
-    values = [_output(definition, v) for v in parts]
-    shapes = [np.shape(v) for v in values]
-    rule = Rule(definition, numbers, tracked, structure, shapes, saved, values)
-    flat = np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
-    results = _core.record_call(rule, [leaves[i] for i in tracked], flat)
-    return rule.output(rule.split(results))
+
+def _call_on_numbers(definition, leaves):
+    """The output of a call that nothing is to be differentiated through."""
+    output = definition.value([plain(v) for v in leaves])
+    return _constants(output) if any(type(v) is Tensor for v in leaves) else output
 
 
 def plain(leaf):
@@ -87,24 +76,38 @@ def _output(definition, v):
 # ---- on the tape ----
 
 
-class Rule:
+def flat_results(values):
+    """Floats and arrays as one flat array."""
+    if len(values) == 1:
+        return np.reshape(values[0], -1)
+    return np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
+
+
+class Rule(_core.CallRecord):
     """What the tape keeps of a call; see _calls.pxi for what it is asked."""
 
-    def __init__(self, definition, numbers, tracked, structure, shapes, saved=None, values=None):
-        self.definition = definition
-        self.numbers, self.tracked, self.saved = numbers, tracked, saved
-        self.values, self.structure, self.shapes = values, structure, shapes
-        self.operand_shapes = [np.shape(numbers[i]) for i in tracked]
+    __slots__ = ()
+
+    @property
+    def operand_shapes(self):
+        """The shapes of the operands."""
+        return [np.shape(self.numbers[i]) for i in self.tracked]
+
+    def take(self, output):
+        """Keep an output of any structure; its flat results."""
+        if type(output) is np.ndarray and output.dtype == complex and output.ndim:
+            flat = np.concatenate([output.real, output.imag], axis=None)
+            self.structure, self.shapes = PAIR, [output.shape] * 2
+            self.values = self.split(flat)
+            return flat
+        parts, self.structure = flatten(output)
+        self.values = [_output(self.definition, v) for v in parts]
+        self.shapes = [np.shape(v) for v in self.values]
+        return flat_results(self.values)
 
     def split(self, flat):
         """Flat results, or their adjoints, as one number or array per output leaf."""
-        out, at = [], 0
-        for shape in self.shapes:
-            size = int(np.prod(shape))
-            part = flat[at : at + size].reshape(shape) if shape else flat[at]
-            out.append(part if shape or type(part) is Tensor else float(part))
-            at += size
-        return out
+        return _core.split_results(flat, self.shapes)
 
     def output(self, parts):
         """The output as the function returned it."""
@@ -136,7 +139,7 @@ class Rule:
                 f"{self.definition.name} returned results of shapes {shapes} in a compiled "
                 f"function, and {self.shapes} when it was recorded; shapes may not depend on values"
             )
-        return np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
+        return flat_results(values)
 
     def reverse(self, g):
         """Adjoints of the operands, arrays or None, given that of the flat results."""
@@ -144,7 +147,10 @@ class Rule:
         found = pull(
             d, self.numbers, self.output(self.values), self.saved, self.split(g), self.tracked
         )
-        return [None if a is None else np.asarray(plain(a), dtype=np.float64) for a in found]
+        return [
+            a if a is None or type(a) is np.ndarray else np.asarray(plain(a), dtype=np.float64)
+            for a in found
+        ]
 
     def forward(self, tangents):
         """The flat tangent of the results, given those of the operands, arrays or None."""
@@ -154,7 +160,7 @@ class Rule:
         found = push(self.definition, self.numbers, self.output(self.values), self.saved, spread)
         return np.concatenate(
             [
-                np.zeros(int(np.prod(s))) if t is None else np.ravel(plain(t)).astype(np.float64)
+                np.zeros(math.prod(s)) if t is None else np.ravel(plain(t)).astype(np.float64)
                 for t, s in zip(found, self.shapes, strict=True)
             ]
         )
@@ -188,7 +194,7 @@ class Rule:
         for t in found:
             expect_linear(self.definition, "forward", t)
         parts = [
-            np.zeros(int(np.prod(s))) if t is None else _core.reshape(t, (-1,))
+            np.zeros(math.prod(s)) if t is None else _core.reshape(t, (-1,))
             for t, s in zip(found, self.shapes, strict=True)
         ]
         tracked = any(type(p) is Tensor for p in parts)
@@ -200,7 +206,8 @@ def _load_rule(data, size, shapes):
     return Rule(*_named.from_bytes(data, size, shapes))
 
 
-_core.add_methods({"_load_rule": _load_rule})
+_core.add_methods({"_load_rule": _load_rule, "_call_on_numbers": _call_on_numbers})
+_core.set_call_record(Rule, flatten(0.0)[1])
 
 
 def variable(x):
@@ -214,7 +221,8 @@ def variable(x):
 # ---- on duals ----
 
 
-def _call_on_duals(definition, leaves, tag):
+def _call_on_duals(definition, leaves):
+    tag = max([v.tag for v in leaves if type(v) is Dual])
     duals = [type(v) is Dual and v.tag == tag for v in leaves]
     values = [v.value if d else v for v, d in zip(leaves, duals, strict=True)]
     if any(type(v) is Dual or (type(v) is Tensor and v.requires_grad) for v in values):
@@ -233,6 +241,9 @@ def _call_on_duals(definition, leaves, tag):
         lanes.append(push(definition, values, output, saved, tangents))
     out = [Dual(tag, v, tuple(t[i] for t in lanes)) for i, v in enumerate(parts)]
     return unflatten(structure, out)
+
+
+_core.add_methods({"_call_on_duals": _call_on_duals})
 
 
 # ---- rules, and their transposes ----
@@ -407,12 +418,14 @@ def _checked(definition, mode, what, found, shapes):
             f"{len(shapes)} are expected"
         )
     for x, shape in zip(found, shapes, strict=True):
-        if x is not None and not _is_numeric(x):
+        if x is None or (type(x) is np.ndarray and x.dtype == float and x.shape == shape):
+            continue
+        if not _is_numeric(x):
             raise NotDifferentiableError(
                 f"{definition.rule(mode)} returned a {type(x).__name__} for {what}, expected "
                 f"numbers of shape {shape}, or None for zero"
             )
-        if x is not None and shape_of(x) != shape:
+        if shape_of(x) != shape:
             raise ShapeError(
                 f"{definition.rule(mode)} returned {what} of shape {shape_of(x)} "
                 f"where {shape} is expected"
@@ -420,15 +433,23 @@ def _checked(definition, mode, what, found, shapes):
     return found
 
 
-@contextlib.contextmanager
-def blame(definition, mode):
+class blame:
     """Say which rule it was that tensors could not pass through."""
-    try:
-        yield
-    except NotDifferentiableError as error:
-        if getattr(error, "named", False):
-            raise
-        raise missing(
-            f"{definition.rule(mode)} cannot be differentiated: {error}.  A rule written with "
-            "adcore's or NumPy's functions, and nothing outside of them, holds at every order"
-        ) from error
+
+    __slots__ = ("definition", "mode")
+
+    def __init__(self, definition, mode):
+        self.definition, self.mode = definition, mode
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind, error, traceback):
+        if kind is None or not issubclass(kind, NotDifferentiableError):
+            return
+        if not getattr(error, "named", False):
+            raise missing(
+                f"{self.definition.rule(self.mode)} cannot be differentiated: {error}.  A rule "
+                "written with adcore's or NumPy's functions, and nothing outside of them, holds at "
+                "every order"
+            ) from error

@@ -197,6 +197,7 @@ cdef dict _code_of_ufunc = {}      # ufunc objects seen so far -> code
 # What adcore.ops and adcore.rules add: NumPy functions on tensors, and methods beyond those below.
 ARRAY_FUNCTIONS = {}
 METHODS = {}
+FOREIGN_UFUNCS = {}     # ufuncs of other packages -> what they mean on tensors and duals
 
 
 def add_methods(dict methods):
@@ -485,6 +486,7 @@ cdef Tensor constant_tensor(object value):
 cdef object view_values(ad_tape *tape, const ad_view *view):
     """The numbers of a view, as a float or a new array."""
     cdef cnp.ndarray out
+    cdef cnp.npy_intp dims[AD_MAX_DIMS]
     cdef int d
     if view.place == AD_NUMBER and view.ndim == 0:
         return view.in_.number
@@ -492,8 +494,9 @@ cdef object view_values(ad_tape *tape, const ad_view *view):
         return tape.value[view.base]
     if view.ndim == 0 and view.place == AD_LIST:
         return tape.value[view.in_.list.slot[view.base]]
-    shape = tuple([view.shape[d] for d in range(view.ndim)])
-    out = np.empty(shape)
+    for d in range(view.ndim):
+        dims[d] = view.shape[d]
+    out = cnp.PyArray_SimpleNew(view.ndim, dims, cnp.NPY_DOUBLE)
     ad_view_read(view, tape.value, <double *>cnp.PyArray_DATA(out))
     return out
 

@@ -313,6 +313,10 @@ cdef class Dual:
                 return dual_power(inputs[0], inputs[1])
             return dual_binary(code, inputs[0], inputs[1]) if len(inputs) == 2 \
                 else dual_op(code, 0, inputs)
+        if method == "__call__" and not kwargs:
+            rule = FOREIGN_UFUNCS.get(ufunc)
+            if rule is not None and not is_complex(inputs):
+                return rule(*inputs)
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):

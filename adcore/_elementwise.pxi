@@ -335,6 +335,9 @@ cdef object plain_operand(object x):
     if type(x) is cnp.ndarray and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE \
             and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0:
         return x
+    if type(x) is cnp.ndarray and cnp.PyArray_NDIM(<cnp.ndarray>x) > 0 \
+            and cnp.PyArray_TYPE(<cnp.ndarray>x) in (cnp.NPY_BOOL, cnp.NPY_INT64):
+        return cnp.PyArray_Cast(<cnp.ndarray>x, cnp.NPY_DOUBLE)
     if type(x) is Tensor:
         return (<Tensor>x).constant
     if is_plain_scalar(x):
@@ -351,6 +354,21 @@ cdef object plain_operand(object x):
             raise_dtype(array)
         array = array.astype(np.float64)
     return array if array.ndim else float(array)
+
+
+def has_nan(x):
+    """Is any of these numbers, a float or an array, not one?"""
+    cdef cnp.ndarray array
+    cdef const double *v
+    cdef cnp.npy_intp i
+    if PyFloat_CheckExact(x):
+        return x != x
+    array = np.ascontiguousarray(x, dtype=np.float64)
+    v = <const double *>cnp.PyArray_DATA(array)
+    for i in range(cnp.PyArray_SIZE(array)):
+        if v[i] != v[i]:
+            return True
+    return False
 
 
 cdef tuple common_shape(ad_op op, list values):

@@ -18,9 +18,17 @@ def special(str name, tuple orders, *args):
                          "arguments")
     for i in range(f.n_orders):
         order[i] = orders[i]
-    spread = np.broadcast_arrays(*[np.asarray(a, dtype=np.float64) for a in args])
-    shape = spread[0].shape
-    spread = [np.ascontiguousarray(a) for a in spread]
+    values = [plain_operand(a) for a in args]
+    shape = None
+    for v in values:
+        if shape is None:
+            shape = shape_of(v)
+        elif shape_of(v) != shape:
+            shape = np.broadcast_shapes(*[shape_of(w) for w in values])
+            break
+    spread = [np.full(shape, v) if PyFloat_CheckExact(v) else
+              np.ascontiguousarray(v if v.shape == shape else np.broadcast_to(v, shape))
+              for v in values]
     for i in range(f.n_args):
         x[i] = <const double *>cnp.PyArray_DATA(<cnp.ndarray>spread[i])
     out = new_array(shape)

@@ -9,6 +9,11 @@ cdef int positions(tuple shape, object key, list out) except -1:
     if is_basic(key):
         out.extend(positions_basic(shape, key))
         return 0
+    if len(shape) == 1 and isinstance(key, cnp.ndarray) \
+            and cnp.PyArray_TYPE(<cnp.ndarray>key) == cnp.NPY_INT64:
+        out.append(counted_from_front(key, size))
+        out.append(shape_of(key))
+        return 0
     if len(shape) == 1 and isinstance(key, cnp.ndarray) and key.dtype.kind in "iu":
         picked = np.where(key < 0, key + shape[0], key)
         if picked.size and (picked.min() < 0 or picked.max() >= shape[0]):
@@ -19,6 +24,19 @@ cdef int positions(tuple shape, object key, list out) except -1:
     out.append(np.ascontiguousarray(picked, dtype=np.int64).ravel())
     out.append(shape_of(picked))
     return 0
+
+
+cdef cnp.ndarray counted_from_front(cnp.ndarray key, int64_t size):
+    """Indices along an axis of `size` elements, flat, with none negative."""
+    cdef cnp.ndarray at = cnp.PyArray_Flatten(key, cnp.NPY_CORDER)
+    cdef int64_t *i = <int64_t *>cnp.PyArray_DATA(at)
+    cdef cnp.npy_intp j
+    for j in range(cnp.PyArray_SIZE(at)):
+        if not -size <= i[j] < size:
+            raise IndexError(f"index {i[j]} is out of bounds for an axis of size {size}")
+        if i[j] < 0:
+            i[j] += size
+    return at
 
 
 cdef tuple positions_basic(tuple shape, object key):

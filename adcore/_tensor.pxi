@@ -391,6 +391,9 @@ cdef class Tensor:
                 if code == AD_OP_mul:
                     return binary(AD_OP_mul, inputs[0], inputs[1])
                 return apply_op(code, 0, inputs)
+            rule = FOREIGN_UFUNCS.get(ufunc)
+            if rule is not None and not is_complex(inputs):
+                return rule(*inputs)
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):

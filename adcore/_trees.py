@@ -113,7 +113,7 @@ LEAF_TYPES = frozenset((float, int, np.float64, np.ndarray, Tensor, Dual))
 _LEAF = Leaf()
 _NOTHING = Nothing()
 FLOATS = Floats()
-_PAIR = Pair()
+PAIR = Pair()
 
 
 def flatten(tree, none=_LEAF):
@@ -177,7 +177,7 @@ def _walk(tree, leaves, none):
 def _split(x, leaves):
     """Append the parts of complex numbers."""
     leaves.extend((x.real.copy(), x.imag.copy()) if isinstance(x, np.ndarray) else (x.real, x.imag))
-    return _PAIR
+    return PAIR
 
 
 def unflatten(structure, leaves):

@@ -110,7 +110,7 @@ def _derivative_at(f, order, x):
         return tensor(value)
     if tracked:
         rule = _NextOrder(f, order, _times_factorial(series, order + 1))
-        return _core.record_call(rule, [x], [value])[0]
+        return _core.record_call(rule, [x], value)
     return value
 
 

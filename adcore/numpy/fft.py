@@ -70,20 +70,21 @@ class _Transform(_Named, saved_as="fft"):
         norm = _NORMS[self.norm]
         if self.kind in ("fft", "ifft"):
             other = "ifft" if self.kind == "fft" else "fft"
-            back = _leaves(_apply(_Transform(other, self.axes, 0, norm), ct))
+            back = _leaves(_apply(_definition(other, self.axes, 0, norm), ct))
             return [back[i] for i in wanted]
         (axis,) = self.axes
         if self.kind == "irfft":
             weights = _weights(self.n, 2.0, axis, len(_shape_of(leaves[0])))
-            back = _leaves(_apply(_Transform("rfft", self.axes, 0, norm), ct))
+            back = _leaves(_apply(_definition("rfft", self.axes, 0, norm), ct))
             return [back[i] * weights for i in wanted]
         shape = _shape_of(leaves[0])
         weights = _weights(shape[axis], 0.5, axis, len(shape))
-        back = _Transform("irfft", self.axes, shape[axis], norm)
+        back = _definition("irfft", self.axes, shape[axis], norm)
         return [_apply(back, [part * weights for part in ct])]
 
 
 _KINDS = ("fft", "ifft", "rfft", "irfft")
+_definition = functools.lru_cache(256)(_Transform)
 
 
 def _weights(n, inner, axis, ndim):
@@ -164,16 +165,16 @@ def _check_norm(norm):
 
 
 def _transform(kind, x, n, axes, norm):
-    x = _as_array(x)
     for length, axis in zip(n, axes, strict=True):
         if length is not None:
             x = _complex_resized(x, axis, length)
-    return _apply(_Transform(kind, axes, 0, _check_norm(norm)), _leaves(x))
+    return _apply(_definition(kind, axes, 0, _check_norm(norm)), _leaves(x))
 
 
 def _fft(kind):
     def rule(a, n=None, axis=-1, norm=None, out=None):
-        _table.refuse(f"numpy.fft.{kind}", out=out)
+        if out is not None:
+            _table.refuse(f"numpy.fft.{kind}", out=out)
         a = _as_array(a)
         return _transform(kind, a, [n], (_axis(axis, len(_shape_of(a))),), norm)
 

@@ -53,6 +53,11 @@ def _call(number, flags, first, count, p):
     return Call(_core.kernel_extra(number, flags, first, count), flags, first, count, p)
 
 
+@functools.lru_cache(1024)
+def _call_of(extra, p):
+    return Call(extra, extra >> 8 & 0xFF, extra >> 16 & 0x7FFFFF, extra >> 39, p)
+
+
 class Kernel:
     """One kernel: a function of arrays, tensors and duals."""
 
@@ -90,7 +95,7 @@ class Kernel:
 
 def _same_leading(args, dims):
     """Operands with the leading dimensions that all of theirs broadcast to."""
-    if len(args) == 1:
+    if len(args) == 1 or tuple([a.ndim for a in args]) == dims:
         return args
     leading = [a.shape[: len(a.shape) - d] for a, d in zip(args, dims, strict=True)]
     if leading.count(leading[0]) == len(leading):
@@ -107,7 +112,7 @@ class Bound:
 
     def __init__(self, extra, p, shape, operands, result):
         self.kernel = _by_number[extra & 0xFF]
-        self.call = Call(extra, extra >> 8 & 0xFF, extra >> 16 & 0x7FFFFF, extra >> 39, p)
+        self.call = _call_of(extra, p)
         self.shape, self.operands, self.result = shape, operands, result
 
     def reverse(self, g):
@@ -153,6 +158,8 @@ _core.set_kernel_rule(Bound)
 
 def flipped(x):
     """The transposes of matrices."""
+    if type(x) is np.ndarray:
+        return x.swapaxes(-1, -2)
     n = len(x.shape)
     return transpose(x, (*range(n - 2), n - 1, n - 2))
 
@@ -186,7 +193,7 @@ def diagonals(x):
 
 def as_diagonals(v):
     """Square matrices with the vectors (..., n) on their diagonals."""
-    return spread_rows(v) * np.eye(v.shape[-1])
+    return spread_rows(v) * eye(v.shape[-1])
 
 
 def inner(a, b):
@@ -195,9 +202,41 @@ def inner(a, b):
     return sum_axes(a * b, (n - 2, n - 1))
 
 
+_SMALL = 32  # up to this size, constant matrices are kept: making one costs what a product does
+
+
+def _constant(make):
+    """Let a function of a size keep the small matrices it makes, which cannot be written to."""
+
+    @functools.lru_cache(4 * _SMALL)
+    def kept(*args):
+        matrix = make(*args)
+        matrix.flags.writeable = False
+        return matrix
+
+    @functools.wraps(make)
+    def matrix(n, *args):
+        return kept(n, *args) if n <= _SMALL else make(n, *args)
+
+    return matrix
+
+
+@_constant
+def eye(n):
+    """The identity."""
+    return np.eye(n)
+
+
+@_constant
 def lower(n, k=0):
     """Ones in and below the k-th diagonal."""
     return np.tri(n, n, k)
+
+
+@_constant
+def not_lower(n, k=0):
+    """Ones above the k-th diagonal."""
+    return 1.0 - np.tri(n, n, k)
 
 
 def total(*terms):
@@ -259,8 +298,7 @@ lu_solve = Kernel("lu_solve", _lu_solve_push, _lu_solve_pull)
 def identity_like(f):
     """The identity of the size of a factor's matrix."""
     n = f.shape[-1]
-    eye = np.eye(n)
-    return eye if len(f.shape) == 2 else np.broadcast_to(eye, (*f.shape[:-2], n, n))
+    return eye(n) if len(f.shape) == 2 else np.broadcast_to(eye(n), (*f.shape[:-2], n, n))
 
 
 def _det_push(call, args, out, tangents):
@@ -347,7 +385,7 @@ def plu_parts(out):
     """(L, U)."""
     n = out.shape[-1]
     packed = out[..., :n, :]
-    return packed * lower(n, -1) + np.eye(n), packed * (1.0 - lower(n, -1))
+    return packed * lower(n, -1) + eye(n), packed * not_lower(n, -1)
 
 
 def _plu_push(call, args, out, tangents):
@@ -356,7 +394,7 @@ def _plu_push(call, args, out, tangents):
     below, above = plu_parts(out)
     x = solve_triangular(below, matmul(rows_taken(out), tangents[0]), flags=6)
     x = flipped(solve_triangular(above, flipped(x), flags=1))
-    moved = matmul(below, x * lower(n, -1)) + matmul(x * (1.0 - lower(n, -1)), above)
+    moved = matmul(below, x * lower(n, -1)) + matmul(x * not_lower(n, -1), above)
     return join_rows(moved, zero_row(moved), zero_row(moved))
 
 
@@ -367,7 +405,7 @@ def _plu_pull(call, args, out, g, wanted):
     strictly = lower(n, -1)
     g = g[..., :n, :]
     x = matmul(flipped(below), g * strictly) * strictly
-    x = x + matmul(g * (1.0 - strictly), flipped(above)) * (1.0 - strictly)
+    x = x + matmul(g * not_lower(n, -1), flipped(above)) * not_lower(n, -1)
     x = solve_triangular(below, x, flags=7)
     x = flipped(solve_triangular(above, flipped(x)))
     return [matmul(flipped(rows_taken(out)), x)]
@@ -415,9 +453,16 @@ def _triangular_pull(call, args, out, g, wanted):
     return [-product * _triangle(t.shape[-1], call.flags), back]
 
 
+@_constant
 def _half_lower(n):
     """Ones below the diagonal, halves on it."""
-    return lower(n) - 0.5 * np.eye(n)
+    return np.tri(n) - 0.5 * np.eye(n)
+
+
+@_constant
+def _doubled(n):
+    """Twos below the diagonal, ones on it."""
+    return 2.0 * np.tri(n) - np.eye(n)
 
 
 def from_lower(x):
@@ -439,7 +484,7 @@ def _cholesky_pull(call, args, out, g, wanted):
     x = matmul(flipped(out), g * lower(n)) * _half_lower(n)
     x = solve_triangular(out, symmetric_part(x), flags=3)
     x = solve_triangular(out, flipped(x), flags=3)
-    return [x * (2.0 * _half_lower(n))]
+    return [x * _doubled(n)]
 
 
 solve_triangular = Kernel("solve_triangular", _triangular_push, _triangular_pull)
@@ -461,7 +506,7 @@ def _qr_push(call, args, out, tangents):
     q, r = _qr_parts(out)
     x = flipped(solve_triangular(r, flipped(tangents[0]), flags=1))
     c = matmul(flipped(q), x)
-    y = c * (1.0 - lower(n, -1)) + flipped(c * lower(n, -1))
+    y = c * not_lower(n, -1) + flipped(c * lower(n, -1))
     return join_rows(x - matmul(q, y), matmul(y, r))
 
 
@@ -470,8 +515,8 @@ def _qr_pull(call, args, out, g, wanted):
     n = out.shape[-1]
     q, r = _qr_parts(out)
     gq, gr = _qr_parts(g)
-    y = matmul(gr * (1.0 - lower(n, -1)), flipped(r)) - matmul(flipped(q), gq)
-    c = y * (1.0 - lower(n, -1)) + flipped(y * (1.0 - lower(n)))
+    y = matmul(gr * not_lower(n, -1), flipped(r)) - matmul(flipped(q), gq)
+    c = y * not_lower(n, -1) + flipped(y * not_lower(n))
     x = gq + matmul(q, c)
     return [flipped(solve_triangular(r, flipped(x)))]
 

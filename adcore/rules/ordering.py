@@ -60,7 +60,7 @@ def argsort(x, axis=-1, kind=None, order=None, *, stable=None):
     axis = None if axis is None else axis_of(axis, x.ndim)
     if is_recorded(x):
         return indices_that_sort(below(x), axis)
-    return np.argsort(values(x), axis, kind="stable")
+    return values(x).argsort(axis, kind="stable")
 
 
 @array_function(np.argmax, method="argmax")

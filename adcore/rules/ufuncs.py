@@ -239,9 +239,9 @@ def _outer(rule, a, b):
     return rule(reshape(a, (*a.shape, *[1] * b.ndim)), b)
 
 
-# Ufuncs of other packages and what they mean on tensors: filled by the module of ours that stands
-# for the package, which is imported when such a ufunc is first met.
-FOREIGN = {}
+# Filled by the module of ours that stands for the package, which is imported when such a ufunc is
+# first met.
+FOREIGN = _core.FOREIGN_UFUNCS
 _SURFACES = {"scipy.special": "adcore.scipy.special"}
 
 

@@ -68,7 +68,7 @@ def summed_to(x, shape):
     return reshape(sum_axes(x, tuple(axes)), shape)
 
 
-class Function:
+class Function(_core.ElementwiseFunction):
     """An elementwise function of numbers, arrays, tensors and duals.
 
     Parameters
@@ -86,6 +86,7 @@ class Function:
     def __init__(self, name, value, partials, plain=None):
         self.name = self.__name__ = name
         self.compute, self.partials = value, partials
+        self.n_args = len(partials)
         self.plain = plain or value
         self.__doc__ = f"scipy.special.{name}, also of tensors and duals."
         functions[name] = self
@@ -94,12 +95,14 @@ class Function:
     def __repr__(self):
         return f"<function {self.name} of adcore.scipy.special>"
 
-    def __call__(self, *args, **kwargs):
+    def call_others(self, *args, **kwargs):
+        """The value of any arguments, as floats, arrays, tensors or duals."""
         if not is_traced(args):
             return as_float(self.plain(*args, **kwargs))
-        if kwargs.get("where") is True:
-            del kwargs["where"]
-        refuse(self.name, **kwargs)
+        if kwargs:
+            if kwargs.get("where") is True:
+                del kwargs["where"]
+            refuse(self.name, **kwargs)
         if len(args) != len(self.partials):
             raise TypeError(f"{self.name} takes {len(self.partials)} arguments, got {len(args)}")
         return _calls.call(self.definition, [leaf(a) for a in args])
@@ -124,6 +127,7 @@ class _Elementwise(Named, saved_as="scipy.special"):
 
     def __post_init__(self):
         self.found = find(self.function)
+        self.compute = self.found.compute
 
     @property
     def name(self):
@@ -131,11 +135,11 @@ class _Elementwise(Named, saved_as="scipy.special"):
 
     def value(self, leaves):
         """The value of plain leaves."""
-        return as_float(self.found.compute(*leaves))
+        return as_float(self.compute(*leaves))
 
     def run(self, leaves):
         """(value, nothing kept for the derivatives) of plain leaves."""
-        return self.value(leaves), None
+        return as_float(self.compute(*leaves)), None
 
     def pull(self, leaves, output, saved, ct, wanted):
         """Adjoints of the wanted leaves."""
@@ -165,13 +169,21 @@ class _Elementwise(Named, saved_as="scipy.special"):
 
 def in_domain(partial, value):
     """The partial, and nan where the value is, although a formula may go on outside the domain."""
-    if not _core.is_compiling() and not np.isnan(values(value)).any():
+    if not _core.is_compiling() and not _core.has_nan(values(value)):
         return partial
     return partial * _core.apply("where", _core.apply("equal", value, value), 1.0, math.nan)
 
 
+def holds(condition):
+    """Whether plain truths all hold, so that what is for the others need not be computed."""
+    kind = type(condition)
+    return (kind is np.ndarray or kind is np.bool_ or kind is bool) and bool(np.all(condition))
+
+
 def as_float(x):
     """A NumPy number, or an array without dimensions, as a Python float."""
+    if type(x) is np.ndarray and x.ndim:
+        return x
     if isinstance(x, np.floating) or (
         isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype == float
     ):

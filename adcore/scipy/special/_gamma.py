@@ -10,7 +10,7 @@ from ...errors import NotDifferentiableError
 from ...rules.choices import where
 from ...rules.primitives import below
 from ...rules.table import Dual, Tensor
-from ._function import CKernel, Family, Function, Kernel, composed, define, register
+from ._function import CKernel, Family, Function, Kernel, composed, define, holds, register
 from ._normal import log_ratio
 
 _ROOT_2PI = math.sqrt(2 * math.pi)
@@ -49,6 +49,8 @@ _MODERATE = 40.0  # parameters up to which a density is computed as it is usuall
 def gamma_density(a, x):
     """x^(a-1) exp(-x) / Gamma(a), for large a too."""
     usual = (a < _MODERATE) | (x == 0.0)
+    if holds(usual):
+        return ops.pow(x, a - 1.0) * ops.exp(-x - ops.lgamma(a))
     b, z = where(usual, 1.0, a), where(usual, 1.0, x)
     c = where(usual, a, 1.0)
     large = ops.sqrt(b) / (_ROOT_2PI * z) * ops.exp(-stirling.member(0)(b) - deviance(z, b))
@@ -58,6 +60,8 @@ def gamma_density(a, x):
 def beta_density(a, b, x):
     """x^(a-1) (1-x)^(b-1) / B(a, b), for large a and b too."""
     usual = (a + b < _MODERATE) | (x == 0.0) | (x == 1.0)
+    if holds(usual):
+        return ops.pow(x, a - 1.0) * ops.pow(1.0 - x, b - 1.0) * ops.exp(-betaln(a, b))
     a_1, b_1, a_2, b_2 = (where(usual, *pair) for pair in ((a, 1.0), (b, 1.0), (1.0, a), (1.0, b)))
     small = ops.pow(x, a_1 - 1.0) * ops.pow(1.0 - x, b_1 - 1.0) * ops.exp(-betaln(a_1, b_1))
     z = where(usual, 0.5, x)
