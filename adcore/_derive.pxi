@@ -5,7 +5,7 @@ Lanes (directions) are the last axis of every array here.
 
 
 def lift(leaves):
-    """Independent variables for `leaves` (floats and float64 arrays), in one instruction.
+    """Independent variables for `leaves` (floats and arrays of numbers), in one instruction.
 
     Returns (flat, tensors): all variables as one flat Tensor, and one Tensor per leaf.
     """
@@ -16,9 +16,14 @@ def lift(leaves):
     cdef int32_t instr, base
     cdef double *to
     cdef int d
+    cdef cnp.ndarray array, contiguous
     cdef list out = []
     for leaf in leaves:
-        n += 1 if PyFloat_CheckExact(leaf) else leaf.size
+        if PyFloat_Check(leaf):     # np.float64 too
+            n += 1
+        else:
+            array = <cnp.ndarray?>leaf
+            n += cnp.PyArray_SIZE(array)
     check(ad_tape_room(tape, n))
     check(ad_record_input(tape, n, NULL))
     instr = tape.n - 1
@@ -31,7 +36,7 @@ def lift(leaves):
         raise MemoryError("no memory for a tensor")
     offset = 0
     for leaf in leaves:
-        if PyFloat_CheckExact(leaf):
+        if PyFloat_Check(leaf):
             to[offset] = PyFloat_AS_DOUBLE(leaf)
             out.append(new_scalar(tape, instr, base + <int32_t>offset))
             offset += 1
@@ -40,8 +45,8 @@ def lift(leaves):
             if cnp.PyArray_NDIM(array) > AD_MAX_DIMS:
                 raise ShapeError(f"an array may have at most {AD_MAX_DIMS} dimensions")
             contiguous = np.ascontiguousarray(array, dtype=np.float64)
-            memcpy(to + offset, cnp.PyArray_DATA(<cnp.ndarray>contiguous),
-                   array.size * sizeof(double))
+            memcpy(to + offset, cnp.PyArray_DATA(contiguous),
+                   cnp.PyArray_SIZE(array) * sizeof(double))
             view = ad_view_slots(base + offset, 0, NULL)
             view.ndim = cnp.PyArray_NDIM(array)
             for d in range(view.ndim):
@@ -54,7 +59,7 @@ def lift(leaves):
                 t.h.tape = NULL
                 raise MemoryError("no memory for a tensor")
             out.append(t)
-            offset += array.size
+            offset += cnp.PyArray_SIZE(array)
     return flat, out
 
 

@@ -3,7 +3,9 @@
 What a function does for arguments of one structure is a tree of paths.  The root is what it did at
 its first call.  A path ends in guards, the numbers that Python saw and acted upon; a replay that
 finds other numbers at guard k goes on at the path that `children[k, those numbers]` names, which
-shares all guards before k, or is recorded there.
+shares all guards before k, or is recorded there.  Rules of derivatives may decide things as well:
+their guards are counted on after those of the value, and the path that such a guard leads to goes
+the way of its parent with other derivatives.
 """
 
 from collections import OrderedDict
@@ -24,6 +26,11 @@ class Path:
         self.children = {}  # (guard, the numbers it saw as bytes) -> Path
         self.parent = self.link = None
         self.varies = any(varies for varies, _ in where)
+
+    def children_of_values(self):
+        """The children that the value leads to, not a rule of a derivative alone."""
+        n = len(self.program.guards) if self.children else 0
+        return [child for (guard, _), child in self.children.items() if guard < n]
 
     def output(self, arrays, zero=False):
         """The result as the function returned it, of the arrays of the program's outputs.
@@ -103,7 +110,10 @@ class Paths:
             del old.parent.children[old.link]
 
     def listed(self):
-        """All paths as SavedPath, parents before their children."""
+        """All ways of the value as SavedPath, parents before their children.
+
+        Below a path that a derivative's rule leads to there are no other ways of the value.
+        """
         from . import _files  # when first needed
 
         found, at = [], {}
@@ -114,7 +124,7 @@ class Paths:
             parent = None if p.parent is None else at[p.parent]
             saved = _files.SavedPath(parent, p.link, p.structure, p.where, p.dtypes, p.program)
             found.append(saved)
-            waiting.extend(reversed(p.children.values()))
+            waiting.extend(reversed(p.children_of_values()))
         return found
 
 

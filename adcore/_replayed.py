@@ -121,19 +121,22 @@ class Replayed:
             where[i] = (False, np.asarray(where[i][1]).astype(dtypes.pop(i))[()])
         return Path(self.name, program, where, *found)
 
-    def _grow(self, paths, arguments, parent, link):
-        """The path at `link` of its parent, recorded if another thread has not done so by now."""
+    def _grow(self, paths, arguments, parent, link, program=None):
+        """The path at `link` of its parent, recorded if another thread has not done so by now.
+
+        `program` is the parent's, or the one derived from it, whose guard did not hold.
+        """
         with self._lock:
             known = paths.root if parent is None else parent.children.get(link)
             if known is not None:
                 return known, False
             if self.f is None:
-                raise self._not_recorded(arguments, parent, link)
+                raise self._not_recorded(arguments, program, link)
             path = self._record(arguments)
             paths.add(path, parent, link, max(self.max_paths, 2))
             return path, True
 
-    def _not_recorded(self, arguments, parent, link):
+    def _not_recorded(self, arguments, program, link):
         """The error for a way to go that is not in the file."""
         from . import _files  # when first needed
 
@@ -141,7 +144,7 @@ class Replayed:
             f"call {self.name} so before it is saved, or give the function to record it with: "
             "adcore.load(path, f)"
         )
-        if parent is None:
+        if program is None:
             known = [_files.describe(k) for k, paths in self._by_key.items() if paths.root]
             known = known[:5] + ["..."] * (len(known) > 5)
             return NotRecordedError(
@@ -149,7 +152,7 @@ class Replayed:
                 f"{' or '.join(known) or 'of no kind'}, not for "
                 f"{_files.describe(arguments.key)}; {remedy}"
             )
-        kind, file, line, function, expected = parent.program.guards[link[0]]
+        kind, file, line, function, expected = program.guards[link[0]]
         now = np.frombuffer(link[1])
         at = int(np.flatnonzero(expected.view(np.int64) != now.view(np.int64))[0])
         before, after = expected[at].item(), now[at].item()
@@ -205,7 +208,7 @@ class Replayed:
                 self._warn(program, failed, fresh)
                 return None, None
             if following is None:
-                path, fresh = self._grow(paths, arguments, path, link)
+                path, fresh = self._grow(paths, arguments, path, link, program)
             else:
                 path, fresh = following, False
 

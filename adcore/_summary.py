@@ -178,8 +178,12 @@ def _path(path):
     where = "the first that was taken"
     if path.link is not None:
         guard, seen = path.link
-        kind, file, line, _, _ = path.parent.program.guards[guard]
-        where = f"where {place(file, line)} sees {guard_text(kind, np.frombuffer(seen))}"
+        known = path.parent.program.guards
+        if guard < len(known):
+            kind, file, line, _, _ = known[guard]
+            where = f"where {place(file, line)} sees {guard_text(kind, np.frombuffer(seen))}"
+        else:
+            where = "where a rule of a derivative decides otherwise"
     guards = [Guard(*guard) for guard in path.program.guards]
     return PathSummary(where, guards, list(_programs("value", path.program)))
 

@@ -513,9 +513,20 @@ enum ad_status ad_rewrite_copy(struct ad_rewrite *r, int32_t i)
     return AD_OK;
 }
 
+static void reverse_guards(struct ad_guard *guards, int n)
+{
+    for (int k = 0; k < n / 2; k++) {
+        struct ad_guard guard = guards[k];
+
+        guards[k] = guards[n - 1 - k];
+        guards[n - 1 - k] = guard;
+    }
+}
+
 enum ad_status ad_rewrite_end(struct ad_rewrite *r, enum ad_status status, struct ad_program **to)
 {
     const struct ad_program *from = r->from;
+    int n_of_rules = status ? 0 : r->to->n_guards;
     struct ad_view view;
 
     for (int k = 0; k < from->n_outputs && !status; k++) {
@@ -534,6 +545,12 @@ enum ad_status ad_rewrite_end(struct ad_rewrite *r, enum ad_status status, struc
                 ad_program_add_guard(r->to, guard->kind, guard->origin, &view, guard->expected);
             ad_view_drop(&view);
         }
+    }
+    /* Guard k stays guard k; what rules decided while derivatives were emitted comes after. */
+    if (!status && n_of_rules > 0) {
+        reverse_guards(r->to->guards, n_of_rules);
+        reverse_guards(r->to->guards + n_of_rules, from->n_guards);
+        reverse_guards(r->to->guards, r->to->n_guards);
     }
     while (r->frozen) {
         struct ad_frozen *next = r->frozen->next;

@@ -497,3 +497,13 @@ def test_wrong_values():
     with pytest.raises(ShapeError, match=r"shape \(2,\)"):
         y.sum()[...] = np.ones(2)
     assert np.array_equal(y.detach().numpy(), array((3, 4)))
+
+
+def test_lift_takes_numpy_numbers_for_numbers():
+    """np.float64 is no array, however much it looks like one."""
+    flat, inputs = _core.lift([np.float64(0.5), np.array([1.0, np.nan]), np.float64(-0.0)])
+    assert [t.shape for t in inputs] == [(), (2,), ()]
+    assert np.array_equal(_core.peek(flat), [0.5, 1.0, np.nan, -0.0], equal_nan=True)
+    for wrong in (1, [1.0], None, np.float32(1.0)):
+        with pytest.raises(TypeError):
+            _core.lift([0.5, wrong])

@@ -24,6 +24,7 @@ from adcore import _core, _files, _named
 from adcore._trees import flatten
 from adcore.compile import Arguments, _from_bytes
 from adcore.errors import ADError, FormatError, NotRecordedError
+from adcore.scipy import special
 
 
 def saved(f, tmp_path):
@@ -911,3 +912,41 @@ def test_kinds_are_keys_of_the_calls_they_stand_for(tmp_path):
         for key, _ in _files.read(data).kinds:
             args, kwargs = call_of(key, np.random.default_rng(0))
             assert Arguments("f", args, kwargs).key == key
+
+
+# ---- decisions of the rules of derivatives ----
+
+
+def gamma_and_branch(x):
+    y = 2.0 if x > 2.0 else 1.0
+    return special.rgamma(x) * y
+
+
+def test_what_rules_of_derivatives_decide(tmp_path):
+    """1 / gamma has two formulas for its slope: a guard that only the gradient's program has."""
+    f = adcore.compile(special.rgamma)
+    points = (0.3, -1.3, 0.6, -0.2, 1.5)
+    want = [adcore.grad(special.rgamma)(x) for x in points]
+    assert [f.grad(x) for x in points] == pytest.approx(want, rel=1e-14)
+    assert "rule of a derivative" in str(f.summary())
+    _, loaded = saved(f, tmp_path)
+    assert [loaded(x) for x in points] == [f(x) for x in points]
+    assert loaded.grad(points[0]) == pytest.approx(want[0], rel=1e-14)
+    with pytest.raises(NotRecordedError, match="the comparison"):
+        loaded.grad(1.5)  # with the formula that the first point does not take
+
+
+def test_guards_of_the_value_keep_their_places(tmp_path):
+    f = adcore.compile(gamma_and_branch)
+    points = (0.3, -1.3, 2.5, 0.6, 3.5)
+    want = [adcore.grad(gamma_and_branch)(x) for x in points]
+    assert [f.grad(x) for x in points] == pytest.approx(want, rel=1e-14)
+    (paths,) = f._by_key.values()
+    root = paths.root.program
+    derived = root.derived("grad", (0,))
+    assert len(derived.guards) > len(root.guards) > 0
+    for a, b in zip(root.guards, derived.guards, strict=False):
+        assert a[:4] == b[:4]
+    _, loaded = saved(f, tmp_path)
+    assert [loaded(x) for x in points] == [f(x) for x in points]
+    assert loaded.grad(2.5) == f.grad(2.5)
