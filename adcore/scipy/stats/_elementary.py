@@ -6,9 +6,10 @@ from ... import ops
 from ..special._bessel import i0e, ive
 from ..special._gamma import gamma as gamma_function
 from ..special._hypergeometric import hyp2f1
-from ..special._normal import cosm1, exprel, log_expit, logit
+from ..special._normal import exprel, rows
 from ._distribution import EULER, INF, LOG_2, LOG_2PI, Continuous, exclude, pick
 
+cosm1, log_expit, logit = rows["cosm1"], rows["log_expit"], rows["logit"]
 _ZETA3 = 1.2020569031595942
 
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from ... import _core, ops
 from ...rules.primitives import below, reshape, shape_of, sum_axes
-from ..special._normal import ndtr, ndtri, ndtri_exp, normal_density, owens_t
+from ..special._normal import ndtri, ndtri_exp, normal_density, owens_t, rows
 from ._distribution import INF, LOG_2, LOG_2PI, Continuous, by_scipy, exclude, pick
 
+ndtr = rows["ndtr"]
 _ROOT_HALF = math.sqrt(0.5)
 _ROOT_2_PI = math.sqrt(2.0 / math.pi)
 
