@@ -47,11 +47,13 @@ class Differentiable(Replayed):
     def _gradient(self, transform, argnums, args, kwargs, out):
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
-            return getattr(transforms, transform)(self, argnums)(*args, **kwargs)
+            found = getattr(transforms, transform)(self, argnums)(*args, **kwargs)
+            return _last_filled(out, found, transform == "grad")
         wanted = arguments.wanted(argnums)
         path, arrays = self._replay(arguments, self._scalar("grad", transform, wanted), out=out)
         if path is None:
-            return getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
+            found = getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
+            return _last_filled(out, found, transform == "grad")
         if arrays is not None and argnums == 0:
             program = path.program.derived(transform, wanted)
             self._prime(self._entries[transform], arguments, program, True)
@@ -65,12 +67,14 @@ class Differentiable(Replayed):
     def _curvature(self, transform, argnums, args, kwargs, out):
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
-            return getattr(transforms, transform)(self, argnums)(*args, **kwargs)
+            found = getattr(transforms, transform)(self, argnums)(*args, **kwargs)
+            return _last_filled(out, found, transform == "hessian")
         wanted = arguments.wanted(argnums)
         n, all_of_it = len(wanted), transform == "value_grad_and_hessian"
         path, arrays = self._replay(arguments, self._scalar("hessian", transform, wanted), out=out)
         if path is None:
-            return getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
+            found = getattr(transforms, transform)(self._in_python, argnums)(*args, **kwargs)
+            return _last_filled(out, found, transform == "hessian")
         if arrays is not None and argnums == 0:
             program = path.program.derived(transform, wanted)
             self._prime(self._entries[transform], arguments, program, True)
@@ -110,7 +114,7 @@ class Differentiable(Replayed):
         leaves, argnums = _directions("hvp", primals, tangents)
         arguments = self._arguments(primals, {}, argnums)
         if arguments is None or traced(leaves):
-            return transforms.hvp(self, primals, tangents)
+            return _last_filled(out, transforms.hvp(self, primals, tangents), False)
         wanted = arguments.wanted(argnums)
 
         def derive(path):
@@ -122,7 +126,7 @@ class Differentiable(Replayed):
         _expect_shapes(seeds, arguments, wanted)
         path, arrays = self._replay(arguments, derive, seeds)
         if path is None:
-            return transforms.hvp(self._in_python, primals, tangents)
+            return _last_filled(out, transforms.hvp(self._in_python, primals, tangents), False)
         if arrays is None:
             arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted] * 2
         n = len(wanted)
@@ -186,13 +190,13 @@ class Differentiable(Replayed):
         """As adcore.jacobian(f, argnums)(*args)."""
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
-            return transforms.jacobian(self, argnums)(*args, **kwargs)
+            return _filled(out, transforms.jacobian(self, argnums)(*args, **kwargs))
         wanted = arguments.wanted(argnums)
         path, arrays = self._replay(
             arguments, lambda path: path.program.derived("jacobian", wanted)
         )
         if path is None:
-            return transforms.jacobian(self._in_python, argnums)(*args, **kwargs)
+            return _filled(out, transforms.jacobian(self._in_python, argnums)(*args, **kwargs))
         blocks = iter(arrays or ())
         leaves = []
         for varies, v in path.where:
@@ -222,6 +226,13 @@ def _filled(out, found):
         if to is not value:
             to[...] = value
     return out
+
+
+def _last_filled(out, found, alone):
+    """What a transform returned: the result alone, or after others, copied into `out`."""
+    if out is None or alone:
+        return _filled(out, found)
+    return (*found[:-1], _filled(out, found[-1]))
 
 
 def _directions(name, primals, tangents):

@@ -401,6 +401,30 @@ def unsettled(x):
     return x * x.item() if hasattr(x, "item") else x * x  # seen
 
 
+def test_out_is_filled_where_python_runs_the_function():
+    """Where a function does not settle; and what cannot be filled is an error."""
+
+    def never(x):
+        return (x * x).sum() * x[0].item()
+
+    compiled, x = adcore.compile(never), np.array([1.0, 2.0])
+    with pytest.warns(RuntimeWarning, match="recorded anew"):
+        slopes = [compiled.grad(x + k) for k in range(200)]
+    assert np.array_equal(slopes[3], adcore.grad(never)(x + 3))
+    for name in ("grad", "value_and_grad", "hessian", "value_grad_and_hessian", "jacobian"):
+        want = getattr(adcore, name)(never)(x)
+        alone = not isinstance(want, tuple)
+        out = np.full(np.shape(want if alone else want[-1]), np.nan)
+        found = getattr(compiled, name)(x, out=out)
+        assert (found if alone else found[-1]) is out
+        np.testing.assert_allclose(out, want if alone else want[-1], rtol=1e-12, atol=1e-14)
+    out = np.full(2, np.nan)
+    assert compiled.hvp((x,), (np.ones(2),), out=out)[1] is out
+    np.testing.assert_allclose(out, adcore.hvp(never, (x,), (np.ones(2),))[1], rtol=1e-12)
+    with pytest.raises(TypeError):  # not left as it is without a word
+        adcore.grad(lambda x: adcore.compile(np.sum).grad(x * x, out=np.zeros(2)).sum())(x)
+
+
 def test_a_function_that_does_not_settle_is_run_by_python():
     compiled = adcore.compile(unsettled)
     line = line_of(unsettled, "# seen")

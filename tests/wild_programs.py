@@ -10,6 +10,7 @@ import random
 import numpy as np
 
 import adcore
+from adcore.scipy import special
 
 # Numbers at which something happens: kinks, signs of zero, overflow, underflow.
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, np.inf, -np.inf, np.nan, 1e300, -1e300, 1e-300, 5e-324]
@@ -40,7 +41,8 @@ def scope_of(seed):
     """The names that a program's text uses."""
     functions = {k: adcore.ops.functions[k] for k in ("sin", "tanh", "exp", "log", "sqrt")}
     table = Table(np.random.default_rng(seed))
-    return {"np": np, "item": item, "detach": detach, "table": table, **functions}
+    modules = {"np": np, "special": special}
+    return {**modules, "item": item, "detach": detach, "table": table, **functions}
 
 
 class Writer:
@@ -270,6 +272,121 @@ class Writer:
             f"np.append({A}, {u})",
         )
 
+    def ordered(self):
+        """Where things stand depends on their values."""
+        A, B, u = self.array(), self.array(), self.number()
+        n = np.shape(self.values[A])[0]
+        axis = self.rng.randrange(-np.ndim(self.values[A]), np.ndim(self.values[A]))
+        return self.pick(
+            f"np.ravel({A})[np.argsort(np.ravel({A}))] * {u}",
+            f"{A}[np.argsort({A}, axis=0)]",
+            f"np.take_along_axis({A}, np.argsort({A}, axis={axis}), {axis})",
+            f"np.take_along_axis({A}, np.argsort(-{A} * {A}, axis={axis}), axis={axis})",
+            f"np.take_along_axis({A}, np.expand_dims(np.argmax({A}, axis={axis}), {axis}), {axis})",
+            f"np.sort({A}, axis={axis}) * {u}",
+            f"np.sort({A}, axis=None)[::-1]",
+            f"{A}[np.argmax(np.ravel({B})) % {n}] + {u}",
+            f"np.ravel({A})[np.argmin({A}):]",
+            f"np.ravel({A})[[np.argmin({A}), np.argmax({A})]]",
+            f"{A}[({A} > {u}).sum() % {n}]",
+            f"np.ravel({A})[np.argsort(np.argsort(np.ravel({A}), kind='stable'))]",
+            f"np.median({A}, axis={axis}) + {u}",
+            f"np.partition(np.ravel({A}), 0)[:1]",
+            f"np.ravel({A})[np.searchsorted(np.sort(np.ravel({A})), {u}) % {n}] * {u}",
+            f"np.percentile({A}, 30.0, axis={axis})",
+            f"np.interp({A}, [-1.0, 0.0, 2.0], [0.5, 1.0, -1.0])",
+            f"np.cumsum(np.sort(np.ravel({A})))[np.argsort(np.ravel({A}), kind='stable')]",
+        )
+
+    def solved(self):
+        """Linear algebra of matrices that are far from singular, and not symmetric by accident."""
+        square = [
+            k
+            for k, v in self.values.items()
+            if np.ndim(v) == 2 and v.shape[0] == v.shape[1] and v.shape[0] < 5
+        ]
+        M = self.pick(*square) if square and self.rng.random() < 0.5 else "table.square"
+        n = np.shape(self.values.get(M, np.zeros((3, 3))))[0]
+        u = self.number()
+        near = f"({M} / 8.0 + {self.pick('2.0', '3.0')} * np.eye({n}) + sin({u}) / 8.0)"
+        positive = f"({M} @ {M}.T / 8.0 + (1.5 + abs({u})) * np.eye({n}))"
+        right = f"np.resize({self.array()}, {self.pick(f'({n},)', f'({n}, 2)')})"
+        right = self.pick(right, f"{M}", f"{M}[0]", f"np.ones({n}) * {u}")
+        return self.pick(
+            f"np.linalg.solve({near}, {right})",
+            f"np.linalg.solve({near}.T, {right})",
+            f"np.linalg.inv({near})",
+            f"np.linalg.cholesky({positive})",
+            f"np.linalg.slogdet({near})[1] * {u}",
+            f"np.linalg.slogdet({near}).logabsdet",
+            f"np.linalg.det({near})",
+            f"np.linalg.solve({positive}, {right})",
+            f"np.linalg.eigvalsh({positive}).sum()",
+            f"np.linalg.matrix_power({near}, 3)",
+        )
+
+    def special(self):
+        A, u = self.any(), self.number()
+        positive, unit = f"(0.5 + {A} * {A})", f"(0.5 + 0.4 * np.tanh({A}))"
+        return self.pick(
+            f"special.erf({A})",
+            f"special.expit({A}) * {u}",
+            f"special.gammaln({positive})",
+            f"special.digamma({positive})",
+            f"special.gamma({positive} / 4.0)",
+            f"special.beta({positive}, 1.0 + {u} * {u})",
+            f"special.betaln({positive}, 1.5)",
+            f"special.j0({A}) - {u}",
+            f"special.jv(1.5, {positive})",
+            f"special.i0e({A})",
+            f"special.k1({positive})",
+            f"special.xlogy({A}, {positive})",
+            f"special.xlogy({A} * {A}, {A} * {A})",
+            f"special.logsumexp({A})",
+            f"special.logsumexp({A} * {u}, axis=-1)",
+            f"special.softmax({A})",
+            f"special.log_softmax({A} * 2.0)",
+            f"special.ndtr({A})",
+            f"special.log_ndtr({A})",
+            f"special.ndtri({unit})",
+            f"special.gammainc(1.5, {positive})",
+            f"special.betainc(1.5, 2.5, {unit})",
+            f"special.entr({A} * {A})",
+            f"special.rel_entr({positive}, {unit})",
+            f"special.logit({unit})",
+            f"special.erfcx({A})",
+            f"special.zeta(1.5 + {positive})",
+            f"special.polygamma(1, {positive})",
+            f"special.exp1({positive})",
+            f"special.huber(1.0, {A})",
+        )
+
+    def imaginary(self):
+        """Real numbers by way of complex ones."""
+        A, B, u = self.array(), self.any(), self.number()
+        z = self.pick(
+            f"({A} + 1j * {B})", f"({A} * (1.0 - 2.0j) + {u})", f"({A} * np.exp(1j * {u}))"
+        )
+        w = self.pick(f"({B} - 0.5j)", f"np.conj({z})", f"(1j * {u} + 1.0)")
+        return self.pick(
+            f"np.abs({z})",
+            f"({z} * {w}).real",
+            f"({z} * {w}).imag",
+            f"({z} / (2.5 + {w} * np.conj({w}))).real",
+            f"np.angle({z} + 3.0)",
+            f"np.exp(-1j * {A}).imag * {B}",
+            f"np.sum({z} * np.conj({z})).real",
+            f"np.real(np.sqrt({z}))",
+            f"({z} ** 2).imag",
+            f"np.cumsum({z}).real",
+            f"np.abs(np.fft.fft({A}))",
+            f"np.fft.ifft(np.fft.fft({A}) * {u}).real",
+            f"np.where({A} > 0, {z}, {w}).imag",
+            f"np.log({z} * {z}).real",
+            f"np.imag(np.sin({z}))",
+            f"{z}[::-1].imag + {u}",
+        )
+
     def condition(self):
         u, v = self.number(), self.number()
         A = self.array()
@@ -324,6 +441,8 @@ class Writer:
         kind = self.rng.randint(0, 19)
         name = self.new()
         expression = self.scalar if self.rng.random() < 0.4 else self.vector
+        if self.rng.random() < 0.3:
+            expression = self.pick(self.ordered, self.solved, self.special, self.imaginary)
         if kind < 9:
             self.attempt([f"{name} = {expression()}"], [name])
         elif kind < 12:
