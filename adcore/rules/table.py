@@ -87,7 +87,6 @@ def _late_kernel_rule(*instruction):
 
 def _complex(name):
     """A function of adcore.complexes, which is imported when a complex number is first met."""
-
     found = None
 
     def function(*args):
