@@ -66,7 +66,7 @@ cdef extern from *:
     object PyInstanceMethod_New(object function)
 
 
-cdef object _thread_state = __import__("threading").local()
+cdef object _thread_state = __import__("_thread")._local()
 
 
 cdef class _Owner:

@@ -267,7 +267,7 @@ cdef class Program:
         cdef int k
         self.program = program
         self.known = {}
-        self.lock = __import__("threading").Lock()
+        self.lock = __import__("_thread").allocate_lock()
         self.reassociate = reassociate
         self.input_shapes = [view_shape(&self.program.inputs[k])
                              for k in range(self.program.n_inputs)]

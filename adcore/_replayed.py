@@ -4,9 +4,9 @@ import functools
 import gc
 import itertools
 import sys
-import threading
 import types
 import warnings
+from _thread import RLock  # threading itself takes long to import
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Replayed:
         self._by_key = {}  # key of a kind of arguments -> Paths
         self._clock = itertools.count()  # of calls that look for their kind
         self._warned = self._crowded = False
-        self._lock = threading.RLock()
+        self._lock = RLock()
 
     def __repr__(self):
         n = sum(len(paths.used) for paths in list(self._by_key.values()))

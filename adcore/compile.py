@@ -1,7 +1,6 @@
 """Compiled functions: recorded once, replayed without Python, recorded again where they branch."""
 
 import contextlib
-import copy
 import functools
 
 from . import _calls, _core
@@ -328,7 +327,9 @@ class Compiled(Differentiable, _core.Called):
     def __deepcopy__(self, memo):
         """A function with the same programs, which never change, and paths of its own."""
         other = memo[id(self)] = type(self).__new__(type(self))
-        f = copy.deepcopy(self.f, memo)
+        from copy import deepcopy  # when first needed
+
+        f = deepcopy(self.f, memo)
         other.__init__(f, self.reassociate, self.max_paths, self.backend, self.name)
         return other._take(self._kinds())
 

@@ -5,7 +5,7 @@ Tensors are float64.  Integers and booleans are constants, and therefore NumPy a
 
 import functools
 import math
-import threading
+from _thread import _local  # threading itself takes long to import
 
 import numpy as np
 
@@ -216,7 +216,7 @@ def _plain(x):
 # ---- random numbers ----
 
 
-class _Generator(threading.local):
+class _Generator(_local):
     """One generator per thread: NumPy's own are not to be shared."""
 
     @functools.cached_property

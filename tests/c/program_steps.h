@@ -60,8 +60,8 @@ static void op_step(struct program *p)
         op = (enum ad_op)rng_int(&p->rng, 0, AD_N_OPS - 1);
         if (rng_int(&p->rng, 0, 2) == 0)
             op = (enum ad_op)rng_int(&p->rng, AD_OP_add, AD_OP_div);
-        if (op == AD_OP_taint)
-            op = AD_OP_plus0; /* the other's second argument has a derivative of 0 or nan alone */
+        if (op == AD_OP_plus0 || op == AD_OP_taint)
+            op = AD_OP_add; /* what these two add is 0, which a random number is not */
         n = ad_ops[op].n_args;
         parameter = ad_ops[op].family ? (double)rng_int(&p->rng, 0, 3) : 0;
         for (int i = 0; i < n; i++) {
