@@ -248,7 +248,7 @@ static struct outcome constant_identity(int op, const struct operand *x)
         return number(0);
     if (op == AD_OP_div0 && zero_left)
         return number(0);
-    if (op == AD_OP_mul0 || op == AD_OP_gate) {
+    if (op == AD_OP_mul0) { /* not of a gate, which makes 0 of -0 too */
         if (zero_left)
             return number(0);
         if (is(&x[0], 1))

@@ -682,7 +682,7 @@ static void test_identities(void)
         {AD_OP_pow, 0, X, 0, 0, 0},    {AD_OP_pow, 0, X, 2, 0, 1},    {AD_OP_powi, 1, X, 0, 0, 0},
         {AD_OP_powi, 0, X, 0, 0, 0},   {AD_OP_powi, 3, X, 0, 0, 1},   {AD_OP_mul0, 0, 0, X, 0, 0},
         {AD_OP_mul0, 0, 1, X, 0, 0},   {AD_OP_mul0, 0, X, 1, 0, 1},   {AD_OP_mul00, 0, X, 0, 0, 0},
-        {AD_OP_gate, 0, 0, X, 0, 0},   {AD_OP_gate, 0, 1, X, 0, 0},   {AD_OP_flow, 0, 1, X, 0, 0},
+        {AD_OP_gate, 0, 0, X, 0, 0},   {AD_OP_gate, 0, 1, X, 0, 1},   {AD_OP_flow, 0, 1, X, 0, 0},
         {AD_OP_flow, 0, 0, X, 0, 1},   {AD_OP_div0, 0, 0, X, 0, 0},   {AD_OP_where, 0, 2, X, 3, 0},
         {AD_OP_where, 0, 0, X, 3, 0},  {AD_OP_where, 0, 0, 3, X, 0},  {AD_OP_where, 0, X, 3, 2, 1},
     };

@@ -272,8 +272,9 @@ int main(void)
     test_chain();
     for (uint64_t seed = 0; seed < 300; seed++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6], -1);
-    for (int kind = 0; kind <= AD_PLAN_CALL; kind++) /* random programs have no norms */
-        CHECK(n_kinds[kind] > 0 || kind == AD_PLAN_NORM, "no step of kind %d", kind);
+    for (int kind = 0; kind <= AD_PLAN_CALL; kind++) /* random programs have neither of the two */
+        CHECK(n_kinds[kind] > 0 || kind == AD_PLAN_NORM || kind == AD_PLAN_KERNEL,
+              "no step of kind %d", kind);
     CHECK(n_words > 0 && n_pairs > 0 && n_edges > 0, "no words, or no edges");
     for (uint64_t seed = 2000; seed < 2012; seed++)
         for (long n = 0;; n++, n_cases++) {
