@@ -289,7 +289,7 @@ static void run_cumsum(const struct ad_plan_step *step, struct ad_frame *frame)
 /* ad_maximum() or, with 'least', ad_minimum(), of numbers in no order that a processor could guess. */
 AD_INLINE double better(double best, double x, bool least)
 {
-    return (least ? best <= x : best >= x) | (best != best) ? best : x;
+    return (least ? best < x : best > x) | (best != best) ? best : x;
 }
 
 /* The extrema of rows; some rows at once, since each comparison in one waits for that before. */
