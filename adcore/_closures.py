@@ -13,17 +13,11 @@ import types
 
 import numpy as np
 
-from ._core import Dual, Tensor
-from ._trees import flatten, unflatten
+from ._trees import flatten, is_tracked, unflatten
 
 # What holds nothing, told by its type.
 _PLAIN = {float, int, bool, str, bytes, complex, type(None), np.float64, np.ndarray}
 _LIBRARIES = {"adcore", "numpy", "scipy", "builtins", "functools", "math"}
-
-
-def is_tracked(x):
-    """Whether a derivative may be taken through `x`."""
-    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
 
 
 def opened(functions):

@@ -20,9 +20,9 @@ import functools
 import numpy as np
 
 from . import _calls, _core
-from ._closures import is_tracked, opened
+from ._closures import opened
 from ._core import Dual, Tensor
-from ._trees import flatten, flatten_values, shape_of, unflatten
+from ._trees import flatten, flatten_values, is_tracked, shape_of, unflatten
 from .errors import ConvergenceError, DomainError, NotDifferentiableError, ShapeError, TapeError
 from .rules.primitives import as_array, concatenate, reshape, sum_axes
 from .transforms import grad, jacobian, jvp, vjp

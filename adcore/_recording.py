@@ -7,7 +7,7 @@ import numpy as np
 
 from . import _core
 from ._core import Dual, Tensor, is_complex
-from ._trees import FLOATS, flatten_values, is_number, shape_of, unflatten
+from ._trees import FLOATS, flatten_values, is_number, is_tracked, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
 
@@ -415,10 +415,6 @@ def _at_level(c, tag):
 
 def _core_lanes():
     return 8
-
-
-def is_tracked(x):
-    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
 
 
 def is_real(y):

@@ -224,6 +224,11 @@ def shape_of(x):
     return np.shape(x) if shape is None else tuple(shape)
 
 
+def is_tracked(x):
+    """Whether a derivative may be taken through `x`: a dual, or a tensor on a tape."""
+    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
+
+
 def is_number(leaf):
     """Tell if the leaf is a real number of Python's or NumPy's."""
     return isinstance(leaf, numbers.Real) and not isinstance(leaf, bool)

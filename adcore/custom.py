@@ -11,8 +11,7 @@ import operator
 import numpy as np
 
 from ._calls import call, missing, transposed_pull, transposed_push
-from ._core import Dual, Tensor
-from ._trees import flatten, shape_of, unflatten
+from ._trees import flatten, is_tracked, shape_of, unflatten
 from .errors import NotDifferentiableError, ShapeError
 
 
@@ -41,10 +40,6 @@ def _integers(argnums):
         return tuple([operator.index(i) for i in given])
     except TypeError:
         raise TypeError(f"nondiff_argnums must be integers, got {argnums!r}") from None
-
-
-def _is_tracked(x):
-    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
 
 
 def _check_rule(rule, what, f, none=False):
@@ -80,7 +75,7 @@ class _Custom:
                 )
         static = {i % len(args) for i in self.nondiff_argnums}
         for i in static:
-            if any(_is_tracked(leaf) for leaf in flatten(args[i])[0]):
+            if any(is_tracked(leaf) for leaf in flatten(args[i])[0]):
                 raise NotDifferentiableError(
                     f"argument {i} of {_name(self.f)} is among its nondiff_argnums, but is being "
                     "differentiated here; take it out of nondiff_argnums and give it a rule, or "

@@ -8,7 +8,16 @@ import numpy as np
 from . import _core
 from ._core import Dual, Tensor, complex_pair, is_complex, tensor
 from ._named import not_saved
-from ._trees import LEAF_TYPES, Node, Run, flatten_values, same_leaves, shape_of, unflatten
+from ._trees import (
+    LEAF_TYPES,
+    Node,
+    Run,
+    flatten_values,
+    is_tracked,
+    same_leaves,
+    shape_of,
+    unflatten,
+)
 from .errors import NotDifferentiableError, ShapeError
 from .transforms import grad, hvp, jvp
 
@@ -57,7 +66,7 @@ def derivative(f, order=1, holomorphic=False):
             return derivative(lambda x: f(x, *args, **kwargs), order, holomorphic)(x)
         if is_complex(x) or holomorphic:
             return _holomorphic_derivative(f, order, x, holomorphic)
-        if not _is_tracked(x):
+        if not is_tracked(x):
             x = _point(x, "derivative")
         if shape_of(x) != ():
             raise ShapeError(
@@ -89,7 +98,7 @@ def _derivative_at(f, order, x):
     On tracked numbers it is one operation, whose own derivative is the next order: the cost stays
     polynomial.  That would miss what f captures, so then it is nested forward mode.
     """
-    tracked = _is_tracked(x)
+    tracked = is_tracked(x)
     series = _series(f, x.item() if tracked else x, np.ones(1), order + tracked, "derivative")
     if series is None:
         return _nested(f, order)(x)
@@ -251,8 +260,8 @@ class _JoinedOutputs:
 
 def _taylor(f, x, v, order):
     """The coefficients of a function of one array that returns one."""
-    tracked = _is_tracked(x) or _is_tracked(v)
-    x, v = (a if _is_tracked(a) else _point(a, "taylor") for a in (x, v))
+    tracked = is_tracked(x) or is_tracked(v)
+    x, v = (a if is_tracked(a) else _point(a, "taylor") for a in (x, v))
     if shape_of(x) != shape_of(v):
         raise ShapeError(
             f"taylor needs a direction in the shape of the point: x has shape {shape_of(x)}, "
@@ -281,7 +290,7 @@ def _series(f, x, v, order, caller):
         y = f(t)
         if isinstance(y, Tensor) and y.requires_grad:
             return _core.sweep_taylor(flat, v, y, order)
-        if _is_tracked(y):
+        if is_tracked(y):
             return None
         if is_complex(y) and not isinstance(y, (list, tuple)):
             return COMPLEX
@@ -328,7 +337,7 @@ def third(f, x, u, v):
     Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 13.
     """
     if isinstance(x, np.ndarray):
-        u, v = (d if _is_tracked(d) else np.asarray(d, dtype=np.float64) for d in (u, v))
+        u, v = (d if is_tracked(d) else np.asarray(d, dtype=np.float64) for d in (u, v))
 
     def along_u(x):
         value, slope = jvp(f, (x,), (u,))
@@ -351,11 +360,6 @@ def _order(order, caller):
     if order < 0:
         raise ValueError(f"{caller} needs an order of 0 or more, got {order}")
     return order
-
-
-def _is_tracked(x):
-    """Whether another transform, or backward(), watches x."""
-    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
 
 
 def _point(x, caller):

@@ -19,14 +19,21 @@ from ._recording import (
     as_number,
     base_of,
     is_real,
-    is_tracked,
     name_of,
     number,
     pair,
     plain_base,
     zeros,
 )
-from ._trees import flatten_values, is_number, same_leaves, shape_of, unflatten, with_numbers
+from ._trees import (
+    flatten_values,
+    is_number,
+    is_tracked,
+    same_leaves,
+    shape_of,
+    unflatten,
+    with_numbers,
+)
 from .errors import NotDifferentiableError, ShapeError
 
 

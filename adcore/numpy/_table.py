@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import _core
+from .._trees import is_tracked
 from ..errors import NotDifferentiableError
 from ..rules import table
 from ..rules.primitives import as_array, values
@@ -75,11 +76,6 @@ def refuse_tensors(name, remedy):
         return  # see rules/ufuncs.py
     _core.ARRAY_FUNCTIONS[plain] = function
     table.public[plain] = table.with_plain(function, plain)
-
-
-def is_tracked(x):
-    """Whether `x` is a tensor or dual that a derivative may be taken of."""
-    return type(x) is Dual or (type(x) is Tensor and x.requires_grad)
 
 
 def constant_of(name, x):

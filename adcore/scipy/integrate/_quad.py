@@ -14,8 +14,7 @@ import scipy.integrate as _scipy
 from ... import _calls, _core
 from ..._captured import captured
 from ..._core import Dual, Tensor
-from ..._recording import is_tracked
-from ..._trees import shape_of
+from ..._trees import is_tracked, shape_of
 from ...errors import NotDifferentiableError
 from ...ops import cos, sin
 from ...rules.primitives import as_array, below, reshape, values
