@@ -2,10 +2,10 @@
 
 import functools
 import inspect
-import types
 
 from .._captured import captured
 from ..errors import NotDifferentiableError
+from ..rules.table import is_traced
 
 GENERAL = (
     "write it with functions that are differentiable, or give it a rule by adcore.primitive, or "
@@ -13,7 +13,7 @@ GENERAL = (
 )
 
 
-def surface(part, differentiable, constant, remedies):
+def surface(part, differentiable, constant, refuse, kept="constant"):
     """(names, state) of a part of SciPy: what it has, and a function that tells their states.
 
     Parameters
@@ -22,37 +22,47 @@ def surface(part, differentiable, constant, remedies):
         SciPy's.
     differentiable : dict
         Name -> what takes tensors.
-    constant : set of str
-        Names of what depends on nothing that could be a tensor: SciPy's own.
-    remedies : dict
-        Name -> what to write instead, of what takes no tensors.
+    constant : dict
+        Name -> what depends on nothing that could be a tensor.
+    refuse : (name, plain) -> object
+        What stands for SciPy's own under all other names: refused(), mostly.
+    kept : str
+        What the state of `constant` is called.
     """
     names, states = {}, {}
     for name in part.__all__:
-        plain = getattr(part, name)
         if name in differentiable:
             names[name], states[name] = differentiable[name], "differentiable"
-        elif name in constant or isinstance(plain, types.ModuleType):
-            names[name], states[name] = plain, "constant"
+        elif name in constant:
+            names[name], states[name] = constant[name], kept
         else:
-            names[name] = refused(part, name, remedies.get(name, GENERAL))
-            states[name] = "refused"
+            names[name], states[name] = refuse(name, getattr(part, name)), "refused"
 
     def state(name):
-        """Whether a name of SciPy's is "differentiable", "constant" or "refused" for tensors."""
+        """What a name of SciPy's is for tensors: the package's docstring has the states."""
         return states[name]
 
     return names, state
 
 
-def refused(part, name, remedy):
+def named(part, keep):
+    """Name -> what it is, of what `keep` is true of in a part of SciPy."""
+    found = {name: getattr(part, name) for name in part.__all__}
+    return {name: v for name, v in found.items() if keep(v)}
+
+
+def is_thing(v):
+    """Whether something is no function: a class, a module, a number."""
+    return isinstance(v, type) or not callable(v)
+
+
+def refused(name, plain, remedy=None, traced=is_traced):
     """SciPy's own for plain arguments, and an error for tensors."""
-    plain = getattr(part, name)
 
     def check(args, kwargs):
-        if captured((args, kwargs))[0]:
+        if traced(args) or traced(tuple(kwargs.values())):
             raise NotDifferentiableError(
-                f"{part.__name__}.{name} of a tensor has no derivative rule; {remedy}"
+                f"{name} of a tensor has no derivative rule; {remedy or GENERAL}"
             )
 
     if inspect.isclass(plain):
@@ -62,14 +72,37 @@ def refused(part, name, remedy):
             plain.__init__(self, *args, **kwargs)
 
         body = {"__init__": functools.wraps(plain.__init__)(__init__), "__doc__": plain.__doc__}
-        made = type(name, (plain,), body)
-        made.__module__ = f"adcore.{part.__name__}"
-        return made
+        return type(plain.__name__, (plain,), body)
 
     @functools.wraps(plain)
     def function(*args, **kwargs):
         check(args, kwargs)
         return plain(*args, **kwargs)
 
-    function.__module__ = f"adcore.{part.__name__}"
     return function
+
+
+def refuse_inside(part, remedies):
+    """What surface() asks, of a part whose functions may find tensors in what they are given."""
+
+    def refuse(name, plain):
+        made = refused(f"{part.__name__}.{name}", plain, remedies.get(name), _reached)
+        made.__module__ = f"adcore.{part.__name__}"
+        return made
+
+    return refuse
+
+
+def _reached(items):
+    return captured(items)[0]
+
+
+def absent(module, part):
+    """A module's __getattr__: the error for a name that SciPy has not."""
+
+    def __getattr__(name):
+        raise AttributeError(
+            f"module {module} has no attribute {name!r}, nor has the installed {part.__name__}"
+        )
+
+    return __getattr__

@@ -8,8 +8,12 @@
 `state(name)` tells which.  On plain arguments SciPy itself is called.
 """
 
+import inspect as _inspect
+
 import scipy.integrate as _scipy
 
+from .._surface import named as _named
+from .._surface import refuse_inside as _refuse_inside
 from .._surface import surface as _surface
 from . import _odeint, _quad, _sampled, _solve_ivp
 
@@ -19,9 +23,13 @@ _differentiable = {
     for name in _scipy.__all__
     if name in vars(module)
 }
-_CONSTANT = {
+_NUMBERS = (
     *("newton_cotes", "lebedev_rule", "IntegrationWarning", "ODEintWarning"),
     *("DenseOutput", "OdeSolution", "OdeSolver"),
+)
+_constant = {
+    **_named(_scipy, _inspect.ismodule),
+    **{name: getattr(_scipy, name) for name in _NUMBERS},
 }
 _SOLVE = "use adcore.scipy.integrate.solve_ivp, whose solutions are differentiable"
 _QUAD = "use adcore.scipy.integrate.quad or quad_vec"
@@ -34,7 +42,7 @@ _REMEDIES = {
     "qmc_quad": "draw the points beforehand and take the mean of the integrand, weighted",
     "nsum": "write the sum out to where its terms vanish",
 }
-_names, state = _surface(_scipy, _differentiable, _CONSTANT, _REMEDIES)
+_names, state = _surface(_scipy, _differentiable, _constant, _refuse_inside(_scipy, _REMEDIES))
 globals().update(_names)
 __all__ = [*_names]
 

@@ -9,8 +9,12 @@
 it; a tensor may still be asked for at any time.
 """
 
+import inspect as _inspect
+
 import scipy.interpolate as _scipy
 
+from .._surface import named as _named
+from .._surface import refuse_inside as _refuse_inside
 from .._surface import surface as _surface
 from . import _bsplines, _cubic, _grid, _interp1d, _piecewise, _polynomials, _rbf
 
@@ -38,7 +42,12 @@ _REMEDIES = {
     **dict.fromkeys(("Rbf", "griddata", "LinearNDInterpolator"), _SCATTERED),
     **dict.fromkeys(("NearestNDInterpolator", "CloughTocher2DInterpolator"), _SCATTERED),
 }
-_names, state = _surface(_scipy, _differentiable, set(), _REMEDIES)
+_names, state = _surface(
+    _scipy,
+    _differentiable,
+    _named(_scipy, _inspect.ismodule),
+    _refuse_inside(_scipy, _REMEDIES),
+)
 globals().update(_names)
 __all__ = [*_names]
 

@@ -12,7 +12,11 @@ brought to full accuracy by Newton's method, since a derivative is as accurate a
 
 import scipy.optimize as _scipy
 
-from .._names import refused as _refused
+from .._surface import absent as _absent
+from .._surface import is_thing as _is_thing
+from .._surface import named as _named
+from .._surface import refused as _refused
+from .._surface import surface as _surface
 from . import _fits, _functions, _minima, _roots
 from ._call import traced as _traced
 
@@ -47,30 +51,14 @@ _REMEDIES = {
     "isotonic_regression": "write it as a minimum with constraints",
 }
 
-_states = {}
-for _name in _scipy.__all__:
-    _plain = getattr(_scipy, _name)
-    if _name in _differentiable:
-        _states[_name] = "differentiable"
-        globals()[_name] = _differentiable[_name]
-    elif _name in _constant or isinstance(_plain, type) or not callable(_plain):
-        _states[_name] = "constant"
-        globals()[_name] = _constant.get(_name, _plain)
-    else:
-        _states[_name] = "refused"
-        globals()[_name] = _refused(
-            f"scipy.optimize.{_name}", _plain, _REMEDIES.get(_name), _traced
-        )
 
-__all__ = [*_states, "state"]
+def _refuse(name, plain):
+    return _refused(f"scipy.optimize.{name}", plain, _REMEDIES.get(name), _traced)
 
 
-def state(name):
-    """'differentiable', 'constant' or 'refused': what a name of scipy.optimize is here."""
-    return _states[name]
-
-
-def __getattr__(name):
-    raise AttributeError(
-        f"module {__name__} has no attribute {name!r}, nor has the installed scipy.optimize"
-    )
+_names, state = _surface(
+    _scipy, _differentiable, {**_named(_scipy, _is_thing), **_constant}, _refuse
+)
+globals().update(_names)
+__all__ = [*_names, "state"]
+__getattr__ = _absent(__name__, _scipy)

@@ -11,7 +11,11 @@
 
 import scipy.signal as _scipy
 
-from .._names import refused as _refused
+from .._surface import absent as _absent
+from .._surface import is_thing as _is_thing
+from .._surface import named as _named
+from .._surface import refused as _refused
+from .._surface import surface as _surface
 from . import _convolution, _filters, _peaks, _smoothing, _spectra  # noqa: F401  (they register)
 from ._table import functions as _differentiable
 
@@ -36,29 +40,15 @@ _DESIGNS = {
     *("iirfilter", "iirnotch", "iirpeak", "remez", "savgol_coeffs", "minimum_phase"),
 }
 
-_states = {}
-for _name in _scipy.__all__:
-    _plain = getattr(_scipy, _name)
-    if _name in _differentiable:
-        _states[_name] = "differentiable"
-        globals()[_name] = _differentiable[_name]
-    elif _name in _constant or isinstance(_plain, type) or not callable(_plain):
-        _states[_name] = "constant"
-        globals()[_name] = _constant.get(_name, _plain)
-    else:
-        _states[_name] = "refused"
-        _remedy = _DESIGN if _name in _DESIGNS else _REMEDIES.get(_name)
-        globals()[_name] = _refused(f"scipy.signal.{_name}", _plain, _remedy)
 
-__all__ = [*_states, "state"]
+def _refuse(name, plain):
+    remedy = _DESIGN if name in _DESIGNS else _REMEDIES.get(name)
+    return _refused(f"scipy.signal.{name}", plain, remedy)
 
 
-def state(name):
-    """'differentiable', 'constant' or 'refused': what a name of scipy.signal is here."""
-    return _states[name]
-
-
-def __getattr__(name):
-    raise AttributeError(
-        f"module {__name__} has no attribute {name!r}, nor has the installed scipy.signal"
-    )
+_names, state = _surface(
+    _scipy, _differentiable, {**_named(_scipy, _is_thing), **_constant}, _refuse
+)
+globals().update(_names)
+__all__ = [*_names, "state"]
+__getattr__ = _absent(__name__, _scipy)

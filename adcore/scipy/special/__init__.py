@@ -12,9 +12,11 @@ import functools
 
 import scipy.special as _scipy
 
-from ...errors import NotDifferentiableError
 from ...rules.recorded import observe, observed
-from ...rules.table import is_traced
+from .._surface import absent as _absent
+from .._surface import named as _named
+from .._surface import refused as _refused
+from .._surface import surface as _surface
 from . import _arrays, _bessel, _gamma, _hypergeometric, _integrals, _normal, _tails  # noqa: F401
 
 _differentiable = {}
@@ -52,28 +54,15 @@ _REMEDIES = {
     "wofz": "it is complex; of real arguments voigt_profile, dawsn and erfcx are its parts",
     "lpmv": "write it with eval_gegenbauer or eval_legendre",
 }
-_GENERAL = (
-    "write it with functions that are differentiable, or give it a rule by adcore.primitive, or "
-    "pass x.detach().numpy() for a constant"
-)
 
 
-def _refused(name):
-    plain = getattr(_scipy, name)
-
-    @functools.wraps(plain)
-    def function(*args, **kwargs):
-        if is_traced(args) or is_traced(kwargs.values()):
-            raise NotDifferentiableError(
-                f"scipy.special.{name} of a tensor has no derivative rule; "
-                + _REMEDIES.get(name, _GENERAL)
-            )
-        return plain(*args, **kwargs)
-
-    return function
+def _refuse(name, plain):
+    made = _refused(f"scipy.special.{name}", plain, _REMEDIES.get(name))
+    made.__module__ = getattr(plain, "__module__", __name__)  # a ufunc has none
+    return made
 
 
-def _constant(name):
+def _step(name):
     plain = observe(getattr(_scipy, name), f"scipy.special.{name}")
 
     @functools.wraps(plain)
@@ -83,30 +72,12 @@ def _constant(name):
     return function
 
 
-_states = {}
-for _name in _scipy.__all__:
-    if _name in _differentiable:
-        _states[_name] = "differentiable"
-        globals()[_name] = _differentiable[_name]
-    elif _name in _STEPS:
-        _states[_name] = "constant"
-        globals()[_name] = _constant(_name)
-    elif _name in _NUMBERS or not callable(getattr(_scipy, _name)):
-        _states[_name] = "constant"
-        globals()[_name] = getattr(_scipy, _name)
-    else:
-        _states[_name] = "refused"
-        globals()[_name] = _refused(_name)
-
-__all__ = [*_states, "state"]
-
-
-def state(name):
-    """'differentiable', 'constant' or 'refused': what a name of scipy.special is here."""
-    return _states[name]
-
-
-def __getattr__(name):
-    raise AttributeError(
-        f"module {__name__} has no attribute {name!r}, nor has the installed scipy.special"
-    )
+_constant = {
+    **_named(_scipy, lambda v: not callable(v)),
+    **{name: getattr(_scipy, name) for name in _NUMBERS if name in _scipy.__all__},
+    **{name: _step(name) for name in _STEPS},
+}
+_names, state = _surface(_scipy, _differentiable, _constant, _refuse)
+globals().update(_names)
+__all__ = [*_names, "state"]
+__getattr__ = _absent(__name__, _scipy)

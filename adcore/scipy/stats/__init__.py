@@ -7,13 +7,15 @@
 `state(name)` tells which.
 """
 
-import functools
 import inspect
 
 import scipy.stats as _scipy
 
-from ...errors import NotDifferentiableError
-from ...rules.table import is_traced
+from .._surface import absent as _absent
+from .._surface import is_thing as _is_thing
+from .._surface import named as _named
+from .._surface import refused as _refused
+from .._surface import surface as _surface
 from . import _discrete, _elementary, _gamma, _multivariate, _normal, _samples
 from ._distribution import Base
 from ._multivariate import Multivariate
@@ -27,23 +29,6 @@ _differentiable.update(
     {n: f for n, f in vars(_samples).items() if n in _scipy.__all__ and callable(f)}
 )
 
-_REMEDY = (
-    "write it with functions that are differentiable, or give it a rule by adcore.primitive, or "
-    "pass x.detach().numpy() for a constant"
-)
-
-
-def _guarded(plain, name):
-    @functools.wraps(plain)
-    def function(*args, **kwargs):
-        if is_traced(args) or is_traced(kwargs.values()):
-            raise NotDifferentiableError(
-                f"scipy.stats.{name} of a tensor has no derivative rule; {_REMEDY}"
-            )
-        return plain(*args, **kwargs)
-
-    return function
-
 
 class _Refused:
     """A distribution of SciPy's as it is, which takes no tensors."""
@@ -56,42 +41,22 @@ class _Refused:
         return f"<distribution {self._name} of scipy.stats, not differentiable>"
 
     def __call__(self, *args, **kwargs):
-        return _guarded(self._plain, self._name)(*args, **kwargs)
+        return _refused(f"scipy.stats.{self._name}", self._plain)(*args, **kwargs)
 
     def __getattr__(self, name):
         found = getattr(self._plain, name)
-        return _guarded(found, f"{self._name}.{name}") if callable(found) else found
+        return _refused(f"scipy.stats.{self._name}.{name}", found) if callable(found) else found
 
 
 def _instance(plain):
     return not inspect.isclass(plain) and not inspect.isroutine(plain) and callable(plain)
 
 
-_states = {}
-for _name in _scipy.__all__:
-    _plain = getattr(_scipy, _name)
-    if _name in _differentiable:
-        _states[_name] = "differentiable"
-        globals()[_name] = _differentiable[_name]
-    elif inspect.isclass(_plain) or not callable(_plain):
-        _states[_name] = "plain"
-        globals()[_name] = _plain
-    elif _instance(_plain):
-        _states[_name] = "refused"
-        globals()[_name] = _Refused(_name)
-    else:
-        _states[_name] = "refused"
-        globals()[_name] = _guarded(_plain, _name)
-
-__all__ = [*_states, "state"]
+def _refuse(name, plain):
+    return _Refused(name) if _instance(plain) else _refused(f"scipy.stats.{name}", plain)
 
 
-def state(name):
-    """'differentiable', 'refused' or 'plain': what a name of scipy.stats is here."""
-    return _states[name]
-
-
-def __getattr__(name):
-    raise AttributeError(
-        f"module {__name__} has no attribute {name!r}, nor has the installed scipy.stats"
-    )
+_names, state = _surface(_scipy, _differentiable, _named(_scipy, _is_thing), _refuse, kept="plain")
+globals().update(_names)
+__all__ = [*_names, "state"]
+__getattr__ = _absent(__name__, _scipy)
