@@ -7,7 +7,7 @@ import numpy as np
 from . import _core, transforms
 from ._arguments import Arguments, Leaf, plain, traced
 from ._replayed import Replayed
-from ._trees import flatten, same_leaves, shape_of, unflatten
+from ._trees import filled, flatten, same_leaves, shape_of, unflatten
 from .errors import ShapeError
 
 
@@ -61,7 +61,7 @@ class Differentiable(Replayed):
         if arrays is None:
             arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted]
         found = {k: plain(a) for k, a in zip(wanted, arrays, strict=True)}
-        gradient = _filled(out, arguments.tree(argnums, found))
+        gradient = filled(out, arguments.tree(argnums, found))
         return gradient if transform == "grad" else (value, gradient)
 
     def _curvature(self, transform, argnums, args, kwargs, out):
@@ -85,7 +85,7 @@ class Differentiable(Replayed):
             arrays += [np.zeros(s + t) for s in shapes for t in shapes]
         blocks = iter(arrays[n:] if all_of_it else arrays)
         blocks = {i: {j: next(blocks) for j in wanted} for i in wanted}
-        curvature = _filled(out, arguments.twice(argnums, blocks))
+        curvature = filled(out, arguments.twice(argnums, blocks))
         if not all_of_it:
             return curvature
         found = {k: plain(a) for k, a in zip(wanted, arrays[:n], strict=True)}
@@ -134,7 +134,7 @@ class Differentiable(Replayed):
         for half in (arrays[:n], arrays[n:]):
             found = {k: plain(a) for k, a in zip(wanted, half, strict=True)}
             parts.append(arguments.tree(argnums[0] if len(argnums) == 1 else argnums, found))
-        return parts[0], _filled(out, parts[1])
+        return parts[0], filled(out, parts[1])
 
     def jvp(self, primals, tangents):
         """As adcore.jvp(f, primals, tangents): (value, tangent)."""
@@ -190,13 +190,13 @@ class Differentiable(Replayed):
         """As adcore.jacobian(f, argnums)(*args)."""
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
-            return _filled(out, transforms.jacobian(self, argnums)(*args, **kwargs))
+            return filled(out, transforms.jacobian(self, argnums)(*args, **kwargs))
         wanted = arguments.wanted(argnums)
         path, arrays = self._replay(
             arguments, lambda path: path.program.derived("jacobian", wanted)
         )
         if path is None:
-            return _filled(out, transforms.jacobian(self._in_python, argnums)(*args, **kwargs))
+            return filled(out, transforms.jacobian(self._in_python, argnums)(*args, **kwargs))
         blocks = iter(arrays or ())
         leaves = []
         for varies, v in path.where:
@@ -206,33 +206,14 @@ class Differentiable(Replayed):
                 for k in wanted
             }
             leaves.append(arguments.tree(argnums, found))
-        return _filled(out, unflatten(path.structure, leaves))
-
-
-def _filled(out, found):
-    """`found`, copied into `out` if that is given: arrays in the same structure."""
-    if out is None:
-        return found
-    leaves, _ = flatten(out)
-    values, _ = flatten(found)
-    if [shape_of(v) for v in leaves] != [shape_of(v) for v in values]:
-        raise ShapeError(
-            f"out holds arrays of shapes {[shape_of(v) for v in leaves]}; the result has "
-            f"{[shape_of(v) for v in values]}"
-        )
-    for to, value in zip(leaves, values, strict=True):
-        if not isinstance(to, np.ndarray):
-            raise TypeError(f"out must hold arrays to write into, not a {type(to).__name__}")
-        if to is not value:
-            to[...] = value
-    return out
+        return filled(out, unflatten(path.structure, leaves))
 
 
 def _last_filled(out, found, alone):
     """What a transform returned: the result alone, or after others, copied into `out`."""
     if out is None or alone:
-        return _filled(out, found)
-    return (*found[:-1], _filled(out, found[-1]))
+        return filled(out, found)
+    return (*found[:-1], filled(out, found[-1]))
 
 
 def _directions(name, primals, tangents):

@@ -17,7 +17,7 @@ from . import _core
 from ._arguments import Arguments
 from ._core import Dual, Tensor
 from ._progress import Bar
-from ._trees import flatten, shape_of, unflatten
+from ._trees import filled, flatten, shape_of, unflatten
 from .errors import ShapeError
 
 FEW = 64  # rows, up to which it does not pay to make them ready to run side by side
@@ -273,22 +273,7 @@ class _Rows:
 
     def result(self, out):
         """The results in the structure that one call gives, with the rows along the first axis."""
-        found = self._tree()
-        if out is None:
-            return found
-        values, _ = flatten(found)
-        given, _ = flatten(out)
-        if [shape_of(v) for v in given] != [v.shape for v in values]:
-            raise ShapeError(
-                f"out holds arrays of shapes {[shape_of(v) for v in given]}; the result has "
-                f"{[v.shape for v in values]}"
-            )
-        for to, value in zip(given, values, strict=True):
-            if not isinstance(to, np.ndarray):
-                raise TypeError(f"out must hold arrays to write into, not a {type(to).__name__}")
-            if to is not value:
-                to[...] = value
-        return out
+        return filled(out, self._tree())
 
     def _tree(self):
         if self.columns is None:

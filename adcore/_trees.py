@@ -216,6 +216,25 @@ def same_leaves(what, tree, count, shapes):
     return leaves
 
 
+def filled(out, found):
+    """`found`, copied into `out` if that is given: arrays in the same structure."""
+    if out is None:
+        return found
+    leaves, _ = flatten(out)
+    values, _ = flatten(found)
+    if [shape_of(v) for v in leaves] != [shape_of(v) for v in values]:
+        raise ShapeError(
+            f"out holds arrays of shapes {[shape_of(v) for v in leaves]}; the result has "
+            f"{[shape_of(v) for v in values]}"
+        )
+    for to, value in zip(leaves, values, strict=True):
+        if not isinstance(to, np.ndarray):
+            raise TypeError(f"out must hold arrays to write into, not a {type(to).__name__}")
+        if to is not value:
+            to[...] = value
+    return out
+
+
 def shape_of(x):
     """The shape of a number, an array, a Tensor or a Dual."""
     if type(x) is float:
