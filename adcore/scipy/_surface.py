@@ -56,6 +56,19 @@ def is_thing(v):
     return isinstance(v, type) or not callable(v)
 
 
+def with_plain(rule, plain, doc):
+    """`rule` where there is a tensor or a dual among the arguments, else SciPy's own."""
+
+    @functools.wraps(rule)
+    def function(*args, **kwargs):
+        if is_traced(args) or is_traced(kwargs.values()):
+            return rule(*args, **kwargs)
+        return plain(*args, **kwargs)
+
+    function.__doc__ = doc
+    return function
+
+
 def refused(name, plain, remedy=None, traced=is_traced):
     """SciPy's own for plain arguments, and an error for tensors."""
 

@@ -4,8 +4,6 @@ Functions without a tensor among their arguments are SciPy's own.  Options that 
 result, as overwrite_a, are taken and left aside; others that tensors cannot have raise an error.
 """
 
-import functools
-
 import numpy as np
 import scipy.linalg as _scipy
 
@@ -17,8 +15,9 @@ from ..rules import spectra as _s
 from ..rules.primitives import as_array, broadcast_to, concatenate, matmul, reshape
 from ..rules.products import kron as _kron
 from ..rules.reductions import norm as _norm
-from ..rules.table import Dual, Tensor, is_traced
+from ..rules.table import Dual, Tensor
 from ._matrix_functions import logarithm, square_root
+from ._surface import refused, with_plain
 
 __all__ = [name for name in _scipy.__all__ if callable(getattr(_scipy, name))]
 
@@ -28,15 +27,7 @@ _rules = {}
 def _differentiable(rule):
     """Let a rule stand for SciPy's function of its name where there is a tensor or a dual."""
     plain = getattr(_scipy, rule.__name__)
-
-    @functools.wraps(rule)
-    def function(*args, **kwargs):
-        if is_traced(args) or is_traced(kwargs.values()):
-            return rule(*args, **kwargs)
-        return plain(*args, **kwargs)
-
-    function.__doc__ = plain.__doc__
-    _rules[rule.__name__] = function
+    _rules[rule.__name__] = function = with_plain(rule, plain, plain.__doc__)
     return function
 
 
@@ -46,17 +37,8 @@ def __getattr__(name):
     found = getattr(_scipy, name)
     if not callable(found) or isinstance(found, type):
         return found
-
-    @functools.wraps(found)
-    def function(*args, **kwargs):
-        if is_traced(args) or is_traced(kwargs.values()):
-            raise NotDifferentiableError(
-                f"scipy.linalg.{name} of a tensor has no derivative rule; write it with those that "
-                "have one, or pass x.detach()"
-            )
-        return found(*args, **kwargs)
-
-    globals()[name] = function
+    remedy = "write it with those that have one, or pass x.detach()"
+    globals()[name] = function = refused(f"scipy.linalg.{name}", found, remedy)
     return function
 
 

@@ -1,6 +1,5 @@
 """Integrals of samples, y at given x or evenly spaced: sums, written in adcore's operations."""
 
-import functools
 import math
 
 import numpy as np
@@ -11,21 +10,13 @@ from ...errors import NotDifferentiableError
 from ...rules.choices import where
 from ...rules.primitives import as_array, axis_of, broadcast_to, concatenate, cumsum_last, reshape
 from ...rules.shapes import moveaxis
-from ...rules.table import is_traced
+from .._surface import with_plain
 
 
 def _of_samples(rule):
     """SciPy's function of the same name for plain samples, and `rule` for tensors and duals."""
-    plain = getattr(_scipy, rule.__name__)
-
-    @functools.wraps(rule)
-    def function(*args, **kwargs):
-        if is_traced(args) or is_traced(kwargs.values()):
-            return rule(*args, **kwargs)
-        return plain(*args, **kwargs)
-
-    function.__doc__ = f"scipy.integrate.{rule.__name__}, differentiable in y, x and dx."
-    return function
+    doc = f"scipy.integrate.{rule.__name__}, differentiable in y, x and dx."
+    return with_plain(rule, getattr(_scipy, rule.__name__), doc)
 
 
 def _last(x, axis):
