@@ -93,6 +93,11 @@ cdef extern from "ad_linalg.h" nogil:
     ad_matmul_loop *ad_matmul_blas
 
 
+cdef extern from "ad_index.h" nogil:
+    ctypedef int ad_argsort_loop(void *x, Py_ssize_t *order, Py_ssize_t n, void *array)
+    ad_argsort_loop *ad_argsort_simd
+
+
 cdef extern from "ad_lapack.h" nogil:
     struct ad_lapack_functions "ad_lapack":
         pass

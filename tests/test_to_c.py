@@ -241,15 +241,17 @@ def places(x):
     return x * np.searchsorted([0.0, 1.0], x)
 
 
-def test_orders_with_ties_and_nan(tmp_path, rng):
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 31, 33, 70, 700])
+def test_orders_with_ties_and_nan(tmp_path, rng, n):
     written = adcore.compile(lambda x: np.argsort(x)).to_c(
-        np.ones((3, 70)), derivatives=("value",), name="order"
+        np.ones((3, n)), derivatives=("value",), name="order"
     )
     assert "outputs[0]: whole numbers" in written.header
     library = built(written, tmp_path)
     for _ in range(20):
-        x = rng.choice([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf], (3, 70))
-        failed, (found,) = called(written, library, "value", [x], [(3, 70)])
+        x = rng.choice([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf], (3, n))
+        x[0] = rng.normal(size=n)
+        failed, (found,) = called(written, library, "value", [x], [(3, n)])
         assert failed == -1
         assert np.array_equal(found, np.argsort(x, axis=1, kind="stable"))
 
