@@ -511,5 +511,5 @@ cdef extern from "ad_to_c.h" nogil:
         int32_t call
     ad_status ad_to_c(const ad_program *program, const char *name, ad_c_function *function)
     void ad_c_function_free(ad_c_function *function)
-    void ad_c_ops(ad_text *text, const uint8_t *ops)
+    void ad_c_ops(ad_text *text, const uint8_t *ops, bint loops)
     void ad_text_free(ad_text *text)

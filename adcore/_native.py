@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import _c_source
+from . import _c_source, _core
 from .errors import TapeError
 
 # As the core itself is built, so that results agree; -fno-trapping-math lets choices be vectorised.
@@ -57,10 +57,12 @@ def _attach(program):
             "compiler takes minutes"
         )
     prototype = "int program(const double *const *, double *const *, double *);\n"
-    library = load("\n".join([_c_source.helpers(ops), prototype, text]))
+    library = load("\n".join([_c_source.helpers(ops, loops=True), prototype, text]))
     try:
+        for name, addresses in _core.loops_of(ops).items():
+            (ctypes.c_void_p * 2).in_dll(library, f"ad_loop_{name}")[:] = addresses
         address = ctypes.cast(library.program, ctypes.c_void_p).value
-    except AttributeError as error:
+    except (AttributeError, ValueError) as error:
         raise NativeError(f"{compiler()[0][0]} made no function: {error}") from error
     program.use_native(address, n_work, library)
 
