@@ -75,8 +75,19 @@ class Paths:
         self.settled = True
         self.wanted = -1  # when by the clock of the function
 
+    def at(self, parent, link):
+        """The path at `link` of its parent, or None; the root where the parent is None."""
+        return self.root if parent is None else parent.children.get(link)
+
     def add(self, path, parent, link, most):
-        """Take in a path, and beyond `most` let go of the one not used for longest."""
+        """Take in a path, and beyond `most` let go of the one not used for longest.
+
+        Where others have let go of its parent since, there is no place for it in the tree: it
+        serves this once.
+        """
+        self.credit -= 1.0
+        if parent is not None and parent not in self.used:
+            return
         path.parent, path.link = parent, link
         if parent is None:
             self.root = path
@@ -84,7 +95,6 @@ class Paths:
             parent.children[link] = path
         self.used[path] = None
         self.recorded += 1
-        self.credit -= 1.0
         if len(self.used) > most:
             self._drop(next(iter(self.used)))
 

@@ -60,12 +60,12 @@ class Replayed:
         kept = Paths(arguments.replaced([]))
         if self.f is None:
             return kept  # in which nothing will be recorded
-        with self._lock:
-            paths = self._by_key.setdefault(key, kept)
-            paths.wanted = next(self._clock)
-            many = len(self._by_key) > self.MOST_KINDS
-            if many:
-                del self._by_key[min(self._by_key, key=lambda k: self._by_key[k].wanted)]
+        paths = self._by_key.setdefault(key, kept)  # in one go, so that no lock is needed
+        paths.wanted = next(self._clock)
+        many = len(self._by_key) > self.MOST_KINDS
+        if many:
+            oldest, _ = min(list(self._by_key.items()), key=lambda item: item[1].wanted)
+            self._by_key.pop(oldest, None)
         if many and not self._crowded:
             self._crowded = True
             warnings.warn(
@@ -122,19 +122,24 @@ class Replayed:
         return Path(self.name, program, where, *found)
 
     def _grow(self, paths, arguments, parent, link, program=None):
-        """The path at `link` of its parent, recorded if another thread has not done so by now.
+        """(the path at `link` of its parent, whether it was recorded for these arguments).
 
-        `program` is the parent's, or the one derived from it, whose guard did not hold.
+        `program` is the parent's, or the one derived from it, whose guard did not hold.  The
+        function may wait for other threads that call it too: no lock is held while it runs, and of
+        those that record the same path at once the first keeps it for all.
         """
+        known = paths.at(parent, link)
+        if known is not None:
+            return known, False
+        if self.f is None:
+            raise self._not_recorded(arguments, program, link)
+        path = self._record(arguments)
         with self._lock:
-            known = paths.root if parent is None else parent.children.get(link)
+            known = paths.at(parent, link)
             if known is not None:
                 return known, False
-            if self.f is None:
-                raise self._not_recorded(arguments, program, link)
-            path = self._record(arguments)
             paths.add(path, parent, link, max(self.max_paths, 2))
-            return path, True
+        return path, True
 
     def _not_recorded(self, arguments, program, link):
         """The error for a way to go that is not in the file."""
@@ -204,8 +209,10 @@ class Replayed:
             link = (failed, outcome)
             following = path.children.get(link)
             if following is None and (fresh or paths.credit < 1.0):
-                paths.settled = False
-                self._warn(program, failed, fresh)
+                with self._lock:
+                    known, paths.settled = paths.settled, False
+                if known:
+                    self._warn(program, failed, fresh)
                 return None, None
             if following is None:
                 path, fresh = self._grow(paths, arguments, path, link, program)
