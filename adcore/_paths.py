@@ -73,6 +73,7 @@ class Paths:
         self.recorded = 0  # so many paths, those that were let go of included
         self.credit = self.CREDIT
         self.settled = True
+        self.in_order = False  # record what is left without changing the order of sums
         self.wanted = -1  # when by the clock of the function
 
     def at(self, parent, link):

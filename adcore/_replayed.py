@@ -94,7 +94,7 @@ class Replayed:
 
         return run
 
-    def _record(self, arguments):
+    def _record(self, arguments, reassociate):
         found = []
 
         def run(tensors):
@@ -107,7 +107,7 @@ class Replayed:
         for tree in arguments.trees:
             if type(tree) is Floats:
                 marked[tree.at] = (arguments.inputs[tree.at], True)
-        program, where = _core.record_program(run, marked, self.reassociate)
+        program, where = _core.record_program(run, marked, reassociate)
         where = [(varies, v if varies else constant(self.name, v)) for varies, v in where]
         for varies, v in where:
             if not varies and _holds_tensor(v):
@@ -133,7 +133,7 @@ class Replayed:
             return known, False
         if self.f is None:
             raise self._not_recorded(arguments, program, link)
-        path = self._record(arguments)
+        path = self._record(arguments, self.reassociate and not paths.in_order)
         with self._lock:
             known = paths.at(parent, link)
             if known is not None:
@@ -208,6 +208,8 @@ class Replayed:
                 return path, arrays if derived or derive is None else None
             link = (failed, outcome)
             following = path.children.get(link)
+            if following is None and fresh and self.reassociate and not paths.in_order:
+                paths.in_order, fresh = True, False  # the last bit of a sum may have decided
             if following is None and (fresh or paths.credit < 1.0):
                 with self._lock:
                     known, paths.settled = paths.settled, False

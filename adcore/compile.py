@@ -36,7 +36,8 @@ def compile(f=None, *, reassociate=True, max_paths=64, backend=None):
         have no effects besides its result.  Left out, compile() is a decorator with options.
     reassociate : bool
         Whether long sums of scalars may be added up in pairs, which is faster and more accurate
-        than from left to right.  Otherwise values are those of plain Python bit by bit.
+        than from left to right.  Otherwise values are those of plain Python bit by bit, as they are
+        from the moment that the last bit of a sum decides which way `f` goes, as with ``item()``.
     max_paths : int
         How many paths are kept at a time; the one not used for longest goes first.
     backend : None or "c"
@@ -309,7 +310,8 @@ class Compiled(Differentiable, _core.Called):
         from . import _data, _files  # when first needed
 
         most = min(max(self.max_paths, 2), _data.MOST)
-        return _files.SavedFunction(self.name, self.reassociate, most, kinds)
+        in_order = any(paths.in_order for paths in list(self._by_key.values()))
+        return _files.SavedFunction(self.name, self.reassociate and not in_order, most, kinds)
 
     def __reduce__(self):
         """All that is recorded, and where the function is to be found."""
