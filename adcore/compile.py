@@ -49,8 +49,8 @@ def compile(f=None, *, reassociate=True, max_paths=64, backend=None):
         With "c" programs are written as C, built by the system's compiler (``CC``, or the first of
         cc, gcc and clang) and kept in ``$XDG_CACHE_HOME/adcore``, up to 256 MB; where that cannot
         be written, each process builds its own.  map() runs rows so too.  Where there is no
-        compiler, or a program is of more than some 50 000 steps that do not repeat themselves, a
-        warning says so, and the interpreter serves.
+        compiler, or a program is of more than 51 200 steps that do not repeat themselves, which
+        would keep a compiler busy for minutes, a warning says so, and the interpreter serves.
 
     Returns
     -------

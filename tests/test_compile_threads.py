@@ -1,5 +1,6 @@
 """Compiled functions called by many threads at once, and by themselves while they are recorded."""
 
+import asyncio
 import functools
 import math
 import threading
@@ -7,8 +8,10 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 import adcore
+from adcore import errors
 from test_compile import paths, smooth
 
 
@@ -136,6 +139,44 @@ def test_a_compiled_function_that_calls_itself():
         halves = max(0, math.ceil(math.log2(x)))
         assert halved(x) == (x / 2**halves) ** 2
         assert halved.grad(x) == 2 * x / 4**halves
+
+
+def test_tasks_share_a_compiled_function():
+    compiled = adcore.compile(smooth)
+    points = np.random.default_rng(2).normal(0, 1, (6, 3))
+
+    async def task(x):
+        await asyncio.sleep(0)
+        value = compiled(x)
+        await asyncio.sleep(0)
+        return value, compiled.grad(x)
+
+    async def all_of_them():
+        return await asyncio.gather(*map(task, points))
+
+    for x, (value, gradient) in zip(points, asyncio.run(all_of_them()), strict=True):
+        assert value == smooth(x)
+        np.testing.assert_allclose(gradient, adcore.grad(smooth)(x), rtol=1e-12)
+
+
+def test_what_is_suspended_while_it_is_recorded_is_refused():
+    """A generator function cannot be compiled, nor one go on that a recording has begun."""
+    with pytest.raises(errors.NotDifferentiableError, match="returned a generator"):
+        adcore.compile(lambda x: (x * k for k in range(3)))(1.0)
+    kept = []
+
+    def squares(x):
+        while True:
+            yield x * x
+
+    @adcore.compile
+    def first(x):
+        kept.append(squares(x))
+        return next(kept[0])
+
+    assert first(3.0) == 9.0
+    with pytest.raises(errors.TapeError, match="has outlived"):
+        next(kept[0])
 
 
 def test_one_warning_by_all_threads():
