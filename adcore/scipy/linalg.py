@@ -27,7 +27,7 @@ _rules = {}
 def _differentiable(rule):
     """Let a rule stand for SciPy's function of its name where there is a tensor or a dual."""
     plain = getattr(_scipy, rule.__name__)
-    _rules[rule.__name__] = function = with_plain(rule, plain, plain.__doc__)
+    _rules[rule.__name__] = function = with_plain(rule, plain)
     return function
 
 

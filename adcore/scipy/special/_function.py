@@ -17,10 +17,11 @@ import scipy.special as sp
 from ... import _calls, _core
 from ..._named import Named
 from ..._trees import shape_of
-from ...errors import NotDifferentiableError
 from ...rules import ufuncs
-from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes, values
-from ...rules.table import Dual, Tensor, is_traced, refuse
+from ...rules.primitives import broadcast_to, reshape, sum_axes, values
+from ...rules.table import is_traced, refuse
+from .._leaves import leaf
+from .._surface import with_plain
 
 functions = {}  # name -> Function
 families = {}  # name -> Family, whose members join the functions when they are first needed
@@ -41,21 +42,6 @@ def find(name):
 
 
 INTEGER = "it is an integer, and the function does not vary smoothly with it"
-
-
-def leaf(x):
-    """An argument as a tensor, a dual, a float or a float64 array."""
-    if type(x) is Tensor or type(x) is Dual:
-        return x
-    x = as_array(x)
-    if type(x) is Tensor or type(x) is Dual:
-        return x
-    if x.dtype.kind not in "biuf":
-        raise NotDifferentiableError(
-            f"an argument of dtype {x.dtype} cannot stand beside tensors in a function of "
-            "adcore.scipy.special; they are real, convert it to float64"
-        )
-    return x.astype(np.float64, copy=False) if x.ndim else float(x)
 
 
 def summed_to(x, shape):
@@ -277,19 +263,21 @@ def composed(name):
     """Register a function that is written in adcore's operations, for tensors and duals only."""
 
     def decorate(rule):
-        plain = getattr(sp, name)
+        ufunc = getattr(sp, name)
         options = inspect.signature(rule).parameters
 
         @functools.wraps(rule)
-        def function(*args, **kwargs):
-            if is_traced(args) or is_traced(kwargs.values()):
-                refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
-                return rule(*args, **kwargs)
-            return as_float(plain(*args, **kwargs))
+        def checked(*args, **kwargs):
+            refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
+            return rule(*args, **kwargs)
 
-        function.__name__ = name
-        function.__doc__ = rule.__doc__ or f"scipy.special.{name}, also of tensors and duals."
-        register(plain, function)
+        @functools.wraps(ufunc)
+        def plain(*args, **kwargs):
+            return as_float(ufunc(*args, **kwargs))
+
+        doc = rule.__doc__ or f"scipy.special.{name}, also of tensors and duals."
+        function = with_plain(checked, plain, doc)
+        register(ufunc, function)
         return function
 
     return decorate

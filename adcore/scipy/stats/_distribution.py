@@ -16,7 +16,8 @@ from ...errors import NotDifferentiableError
 from ...rules.choices import where
 from ...rules.primitives import broadcast_to, shape_of
 from ...rules.table import is_traced
-from ..special._function import Function, leaf
+from .._leaves import leaf
+from ..special._function import Function
 from ..special._tails import pick
 
 # ---- numbers that count ----
