@@ -30,7 +30,10 @@ MOST_X = 64  # the highest order in an argument whose orders are not bounded oth
 
 
 def find(name):
-    """The Function of a name, which may be a member of a family: "jv[2]"; a ValueError if none."""
+    """The Function of a name, a ValueError if there is none.
+
+    It may be a member of a family, "jv[2]", or a quantile of a distribution, "t.ppf".
+    """
     if name in functions:
         return functions[name]
     family, _, orders = name.removesuffix("]").partition("[")
@@ -38,6 +41,11 @@ def find(name):
         orders = tuple(int(n) for n in orders.split(", "))
         if families[family].has(orders) and any(orders) and max(orders) <= MOST_X:
             return families[family].member(*orders)
+    distribution, _, method = name.partition(".")
+    if method in ("ppf", "isf"):
+        from ..stats import quantile_value  # which imports this module
+
+        return quantile_value(distribution, method == "isf")
     raise ValueError(f"the function {name[:40]!r}, which is none of adcore.scipy.special")
 
 

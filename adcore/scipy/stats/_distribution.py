@@ -64,7 +64,7 @@ def by_scipy(distribution, q, *shapes, upper):
     """
     half = q < 0.5
     fixed = [_core.apply("stop", v) for v in (q, *shapes)]
-    y = _quantile_value(distribution, upper)(*fixed)
+    y = quantile_value(distribution, upper)(*fixed)
     tail, sign = (distribution.logsf_, -1.0) if upper else (distribution.logcdf_, 1.0)
     other = distribution.logcdf_ if upper else distribution.logsf_
     for _ in range(2):
@@ -83,7 +83,8 @@ def by_scipy(distribution, q, *shapes, upper):
 
 
 @functools.cache
-def _quantile_value(distribution, upper):
+def quantile_value(distribution, upper):
+    """SciPy's quantile of q and the shape parameters, which are constants; of 1 - q if `upper`."""
     method = distribution.plain.isf if upper else distribution.plain.ppf
     constant = [None] * (1 + len(distribution.shapes))
     return Function(f"{distribution.name}.{'isf' if upper else 'ppf'}", method, constant)
