@@ -22,6 +22,7 @@ import numpy as np
 from . import _calls, _core
 from ._captured import captured
 from ._core import Dual, Tensor
+from ._named import CALLS_BACK
 from ._trees import flatten, flatten_values, is_tracked, shape_of, unflatten
 from .errors import ConvergenceError, DomainError, NotDifferentiableError, ShapeError, TapeError
 from .rules.primitives import as_array, concatenate, reshape, sum_axes
@@ -331,6 +332,7 @@ class _Implicit:
     """What both have in common; see _calls.py for what a definition is."""
 
     remedy = "it has one"
+    unsaved = CALLS_BACK
 
     def __init__(self, equations):
         self.equations = equations

@@ -84,12 +84,16 @@ class _RuleWriter(Writer):
         raise FormatError(f"a call of {self.name}: {self.named()}: {why}")
 
 
-def not_saved(name):
+# Why a call is not saved: the attribute `unsaved` of its definition.
+OWN_RULES = "is a Python function with rules of its own"
+CALLS_BACK = "calls a Python function at every replay"
+
+
+def not_saved(name, why=OWN_RULES):
     """The error for a call that needs a Python function."""
     return FormatError(
-        f"{name} is a Python function with rules of its own, which no file can hold; write it with "
-        "adcore's and NumPy's functions, or pickle the compiled function instead, which keeps "
-        "where its Python function is to be found"
+        f"{name} {why}, which no file can hold; write it with adcore's and NumPy's functions, or "
+        "pickle the compiled function instead, which keeps where its Python function is to be found"
     )
 
 
@@ -97,7 +101,7 @@ def to_bytes(definition, numbers, tracked, structure, shapes):
     """The bytes of a call; a FormatError says why there are none."""
     name = getattr(definition, "saved_as", None)
     if name is None:
-        raise not_saved(definition.name)
+        raise not_saved(definition.name, getattr(definition, "unsaved", OWN_RULES))
     out = _RuleWriter(definition.name)
     out.text(name)
     fields = _fields(type(definition))

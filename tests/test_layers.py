@@ -136,7 +136,7 @@ PYTHON_MAY_IMPORT = {
     "spellings": BASE | {"creation"},
     "taylor": BASE | {"_named", "transforms"},
     "_captured": {"_core", "errors"},
-    "_implicit": BASE | {"_calls", "_captured", "transforms"},
+    "_implicit": BASE | {"_calls", "_captured", "_named", "transforms"},
     "_minima": BASE | {"_implicit", "transforms"},
     "implicit": BASE | {"_implicit", "_minima", "transforms"},
     "custom": BASE | {"transforms", "_calls"},

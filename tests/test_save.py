@@ -24,9 +24,9 @@ import adcore
 from adcore import _core, _files, _named
 from adcore._trees import flatten
 from adcore.compile import Arguments, _from_bytes
-from adcore.errors import ADError, FormatError, NotRecordedError
+from adcore.errors import ADError, FormatError, NotRecordedError, TapeError
 from adcore.rules import recorded
-from adcore.scipy import interpolate, optimize, signal, special, stats
+from adcore.scipy import integrate, interpolate, optimize, signal, special, stats
 
 
 def saved(f, tmp_path):
@@ -410,6 +410,27 @@ def test_a_rule_in_python_is_refused_by_line(tmp_path):
         compiled.save(tmp_path / "f")
     with pytest.raises(FormatError, match="nothing to save"):
         adcore.compile(uses_rule).save(tmp_path / "f")
+
+
+CALLING_BACK = {
+    "root": lambda x: adcore.implicit.root(lambda y, x: y**3 - x, X, (x,)),
+    "brentq": lambda x: optimize.brentq(lambda y: y**3 - x[0], 0.0, 9.0),
+    "minimize": lambda x: optimize.minimize(lambda y: ((y - x) ** 2).sum(), X).x,
+    "quad": lambda x: integrate.quad(lambda t: t * x[0], 0.0, 1.0)[0],
+    "solve_ivp": lambda x: integrate.solve_ivp(lambda t, y: -x[0] * y, (0.0, 1.0), [1.0]).y,
+    "odeint": lambda x: integrate.odeint(lambda y, t: -x[0] * y, [1.0], [0.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", CALLING_BACK)
+def test_solvers_that_call_back_are_refused(name, tmp_path):
+    compiled = adcore.compile(lambda x: np.sum(CALLING_BACK[name](x)))
+    compiled(X)
+    why = f"test_save\\.py:[0-9]+ .*{name} calls a Python function at every replay, .*pickle"
+    with pytest.raises(FormatError, match=why):
+        compiled.save(tmp_path / "f")
+    with pytest.raises(TapeError, match=f"{name} .*cannot be written as C: .*test_save"):
+        compiled.to_c()
 
 
 # ---- other processes ----

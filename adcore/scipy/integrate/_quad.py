@@ -14,6 +14,7 @@ import scipy.integrate as _scipy
 from ... import _calls, _core
 from ..._captured import captured
 from ..._core import Dual, Tensor
+from ..._named import CALLS_BACK
 from ..._trees import is_tracked, shape_of
 from ...errors import NotDifferentiableError
 from ...ops import cos, sin
@@ -37,6 +38,7 @@ class Integral:
     """
 
     remedy = "it is the integral of the integrand's derivative"
+    unsaved = CALLS_BACK
 
     def __init__(self, name, bind, solve, weighted, units=None, derived=False):
         self.name, self.bind, self.solve, self.weighted = name, bind, solve, weighted
