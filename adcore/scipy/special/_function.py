@@ -36,16 +36,16 @@ def find(name):
     """
     if name in functions:
         return functions[name]
+    distribution, _, method = name.partition(".")
+    if method:
+        from .. import stats  # which imports this module
     family, _, orders = name.removesuffix("]").partition("[")
     if family in families and re.fullmatch(r"[0-9]{1,2}(, [0-9]{1,2})*", orders):
         orders = tuple(int(n) for n in orders.split(", "))
         if families[family].has(orders) and any(orders) and max(orders) <= MOST_X:
             return families[family].member(*orders)
-    distribution, _, method = name.partition(".")
     if method in ("ppf", "isf"):
-        from ..stats import quantile_value  # which imports this module
-
-        return quantile_value(distribution, method == "isf")
+        return stats.quantile_value(distribution, method == "isf")
     raise ValueError(f"the function {name[:40]!r}, which is none of adcore.scipy.special")
 
 
@@ -108,7 +108,15 @@ class Function(_core.ElementwiseFunction):
             raise _calls.missing(
                 f"scipy.special.{self.name} has no derivative with respect to argument {i}: {rule}"
             )
-        return rule and in_domain(rule(output, *leaves), output)
+        if rule is None:
+            return None
+        try:
+            found = rule(output, *leaves)
+        except ArithmeticError:  # of Python's floats, which have neither 1/0 nor exp(1000)
+            leaves = [np.float64(v) if type(v) is float else v for v in leaves]
+            with np.errstate(all="ignore"):
+                found = as_float(rule(output, *leaves))
+        return in_domain(found, output)
 
 
 @dataclass

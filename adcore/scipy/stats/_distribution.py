@@ -90,6 +90,12 @@ def quantile_value(distribution, upper):
     return Function(f"{distribution.name}.{'isf' if upper else 'ppf'}", method, constant)
 
 
+def _log_of_part(part, rest, y, shapes):
+    """The logarithm of one of two parts of 1."""
+    other = rest(y, *shapes)
+    return pick(other < 0.5, lambda: ops.log1p(-other), lambda: ops.log(part(y, *shapes)))
+
+
 class Base:
     """Names, parameters and what is left to SciPy, of continuous and discrete distributions alike.
 
@@ -138,12 +144,12 @@ class Base:
         return ops.exp(self.logsf_(y, *shapes))
 
     def logcdf_(self, y, *shapes):
-        """The logarithm of cdf_."""
-        return ops.log(self.cdf_(y, *shapes))
+        """The logarithm of cdf_, with its digits where that is near 1."""
+        return _log_of_part(self.cdf_, self.sf_, y, shapes)
 
     def logsf_(self, y, *shapes):
-        """The logarithm of sf_."""
-        return ops.log(self.sf_(y, *shapes))
+        """The logarithm of sf_, with its digits where that is near 1."""
+        return _log_of_part(self.sf_, self.cdf_, y, shapes)
 
     # ---- arguments ----
 
