@@ -470,6 +470,7 @@ NAMED = {
     "complex": lambda x: np.real(np.linalg.inv(np.diag(x) + 0.5j)),
     "convolve": lambda x: np.convolve(x, x),
     "roots": lambda x: np.roots([1.0, -3.0 - x[0], 1.0]),
+    "complex roots": lambda x: np.abs(np.roots([1.0, -x[0], 1.0 + x[1]]) - 2.0),
     "signal": lambda x: signal.lfilter([1.0, x[0]], [1.0, 0.3], signal.fftconvolve(x, x)),
     "peaks": lambda x: x * signal.argrelmax(x)[0][0],
     "interpolate": lambda x: interpolate.CubicSpline([0.0, 0.4, 1.0, 2.0], x + 1.0)(0.6),
