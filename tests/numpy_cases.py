@@ -283,11 +283,6 @@ CASES = {
         "guarded",
     ),
     "polyfit": ([(7,)], lambda y: np.polyfit([0.0, 0.4, 1.0, 2.0, 2.5, 3.0, 4.0], y, 3)),
-    "polyfit of places": (
-        [(7,), (7,)],
-        lambda x, y: np.polyfit(x + np.arange(7.0), y, 2, w=1.0 + x),
-        "real",  # of complex places NumPy's is no holomorphic function
-    ),
     "polyfit weights": (
         [(7, 2)],
         lambda y: np.polyfit([0.0, 0.4, 1, 2, 2.5, 3, 4], y, 2, w=[1, 2, 1, 1, 3, 1, 1.0]),

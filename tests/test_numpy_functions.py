@@ -216,6 +216,19 @@ def test_interpolation_at_its_points(edge):
     assert clip(edge) == line(edge)
 
 
+def test_polyfit_in_its_places_and_weights():
+    x = np.arange(7.0) + np.linspace(0.1, 0.5, 7) ** 2
+    step, w = np.sin(2.0 * x), np.linspace(1.0, 2.0, 7)
+
+    def f(x, w):
+        return anp.polyfit(x, np.cos(3.0 * w), 2, w=w)
+
+    slope = adcore.jvp(f, (x, w), (step, step))[1]
+    np.testing.assert_allclose(slope, difference(f, [x, w], [step, step]), rtol=1e-8, atol=1e-9)
+    back = adcore.vjp(f, x, w)[1](np.ones(3))
+    assert dot(back, [step, step]) == pytest.approx(np.sum(slope), rel=1e-12)
+
+
 def test_roots_that_are_complex():
     """Of x^2 - 2 t x + 1: exp(+-i arccos(t)), real where |t| is above 1."""
 
