@@ -135,8 +135,8 @@ PYTHON_MAY_IMPORT = {
     "creation": BASE,
     "spellings": BASE | {"creation"},
     "taylor": BASE | {"_named", "transforms"},
-    "_closures": LOW,
-    "_implicit": BASE | {"_calls", "_closures", "transforms"},
+    "_captured": {"_core", "errors"},
+    "_implicit": BASE | {"_calls", "_captured", "_named", "transforms"},
     "_minima": BASE | {"_implicit", "transforms"},
     "implicit": BASE | {"_implicit", "_minima", "transforms"},
     "custom": BASE | {"transforms", "_calls"},
@@ -171,9 +171,8 @@ PYTHON_MAY_IMPORT = {
     },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "_named", "complexes", "scipy", "transforms"},
-    "_captured": {"_core", "errors"},
     "scipy": BASE
-    | {"_calls", "_captured", "_closures", "_implicit", "_minima", "_named", "_recording"}
+    | {"_calls", "_captured", "_implicit", "_minima", "_named", "_recording"}
     | {"compile", "complexes", "transforms"},
     "ode": {"scipy"},
     "hips": BASE | {"_calls", "numpy", "testing", "transforms"},

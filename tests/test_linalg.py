@@ -424,6 +424,30 @@ def test_triangles_that_are_not_read_have_no_derivative():
     assert np.all(g[above] == 0)
 
 
+def test_check_finite_is_asked_at_every_replay():
+    """SciPy's check of what is passed, and its absence: then LAPACK's nan is what comes back."""
+    b = np.ones(2)
+    compiled = adcore.compile(lambda a: asl.solve(a, b))
+    unchecked = adcore.compile(lambda a: asl.solve(a, b, check_finite=False))
+    for a in (np.eye(2), np.diag([2.0, 4.0])):
+        np.testing.assert_array_equal(compiled(a), b / np.diag(a))
+        unchecked(a)
+    for bad in (np.nan, np.inf):
+        a = np.diag([2.0, bad])
+        for call in (compiled, compiled.jacobian):
+            with pytest.raises(ValueError, match="must not contain infs or NaNs"):
+                call(a)
+        assert not np.isfinite(unchecked(a)).all() or bad == np.inf
+    np.testing.assert_array_equal(compiled(2.0 * np.eye(2)), [0.5, 0.5])
+
+
+def test_scipys_functions_of_complex_arrays_are_refused_by_name():
+    for name in ("solve", "qr", "expm"):
+        args = (np.eye(2), np.ones(2))[: 2 if name == "solve" else 1]
+        with pytest.raises(NotDifferentiableError, match=rf"scipy\.linalg\.{name} of a complex"):
+            adcore.vjp(lambda t, n=name, a=args: getattr(asl, n)(a[0] * (t + 1j), *a[1:]), 1.0)
+
+
 # ---- errors ----
 
 

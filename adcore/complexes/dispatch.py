@@ -20,9 +20,18 @@ def _elementwise(name, args):
 
 
 def _missing(name):
-    return NotDifferentiableError(
-        f"{name} of a complex array is not supported; write it with z.real and z.imag"
-    )
+    remedy = "write it with z.real and z.imag"
+    if name.removeprefix("numpy.") in _OF_ORDER:
+        remedy = "complex numbers have no order: sort or compare z.real or abs(z), index z by that"
+    return NotDifferentiableError(f"{name} of a complex array is not supported; {remedy}")
+
+
+_OF_ORDER = {
+    *("sort", "argsort", "sort_complex", "partition", "argpartition", "lexsort", "unique"),
+    *("max", "min", "amax", "amin", "argmax", "argmin", "nanmax", "nanmin", "maximum", "minimum"),
+    *("median", "percentile", "quantile", "searchsorted", "clip"),
+    *("less", "greater", "less_equal", "greater_equal"),
+}
 
 
 # ---- ufuncs and rows of the op table ----

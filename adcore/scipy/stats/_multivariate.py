@@ -9,7 +9,7 @@ from ... import ops
 from ...errors import NotDifferentiableError, ShapeError
 from ...rules.primitives import as_array, below, reshape, shape_of, sum_axes, transpose
 from ...rules.table import Dual, Tensor, is_traced
-from ..special._function import leaf
+from .._leaves import leaf
 from ..special._gamma import multigammaln
 from ._distribution import INF, LOG_2, LOG_2PI, count, exclude
 
