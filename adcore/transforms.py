@@ -297,7 +297,7 @@ def jvp(f, primals, tangents, has_aux=False):
     duals = [Dual(tag, x, (v,)) for x, v in zip(leaves, directions, strict=True)]
     mark = _core.recorded()
     out = f(*unflatten(structure, duals))
-    if _core.norms_since(mark):  # duals do not know what comes after a norm that is 0; recordings do
+    if _core.norms_since(mark):  # duals do not know what comes after a norm, recordings do
         value, push, *rest = linearize(f, *primals, has_aux=has_aux)
         return (value, push(*tangents), *rest)
     aux = None

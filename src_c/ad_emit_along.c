@@ -129,11 +129,9 @@ static enum ad_status along_gradients(struct ad_tape *tape, int64_t lanes, int n
 
 enum ad_status ad_emit_along(struct ad_tape *tape, int64_t lanes, int n_inputs,
                              const struct ad_view *inputs, const struct ad_view *seeds,
-                             int n_outputs, const struct ad_view *outputs,
-                             struct ad_view *tangents)
+                             int n_outputs, const struct ad_view *outputs, struct ad_view *tangents)
 {
-    return (go_backwards(tape, n_inputs, inputs, n_outputs, outputs)
-                ? along_gradients
-                : ad_norms_forward)(tape, lanes, n_inputs, inputs, seeds, n_outputs, outputs,
-                                    tangents);
+    return (go_backwards(tape, n_inputs, inputs, n_outputs, outputs) ? along_gradients
+                                                                     : ad_norms_forward)(
+        tape, lanes, n_inputs, inputs, seeds, n_outputs, outputs, tangents);
 }

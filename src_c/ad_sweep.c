@@ -197,7 +197,8 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
 
     if (g == 0 && ad_all_zero(dg, lanes))
         return;
-    ad_op_second((enum ad_op)code, ad_tape_parameter(tape, i), a, value[tape->dst[i]], d, h, depends);
+    ad_op_second((enum ad_op)code, ad_tape_parameter(tape, i), a, value[tape->dst[i]], d, h,
+                 depends);
     for (int j = 0; j < n_args; j++)
         tangent[j] = at[j] < low ? NULL : work->tan + (int64_t)(at[j] - low) * lanes;
     for (int j = 0; j < n_args; j++) {
