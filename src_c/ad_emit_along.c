@@ -58,7 +58,9 @@ static enum ad_status contract(struct ad_tape *tape, int64_t lanes, const struct
         *result = ad_view_number(terms.in.number * (double)ad_view_size(input));
         return AD_OK;
     }
-    axes = ((1u << terms.ndim) - 1) & ~(uint32_t)(lanes > 0);
+    axes = (1u << terms.ndim) - 1;
+    if (lanes > 0)
+        axes &= ~1u;
     if (axes) {
         status = ad_record_sum(tape, &terms, axes, result);
         ad_view_drop(&terms);

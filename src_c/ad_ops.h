@@ -87,7 +87,7 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
  * columns beyond n_args are left alone.
  */
 void ad_op_second(enum ad_op op, double p, const double *a, double y, double *d,
-                  double h[AD_MAX_ARGS][AD_MAX_ARGS], unsigned depends[AD_MAX_ARGS]);
+                  double h[AD_MAX_ARGS][AD_MAX_ARGS], unsigned *depends);
 
 /*
  * h[arg][by] * tangent, where h alone is out of range: with the tangent put in before the words are run.  That
