@@ -67,6 +67,7 @@ C_ORDER = [
     "ad_adjoints",
     "ad_emit_norm",
     "ad_emit",
+    "ad_emit_along",
     "ad_program",
     "ad_check",
     "ad_io",
