@@ -175,7 +175,7 @@ PYTHON_MAY_IMPORT = {
     | {"_calls", "_captured", "_closures", "_implicit", "_minima", "_named", "_recording"}
     | {"compile", "complexes", "transforms"},
     "ode": {"scipy"},
-    "hips": BASE | {"_calls", "numpy", "testing", "transforms"},
+    "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 
