@@ -800,7 +800,7 @@ def test_errors_say_what_to_write():
         z.astype(float)
     with pytest.raises(TypeError, match="complex numbers have no order"):
         z[0] < 1j  # noqa: B015  (raises)
-    for function in (np.sort, np.max, np.floor, np.interp, np.maximum):
+    for function in (np.sort, np.argmax, np.floor, np.interp, np.maximum):
         args = {np.interp: (z, x, x), np.maximum: (z, x)}.get(function, (z,))
         with pytest.raises(NotDifferentiableError, match=r"of a complex array is not|takes real x"):
             function(*args)

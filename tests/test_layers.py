@@ -176,7 +176,7 @@ PYTHON_MAY_IMPORT = {
     | {"_calls", "_captured", "_implicit", "_minima", "_named", "_recording"}
     | {"compile", "complexes", "transforms"},
     "ode": {"scipy"},
-    "hips": BASE | {"_calls", "numpy", "testing", "transforms"},
+    "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

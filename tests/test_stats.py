@@ -519,8 +519,10 @@ def test_multivariate_arguments():
     diagonal = stats.multivariate_normal.logpdf(X, MU, *tracked(np.array([1.0, 2.0, 3.0])))
     expected = sp.multivariate_normal.logpdf(X, MU, np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(diagonal.detach().numpy(), expected, rtol=1e-13)
-    with pytest.raises(NotDifferentiableError, match="allow_singular"):
-        stats.multivariate_normal.logpdf(X, MU, *tracked(SPD3), allow_singular=True)
+    found = stats.multivariate_normal.logpdf(X, MU, *tracked(SPD3), allow_singular=True)
+    np.testing.assert_allclose(found.detach().numpy(), sp.multivariate_normal.logpdf(X, MU, SPD3))
+    with pytest.raises(NotDifferentiableError, match="allow_singular=True where cov is a constant"):
+        stats.multivariate_normal.logpdf(X, MU, *tracked(np.ones((3, 3))), allow_singular=True)
     with pytest.raises(NotDifferentiableError, match=r"multivariate_normal\.cdf of tensors"):
         stats.multivariate_normal.cdf(X, *tracked(MU), SPD3)
     with pytest.raises(TypeError, match="takes mean, cov, allow_singular"):
@@ -619,3 +621,26 @@ def test_kernel_density_estimate():
     assert np.array_equal(plain(points), sp.gaussian_kde(data)(points))
     with pytest.raises(NotDifferentiableError, match=r"gaussian_kde\.resample of tensors"):
         stats.gaussian_kde(*tracked(data)).resample(3)
+
+
+def test_normal_with_a_constant_singular_covariance():
+    basis = np.array([[1.0, 0.5], [0.0, 2.0], [1.0, -1.0]])
+    cov, mean = basis @ basis.T, np.array([0.1, 0.2, 0.3])
+    points = mean + np.array([[0.3, 0.4], [1.0, -2.0]]) @ basis.T
+    off = points + np.linalg.svd(basis)[0][:, 2]
+
+    def density(x, mean):
+        return stats.multivariate_normal.logpdf(x, mean, cov, allow_singular=True)
+
+    for x in (points, off, points[0]):
+        value = adcore.vjp(density, x, mean)[0]
+        expected = sp.multivariate_normal.logpdf(x, mean, cov, allow_singular=True)
+        np.testing.assert_allclose(value, expected, rtol=1e-13)
+    assert np.all(np.isneginf(adcore.vjp(density, off, mean)[0]))
+    inverse = np.linalg.pinv(cov)
+    by_x, by_mean = adcore.grad(density, (0, 1))(points[0], mean)
+    np.testing.assert_allclose(by_x, -inverse @ (points[0] - mean), rtol=1e-12)
+    np.testing.assert_allclose(by_mean, inverse @ (points[0] - mean), rtol=1e-12)
+    np.testing.assert_allclose(adcore.hessian(density)(points[0], mean), -inverse, atol=1e-12)
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        adcore.grad(lambda x: stats.multivariate_normal.logpdf(x, mean, -cov, True))(points[0])

@@ -11,7 +11,7 @@ import scipy.linalg as _scipy
 
 from .. import _core
 from .._core import is_complex
-from ..errors import NotDifferentiableError, ShapeError
+from ..errors import DomainError, NotDifferentiableError, ShapeError
 from ..rules import decompositions as _d
 from ..rules import kernels as _k
 from ..rules import spectra as _s
@@ -19,7 +19,7 @@ from ..rules.primitives import as_array, below, broadcast_to, concatenate, matmu
 from ..rules.products import kron as _kron
 from ..rules.reductions import norm as _norm
 from ..rules.table import Dual, Tensor
-from ._matrix_functions import logarithm, square_root
+from ._matrix_functions import complex_square_root, logarithm, square_root
 from ._surface import refused, with_plain
 
 __all__ = [name for name in _scipy.__all__ if callable(getattr(_scipy, name))]
@@ -492,7 +492,13 @@ def logm(A, disp=None):
 @_differentiable
 def sqrtm(A, disp=None, blocksize=None):
     _refuse("sqrtm", "leave it out", disp=disp, blocksize=blocksize)
-    return square_root(_d.squares("sqrtm", A))
+    if _core.is_complex(A):
+        return complex_square_root(A)
+    a = _d.squares("sqrtm", A)
+    try:
+        return square_root(a)
+    except DomainError:  # it is complex
+        return complex_square_root(a)
 
 
 @_differentiable
