@@ -197,7 +197,7 @@ cdef dict _code_of_ufunc = {}      # ufunc objects seen so far -> code
 # What adcore.ops and adcore.rules add: NumPy functions on tensors, and methods beyond those below.
 ARRAY_FUNCTIONS = {}
 METHODS = {}
-FOREIGN_UFUNCS = {}     # ufuncs of other packages -> what they mean on tensors and duals
+UFUNC_RULES = {}        # ufuncs without a row, also of other packages -> the same of tensors, duals
 
 
 def add_methods(dict methods):
@@ -235,12 +235,20 @@ cdef enum:
 cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
     """A view of a constant array: its numbers copied if few, else referenced and checked."""
     cdef int64_t size = cnp.PyArray_SIZE(a)
+    cdef int64_t shape[AD_MAX_DIMS]
     cdef int d
     cdef bint writable
+    if cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE and is_repeated(a):
+        for d in range(cnp.PyArray_NDIM(a)):
+            shape[d] = cnp.PyArray_DIM(a, d)
+        view[0] = ad_view_number((<double *>cnp.PyArray_DATA(a))[0])
+        ad_view_broadcast(view, cnp.PyArray_NDIM(a), shape)
+        return 0
     if cnp.PyArray_TYPE(a) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(a):
-        if a.dtype.kind not in "bifu":
+        if not (cnp.PyArray_ISINTEGER(a) or cnp.PyArray_ISBOOL(a) or cnp.PyArray_ISFLOAT(a)):
             raise_dtype(a)
-        a = np.ascontiguousarray(a, dtype=np.float64).reshape((<object>a).shape)
+        a = cnp.PyArray_FROMANY(a, cnp.NPY_DOUBLE, 0, 0,
+                                cnp.NPY_ARRAY_CARRAY_RO | cnp.NPY_ARRAY_FORCECAST)
         writable = False
     else:
         writable = not is_frozen(a)
@@ -265,6 +273,18 @@ cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
     if view.in_.array == NULL:
         raise MemoryError("no memory for a constant array")
     return 0
+
+
+cdef bint is_repeated(cnp.ndarray a):
+    """Is this one number, stretched to a shape of two elements or more?"""
+    cdef int d
+    if not 0 < cnp.PyArray_NDIM(a) <= AD_MAX_DIMS or cnp.PyArray_SIZE(a) < 2 \
+            or not cnp.PyArray_ISBEHAVED_RO(a):
+        return False
+    for d in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_STRIDE(a, d) != 0 and cnp.PyArray_DIM(a, d) != 1:
+            return False
+    return True
 
 
 cdef bint is_frozen(cnp.ndarray a):
@@ -332,6 +352,8 @@ cdef int operand(object o, ad_view *view) except -1:
         tensor_view(<Tensor>o, view)
     elif isinstance(o, float):
         view[0] = ad_view_number(o)
+    elif type(o) is cnp.ndarray and cnp.PyArray_TYPE(<cnp.ndarray>o) == cnp.NPY_DOUBLE:
+        array_view(o, view)
     elif isinstance(o, cnp.ndarray):
         if (<cnp.ndarray>o).dtype.kind in "Oc":
             return 0
@@ -555,6 +577,7 @@ include "_elementwise.pxi"
 include "_indices.pxi"
 include "_tensor.pxi"
 include "_views.pxi"
+include "_dispatch.pxi"
 include "_structural.pxi"
 include "_gather.pxi"
 include "_dual.pxi"

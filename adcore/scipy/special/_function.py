@@ -272,7 +272,7 @@ def define(name, *partials, value=None):
 def register(ufunc, function):
     """Let a ufunc of SciPy's mean `function` on tensors and duals."""
     if isinstance(ufunc, np.ufunc):
-        ufuncs.FOREIGN[ufunc] = function
+        ufuncs.RULES[ufunc] = function
 
 
 def composed(name):
