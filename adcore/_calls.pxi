@@ -565,7 +565,7 @@ cdef extern from *:
 
 cdef enum:
     MOST_LOOP_ARGS = 4
-    LOOP_WITH_LOCK = 1000   # elements up to which letting go of Python's lock costs more than it gives
+    LOOP_WITH_LOCK = 1000   # elements below which letting go of Python's lock does not pay
 
 
 cdef class ElementwiseFunction:
