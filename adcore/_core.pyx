@@ -14,10 +14,10 @@ from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.math cimport floor, isfinite
+from libc.math cimport copysign, floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
@@ -416,6 +416,8 @@ def complex_pair(real, imag):
 cdef object op_on_others(ad_op op, double p, args):
     """An op on operands some of which are foreign: complex ones have meanings of their own."""
     for x in args:
+        if type(x) is Symbol:
+            return step_of(op, tuple(args)) if p == 0 else NotImplemented
         if is_complex(x):
             return METHODS["_complex_op"](ad_ops[op].name.decode(), p, *args)
     return NotImplemented
@@ -585,6 +587,7 @@ include "_functions.pxi"
 include "_derive.pxi"
 include "_kernels.pxi"
 include "_calls.pxi"
+include "_formula.pxi"
 include "_results.pxi"
 include "_program.pxi"
 include "_map.pxi"
