@@ -37,6 +37,7 @@ OWNERS = {
     "optimize": ("adcore.scipy.optimize",),
     "scipy": ("adcore.scipy.special",),
     "signal": ("adcore.scipy.signal",),
+    "special": ("adcore.complexes",),
 }
 OPERAND, GIVEN = range(2)  # of a leaf of a call
 MOST_TEXT = 60  # of a name that an error repeats

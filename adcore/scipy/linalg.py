@@ -28,8 +28,7 @@ _rules = {}
 
 
 def _differentiable(rule):
-    """Let a rule stand for SciPy's function of its name where there is a tensor or a dual."""
-    plain = getattr(_scipy, rule.__name__)
+    """Let a rule of real numbers stand for SciPy's function where there is a tensor or a dual."""
 
     @functools.wraps(rule)
     def of_reals(*args, **kwargs):
@@ -40,7 +39,12 @@ def _differentiable(rule):
             )
         return rule(*args, **kwargs)
 
-    _rules[rule.__name__] = function = with_plain(of_reals, plain)
+    return _of_complex_too(of_reals)
+
+
+def _of_complex_too(rule):
+    """The same of a rule that takes complex numbers as well."""
+    _rules[rule.__name__] = function = with_plain(rule, getattr(_scipy, rule.__name__))
     return function
 
 
@@ -489,7 +493,7 @@ def logm(A, disp=None):
     return logarithm(_d.squares("logm", A))
 
 
-@_differentiable
+@_of_complex_too
 def sqrtm(A, disp=None, blocksize=None):
     _refuse("sqrtm", "leave it out", disp=disp, blocksize=blocksize)
     if _core.is_complex(A):

@@ -5,6 +5,7 @@ With them go H_n, the integral of (cos t - 1)^n f(t) from -pi to y, of which H_0
 function: for dH_n/dkappa = H_(n+1) - H_1(pi) H_n, and dH_n/dy is what is integrated.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -43,9 +44,9 @@ class _Kernel:
         whole = 2.0 * _beyond(n, np.zeros_like(y), kappa) if n else 1.0
         return np.where(y < 0.0, tail, whole - tail)
 
-    def plain(self, orders):
-        """What to call for plain arguments."""
-        return lambda *args: self(orders, *args)
+    def value(self, orders):
+        """What computes a derivative."""
+        return functools.partial(self, orders)
 
 
 def _partials(family, orders):
