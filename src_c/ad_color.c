@@ -4,36 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ad_pattern_free(struct ad_pattern *pattern)
-{
-    free(pattern->start);
-    free(pattern->column);
-    memset(pattern, 0, sizeof *pattern);
-}
-
-enum ad_status ad_pattern_transpose(const struct ad_pattern *pattern, struct ad_pattern *transposed)
-{
-    int64_t n = pattern->n_columns, n_entries = pattern->start[pattern->n_rows], *start;
-
-    transposed->n_rows = n;
-    transposed->n_columns = pattern->n_rows;
-    start = transposed->start = calloc((size_t)n + 2, sizeof *start);
-    transposed->column = malloc((size_t)AD_MAX(n_entries, 1) * sizeof *transposed->column);
-    if (!start || !transposed->column) {
-        ad_pattern_free(transposed);
-        return AD_NO_MEMORY;
-    }
-    for (int64_t k = 0; k < n_entries; k++)
-        start[pattern->column[k] + 2]++;
-    for (int64_t c = 0; c < n; c++)
-        start[c + 2] += start[c + 1];
-    /* start[c + 1] is where the next entry of c goes, and in the end where those of c + 1 begin */
-    for (int64_t r = 0; r < pattern->n_rows; r++)
-        for (int64_t k = pattern->start[r]; k < pattern->start[r + 1]; k++)
-            transposed->column[start[pattern->column[k] + 1]++] = (int32_t)r;
-    return AD_OK;
-}
-
 /* Columns and rows with 'alone' set are left out; NULL: none. */
 static enum ad_status color_rest(const struct ad_pattern *pattern, int64_t limit,
                                  const uint8_t *alone, int32_t *color, int64_t *n_colors)

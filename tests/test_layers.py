@@ -104,6 +104,8 @@ C_ORDER = [
     "ad_to_c",
     "ad_derivation",
     "ad_derive",
+    "ad_pattern",
+    "ad_sets",
     "ad_color",
     "ad_depend",
     "ad_jacobian",
