@@ -185,6 +185,20 @@ cdef enum:
     MUCH_WORK = 20000       # bytes of a plan and a frame from which on other threads may run too
 
 
+cdef tuple taken_pattern(ad_pattern *pattern):
+    """(indptr, indices, shape) of a pattern, which is freed; the arrays cannot be written to."""
+    cdef int64_t n = pattern.n_rows, n_entries = pattern.start[pattern.n_rows]
+    try:
+        kind = np.int32 if n_entries <= np.iinfo(np.int32).max else np.int64
+        start = np.asarray(<int64_t[:n + 1]>pattern.start).astype(kind)
+        column = np.empty(n_entries, np.int32)
+        memcpy(cnp.PyArray_DATA(<cnp.ndarray>column), pattern.column, n_entries * sizeof(int32_t))
+        start.flags.writeable = column.flags.writeable = False
+        return start, column.astype(kind, copy=False), (n, pattern.n_columns)
+    finally:
+        ad_pattern_free(pattern)
+
+
 cdef class Program:
     """A recording: arrays in, arrays out, and the guards that say whether they count.
 
@@ -208,6 +222,7 @@ cdef class Program:
     cdef readonly list input_shapes     # one tuple per input
     cdef readonly list output_shapes
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
+    cdef readonly object pattern        # of a sparse derivative, the last output; or None
 
     def __dealloc__(self):
         while self.n_spare > 0:
@@ -367,6 +382,9 @@ cdef class Program:
         jacobian                                       a block per output and wanted input
         hessian                                        a block per wanted input and wanted input
         value_grad_and_...                             value; an adjoint per wanted input; blocks
+        sparse_jacobian                                the entries of `pattern`
+        sparse_hessian                                 the entries of `pattern`
+        value_grad_and_sparse_...                      value; adjoints; the entries of `pattern`
         ==================  =========================  ==========================================
         """
         found = self.known.get((kind, wanted))
@@ -383,6 +401,7 @@ cdef class Program:
         cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
         cdef int n = len(wanted)
         cdef ad_program *raw = NULL
+        cdef ad_pattern entries
         cdef Program out = Program.__new__(Program)
         if kind in ("jvp", "value_and_jvp"):
             check(ad_derive_forward(self.program, n, w, kind != "jvp", &raw))
@@ -393,10 +412,40 @@ cdef class Program:
             check(ad_derive_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &raw))
         elif kind in ("hessian", "value_grad_and_hessian"):
             check(ad_derive_hessian(self.program, n, w, kind != "hessian", &raw))
+        elif kind == "sparse_jacobian":
+            check(ad_derive_sparse_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &entries,
+                                            &raw))
+            out.pattern = taken_pattern(&entries)
+        elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian"):
+            check(ad_derive_sparse_hessian(self.program, n, w, kind != "sparse_hessian", &entries,
+                                           &raw))
+            out.pattern = taken_pattern(&entries)
         else:
             raise ValueError(f"no derivative is called {kind!r}")
         out.take(raw, self.reassociate)
         return out
+
+    def depends(self, tuple wanted, bint second, bint local, int64_t most):
+        """The pattern of the Jacobian of all outputs, or the Hessian of any of their combinations.
+
+        (indptr, indices, shape) of it as a CSR matrix, rows being elements of the outputs and
+        columns of the wanted inputs; `local` at the values on the tape.  None if it has more than
+        `most` entries.
+        """
+        cdef cnp.ndarray picked = np.array(wanted, dtype=np.intc)
+        cdef ad_depend_question question
+        cdef ad_pattern pattern
+        cdef c_bool known
+        question.program = self.program
+        question.n_wanted = len(wanted)
+        question.wanted = <const int *>cnp.PyArray_DATA(picked)
+        question.first, question.n_outputs = 0, self.program.n_outputs
+        question.local, question.most = local, most
+        if second:
+            check(ad_depend_hessian(&question, &known, &pattern))
+        else:
+            check(ad_depend_jacobian(&question, &known, &pattern))
+        return taken_pattern(&pattern) if known else None
 
     cdef object outcome(self, ad_frame *frame, int k):
         """The numbers that guard k saw in a run, as bytes."""

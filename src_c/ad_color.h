@@ -16,7 +16,7 @@
  * 'color' has room for n_columns, 'alone' for n_columns.  More than 'limit' colours are not looked for:
  * then *n_colors is limit + 1, and the colours are undefined.
  *
- * Time is that of the entries times limit / 64, memory n_rows * limit bits.
+ * Time is that of the entries times the length of their rows.
  */
 enum ad_status ad_color_columns(const struct ad_pattern *pattern, int64_t limit, int32_t *color,
                                 int64_t *n_colors);

@@ -89,8 +89,8 @@ static enum ad_status grow_table(struct ad_sets *sets)
     if (!table)
         return AD_NO_MEMORY;
     for (int32_t s = 1; s < sets->n_shapes; s++) {
-        uint64_t at =
-            hash(sets->runs + sets->start[s], sets->start[s + 1] - sets->start[s]) & (uint64_t)(size - 1);
+        uint64_t at = hash(sets->runs + sets->start[s], sets->start[s + 1] - sets->start[s]) &
+                      (uint64_t)(size - 1);
 
         while (table[at])
             at = (at + 1) & (uint64_t)(size - 1);
