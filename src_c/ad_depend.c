@@ -414,7 +414,9 @@ static enum ad_status depend_addto(struct depend *d, int32_t i)
         return AD_NO_MEMORY;
 #define COUNT(from, to)                                                                            \
     if (d->asked[to] & NEEDED && !ad_set_is_empty(d->set[from])) {                                 \
-        most = AD_MAX(most, ++count[(to) - dst + 2]);                                              \
+        int32_t n_terms = ++count[(to) - dst + 2];                                                 \
+                                                                                                   \
+        most = AD_MAX(most, n_terms);                                                              \
         total++;                                                                                   \
     }
     EACH_ADDED(d, i, COUNT);
