@@ -105,9 +105,12 @@ build/c/%: tests/c/%.c tests/c/support/allocations.c $(wildcard tests/c/*.h) \
            $(patsubst src_c/%.c,build/c/core/%.o,$(wildcard src_c/*.c)) build/c/flags
 	$(CC) @build/c/flags $(filter-out $(REPLACED),$(filter %.c %.o,$^)) -lm -lpthread -o $@
 
-# BENCH_ARGS is passed to each script, for instance --quick.
+# BENCH_ARGS is passed to each script, for instance --quick.  One that fails does not keep the others from
+# running; the limits of all stand at the end.
 bench: build
-	@set -e; for script in $(BENCHES); do echo "$$script"; $(BIN)/python $$script $(BENCH_ARGS); done
+	@rm -rf build/bench/*.json; ran=; for script in $(BENCHES); do \
+	    echo "$$script"; $(BIN)/python $$script $(BENCH_ARGS); ran="$$ran $$script=$$?"; \
+	done; $(BIN)/python bench/summary.py $$ran $(filter --check,$(BENCH_ARGS))
 
 # The benchmarks of compiled programs beside other packages, in an environment of their own: those that
 # cannot be installed are named and left out.  PEERS picks some, PIP_ARGS is passed to pip.

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _core
 from ._core import Dual, Tensor
+from ._snapshot import Snapshot, has_state
 from ._trees import Run, flatten, unflatten
 from .errors import ShapeError
 from .rules import functions
@@ -54,14 +55,20 @@ class Arguments:
     """The arguments of one call: the arrays that go in, and the key, which is all else.
 
     `numeric` are the arguments that derivatives are wanted with respect to: integers there are
-    numbers, not part of the key.
+    numbers, not part of the key.  `owner` is () or (self,), of a method: it goes before `args`, and
+    is not counted among them.
     """
 
-    def __init__(self, name, args, kwargs, numeric=()):
+    def __init__(self, name, args, kwargs, numeric=(), owner=()):
         self.name = name
         self.inputs = []  # arrays, and under a transform tensors or duals
         self.traced = False  # whether there are tensors or duals among them
-        self.trees, self.places, kinds = [], [], []
+        self.hidden = False  # or in the attributes of an object, where no transform finds them
+        self.objects = []  # (object, its snapshot): arguments with attributes
+        self.trees, self.places = [], []
+        added = [self._add(tree, False) for tree in owner]
+        self.owner, kinds = [template for template, _ in added], [kind for _, kind in added]
+        self.n_owned = len(self.inputs)  # inputs that come first
         for i, tree in enumerate((*args, *kwargs.values())):
             start = len(self.inputs)
             template, kind = self._add(tree, i in numeric)
@@ -69,7 +76,7 @@ class Arguments:
             self.places.append(range(start, len(self.inputs)))
             kinds.append(kind)
         self.n_args, self.names = len(args), tuple(kwargs)
-        self.key = (self.n_args, self.names, tuple(kinds))
+        self.key = (len(owner) + self.n_args, self.names, tuple(kinds))
 
     def _input(self, value):
         self.inputs.append(value)
@@ -118,6 +125,12 @@ class Arguments:
                 "derivatives are with respect to real numbers and float arrays: leave it out of "
                 "argnums"
             )
+        if has_state(v):
+            now = Snapshot(v)
+            self.hidden |= now.tracked
+            self.traced |= now.tracked
+            self.objects.append((v, now))
+            return (v,), (type(v), now)
         try:
             hash(v)
         except TypeError:
@@ -135,10 +148,21 @@ class Arguments:
         other.inputs = inputs
         return other
 
+    def outline(self):
+        """The same without numbers and objects, of which it keeps none alive."""
+        other = self.replaced([])
+        other.trees, other.owner, other.objects = (), (), ()
+        return other
+
+    def changed(self):
+        """The first object whose attributes are other ones by now, or None."""
+        return next((x for x, before in self.objects if Snapshot(x) != before), None)
+
     def call(self, f, values, scalars=list):
         """f() of the arguments with `values`, one per input, in place of the inputs."""
-        built = [tree.build(values, scalars) for tree in self.trees]
-        return f(*built[: self.n_args], **dict(zip(self.names, built[self.n_args :], strict=True)))
+        built = [tree.build(values, scalars) for tree in (*self.owner, *self.trees)]
+        n = len(self.owner) + self.n_args
+        return f(*built[:n], **dict(zip(self.names, built[n:], strict=True)))
 
     def chosen(self, argnums):
         """The numbers of the positional arguments that `argnums` names."""

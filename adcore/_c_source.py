@@ -91,10 +91,10 @@ def _declaration(function, program, words, n_work):
     )
 
 
-def helpers(used):
-    """What functions that call these ops need before them."""
-    ops = _core.ops_as_c(used)
-    special = re.search(r"\bad_(?!if\b)", ops)
+def helpers(used, loops=False):
+    """What functions that call these ops need before them; see _core.ops_as_c() for `loops`."""
+    ops = _core.ops_as_c(used, loops)
+    special = re.search(r"\bad_(?!if\b|loop)", ops)
     parts = ["#define _DEFAULT_SOURCE /* lgamma_r */\n"] if special else []
     parts.append(_text("ad_c_runtime.h"))
     if special:

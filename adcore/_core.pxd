@@ -93,6 +93,11 @@ cdef extern from "ad_linalg.h" nogil:
     ad_matmul_loop *ad_matmul_blas
 
 
+cdef extern from "ad_index.h" nogil:
+    ctypedef int ad_argsort_loop(void *x, Py_ssize_t *order, Py_ssize_t n, void *array)
+    ad_argsort_loop *ad_argsort_simd
+
+
 cdef extern from "ad_lapack.h" nogil:
     struct ad_lapack_functions "ad_lapack":
         pass
@@ -536,5 +541,5 @@ cdef extern from "ad_to_c.h" nogil:
         int32_t call
     ad_status ad_to_c(const ad_program *program, const char *name, ad_c_function *function)
     void ad_c_function_free(ad_c_function *function)
-    void ad_c_ops(ad_text *text, const uint8_t *ops)
+    void ad_c_ops(ad_text *text, const uint8_t *ops, bint loops)
     void ad_text_free(ad_text *text)

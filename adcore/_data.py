@@ -136,10 +136,14 @@ class Writer(Place):
         elif kind is np.ndarray or (isinstance(v, np.generic) and v.dtype.kind in "biufc"):
             self.numpy(v, kind is np.ndarray)
         else:
-            self.refuse(
-                f"a {kind.__module__}.{kind.__qualname__}; files hold numbers, text, bytes, None "
-                "and NumPy's arrays of these"
-            )
+            self.refuse_object(kind)
+
+    def refuse_object(self, kind):
+        """Raise the error of an object of a type that files do not hold."""
+        self.refuse(
+            f"a {kind.__module__}.{kind.__qualname__}; files hold numbers, text, bytes, None "
+            "and NumPy's arrays of these"
+        )
 
     def parameter(self, v, depth=0):
         """A constant, a structure, or a tuple of parameters."""

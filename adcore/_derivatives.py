@@ -1,7 +1,5 @@
 """The derivatives of compiled functions: programs derived from those of the paths."""
 
-import functools
-
 import numpy as np
 
 from . import _core, transforms
@@ -18,29 +16,29 @@ class Differentiable(Replayed):
         super().__init__(f, reassociate, max_paths, backend, name)
         self._entries = {}
         for name in ("grad", "value_and_grad", "hessian", "value_grad_and_hessian"):
-            method = getattr(type(self), "_" + name)
-            self._entries[name] = _core.Entry(functools.partial(method, self))
-            setattr(self, name, _core.entry_function(self._entries[name]))
+            self._entries[name] = _core.Entry(getattr(self, name))
+            setattr(self, name, _core.entry_function(self._entries[name]))  # goes before the method
 
     def _prime(self, entry, arguments, program, valued):
         """Let further calls with arguments of this kind take the short way."""
-        if not arguments.names and all(type(tree) is Leaf for tree in arguments.trees):
+        plain = not self._owner and not arguments.names
+        if plain and all(type(tree) is Leaf for tree in arguments.trees):
             kinds = ["float" if k == () else k for k in arguments.key[2]]
             entry.prime(program, kinds, valued)
 
-    def _grad(self, *args, argnums=0, out=None, **kwargs):
+    def grad(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.grad(f, argnums)(*args)."""
         return self._gradient("grad", argnums, args, kwargs, out)
 
-    def _value_and_grad(self, *args, argnums=0, out=None, **kwargs):
+    def value_and_grad(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.value_and_grad(f, argnums)(*args); `out` takes the gradient."""
         return self._gradient("value_and_grad", argnums, args, kwargs, out)
 
-    def _hessian(self, *args, argnums=0, out=None, **kwargs):
+    def hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.hessian(f, argnums)(*args)."""
         return self._curvature("hessian", argnums, args, kwargs, out)
 
-    def _value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
+    def value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
         """As adcore.value_grad_and_hessian(f, argnums)(*args); `out` takes the Hessian."""
         return self._curvature("value_grad_and_hessian", argnums, args, kwargs, out)
 

@@ -622,4 +622,29 @@ cdef int find_simd_loops() except -1:
     return 0
 
 
+cdef extern from "numpy/arrayobject.h":
+    ctypedef struct PyArray_ArrFuncs:
+        void *argsort[3]  # by kind: NPY_QUICKSORT is the first
+
+    PyArray_ArrFuncs *PyDataType_GetArrFuncs(const cnp.PyArray_Descr *descr)
+
+
+cdef int find_argsort() except -1:
+    """Hand the core NumPy's argsort of doubles, where it is made of vector instructions.
+
+    Without them the core's own takes less time.
+    """
+    global ad_argsort_simd
+    try:
+        from numpy._core._multiarray_umath import __cpu_features__ as features
+    except ImportError:
+        return 0
+    if features.get("AVX2") or features.get("AVX512_SKX"):
+        descr = cnp.PyArray_DescrFromType(cnp.NPY_DOUBLE)
+        ad_argsort_simd = <ad_argsort_loop *>PyDataType_GetArrFuncs(
+            <const cnp.PyArray_Descr *>descr).argsort[0]
+    return 0
+
+
 find_simd_loops()
+find_argsort()

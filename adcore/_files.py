@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import _core
+from . import _core, _snapshot
 from ._data import Reader, Writer
 from .errors import FormatError
 
@@ -95,7 +95,9 @@ class _Writer(Writer):
                         self.shape(leaf)
                         continue
                     self.u32(CONSTANT)
-                    if isinstance(leaf[0], str):  # an array as (element type, shape, bytes)
+                    if isinstance(leaf[1], _snapshot.Snapshot):
+                        self.refuse_object(leaf[0])
+                    elif isinstance(leaf[0], str):  # an array as (element type, shape, bytes)
                         self.datum(np.ndarray(leaf[1], leaf[0], buffer=leaf[2]))
                     else:
                         self.datum(leaf[1])

@@ -14,7 +14,6 @@ from concurrent import futures
 import numpy as np
 
 from . import _core
-from ._arguments import Arguments
 from ._core import Dual, Tensor
 from ._progress import Bar
 from ._trees import filled, flatten, shape_of, unflatten
@@ -117,7 +116,7 @@ class _Batch:
 
     def inputs(self, arguments):
         """(arrays, shared): for each input all rows of it, or if shared what all have."""
-        found, shared = [], []
+        found, shared = arguments.inputs[: arguments.n_owned], [True] * arguments.n_owned
         for (structure, arrays), places in zip(self.args, arguments.places, strict=True):
             own = [arguments.inputs[k] for k in places]
             if structure is None:
@@ -155,7 +154,7 @@ class _Rows:
         self.n = batch.n
         chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         numeric = {i % len(batch.args) for i in chosen} if kind != "value" else ()
-        self.first = Arguments(compiled.name, batch.row(0), {}, numeric)
+        self.first = compiled._given(batch.row(0), {}, numeric)
         if self.first.traced:
             raise TypeError(
                 f"an argument of {compiled.name}.map is tracked by a transform, which map does "

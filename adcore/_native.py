@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import _c_source
+from . import _c_source, _core
 from .errors import TapeError
 
 # As the core itself is built, so that results agree; -fno-trapping-math lets choices be vectorised.
@@ -21,7 +21,9 @@ FLAGS = ("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contr
 SHARED = ("-shared", "-fPIC")
 _COMPILERS = ("cc", "gcc", "clang")
 CACHE_BYTES = 1 << 28  # of libraries that are kept
-MOST_PARTS = 50  # of 1024 statements each
+# Functions of 1024 statements each, of which one takes a compiler 0.2 to 0.7 s, however many
+# there are: it is the time alone that limits them.
+MOST_PARTS = 50
 ABANDONED = 86400.0  # seconds after which a build has failed
 _lock = threading.Lock()
 
@@ -53,14 +55,17 @@ def _attach(program):
     parts = text.count("AD_APART static ")
     if parts > MOST_PARTS:
         raise NativeError(
-            f"it has more than {parts * 1024} steps that do not repeat themselves, for which a "
-            "compiler takes minutes"
+            f"it has some {parts * 1024} steps that do not repeat themselves, "
+            f"for which a compiler takes minutes; the limit is {MOST_PARTS * 1024}.  Steps alike "
+            "are rolled up: loops whose rounds do the same, and arrays, count once"
         )
     prototype = "int program(const double *const *, double *const *, double *);\n"
-    library = load("\n".join([_c_source.helpers(ops), prototype, text]))
+    library = load("\n".join([_c_source.helpers(ops, loops=True), prototype, text]))
     try:
+        for name, addresses in _core.loops_of(ops).items():
+            (ctypes.c_void_p * 2).in_dll(library, f"ad_loop_{name}")[:] = addresses
         address = ctypes.cast(library.program, ctypes.c_void_p).value
-    except AttributeError as error:
+    except (AttributeError, ValueError) as error:
         raise NativeError(f"{compiler()[0][0]} made no function: {error}") from error
     program.use_native(address, n_work, library)
 

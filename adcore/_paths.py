@@ -67,16 +67,35 @@ class Paths:
     CREDIT = 100.0  # recordings that may be made before calls without one have earned more
 
     def __init__(self, arguments):
-        self.arguments = arguments  # of this kind, without their numbers
+        """Of arguments of this kind, or of None if they are not known."""
+        self.arguments = arguments and arguments.outline()
+        self.key = arguments and arguments.key
+        self.snapshots = [now for _, now in arguments.objects] if arguments else []
         self.root = None
         self.used = OrderedDict()  # path -> None, the one not used for longest first
         self.recorded = 0  # so many paths, those that were let go of included
         self.credit = self.CREDIT
         self.settled = True
+        self.in_order = False  # record what is left without changing the order of sums
         self.wanted = -1  # when by the clock of the function
 
+    def gone(self):
+        """Whether there will be no arguments of this kind, as one of them is no more."""
+        return any(now.gone() for now in self.snapshots)
+
+    def at(self, parent, link):
+        """The path at `link` of its parent, or None; the root where the parent is None."""
+        return self.root if parent is None else parent.children.get(link)
+
     def add(self, path, parent, link, most):
-        """Take in a path, and beyond `most` let go of the one not used for longest."""
+        """Take in a path, and beyond `most` let go of the one not used for longest.
+
+        Where others have let go of its parent since, there is no place for it in the tree: it
+        serves this once.
+        """
+        self.credit -= 1.0
+        if parent is not None and parent not in self.used:
+            return
         path.parent, path.link = parent, link
         if parent is None:
             self.root = path
@@ -84,7 +103,6 @@ class Paths:
             parent.children[link] = path
         self.used[path] = None
         self.recorded += 1
-        self.credit -= 1.0
         if len(self.used) > most:
             self._drop(next(iter(self.used)))
 

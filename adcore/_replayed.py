@@ -1,5 +1,6 @@
 """What is recorded of a function: replayed where it holds, and recorded again where it does not."""
 
+import collections
 import functools
 import gc
 import itertools
@@ -15,7 +16,7 @@ from ._arguments import Arguments, Floats
 from ._core import Dual, Tensor
 from ._paths import Path, Paths, own
 from ._trees import flatten
-from .errors import NotDifferentiableError, NotRecordedError, ShapeError
+from .errors import NotDifferentiableError, NotRecordedError, ShapeError, TapeError
 from .rules.indices import Index
 from .rules.masks import Mask
 
@@ -31,16 +32,21 @@ class Replayed:
         if f is None:  # loaded, to be replayed alone
             self.name = self.__name__ = self.__qualname__ = name
         else:
-            self.name = getattr(f, "__name__", type(f).__name__)
+            self.name = name or getattr(f, "__name__", type(f).__name__)
             functools.update_wrapper(self, f, updated=())
         self._by_key = {}  # key of a kind of arguments -> Paths
         self._clock = itertools.count()  # of calls that look for their kind
-        self._warned = self._crowded = False
+        self._owner = ()  # of a method: (self,)
+        # "gone": how many kinds of arguments were let go of with an object; and warnings given
+        self._counts = collections.Counter()
         self._lock = RLock()
 
     def __repr__(self):
         n = sum(len(paths.used) for paths in list(self._by_key.values()))
         return f"<compiled {self.name}, {n} path{'s' * (n != 1)}>"
+
+    def _given(self, args, kwargs, numeric=()):
+        return Arguments(self.name, args, kwargs, numeric, self._owner)
 
     def _arguments(self, args, kwargs, argnums):
         """The arguments, or None if the derivative is to be left to the transforms."""
@@ -48,34 +54,48 @@ class Replayed:
             return None
         picked = (argnums,) if isinstance(argnums, int) else tuple(argnums)
         numeric = {i % len(args) for i in picked} if args else ()
-        arguments = Arguments(self.name, args, kwargs, numeric)
+        arguments = self._given(args, kwargs, numeric)
         return None if arguments.traced else arguments
 
     def _paths(self, arguments):
-        key = arguments.key
-        paths = self._by_key.get(key)
-        if paths is not None:
-            paths.wanted = next(self._clock)
-            return paths
-        kept = Paths(arguments.replaced([]))
-        if self.f is None:
-            return kept  # in which nothing will be recorded
-        with self._lock:
-            paths = self._by_key.setdefault(key, kept)
-            paths.wanted = next(self._clock)
-            many = len(self._by_key) > self.MOST_KINDS
-            if many:
-                del self._by_key[min(self._by_key, key=lambda k: self._by_key[k].wanted)]
-        if many and not self._crowded:
-            self._crowded = True
-            warnings.warn(
+        paths = self._by_key.get(arguments.key)
+        if paths is None:
+            paths = Paths(arguments)
+            if self.f is None:
+                return paths  # in which nothing will be recorded
+            for now in paths.snapshots:
+                now.keep()
+            self._make_room()
+            paths = self._by_key.setdefault(paths.key, paths)  # at once, so that no lock is needed
+        paths.wanted = next(self._clock)
+        if paths.key is not None:
+            arguments.key = paths.key  # which stays as it is when an object changes
+        return paths
+
+    def _make_room(self):
+        """Let go of kinds of arguments that will not come again, or are not wanted for longest."""
+        known = list(self._by_key.items())
+        gone = [key for key, paths in known if paths.gone()]
+        many = len(known) - len(gone) >= self.MOST_KINDS
+        if many:
+            gone.append(min(known, key=lambda item: item[1].wanted)[0])
+        for key in gone:
+            self._by_key.pop(key, None)
+        self._counts["gone"] += len(gone)
+        if self._counts["gone"] > self.MOST_KINDS or many:
+            self._tell_once(
+                "kinds",
                 f"compiled {self.name} was called with more than {self.MOST_KINDS} kinds of "
                 "arguments, each of which is recorded; those not used for longest are let go of.  "
-                "Integers, other objects and shapes make kinds: pass numbers that change as floats",
-                RuntimeWarning,
-                stacklevel=_levels_in_adcore() + 1,
+                "Integers, shapes, other objects and their attributes make kinds: pass numbers "
+                "that change as floats, and arrays that change as arguments",
             )
-        return paths
+
+    def _tell_once(self, what, text):
+        """Warn, on the line of the user's that called."""
+        if not self._counts[what]:
+            self._counts[what] += 1
+            warnings.warn(text, RuntimeWarning, stacklevel=_levels_in_adcore() + 1)
 
     @property
     def _in_python(self):
@@ -86,7 +106,7 @@ class Replayed:
 
         @functools.wraps(self.f)
         def run(*args, **kwargs):
-            arguments = Arguments(self.name, args, kwargs)
+            arguments = self._given(args, kwargs)
             return arguments.call(
                 self.f,
                 [v if type(v) in (Tensor, Dual) else _core.tensor(v) for v in arguments.inputs],
@@ -94,7 +114,14 @@ class Replayed:
 
         return run
 
-    def _record(self, arguments):
+    def _record(self, arguments, reassociate):
+        changed = arguments.changed()
+        if changed is not None:
+            raise TapeError(
+                f"{self.name} goes a way that was not recorded before its argument of type "
+                f"{type(changed).__name__} was changed; a derivative that is asked for later, as "
+                "of vjp and backward, is that of the function as it was called"
+            )
         found = []
 
         def run(tensors):
@@ -107,7 +134,7 @@ class Replayed:
         for tree in arguments.trees:
             if type(tree) is Floats:
                 marked[tree.at] = (arguments.inputs[tree.at], True)
-        program, where = _core.record_program(run, marked, self.reassociate)
+        program, where = _core.record_program(run, marked, reassociate)
         where = [(varies, v if varies else constant(self.name, v)) for varies, v in where]
         for varies, v in where:
             if not varies and _holds_tensor(v):
@@ -122,19 +149,24 @@ class Replayed:
         return Path(self.name, program, where, *found)
 
     def _grow(self, paths, arguments, parent, link, program=None):
-        """The path at `link` of its parent, recorded if another thread has not done so by now.
+        """(the path at `link` of its parent, whether it was recorded for these arguments).
 
-        `program` is the parent's, or the one derived from it, whose guard did not hold.
+        `program` is the parent's, or the one derived from it, whose guard did not hold.  The
+        function may wait for other threads that call it too: no lock is held while it runs, and of
+        those that record the same path at once the first keeps it for all.
         """
+        known = paths.at(parent, link)
+        if known is not None:
+            return known, False
+        if self.f is None:
+            raise self._not_recorded(arguments, program, link)
+        path = self._record(arguments, self.reassociate and not paths.in_order)
         with self._lock:
-            known = paths.root if parent is None else parent.children.get(link)
+            known = paths.at(parent, link)
             if known is not None:
                 return known, False
-            if self.f is None:
-                raise self._not_recorded(arguments, program, link)
-            path = self._record(arguments)
             paths.add(path, parent, link, max(self.max_paths, 2))
-            return path, True
+        return path, True
 
     def _not_recorded(self, arguments, program, link):
         """The error for a way to go that is not in the file."""
@@ -203,9 +235,13 @@ class Replayed:
                 return path, arrays if derived or derive is None else None
             link = (failed, outcome)
             following = path.children.get(link)
+            if following is None and fresh and self.reassociate and not paths.in_order:
+                paths.in_order, fresh = True, False  # the last bit of a sum may have decided
             if following is None and (fresh or paths.credit < 1.0):
-                paths.settled = False
-                self._warn(program, failed, fresh)
+                with self._lock:
+                    known, paths.settled = paths.settled, False
+                if known:
+                    self._warn(program, failed, fresh)
                 return None, None
             if following is None:
                 path, fresh = self._grow(paths, arguments, path, link, program)
@@ -251,12 +287,10 @@ class Replayed:
         from . import _native  # when first needed
 
         reason = _native.use(program)
-        if reason is not None and not self._warned:
-            self._warned = True
-            warnings.warn(
+        if reason is not None:
+            self._tell_once(
+                "backend",
                 f'compiled {self.name} with backend="c" is run by the interpreter: {reason}',
-                RuntimeWarning,
-                stacklevel=5,
             )
 
     def _kinds(self):

@@ -190,7 +190,9 @@ def _path(path):
 
 def _programs(name, program):
     yield _program(name, program)
-    for (kind, wanted), derived in _core.program_derived(program).items():
+    found = _core.program_derived(program)
+    found = {of: p for of, p in found.items() if type(p) is _core.Program}  # not rows of map()
+    for (kind, wanted), derived in found.items():
         of = f" of {name}" if name != "value" else ""
         inputs = "input" if len(wanted) == 1 else "inputs"
         yield from _programs(f"{kind}{of} by {inputs} {', '.join(map(str, wanted))}", derived)

@@ -23,15 +23,24 @@ cdef tuple written_as_c(const ad_program *program, str name):
         ad_c_function_free(&function)
 
 
-def ops_as_c(bytes used):
-    """The ops that are marked in `used`, as C functions."""
+def loops_of(bytes used):
+    """By name, the addresses of NumPy's loop and of its data, of the ops that are marked."""
+    return {
+        op.name: (<size_t>ad_simd[<int>op.code].loop, <size_t>ad_simd[<int>op.code].data)
+        for op in OPS
+        if used[op.code] and not op.family and ad_simd[<int>op.code].loop != NULL
+    }
+
+
+def ops_as_c(bytes used, bint loops=False):
+    """The ops that are marked in `used`, as C functions; with `loops` by those of loops_of()."""
     cdef ad_text text
     cdef const uint8_t *marks = <const uint8_t *><const char *>used
     memset(&text, 0, sizeof(text))
     if len(used) != AD_N_OPS:
         raise ValueError(f"there are {AD_N_OPS} ops, not {len(used)}")
     try:
-        ad_c_ops(&text, marks)
+        ad_c_ops(&text, marks, loops)
         if text.failed:
             raise MemoryError("no memory for C")
         return text_of(&text)

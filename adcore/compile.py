@@ -2,9 +2,9 @@
 
 import contextlib
 import functools
+import types
 
-from . import _calls, _core
-from ._arguments import Arguments
+from . import _calls, _core, _snapshot
 from ._compiled_call import Call, UnsettledError
 from ._derivatives import Differentiable
 from ._replayed import constant
@@ -25,9 +25,14 @@ def compile(f=None, *, reassociate=True, max_paths=64, backend=None):
     can go: the truth of a comparison, a mask used as an index, and a value taken out by ``item()``
     or ``numpy()`` are checked at every call, and where one differs `f` is recorded again for that
     path.  ``where``, ``maximum``, ``clip`` and ``abs`` are computed anew and need no check.
-    What `f` finds outside of its arguments, in globals, closures and attributes of objects (those
-    that are arguments included, as self is), is taken as it is when `f` is recorded, arrays as
-    copies: what may change later has to be an argument.
+    So is an object among the arguments, such as self of a method, and what it holds: all of its
+    attributes, and those of objects and containers among them, are looked at in each call, which
+    takes some time; where one has changed, `f` is recorded anew, as a call without compile() would
+    see it.  What changes at every call should be an argument.  A compiled method has all that a
+    compiled function has, with arguments counted after self; compile() of a method of an object, or
+    of an object that can be called, is one too.
+    What `f` finds outside of its arguments, in globals and closures, is taken as it is when `f` is
+    recorded, arrays as copies: what may change later has to be an argument.
 
     Parameters
     ----------
@@ -36,15 +41,16 @@ def compile(f=None, *, reassociate=True, max_paths=64, backend=None):
         have no effects besides its result.  Left out, compile() is a decorator with options.
     reassociate : bool
         Whether long sums of scalars may be added up in pairs, which is faster and more accurate
-        than from left to right.  Otherwise values are those of plain Python bit by bit.
+        than from left to right.  Otherwise values are those of plain Python bit by bit, as they are
+        from the moment that the last bit of a sum decides which way `f` goes, as with ``item()``.
     max_paths : int
         How many paths are kept at a time; the one not used for longest goes first.
     backend : None or "c"
         With "c" programs are written as C, built by the system's compiler (``CC``, or the first of
         cc, gcc and clang) and kept in ``$XDG_CACHE_HOME/adcore``, up to 256 MB; where that cannot
         be written, each process builds its own.  map() runs rows so too.  Where there is no
-        compiler, or a program is of more than some 50 000 steps that do not repeat themselves, a
-        warning says so, and the interpreter serves.
+        compiler, or a program is of more than 51 200 steps that do not repeat themselves, which
+        would keep a compiler busy for minutes, a warning says so, and the interpreter serves.
 
     Returns
     -------
@@ -70,7 +76,22 @@ def compile(f=None, *, reassociate=True, max_paths=64, backend=None):
         raise TypeError(f"compile needs a function, got {f!r}")
     if backend not in (None, "c"):
         raise ValueError(f'backend must be None or "c", got {backend!r}')
-    return Compiled(f, reassociate, max_paths, backend)
+    if isinstance(f, (staticmethod, classmethod)):
+        raise TypeError(f"write @{type(f).__name__} above @adcore.compile, not below")
+    function, owner, name = _taken_apart(f)
+    compiled = Compiled(function, reassociate, max_paths, backend, name)
+    return Bound(compiled, *owner) if owner else compiled
+
+
+def _taken_apart(f):
+    """(function, (self,) if it is a method or an object that is called, the name of the latter)."""
+    if isinstance(f, Bound):
+        return f.f, f._owner, f.name
+    if isinstance(f, types.MethodType):
+        return f.__func__, (f.__self__,), ""
+    if _snapshot.has_state(f) and isinstance(type(f).__call__, types.FunctionType):
+        return type(f).__call__, (f,), type(f).__name__
+    return f, (), ""
 
 
 def load(path, f=None):
@@ -137,15 +158,17 @@ class Compiled(Differentiable, _core.Called):
         self.entry = _core.Entry(self._call)
 
     def __get__(self, instance, owner=None):
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else Bound(self, instance)
 
     # -- values --
 
     def _call(self, *args, **kwargs):
         """The value, as f gives it."""
         if _core.is_compiling() and self.f is not None:
-            return self.f(*args, **kwargs)  # part of what is being recorded
-        arguments = Arguments(self.name, args, kwargs)
+            return self.f(*self._owner, *args, **kwargs)  # part of what is being recorded
+        arguments = self._given(args, kwargs)
+        if arguments.hidden and self.f is not None:
+            return self.f(*self._owner, *args, **kwargs)  # no input that could be differentiated
         if arguments.traced:
             if self._paths(arguments).settled:
                 with contextlib.suppress(UnsettledError):
@@ -309,7 +332,8 @@ class Compiled(Differentiable, _core.Called):
         from . import _data, _files  # when first needed
 
         most = min(max(self.max_paths, 2), _data.MOST)
-        return _files.SavedFunction(self.name, self.reassociate, most, kinds)
+        in_order = any(paths.in_order for paths in list(self._by_key.values()))
+        return _files.SavedFunction(self.name, self.reassociate and not in_order, most, kinds)
 
     def __reduce__(self):
         """All that is recorded, and where the function is to be found."""
@@ -432,6 +456,63 @@ class Compiled(Differentiable, _core.Called):
         raise TapeError(f"{self.name} is not recorded yet: call it, or give args")
 
 
+class Bound(Compiled):
+    """A compiled method of an object: all that Compiled has, with `self` before the arguments.
+
+    `self` is not counted among them, as by argnums, nor differentiated.
+    """
+
+    def __init__(self, compiled, instance):
+        self._compiled, self._owner = compiled, (instance,)
+        self.__doc__ = compiled.__doc__
+
+    def __getattr__(self, name):
+        if name in ("_compiled", "_owner"):  # not there yet
+            raise AttributeError(name)
+        return getattr(self._compiled, name)
+
+    def __call__(self, *args, **kwargs):
+        """The value, as the method gives it."""
+        return self._call(*args, **kwargs)
+
+    def __get__(self, instance, owner=None):
+        return self
+
+    @property
+    def __self__(self):
+        return self._owner[0]
+
+    @property
+    def __func__(self):
+        return self._compiled
+
+    @property
+    def __wrapped__(self):
+        return types.MethodType(self.f, *self._owner)
+
+    def __eq__(self, other):
+        if not isinstance(other, Bound):
+            return NotImplemented
+        return self._compiled is other._compiled and self.__self__ is other.__self__
+
+    def __hash__(self):
+        return hash((id(self._compiled), id(self.__self__)))
+
+    def __repr__(self):
+        return f"<bound {repr(self._compiled)[1:]}"
+
+    def __reduce__(self):
+        return Bound, (self._compiled, *self._owner)
+
+    def __copy__(self):
+        return Bound(self._compiled, *self._owner)
+
+    def __deepcopy__(self, memo):
+        from copy import deepcopy  # when first needed
+
+        return Bound(self._compiled, deepcopy(self.__self__, memo))
+
+
 def _whole(path):
     """In words: the outputs of a path's program that are not real numbers."""
     found = ""
@@ -445,7 +526,8 @@ def _from_bytes(data, f):
     from . import _files  # when first needed
 
     saved = _files.read(data)
-    return Compiled(f, saved.reassociate, saved.max_paths, name=saved.name)._take(saved.kinds)
+    name = saved.name if f is None else ""
+    return Compiled(f, saved.reassociate, saved.max_paths, name=name)._take(saved.kinds)
 
 
 def _from_pickle(data, reference):

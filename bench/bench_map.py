@@ -55,7 +55,28 @@ def gradients(report, turns):
     report.compare(work, candidates, "NumPy by hand", {"adcore": 0.5}, turns)
 
 
-WORKS = [gradients]
+def backends(report, turns):
+    """Value, gradient and Hessian of the same by both backends, which agree bit by bit."""
+    rng = np.random.default_rng(5)
+    rows = rng.uniform(0.5, 1.5, size=(ROWS // 10, 3))
+    f = partial(problems.of_row, np)
+    interpreted, by_c = adcore.compile(f), adcore.compile(f, backend="c")
+    some = [0, len(rows) // 2, len(rows) - 1]
+    afresh = {"value": f, "gradient": adcore.grad(f), "hessian": adcore.hessian(f)}
+    for derivative, exact in afresh.items():
+        work = f"{derivative} of the same function, {len(rows)} rows: mapped by each backend"
+        candidates = {
+            "interpreter": partial(interpreted.map, rows, derivative=derivative, threads=1),
+            'backend="c"': partial(by_c.map, rows, derivative=derivative, threads=1),
+        }
+        results = [call() for call in candidates.values()]
+        common.agree(results[0][some], [exact(rows[r]) for r in some], 1e-12, work)
+        if not np.array_equal(*results):
+            raise AssertionError(f"{work}: the backends differ")
+        report.compare(work, candidates, "interpreter", {'backend="c"': 1.1}, turns)
+
+
+WORKS = [gradients, backends]
 
 
 def main():

@@ -77,4 +77,4 @@ def stiff(report, turns):
 
 
 if __name__ == "__main__":
-    sys.exit(common.run("bench_ode", [explicit, high_order, stiff], __doc__))
+    sys.exit(common.run("ode", [explicit, high_order, stiff], __doc__))

@@ -99,7 +99,40 @@ def against_peers(report, turns, work, candidates, builders, limit, measured_onc
         report.add(work, "adcore", milliseconds, "ms", limit * measured_once_ms, note)
 
 
-WORKS = [logistic, network, rosenbrock]
+def order(report, turns):
+    """The order of 1000 and of 100 000 numbers, which is stable, and the sorted numbers."""
+    rng = np.random.default_rng(7)
+    stable = "np.argsort, stable"
+    for n in (1000, 100_000):
+        x = rng.normal(size=n)
+        by_c = adcore.compile(np.argsort, backend="c")
+        candidates = {
+            stable: partial(np.argsort, x, kind="stable"),
+            "adcore": partial(adcore.compile(np.argsort), x),
+            'adcore, backend="c"': partial(by_c, x),
+        }
+        limits = {"adcore": 1.0, 'adcore, backend="c"': 2.0}
+        work, expected = f"the order of {n} numbers, replayed", candidates[stable]()
+        for name, call in candidates.items():
+            if not np.array_equal(call(), expected):
+                raise AssertionError(f"{work}, {name}: another order")
+        report.compare(work, candidates, stable, limits, turns)
+        candidates = {
+            "np.sort": partial(np.sort, x),
+            "adcore": partial(adcore.compile(np.sort), x),
+            "adcore, gradient of sum(sort(x) * w)": partial(
+                adcore.compile(lambda x, w: np.sum(np.sort(x) * w)).grad, x, x[::-1].copy()
+            ),
+        }
+        work = f"{n} numbers sorted, replayed"
+        common.agree(candidates["adcore"](), candidates["np.sort"](), 0.0, work)
+        weights = np.empty(n)
+        weights[expected] = x[::-1]
+        common.agree([*candidates.values()][-1](), weights, 0.0, f"{work}, gradient")
+        report.compare(work, candidates, "np.sort", None, turns)
+
+
+WORKS = [logistic, network, rosenbrock, order]
 
 
 def main():

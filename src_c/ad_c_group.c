@@ -2,8 +2,8 @@
  *
  * Moves that may share a loop are put into one *section*.  What must wait is in a later one: additions to a
  * range that an earlier one added to elsewhere, scattered ones, and functions that the compiler cannot
- * vectorise among arithmetic that it can.  A value that another section needs, or a sum, is kept in an
- * array of a strip; with one section and no sums there are no strips. */
+ * vectorise among arithmetic that it can, which are called with many elements at a time.  A value that such a
+ * call makes, or that another section or a sum needs, is kept in an array of a strip; with one section and no sums there are no strips. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +196,8 @@ static enum ad_status find_values(struct group *g)
                 g->about[about->before].kept = true;
         }
         newest[move->y.at / tile] = m;
+        g->about[m].kept |= !is_arithmetic(move);
+        g->strips |= !is_arithmetic(move);
     }
     free(newest);
     g->strips |= g->n_sections > 1;
@@ -326,6 +328,54 @@ static void add_singles(struct group *g, bool located)
         }
 }
 
+/* Operand v of a call with many elements: where they begin, and how far apart they are. */
+static void add_vector(struct group *g, int32_t m, int v)
+{
+    struct ad_text *text = &g->w->body;
+    const struct ad_move *move = &g->moves[m];
+    const struct ad_ref *x = &move->x[v];
+    int32_t from = g->about[m].from[v];
+
+    if (from >= 0) {
+        ad_text_add(text, "k%" PRId32 ", 1", from);
+    } else if (move->single >> v & 1) {
+        ad_text_add(text, "&(const double){");
+        add_operand(g, text, m, v);
+        ad_text_add(text, "}, 0");
+    } else {
+        ad_c_space(g->w, text, x->space);
+        if (is_located(g, x->space))
+            ad_text_add(text, ", 1");
+        else
+            ad_text_add(text, " + %" PRId64 " + s, 1", x->at);
+    }
+}
+
+/* A function that is more than arithmetic, of elements s .. e. */
+static void add_call(struct group *g, int32_t m)
+{
+    struct ad_text *text = &g->w->body;
+    const struct ad_move *move = &g->moves[m];
+
+    ad_text_add(text, "        ");
+    ad_c_call_over(g->w, text, (enum ad_op)move->op);
+    if (ad_ops[move->op].family) {
+        ad_text_number(text, move->p);
+        ad_text_add(text, ", ");
+    }
+    ad_text_add(text, "e - s, ");
+    for (int v = 0; v < ad_ops[move->op].n_args; v++) {
+        add_vector(g, m, v);
+        ad_text_add(text, ", ");
+    }
+    if (to_memory(move)) {
+        ad_c_space(g->w, text, move->y.space);
+        ad_text_add(text, " + %" PRId64 " + s);\n", move->y.at);
+    } else {
+        ad_text_add(text, "k%" PRId32 ");\n", m);
+    }
+}
+
 static void add_section(struct group *g, int section)
 {
     struct ad_text *text = &g->w->body;
@@ -334,6 +384,10 @@ static void add_section(struct group *g, int section)
     for (int32_t m = 0; m < g->n; m++) {
         if (g->about[m].section != section)
             continue;
+        if (!is_arithmetic(&g->moves[m])) {
+            add_call(g, m);
+            continue;
+        }
         if (!any)
             ad_text_add(text, "        %sfor (int64_t i = s; i < e; i++) {\n",
                         is_scattered(&g->moves[m]) ? "" : "AD_INDEPENDENT\n        ");

@@ -155,30 +155,72 @@ static inline double ad_norm(const double *x, int64_t n)
     return sqrt(ad_sum_lanes(lane, rest));
 }
 
-/* y = the indices that sort x: equal numbers keep their order, nan come last.  'room' holds n. */
+/* Merge the runs [0, middle) and [middle, n) of 'key', with what belongs to each in 'item'. */
+static inline void ad_merge(const double *key, const double *item, int64_t middle, int64_t n,
+                            double *to_key, double *to_item)
+{
+    int64_t i = 0, j = middle, k = 0;
+
+    if (middle < n && key[middle] < key[middle - 1])
+        for (; i < middle && j < n; k++) {
+            const int64_t second = key[j] < key[i], from = second ? j : i;
+
+            to_key[k] = key[from];
+            to_item[k] = item[from];
+            j += second;
+            i += 1 - second;
+        }
+    for (; i < middle; i++, k++)
+        to_key[k] = key[i], to_item[k] = item[i];
+    for (; j < n; j++, k++)
+        to_key[k] = key[j], to_item[k] = item[j];
+}
+
+/* y = the indices that sort x: equal numbers keep their order, nan come last.  'room' holds 3 n.
+ * Runs are sorted by insertion, then merged, the numbers moving along with their indices. */
 static inline void ad_argsort(const double *x, int64_t n, double *y, double *room)
 {
-    for (int64_t i = 0; i < n; i++)
-        y[i] = (double)i;
-    for (int64_t run = 1; run < n; run *= 2) {
-        for (int64_t first = 0; first < n; first += 2 * run) {
-            const int64_t middle = n - first < run ? n : first + run;
-            const int64_t end = n - first < 2 * run ? n : first + 2 * run;
-            int64_t i = first, j = middle;
+    enum { RUN = 16 };
+    double *key = room, *item = y, *to_key = room + n, *to_item = room + 2 * n;
+    int64_t numbers = 0, nans = 0;
 
-            for (int64_t k = first; k < end; k++) {
-                int second = i == middle;
-
-                if (i < middle && j < end) {
-                    const double left = x[(int64_t)y[i]], right = x[(int64_t)y[j]];
-
-                    second = right < left || (left != left && right == right);
-                }
-                room[k] = second ? y[j++] : y[i++];
-            }
-        }
-        memcpy(y, room, (size_t)n * sizeof *y);
+    for (int64_t i = 0; i < n; i++) {
+        to_item[nans] = (double)i;
+        key[numbers] = x[i];
+        item[numbers] = (double)i;
+        nans += x[i] != x[i];
+        numbers += x[i] == x[i];
     }
+    memcpy(y + numbers, to_item, (size_t)nans * sizeof *y);
+    for (int64_t first = 0; first < numbers; first += RUN) {
+        const int64_t end = numbers - first < RUN ? numbers : first + RUN;
+
+        for (int64_t i = first + 1; i < end; i++) {
+            const double one = key[i], its = item[i];
+            int64_t at = i;
+
+            for (; at > first && one < key[at - 1]; at--) {
+                key[at] = key[at - 1];
+                item[at] = item[at - 1];
+            }
+            key[at] = one;
+            item[at] = its;
+        }
+    }
+    for (int64_t run = RUN; run < numbers; run *= 2) {
+        double *swap;
+
+        for (int64_t first = 0; first < numbers; first += 2 * run) {
+            const int64_t left = numbers - first, middle = left < run ? left : run;
+
+            ad_merge(key + first, item + first, middle, left < 2 * run ? left : 2 * run,
+                     to_key + first, to_item + first);
+        }
+        swap = key, key = to_key, to_key = swap;
+        swap = item, item = to_item, to_item = swap;
+    }
+    if (item != y)
+        memcpy(y, item, (size_t)numbers * sizeof *y);
 }
 
 /* Which of n elements an index names, counted from the end where it is negative; -1 if none. */

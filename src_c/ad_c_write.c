@@ -218,3 +218,9 @@ void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op, bool 
     w->ops[op] |= each ? AD_C_EACH : AD_C_ONE;
     ad_text_add(text, "%s_%s(", each ? "each" : "op", ad_ops[op].name);
 }
+
+void ad_c_call_over(struct ad_c_writer *w, struct ad_text *text, enum ad_op op)
+{
+    w->ops[op] |= AD_C_ONE | AD_C_OVER;
+    ad_text_add(text, "over_%s(", ad_ops[op].name);
+}

@@ -82,8 +82,10 @@ void ad_c_listed(struct ad_c_writer *w, struct ad_text *text, const struct ad_wa
                  const char *index);
 /* Add "op(", which is to be followed by the arguments; p is that of a FAMILY row.  In a loop that is to become
  * vectors, 'each', it is a function without branches. */
-enum { AD_C_ONE = 1, AD_C_EACH = 2 }; /* bits of the writer's ops */
+enum { AD_C_ONE = 1, AD_C_EACH = 2, AD_C_OVER = 4 }; /* bits of the writer's ops */
 void ad_c_call(struct ad_c_writer *w, struct ad_text *text, enum ad_op op, bool each);
+/* Begin a call of an op with many elements: "over_exp(". */
+void ad_c_call_over(struct ad_c_writer *w, struct ad_text *text, enum ad_op op);
 
 /* The value column of an op, as text; and where in it, if it is "... ? 0 : ...", the choice ends. */
 #define AD_C_OR_ELSE " ? 0 : "

@@ -6,6 +6,11 @@
 
 #include "ad_sort.h"
 
+/* Rows from which on NumPy's way is the faster one. */
+enum { LONG = 64 };
+
+ad_argsort_loop *ad_argsort_simd;
+
 /* Keys that are ordered as the numbers are: -0.0 with 0.0, and every nan behind infinity. */
 static uint64_t key_of(double x)
 {
@@ -18,20 +23,58 @@ static uint64_t key_of(double x)
     return bits >> 63 ? ~bits : bits | (uint64_t)1 << 63;
 }
 
-void ad_index_sort(int64_t rows, int64_t n, const double *x, double *y, void *room)
+/* One row by its digits. */
+static void sort_by_keys(int64_t n, const double *x, double *y, void *room)
 {
     uint64_t *key = room, *spare_key = key + n;
     int32_t *item = (int32_t *)(spare_key + n), *spare_item = item + n;
 
-    for (int64_t r = 0; r < rows; r++, x += n, y += n) {
-        for (int64_t j = 0; j < n; j++) {
-            key[j] = key_of(x[j]);
-            item[j] = (int32_t)j;
-        }
-        ad_sort_keys(n, key, item, spare_key, spare_item);
-        for (int64_t j = 0; j < n; j++)
-            y[j] = item[j];
+    for (int64_t j = 0; j < n; j++) {
+        key[j] = key_of(x[j]);
+        item[j] = (int32_t)j;
     }
+    ad_sort_keys(n, key, item, spare_key, spare_item);
+    for (int64_t j = 0; j < n; j++)
+        y[j] = item[j];
+}
+
+/* One row by NumPy; what it leaves in any order, the indices of equal numbers, is sorted then.  False
+ * if it fails. */
+static bool sort_by_loop(int64_t n, const double *x, double *y, void *room)
+{
+    intptr_t *order = room;
+    uint64_t *tied = (uint64_t *)room + n, *spare = tied + n;
+
+    for (int64_t j = 0; j < n; j++)
+        order[j] = (intptr_t)j;
+    if (ad_argsort_simd((void *)(uintptr_t)x, order, (intptr_t)n, NULL))
+        return false;
+    for (int64_t first = 0, end; first < n; first = end) {
+        double one = x[order[first]];
+
+        y[first] = (double)order[first];
+        for (end = first + 1; end < n; end++) {
+            double next = x[order[end]];
+
+            if (next != one && (next == next || one == one))
+                break;
+            tied[end - first] = (uint64_t)order[end];
+        }
+        if (end == first + 1)
+            continue;
+        tied[0] = (uint64_t)order[first];
+        ad_sort_keys(end - first, tied, NULL, spare, NULL);
+        for (int64_t j = first; j < end; j++)
+            y[j] = (double)tied[j - first];
+    }
+    return true;
+}
+
+void ad_index_sort(int64_t rows, int64_t n, const double *x, double *y, void *room)
+{
+    for (int64_t r = 0; r < rows; r++, x += n, y += n)
+        if (n < LONG || !ad_argsort_simd || !sort_by_loop(n, x, y, room))
+            sort_by_keys(n, x, y, room);
 }
 
 /* Which of n elements an index names, -1 if none. */

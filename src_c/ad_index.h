@@ -14,6 +14,12 @@ AD_INLINE int64_t ad_index_room(int64_t n)
     return 3 * n;
 }
 
+/* How NumPy sorts the n indices in 'order' by the doubles at 'x': nan last, equal ones in any order.
+ * It needs no GIL.  Nonzero where it fails, and the indices are then of no use. */
+typedef int ad_argsort_loop(void *x, intptr_t *order, intptr_t n, void *array);
+/* NULL unless it has been given one that is made of vector instructions. */
+extern ad_argsort_loop *ad_argsort_simd;
+
 /* y = the indices that sort each row of n numbers: equal ones keep their order, nan come last. */
 void ad_index_sort(int64_t rows, int64_t n, const double *x, double *y, void *room);
 

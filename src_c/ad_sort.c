@@ -25,7 +25,8 @@ int64_t ad_sort_keys(int64_t n, uint64_t *key, int32_t *item, uint64_t *spare_ke
                      int32_t *spare_item)
 {
     enum { BITS = 11, DIGITS = 1 << BITS, SHORT = 64 };
-    uint64_t differ = 0;
+    uint64_t differ = 0, *const given = key, *swap_keys;
+    int32_t *swap_items;
     int64_t count[DIGITS + 1], moved = n;
     bool sorted = true;
 
@@ -54,10 +55,14 @@ int64_t ad_sort_keys(int64_t n, uint64_t *key, int32_t *item, uint64_t *spare_ke
             if (item)
                 spare_item[at] = item[j];
         }
-        memcpy(key, spare_key, (size_t)n * sizeof *key);
-        if (item)
-            memcpy(item, spare_item, (size_t)n * sizeof *item);
+        swap_keys = key, key = spare_key, spare_key = swap_keys;
+        swap_items = item, item = spare_item, spare_item = swap_items;
         moved += n;
+    }
+    if (key != given) { /* the last pass wrote into what was to spare */
+        memcpy(spare_key, key, (size_t)n * sizeof *key);
+        if (item)
+            memcpy(spare_item, item, (size_t)n * sizeof *item);
     }
     return moved;
 }

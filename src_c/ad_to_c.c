@@ -9,14 +9,66 @@
 
 /* ---- ops ---- */
 
-void ad_c_ops(struct ad_text *text, const uint8_t *ops)
-{
-    static const char *const arguments[] = {"", "double x", "double x, double z",
-                                            "double x, double z, double w"};
+static const char *const arguments[] = {"", "double x", "double x, double z",
+                                        "double x, double z, double w"};
 
+/* over_name(): its arguments are p if the op is one of a FAMILY, n, each operand with the distance of its
+ * elements, and the result.  By a loop of NumPy's, or as a loop that calls op_name(). */
+static void add_over(struct ad_text *text, enum ad_op op, bool loop)
+{
+    static const char operands[] = "xzw";
+    const struct ad_op_info *info = &ad_ops[op];
+
+    ad_text_add(text, "static inline void over_%s(%sint64_t n", info->name,
+                info->family ? "double p, " : "");
+    for (int v = 0; v < info->n_args; v++)
+        ad_text_add(text, ", const double *%c, int64_t d%c", operands[v], operands[v]);
+    ad_text_add(text, ", double *y)\n{\n");
+    if (loop) {
+        ad_text_add(text, "    char *args[] = {");
+        for (int v = 0; v < info->n_args; v++)
+            ad_text_add(text, "(char *)%c, ", operands[v]);
+        ad_text_add(text, "(char *)y};\n    const intptr_t size = (intptr_t)n, steps[] = {");
+        for (int v = 0; v < info->n_args; v++)
+            ad_text_add(text, "(intptr_t)d%c * 8, ", operands[v]);
+        ad_text_add(text, "8};\n\n    ad_loop_%s.call(args, &size, steps, ad_loop_%s.data);\n}\n\n",
+                    info->name, info->name);
+        return;
+    }
+    ad_text_add(text, "    for (int64_t i = 0; i < n; i++)\n        y[i] = op_%s(%s", info->name,
+                info->family ? "p, " : "");
+    for (int v = 0; v < info->n_args; v++)
+        ad_text_add(text, "%s%c[i * d%c]", v ? ", " : "", operands[v], operands[v]);
+    ad_text_add(text, ");\n}\n\n");
+}
+
+/* An op that is a loop of NumPy's: of one element, too, for the same bits. */
+static void add_by_loop(struct ad_text *text, enum ad_op op)
+{
+    static const char *const one[] = {"1", "1, &x, 0", "1, &x, 0, &z, 0", "1, &x, 0, &z, 0, &w, 0"};
+    int n_args = ad_ops[op].n_args;
+
+    ad_text_add(text, "struct ad_loop ad_loop_%s;\n\n", ad_ops[op].name);
+    add_over(text, op, true);
+    ad_text_add(text,
+                "static inline double op_%s(%s)\n{\n    double y;\n\n    over_%s(%s, &y);\n"
+                "    return y;\n}\n\n",
+                ad_ops[op].name, arguments[n_args], ad_ops[op].name, one[n_args]);
+}
+
+void ad_c_ops(struct ad_text *text, const uint8_t *ops, bool loops)
+{
+    if (loops)
+        ad_text_add(text, "struct ad_loop {\n"
+                          "    void (*call)(char **, const intptr_t *, const intptr_t *, void *);\n"
+                          "    void *data;\n};\n\n");
     for (enum ad_op op = 0; op < AD_N_OPS; op++) {
         const char *value = ad_c_value(op), *choice = ad_c_choice(op);
 
+        if (loops && ad_simd[op].loop && !ad_ops[op].family && ops[op] & (AD_C_ONE | AD_C_OVER)) {
+            add_by_loop(text, op);
+            continue;
+        }
         if (ops[op] & AD_C_ONE)
             ad_text_add(text, "static inline double op_%s(%s%s)\n{\n    return %s;\n}\n\n",
                         ad_ops[op].name, ad_ops[op].family ? "double p, " : "",
@@ -26,6 +78,8 @@ void ad_c_ops(struct ad_text *text, const uint8_t *ops)
                 text, "static inline double each_%s(%s)\n{\n    return ad_if(!(%.*s), %s);\n}\n\n",
                 ad_ops[op].name, arguments[ad_ops[op].n_args], (int)(choice - value), value,
                 choice + strlen(AD_C_OR_ELSE));
+        if (ops[op] & AD_C_OVER)
+            add_over(text, op, false);
     }
 }
 

@@ -36,7 +36,11 @@ enum ad_status ad_to_c(const struct ad_program *program, const char *name,
                        struct ad_c_function *function);
 void ad_c_function_free(struct ad_c_function *function);
 
-/* Add the ops that are marked, as functions op_name(); they call what ad_special.[ch] has. */
-void ad_c_ops(struct ad_text *text, const uint8_t *ops);
+/*
+ * Add the ops that are marked, as functions op_name() of one element and over_name() of many; they call what
+ * ad_special.[ch] has.  With 'loops' those that ad_simd[] has a loop of NumPy's for call it by a variable
+ * `struct ad_loop ad_loop_name`, to be set to that entry before they are; ad_run() has the same bits then.
+ */
+void ad_c_ops(struct ad_text *text, const uint8_t *ops, bool loops);
 
 #endif

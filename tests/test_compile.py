@@ -7,7 +7,6 @@ import gc
 import inspect
 import resource
 import sys
-import threading
 import tracemalloc
 import warnings
 
@@ -887,63 +886,7 @@ def test_backward_through_a_compiled_function():
         assert not compiled(x).requires_grad
 
 
-# ---- threads and memory ----
-
-
-def in_threads(*functions):
-    """Run functions at once; what went wrong in any of them is raised here."""
-    failures = []
-    gate = threading.Barrier(len(functions))
-
-    def run(f):
-        try:
-            gate.wait()
-            f()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(f,)) for f in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-def test_threads_hammer_one_compiled_function():
-    compiled = adcore.compile(smooth, max_paths=2)
-    rng = np.random.default_rng(1)
-    points = rng.normal(0, 1, (16, 3))
-    values = [smooth(x) for x in points]
-    gradients = [adcore.grad(smooth)(x) for x in points]
-
-    def hammer(seed):
-        for k in np.random.default_rng(seed).integers(0, len(points), 200):
-            assert compiled(points[k]) == values[k]
-            np.testing.assert_allclose(compiled.grad(points[k]), gradients[k], rtol=1e-12)
-            if k % 4 == 0:
-                under = adcore.grad(compiled)(points[k])
-                np.testing.assert_allclose(under, gradients[k], rtol=1e-12)
-
-    in_threads(*[functools.partial(hammer, seed) for seed in range(8)])
-
-
-def test_threads_record_at_once():
-    for _ in range(20):
-        compiled = adcore.compile(lambda x: (x * x).sum() if x[0] > 0 else x.sum())
-        up, down = np.array([1.0, 2.0]), np.array([-1.0, 2.0])
-
-        def ask(x, value, gradient, compiled=compiled):
-            assert compiled(x) == value
-            assert compiled.grad(x).tolist() == gradient
-
-        in_threads(
-            functools.partial(ask, up, 5.0, [2.0, 4.0]),
-            functools.partial(ask, down, 1.0, [1.0, 1.0]),
-            functools.partial(ask, up, 5.0, [2.0, 4.0]),
-        )
-        assert len(paths(compiled)) == 2
+# ---- memory ----
 
 
 def growth(work, times):

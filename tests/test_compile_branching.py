@@ -257,3 +257,46 @@ def test_never_disagrees_with_plain_python(part):
             want, got = adcore.grad(f, numbers)(*point), compiled.grad(*point, argnums=numbers)
             for a, b in zip(got, want, strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12, err_msg=text)
+
+
+# ---- sums whose last bit decides ----
+
+
+def taken_out(x):
+    total = 0.0
+    for v in x:
+        total = total + v * v
+    return total * total.item() * x[0]
+
+
+def compared(x):
+    """The sum from left to right is equal to one that has its order for another reason."""
+    total, same = 0.0, 0.0
+    for v in x:
+        total = total + v
+        same = adcore.maximum(same + v, -1e300)
+    return total * x[0] if total == same else total - x[0]
+
+
+@pytest.mark.parametrize("f", [taken_out, compared])
+def test_a_sum_whose_last_bit_decides_keeps_its_order(f, rng, tmp_path):
+    """In the value, in each derivative, and in what is loaded from a file."""
+    points = rng.uniform(0.0, 1.0, (12, 40))
+    compiled, runs = adcore.compile(lambda x: (runs.append(0), f(x))[1]), []
+    for x in points:
+        v = np.cos(x)
+        slope, curvature = adcore.grad(f)(x), adcore.hessian(f)(x)
+        for _ in range(2):
+            assert compiled(x) == pytest.approx(f(x), rel=1e-14)
+            np.testing.assert_allclose(compiled.grad(x), slope, rtol=1e-12)
+            np.testing.assert_allclose(compiled.hessian(x), curvature, rtol=1e-11, atol=1e-13)
+            np.testing.assert_allclose(compiled.hvp((x,), (v,))[1], curvature @ v, rtol=1e-11)
+            known = len(runs)
+        assert compiled(x) == pytest.approx(f(x), rel=1e-14)
+        assert len(runs) == known, "recorded again for the same arguments"
+    compiled.save(tmp_path / "f")
+    loaded = adcore.load(tmp_path / "f")
+    for x in points:
+        assert loaded(x) == compiled(x)
+        assert np.array_equal(loaded.grad(x), compiled.grad(x))
+    assert len(runs) == known

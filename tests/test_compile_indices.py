@@ -101,6 +101,28 @@ def test_a_stable_order_with_nan_last():
             assert np.array_equal(f(x), np.argsort(x, kind="stable"))
 
 
+@pytest.mark.parametrize("backend", [None, "c"])
+def test_long_orders_are_stable_and_sorted_values_keep_their_bits(backend):
+    f = adcore.compile(lambda x: (np.argsort(x), np.sort(x), np.median(x)), backend=backend)
+    n = 3000
+    rows = {
+        "distinct": RNG.normal(size=n),
+        "with ties": RNG.integers(-40, 40, n) / 8.0,
+        "rising": np.arange(n) * 0.5,
+        "falling": np.arange(n) * -0.5,
+        "zeros of both signs": RNG.choice([0.0, -0.0, 1.0], n),
+        "with nan of both signs": RNG.choice([np.nan, -np.nan, 2.0, np.inf, -np.inf, 3.0], n),
+        "half of it nan": np.where(np.arange(n) % 2, RNG.normal(size=n), np.nan),
+        "one": np.full(n, 7.0),
+    }
+    for name, x in rows.items():
+        order, values, middle = f(x)
+        want = np.argsort(x, kind="stable")
+        assert np.array_equal(order, want), name
+        assert values.tobytes() == x[want].tobytes(), name
+        assert np.array_equal(middle, np.median(x), equal_nan=True), name
+
+
 def test_the_first_of_equal_ones_and_nan_first_of_all():
     f = adcore.compile(lambda x: (np.argmax(x, 1), np.argmin(x, 1), x.argmax(), np.argmin(x)))
     for _ in range(20):

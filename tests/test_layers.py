@@ -143,10 +143,11 @@ PYTHON_MAY_IMPORT = {
     "implicit": BASE | {"_implicit", "_minima", "transforms"},
     "custom": BASE | {"transforms", "_calls"},
     "_progress": set(),
-    "_arguments": BASE,
+    "_snapshot": {"_core"},
+    "_arguments": BASE | {"_snapshot"},
     "_paths": BASE | {"_arguments", "_files"},
     "_map": BASE | {"_arguments", "_progress"},
-    "_files": {"_core", "_data", "errors"},
+    "_files": {"_core", "_data", "_snapshot", "errors"},
     "_look": BASE,
     "_summary": BASE | {"_look"},
     "_profile": BASE | {"_look"},
@@ -158,7 +159,7 @@ PYTHON_MAY_IMPORT = {
     "_derivatives": BASE | {"transforms", "_arguments", "_replayed"},
     "_compiled_call": BASE | {"_arguments", "_calls"},
     "compile": BASE
-    | {"_calls", "_arguments", "_replayed", "_derivatives", "_compiled_call"}
+    | {"_calls", "_replayed", "_derivatives", "_compiled_call", "_snapshot"}
     | {
         "_c_source",
         "_code_reference",

@@ -21,8 +21,9 @@ import pytest
 
 import adcore
 from adcore import _core, _files, _named
+from adcore._arguments import Arguments
 from adcore._trees import flatten
-from adcore.compile import Arguments, _from_bytes
+from adcore.compile import _from_bytes
 from adcore.errors import ADError, FormatError, NotRecordedError
 from adcore.scipy import special
 
@@ -510,8 +511,8 @@ def test_a_function_of_an_object_that_holds_it_is_copied_with_the_object():
 
     model = Model()
     model.f(1.0)
-    for other in (copy.deepcopy(model), copy.deepcopy(model.f).f.__self__):
-        assert other.f.f.__self__ is other
+    for other in (copy.deepcopy(model), copy.deepcopy(model.f).__self__):
+        assert other.f.__self__ is other
         assert other.f(3.0) == 6.0
 
 

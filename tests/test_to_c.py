@@ -241,15 +241,40 @@ def places(x):
     return x * np.searchsorted([0.0, 1.0], x)
 
 
-def test_orders_with_ties_and_nan(tmp_path, rng):
+def functions_of_numbers(x, y):
+    s = x[0]
+    for i in range(5):
+        s = np.sin(s + y) * np.exp(-s) + np.log1p(x[i] * x[i])
+    return s + np.tan(y)
+
+
+def functions_of_arrays(x, y):
+    u = np.exp(np.sin(x)) + np.arctan2(x, y) * np.cos(x)
+    return np.log1p(u * u) * x + np.tanh(x[::-1]) * np.power(1.5, x), np.sin(x)
+
+
+@pytest.mark.parametrize("n", [7, 300])
+@pytest.mark.parametrize("f", [functions_of_numbers, functions_of_arrays])
+def test_the_c_backend_has_the_bits_of_plain_python(f, n, rng):
+    compiled = adcore.compile(f, backend="c")
+    compiled(np.ones(n), 1.0)
+    for _ in range(3):
+        x, y = rng.normal(size=n), rng.uniform(0.5, 1.5)
+        found, want = compiled(x, y), f(x, y)
+        assert np.asarray(found).tobytes() == np.asarray(want).tobytes()
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 31, 33, 70, 700])
+def test_orders_with_ties_and_nan(tmp_path, rng, n):
     written = adcore.compile(lambda x: np.argsort(x)).to_c(
-        np.ones((3, 70)), derivatives=("value",), name="order"
+        np.ones((3, n)), derivatives=("value",), name="order"
     )
     assert "outputs[0]: whole numbers" in written.header
     library = built(written, tmp_path)
     for _ in range(20):
-        x = rng.choice([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf], (3, 70))
-        failed, (found,) = called(written, library, "value", [x], [(3, 70)])
+        x = rng.choice([0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf], (3, n))
+        x[0] = rng.normal(size=n)
+        failed, (found,) = called(written, library, "value", [x], [(3, n)])
         assert failed == -1
         assert np.array_equal(found, np.argsort(x, axis=1, kind="stable"))
 

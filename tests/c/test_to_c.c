@@ -71,7 +71,7 @@ static void *load_all(void)
     void *library;
 
     ad_text_add(&file, "#include \"ad_c_runtime.h\"\n#include \"ad_special.h\"\n");
-    ad_c_ops(&file, ops);
+    ad_c_ops(&file, ops, false);
     for (int k = 0; k < n_cases; k++)
         ad_text_add(&file, "int f%d(const double *const *, double *const *, double *);\n", k);
     ad_text_join(&file, &texts);
