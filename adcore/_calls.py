@@ -27,7 +27,7 @@ import numpy as np
 from . import _core, _named
 from ._core import Dual, Tensor
 from ._trees import PAIR, flatten, shape_of, unflatten
-from .errors import NotDifferentiableError, ShapeError
+from .errors import NoRuleError, NotDifferentiableError, ShapeError
 from .transforms import vjp
 
 call = _core.call  # call(definition, leaves): see the top of this file
@@ -401,7 +401,7 @@ def _recording():
 
 def missing(text):
     """The error for a rule that is not there, or not differentiable: it names the function."""
-    error = NotDifferentiableError(text)
+    error = NoRuleError(text)
     error.named = True
     return error
 

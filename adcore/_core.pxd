@@ -329,10 +329,10 @@ cdef extern from "ad_emit.h" nogil:
                               ad_view *adjoints)
 
 
-cdef extern from "ad_emit_norm.h" nogil:
-    ad_status ad_norms_forward(ad_tape *tape, int64_t lanes, int n_inputs, const ad_view *inputs,
-                               const ad_view *seeds, int n_outputs, const ad_view *outputs,
-                               ad_view *tangents)
+cdef extern from "ad_emit_along.h" nogil:
+    ad_status ad_emit_along(ad_tape *tape, int64_t lanes, int n_inputs, const ad_view *inputs,
+                            const ad_view *seeds, int n_outputs, const ad_view *outputs,
+                            ad_view *tangents)
 
 
 cdef extern from "ad_program.h" nogil:

@@ -390,6 +390,23 @@ def has_zero_norms(list variables):
     return False
 
 
+def recorded():
+    """The number of instructions on this thread's tape, for norms_since()."""
+    return 0 if ad_local.tape == NULL else ad_local.tape.n
+
+
+def norms_since(int32_t mark):
+    """Is any norm among what was recorded since recorded() gave `mark`, that is or may become 0?"""
+    cdef ad_tape *tape = ad_local.tape
+    cdef int32_t i
+    if tape == NULL:
+        return False
+    for i in range(mark, tape.n):
+        if is_root(ad_tape_code(tape, i)) if tape.program != NULL else ad_norm_vanishes(tape, i):
+            return True
+    return False
+
+
 def reads_outside(Tensor flat):
     """Does anything recorded since `flat` was lifted depend on older tracked tensors?"""
     cdef ad_tape *tape = flat.h.tape
@@ -466,7 +483,7 @@ cdef object emit(list sources, list seeds, list targets, bint reverse):
         if reverse:
             status = ad_emit_reverse(tape, n, source, given, m, target, found)
         else:
-            status = ad_norms_forward(tape, 0, n, source, given, m, target, found)
+            status = ad_emit_along(tape, 0, n, source, given, m, target, found)
         if status != AD_OK:
             finish(tape, status)
         floor = ad_tape_enter(tape, 2147483647)     # until all results have their tensors

@@ -20,8 +20,9 @@ import functools
 import numpy as np
 
 from . import _calls, _core
-from ._closures import opened
+from ._captured import captured
 from ._core import Dual, Tensor
+from ._named import CALLS_BACK
 from ._trees import flatten, flatten_values, is_tracked, shape_of, unflatten
 from .errors import ConvergenceError, DomainError, NotDifferentiableError, ShapeError, TapeError
 from .rules.primitives import as_array, concatenate, reshape, sum_axes
@@ -331,6 +332,7 @@ class _Implicit:
     """What both have in common; see _calls.py for what a definition is."""
 
     remedy = "it has one"
+    unsaved = CALLS_BACK
 
     def __init__(self, equations):
         self.equations = equations
@@ -459,7 +461,7 @@ def solution(name, functions, data, residual, solve, revised=None, linear="dense
     """
     if linear not in ("dense", "gmres", "cg"):
         raise ValueError(f'linear must be "dense", "gmres" or "cg", got {linear!r}')
-    outside, rebuild = opened(functions)
+    outside, rebuild = captured(tuple(functions))
     leaves, structure = flatten((data, outside))
     leaves = [np.array(v) if type(v) is np.ndarray else v for v in leaves]
     equations = Equations(name, rebuild, structure, residual, solve, revised, linear)

@@ -69,7 +69,7 @@ cdef object plain_key(object key):
     if type(key) is METHODS["_index"]:
         return np.asarray(key) if key.ndim else int(key)
     if isinstance(key, tuple):
-        return tuple([plain_key(k) for k in key])
+        return tuple([plain_key(list(k) if isinstance(k, tuple) else k) for k in key])
     if isinstance(key, list):
         return np.asarray([plain_key(k) for k in key], dtype=None if key else np.intp)
     return key

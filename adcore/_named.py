@@ -11,11 +11,12 @@ A definition of the library's own is a class below Named with annotated fields, 
 
 A file holds its name, its fields, and which leaves the call had.  The name is looked up among the
 definitions that the library registered, never among modules, so that a file can run nothing but
-these; and fields must be of the types that it says.  A definition that a file may hold
-must work for any fields of these types: raise ValueError in __post_init__ for those that mean
-nothing.
+these; OWNERS has the modules that register them, and no others are imported.  Fields must be of the
+types that it says.  A definition that a file may hold must work for any fields of these types:
+raise ValueError in __post_init__ for those that mean nothing.
 """
 
+import importlib
 import inspect
 import math
 import types
@@ -27,9 +28,26 @@ from ._data import MOST, Reader, Writer
 from .errors import FormatError
 
 registered = {}  # name -> definition
-late = []  # functions that import more definitions; asked when a name is not known yet
+# The first word of a name -> the modules that register such names; these alone are ever imported.
+OWNERS = {
+    "fft": ("adcore.numpy.fft",),
+    "interpolate": ("adcore.scipy.interpolate",),
+    "linalg": ("adcore.complexes", "adcore.scipy.linalg"),
+    "numpy": ("adcore.numpy",),
+    "optimize": ("adcore.scipy.optimize",),
+    "scipy": ("adcore.scipy.special",),
+    "signal": ("adcore.scipy.signal",),
+}
 OPERAND, GIVEN = range(2)  # of a leaf of a call
 MOST_TEXT = 60  # of a name that an error repeats
+
+
+def found(names, name):
+    """What a registry has under a name, with all that may register it imported; None if nothing."""
+    if name not in names:
+        for module in OWNERS.get(name.partition(".")[0], ()):
+            importlib.import_module(module)
+    return names.get(name)
 
 
 class Named:
@@ -66,12 +84,16 @@ class _RuleWriter(Writer):
         raise FormatError(f"a call of {self.name}: {self.named()}: {why}")
 
 
-def not_saved(name):
+# Why a call is not saved: the attribute `unsaved` of its definition.
+OWN_RULES = "is a Python function with rules of its own"
+CALLS_BACK = "calls a Python function at every replay"
+
+
+def not_saved(name, why=OWN_RULES):
     """The error for a call that needs a Python function."""
     return FormatError(
-        f"{name} is a Python function with rules of its own, which no file can hold; write it with "
-        "adcore's and NumPy's functions, or pickle the compiled function instead, which keeps "
-        "where its Python function is to be found"
+        f"{name} {why}, which no file can hold; write it with adcore's and NumPy's functions, or "
+        "pickle the compiled function instead, which keeps where its Python function is to be found"
     )
 
 
@@ -79,7 +101,7 @@ def to_bytes(definition, numbers, tracked, structure, shapes):
     """The bytes of a call; a FormatError says why there are none."""
     name = getattr(definition, "saved_as", None)
     if name is None:
-        raise not_saved(definition.name)
+        raise not_saved(definition.name, getattr(definition, "unsaved", OWN_RULES))
     out = _RuleWriter(definition.name)
     out.text(name)
     fields = _fields(type(definition))
@@ -114,9 +136,7 @@ class _RuleReader(Reader):
 
     def definition(self):
         name = self.text("name")
-        while name not in registered and late:
-            late.pop(0)()
-        cls = registered.get(name)
+        cls = found(registered, name)
         if cls is None:
             self.fail("name", self.at, "one of adcore's", repr(name[:MOST_TEXT]))
         self.what = f"rule {name}"

@@ -35,6 +35,10 @@ class NotDifferentiableError(ADError, TypeError):
     """A tracked value used where its dependence would be lost."""
 
 
+class NoRuleError(NotDifferentiableError, NotImplementedError):
+    """A function that was given no derivative rule, in the mode that is asked for."""
+
+
 class FormatError(ADError, ValueError):
     """A file of a program that is not in order, or a program that no file can hold."""
 

@@ -295,7 +295,11 @@ def jvp(f, primals, tangents, has_aux=False):
     leaves, directions, structure = tangents_of(primals, tangents, "jvp")
     tag = _core.new_tag()
     duals = [Dual(tag, x, (v,)) for x, v in zip(leaves, directions, strict=True)]
+    mark = _core.recorded()
     out = f(*unflatten(structure, duals))
+    if _core.norms_since(mark):  # duals do not know what comes after a norm, recordings do
+        value, push, *rest = linearize(f, *primals, has_aux=has_aux)
+        return (value, push(*tangents), *rest)
     aux = None
     if has_aux:
         out, aux = pair(out, f)

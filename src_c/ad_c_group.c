@@ -100,6 +100,7 @@ static bool is_arithmetic(const struct ad_move *move)
     case AD_OP_sub0:
     case AD_OP_above:
     case AD_OP_equal:
+    case AD_OP_same:
     case AD_OP_not_equal:
     case AD_OP_less:
     case AD_OP_less_equal:

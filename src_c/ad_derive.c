@@ -3,7 +3,7 @@
 
 #include "ad_derivation.h"
 #include "ad_emit.h"
-#include "ad_emit_norm.h"
+#include "ad_emit_along.h"
 
 enum ad_status ad_derive_reverse(const struct ad_program *from, int n_wanted, const int *wanted,
                                  bool ones, bool keep, struct ad_program **to)
@@ -47,8 +47,8 @@ static enum ad_status forward(const struct ad_program *from, int64_t lanes, int 
         d.seeds[k] = d.r.to->inputs[from->n_inputs + k];
     }
     if (!status)
-        status = ad_norms_forward(d.r.to->tape, lanes, n_wanted, d.inputs, d.seeds, from->n_outputs,
-                                  d.outputs, d.results);
+        status = ad_emit_along(d.r.to->tape, lanes, n_wanted, d.inputs, d.seeds, from->n_outputs,
+                               d.outputs, d.results);
     if (!status)
         status = ad_derivation_results(&d, from->n_outputs, lanes, from->outputs);
     return ad_derivation_end(&d, status, keep, to);

@@ -183,7 +183,7 @@ void ad_emit_simplify(const struct ad_tape *tape, struct ad_view *view)
 enum ad_status ad_emit_row_weights(struct ad_tape *tape, int32_t i, const struct ad_view *from,
                                    struct ad_view *weights)
 {
-    struct ad_view args[AD_MAX_ARGS] = {*from, ad_view_number(0), ad_view_number(0)}, equal, count;
+    struct ad_view args[AD_MAX_ARGS] = {*from, ad_view_number(0), ad_view_number(0)}, best, count;
     enum ad_status status;
 
     args[1] = ad_view_slots(tape->dst[i], from->ndim - 1, from->shape);
@@ -192,10 +192,10 @@ enum ad_status ad_emit_row_weights(struct ad_tape *tape, int32_t i, const struct
     ad_view_broadcast(&args[1], from->ndim, from->shape);
     if (ad_tape_code(tape, i) == AD_NORM)
         return ad_emit_op(tape, AD_OP_div0, 0, args, weights);
-    status = ad_emit_op(tape, AD_OP_equal, 0, args, &equal);
+    status = ad_emit_op(tape, AD_OP_same, 0, args, &best);
     if (!status)
-        status = ad_record_sum(tape, &equal, 1u << (from->ndim - 1), &count);
-    args[0] = equal;
+        status = ad_record_sum(tape, &best, 1u << (from->ndim - 1), &count);
+    args[0] = best;
     args[1] = count;
     return status ? status : ad_emit_op(tape, AD_OP_div, 0, args, weights);
 }

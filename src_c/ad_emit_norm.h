@@ -60,7 +60,8 @@ enum ad_status ad_norms_finish(struct ad_norms *s, int n_inputs, const struct ad
 /*
  * ad_emit_forward(), or with 'lanes' ad_emit_forward_lanes(), for tangents that may be differentiated again.  No
  * rule can give the second derivatives of what follows a norm that is 0, as all that leads there is 0 by
- * convention: they are nan unless the norm counts nothing at first and second order.
+ * convention: they are nan unless the norm counts nothing at first and second order.  ad_emit_along.h asks the
+ * adjoints where it can.
  */
 enum ad_status ad_norms_forward(struct ad_tape *tape, int64_t lanes, int n_inputs,
                                 const struct ad_view *inputs, const struct ad_view *seeds,

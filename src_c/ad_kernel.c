@@ -97,7 +97,7 @@ static const char *shape_of(struct ad_kernel *k)
         return factor(k) && k->cols[1] == n ? give(k, n, 1) : "a factor and as many numbers";
     case AD_KERNEL_gaps:
         return factor(k) && k->rows[1] == n && k->first + k->cols[1] <= n &&
-                       k->flags <= AD_TIES_NEAR_FAIL
+                       k->flags <= (AD_TIES_NEAR_FAIL | AD_SHOWN)
                    ? give(k, n, k->cols[1])
                    : "a factor and some of its columns";
     case AD_KERNEL_qr:

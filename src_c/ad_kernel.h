@@ -26,6 +26,12 @@ enum ad_ties {
     AD_TIES_NEAR_FAIL /* AD_DEGENERATE, of nearly equal ones too */
 };
 
+/* A flag of 'gaps' beside these: vectors left over are asked for, so that they are like others. */
+enum { AD_SHOWN = 4 };
+
+/* A flag of 'eigh': LAPACK reads the upper triangle, on which the signs of the vectors depend. */
+enum { AD_FROM_UPPER = 1 };
+
 /* A kernel with all that is known before its operands' values are. */
 struct ad_kernel {
     enum ad_kernel_name name;

@@ -2,7 +2,11 @@
  * are made of.
  *
  * A factor F has the eigenvalues w in its first row, ascending, and V below, its columns the
- * eigenvectors.  Eigenvalues are taken to be equal if they differ by less than rounding can tell. */
+ * eigenvectors.  Eigenvalues are taken to be equal if they differ by less than rounding can tell.
+ *
+ * The eigenvalue of a vector that a singular value decomposition has left over is -0.0, and no other is.
+ * It is 0 of every matrix of that shape, and what is made of the other vectors depends on no choice among
+ * those left over: so there is nothing to divide by the difference of two of these. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -18,8 +22,10 @@ static enum ad_status eigh(const struct ad_item *item)
     double *a = item->room, *work = a + n * n;
 
     memcpy(a, item->x[0], (size_t)(n * n) * sizeof *a);
-    item->lapack->dsyevd("V", "L", &size, a, &size, item->y, work, &lwork, item->ints, &liwork,
-                         &info);
+    item->lapack->dsyevd("V", item->kernel->flags & AD_FROM_UPPER ? "U" : "L", &size, a, &size,
+                         item->y, work, &lwork, item->ints, &liwork, &info);
+    for (int64_t i = 0; i < n; i++)
+        item->y[i] += 0.0; /* -0.0 is 0.0 */
     ad_transposed(n, n, a, item->y + n);
     return info ? AD_NO_CONVERGENCE : AD_OK;
 }
@@ -51,7 +57,7 @@ enum ad_status ad_svd(const struct ad_lapack *lapack, bool thin, int64_t m, int6
     return info ? AD_NO_CONVERGENCE : AD_OK;
 }
 
-/* Eigenvalue -s of (u, -v) and s of (u, v), each over sqrt(2), and 0 of the vectors left over. */
+/* Eigenvalue -s of (u, -v) and s of (u, v), each over sqrt(2), and -0.0 of the vectors left over. */
 static enum ad_status svd(const struct ad_item *item)
 {
     int64_t m = item->kernel->rows[0], n = item->kernel->cols[0], size = m + n, k = AD_MIN(m, n);
@@ -66,8 +72,8 @@ static enum ad_status svd(const struct ad_item *item)
     for (int64_t j = 0; j < k; j++) {
         int64_t minus = j, plus = size - 1 - j;
 
-        w[minus] = -s[j];
-        w[plus] = s[j];
+        w[minus] = 0.0 - s[j];
+        w[plus] = s[j] + 0.0;
         for (int64_t i = 0; i < m; i++)
             v[i * size + minus] = v[i * size + plus] = half * u[i * m + j];
         for (int64_t i = 0; i < n; i++) {
@@ -75,6 +81,8 @@ static enum ad_status svd(const struct ad_item *item)
             v[(m + i) * size + plus] = half * vt[j * n + i];
         }
     }
+    for (int64_t j = k; j < size - k; j++)
+        w[j] = -0.0;
     for (int64_t j = k; j < m; j++)
         for (int64_t i = 0; i < m; i++)
             v[i * size + j] = u[i * m + j];
@@ -221,12 +229,19 @@ static enum ad_status divide(double x, double w, double z, bool negligible, doub
     return AD_OK;
 }
 
+static bool is_left_over(double w)
+{
+    return w == 0 && signbit(w);
+}
+
 static enum ad_status gaps(const struct ad_item *item)
 {
     const struct ad_kernel *kernel = item->kernel;
     int64_t n = kernel->cols[0], k = kernel->cols[1];
     const double *w = item->x[0], *m = item->x[1];
     double rounding = rounding_of(n, w), most = 0;
+    enum ad_ties ties = (enum ad_ties)(kernel->flags & ~AD_SHOWN);
+    bool shown = kernel->flags & AD_SHOWN;
     enum ad_status status = AD_OK;
 
     for (int64_t i = 0; i < n * k; i++)
@@ -237,9 +252,8 @@ static enum ad_status gaps(const struct ad_item *item)
             double *y = item->y + i * k + col, x = m[i * k + col];
 
             *y = 0;
-            if (i != j)
-                status = divide(x, w[i], w[j], fabs(x) <= NEGLIGIBLE * most, rounding,
-                                (enum ad_ties)kernel->flags, y);
+            if (i != j && (shown || !is_left_over(w[i]) || !is_left_over(w[j])))
+                status = divide(x, w[i], w[j], fabs(x) <= NEGLIGIBLE * most, rounding, ties, y);
         }
     return status;
 }

@@ -7,13 +7,19 @@
 #include "ad_lanes.h"
 #include "ad_point.h"
 
+bool ad_norm_is(const struct ad_tape *tape, int32_t i)
+{
+    int code = ad_tape_code(tape, i);
+
+    return code == AD_NORM || code == AD_OP_hypot;
+}
+
 bool ad_norm_vanishes(const struct ad_tape *tape, int32_t i)
 {
     const double *value = tape->value + tape->dst[i];
-    int code = ad_tape_code(tape, i);
     int32_t n = ad_tape_length(tape, i);
 
-    if (AD_LIKELY(code != AD_NORM && code != AD_OP_hypot))
+    if (AD_LIKELY(!ad_norm_is(tape, i)))
         return false;
     for (int32_t j = 0; j < n; j++)
         if (value[j] == 0)

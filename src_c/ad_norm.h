@@ -8,7 +8,10 @@
 
 #include "ad_tape.h"
 
-/* Is instruction i a norm, AD_NORM or hypot, that is 0 somewhere?  Second derivatives by ad_norm_curve() and its
+/* Is instruction i a norm, AD_NORM or hypot? */
+bool ad_norm_is(const struct ad_tape *tape, int32_t i);
+
+/* Is instruction i a norm that is 0 somewhere?  Second derivatives by ad_norm_curve() and its
  * like are not to be had from it then: see ad_emit_norm.h. */
 bool ad_norm_vanishes(const struct ad_tape *tape, int32_t i);
 

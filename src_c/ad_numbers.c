@@ -322,9 +322,11 @@ struct dual_point {
     bool has[AD_MAX_ARGS]; /* an absent dependence, unlike a zero one, survives inf */
 };
 
-static void second_row(enum ad_op op, int arg, double p, const double *a, double y, const double *d,
-                       double *h)
+/* h[j] is the derivative of partial 'arg' by argument j, times seed[j]; j counts if bit j of the result is set. */
+static unsigned second_row(enum ad_op op, int arg, double p, const double *a, double y,
+                           const double *d, const double *seed, double *h)
 {
+    unsigned depends = 0;
     int n_args = ad_ops[op].n_args, top = 0;
     struct dual_point stack[AD_MAX_WORDS + AD_MAX_ARGS];
 
@@ -354,31 +356,47 @@ static void second_row(enum ad_op op, int arg, double p, const double *a, double
         } else if (word->op == AD_W_Y) {
             s.v = y;
             for (int j = 0; j < n_args; j++) {
-                s.t[j] = d[j];
+                s.t[j] = d[j] * seed[j];
                 s.has[j] = true;
             }
         } else {
             s.v = a[AD_W_X - word->op];
-            s.t[AD_W_X - word->op] = 1;
+            s.t[AD_W_X - word->op] = seed[AD_W_X - word->op];
             s.has[AD_W_X - word->op] = true;
         }
         stack[top++] = s;
     }
-    for (int j = 0; j < n_args; j++)
+    for (int j = 0; j < n_args; j++) {
         h[j] = stack[0].t[j];
+        depends |= (unsigned)stack[0].has[j] << j;
+    }
+    return depends;
 }
 
 void ad_op_second(enum ad_op op, double p, const double *a, double y, double *d,
-                  double h[AD_MAX_ARGS][AD_MAX_ARGS])
+                  double h[AD_MAX_ARGS][AD_MAX_ARGS], unsigned *depends)
 {
+    static const double ones[AD_MAX_ARGS] = {1, 1, 1};
     int n_args = ad_ops[op].n_args;
 
     ad_op_partials(op, p, a[0], a[1], a[2], y, d);
     for (int i = 0; i < n_args; i++) {
+        depends[i] = 0;
         if (ad_ops[op].curvature >= AD_CURVED)
-            second_row(op, i, p, a, y, d, h[i]);
+            depends[i] = second_row(op, i, p, a, y, d, ones, h[i]);
         else
             for (int j = 0; j < n_args; j++)
                 h[i][j] = 0;
     }
+}
+
+double ad_op_bend(enum ad_op op, int arg, int by, double p, const double *a, double y,
+                  double tangent)
+{
+    double d[AD_MAX_ARGS], h[AD_MAX_ARGS], seed[AD_MAX_ARGS] = {0};
+
+    ad_op_partials(op, p, a[0], a[1], a[2], y, d);
+    seed[by] = tangent;
+    second_row(op, arg, p, a, y, d, seed, h);
+    return h[by];
 }

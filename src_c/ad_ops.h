@@ -2,6 +2,9 @@
 #ifndef AD_OPS_H
 #define AD_OPS_H
 
+#include <float.h>
+#include <math.h>
+
 #include "ad_base.h"
 
 enum ad_op {
@@ -80,10 +83,26 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
 
 /*
  * ad_op_second() fills the first partials d[] and the second partials h[][]: h[i][j] is the derivative
- * of d[i] with respect to argument j.  Rows and columns beyond n_args are left alone.
+ * of d[i] with respect to argument j, and it is 0 by structure unless bit j of depends[i] is set.  Rows and
+ * columns beyond n_args are left alone.
  */
 void ad_op_second(enum ad_op op, double p, const double *a, double y, double *d,
-                  double h[AD_MAX_ARGS][AD_MAX_ARGS]);
+                  double h[AD_MAX_ARGS][AD_MAX_ARGS], unsigned *depends);
+
+/*
+ * h[arg][by] * tangent, where h alone is out of range: with the tangent put in before the words are run.  That
+ * is wanted where h, times an adjoint that is to come, is not a normal number, and one of the factors is extreme
+ * enough to bring the product back.
+ */
+double ad_op_bend(enum ad_op op, int arg, int by, double p, const double *a, double y,
+                  double tangent);
+
+static inline bool ad_is_extreme(double factor)
+{
+    double size = fabs(factor);
+
+    return (size > 1e50 && size <= DBL_MAX) || (size < 1e-50 && size > 0);
+}
 
 /*
  * A vector that may be one number repeated: 'v' NULL means 'c' everywhere.

@@ -3,6 +3,7 @@
  * Scalar instructions are handled here, array instructions in ad_sweep_array.c. */
 #include "ad_sweep.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,6 +155,20 @@ static void forward_scalar(struct ad_tape *tape, int32_t i)
     }
 }
 
+/* In all lanes what h, out of range, counts for with an extreme tangent or adjoint; false if none is. */
+static bool bend_lanes(int lanes, double *to, enum ad_op op, int arg, int by, double p,
+                       const double *a, double y, double g, const double *tangent)
+{
+    bool extreme = ad_is_extreme(g);
+
+    for (int l = 0; l < lanes && !extreme; l++)
+        extreme = ad_is_extreme(tangent[l]);
+    for (int l = 0; l < lanes && extreme; l++)
+        if (tangent[l] != 0)
+            to[l] += g * ad_op_bend(op, arg, by, p, a, y, tangent[l]);
+    return extreme;
+}
+
 AD_INLINE void second_lanes(const int lanes, double *to, const double *dg, double d, bool cut,
                             double g, int n_args, const double *h, const double *const *tangent)
 {
@@ -177,11 +192,13 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
     const double *value = tape->value, *dg = work->dadj + y * lanes, *tangent[2];
     const double a[AD_MAX_ARGS] = {value[at[0]], value[at[1]], 0};
     double d[AD_MAX_ARGS], h[AD_MAX_ARGS][AD_MAX_ARGS], g = work->adj[y];
+    unsigned depends[AD_MAX_ARGS];
     bool cuts = ad_op_cuts((enum ad_op)code);
 
     if (g == 0 && ad_all_zero(dg, lanes))
         return;
-    ad_op_second((enum ad_op)code, ad_tape_parameter(tape, i), a, value[tape->dst[i]], d, h);
+    ad_op_second((enum ad_op)code, ad_tape_parameter(tape, i), a, value[tape->dst[i]], d, h,
+                 depends);
     for (int j = 0; j < n_args; j++)
         tangent[j] = at[j] < low ? NULL : work->tan + (int64_t)(at[j] - low) * lanes;
     for (int j = 0; j < n_args; j++) {
@@ -191,6 +208,11 @@ static void second_scalar(struct ad_tape *tape, int32_t i)
         if (at[j] < low)
             continue;
         work->adj[at[j] - low] += ad_push(cuts, g, d[j]);
+        for (int k = 0; k < n_args && g != 0; k++)
+            if (AD_UNLIKELY((depends[j] >> k & 1) && tangent[k] && !isnormal(g * h[j][k])) &&
+                bend_lanes(lanes, to, (enum ad_op)code, j, k, ad_tape_parameter(tape, i), a,
+                           value[tape->dst[i]], g, tangent[k]))
+                h[j][k] = 0;
         if (lanes == AD_LANES)
             second_lanes(AD_LANES, to, dg, d[j], cut, g, n_args, h[j], tangent);
         else

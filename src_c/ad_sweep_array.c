@@ -5,6 +5,8 @@
  * adjoints back through them. */
 #include "ad_sweep_array.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +128,35 @@ AD_INLINE void add_curvature(int lanes, double *sum, struct ad_vec h, const doub
     }
 }
 
+/* The same for 'h', the second partials of 'arg' by argument 'by', of which some may be out of range. */
+static void add_curvature_bent(int lanes, double *sum, enum ad_op op, int arg, int by, double p,
+                               const struct tile *tile, struct ad_vec h, const double *tangent)
+{
+    const double *t = tangent;
+    double a[AD_MAX_ARGS];
+
+    for (int64_t i = 0; i < tile->n; i++, t += lanes) {
+        bool normal = isnormal(h.v[i]);
+
+        for (int k = 0; k < AD_MAX_ARGS && !normal; k++)
+            a[k] = tile->a[k].v ? tile->a[k].v[i] : tile->a[k].c;
+        for (int l = 0; l < lanes; l++)
+            sum[i * lanes + l] +=
+                AD_LIKELY(normal || !ad_is_extreme(t[l]))
+                    ? ad_mul0(t[l], h.v[i])
+                    : ad_op_bend(op, arg, by, p, a, tile->y.v ? tile->y.v[i] : tile->y.c, t[l]);
+    }
+}
+
+static bool all_normal(const double *v, int64_t n)
+{
+    bool normal = true;
+
+    for (int64_t i = 0; i < n; i++)
+        normal &= fabs(v[i]) >= DBL_MIN && fabs(v[i]) <= DBL_MAX;
+    return normal;
+}
+
 /* 'room': (AD_MAX_ARGS + 1) * AD_TILE * lanes doubles; 'scratch': AD_SCRATCH. */
 static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *room)
 {
@@ -165,8 +196,12 @@ static void second_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *ro
             ad_op_vector_second(op, j, p, (size_t)tile.n, tile.a, tile.y, d, h, scratch);
             memset(sum, 0, (size_t)(tile.n * lanes) * sizeof *sum);
             for (int k = 0; k < n_args; k++)
-                if (tangent[k] && (h[k].v || h[k].c != 0))
-                    add_curvature(lanes, sum, h[k], tangent[k], tile.n);
+                if (tangent[k] && (h[k].v || h[k].c != 0)) {
+                    if (AD_UNLIKELY(h[k].v && !all_normal(h[k].v, tile.n)))
+                        add_curvature_bent(lanes, sum, op, j, k, p, &tile, h[k], tangent[k]);
+                    else
+                        add_curvature(lanes, sum, h[k], tangent[k], tile.n);
+                }
             for (int64_t e = 0; e < tile.n; e++)
                 for (int l = 0; l < lanes; l++)
                     sum[e * lanes + l] = g[e] == 0 ? 0 : g[e] * sum[e * lanes + l];

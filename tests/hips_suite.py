@@ -5,6 +5,7 @@ test_hips.py runs them with adcore.hips under that name, and with autograd itsel
 
 import importlib
 import itertools
+import warnings
 
 import numpy as onp
 
@@ -19,6 +20,8 @@ class Suite:
         self.extend = importlib.import_module(f"{package}.extend")
         self.flatten = importlib.import_module(f"{package}.misc.flatten")
         self.optimizers = importlib.import_module(f"{package}.misc.optimizers")
+        self.core = importlib.import_module(f"{package}.core")
+        self.signal = importlib.import_module(f"{package}.scipy.signal")
         self.check_grads = importlib.import_module(f"{package}.test_util").check_grads
         self.npr.seed(1)
 
@@ -168,6 +171,206 @@ class Suite:
             assert onp.allclose(found["a"], 1.0, atol=0.05), name
         assert seen[0] == (0, (3,))
         assert len(seen) == 600
+
+    def test_complex_gradients(self):
+        grad, z = self.autograd.grad, 3.0 + 4.0j
+        assert abs(grad(lambda z: self.np.abs(z) ** 2)(z) - (6 - 8j)) < 1e-14
+        assert abs(grad(lambda z: self.np.imag(z * z))(z) - 2 * z / 1j) < 1e-14
+        w, g = onp.array([1 + 2j, 0.5 - 1j]), onp.array([0.3 + 0.1j, -0.2 + 1j])
+        back = self.autograd.make_vjp(lambda w: self.np.sin(w) * (1 + 2j))(w)[0]
+        assert onp.allclose(back(g), g * onp.cos(w) * (1 + 2j))
+        assert onp.allclose(self.autograd.make_vjp(self.np.conj)(w)[0](g), onp.conj(g))
+        along = self.autograd.make_jvp(lambda w: w * w)(w)(g)[1]
+        assert onp.allclose(along, 2 * w * g)
+        found = self.autograd.jacobian(lambda w: self.np.abs(w) ** 2)(w)
+        assert onp.allclose(found, onp.diag(2 * onp.conj(w)))
+        holomorphic = self.autograd.holomorphic_grad
+        assert abs(holomorphic(lambda z: self.np.sin(z) * 1j)(z) - 1j * onp.cos(z)) < 1e-13
+        for transform in (grad, self.autograd.elementwise_grad, self.autograd.value_and_grad):
+            assert raises(TypeError, lambda f=transform: f(lambda z: z * z)(z))
+        gradient, aux = self.autograd.grad_and_aux(lambda z: (self.np.abs(z) ** 2, z))(z)
+        assert abs(gradient - (6 - 8j)) < 1e-14
+        assert aux == z
+
+    def test_complex_rules_of_primitives(self):
+        @self.extend.primitive
+        def square(z):
+            return z * z
+
+        self.extend.defvjp(square, lambda ans, z: lambda g: g * 2 * z)
+        z = 0.3 + 0.4j
+        back = self.autograd.make_vjp(lambda z: self.np.sin(square(z)))(z)[0]
+        assert abs(back(1j) - 1j * onp.cos(z * z) * 2 * z) < 1e-14
+
+    def test_convolution_along_axes(self):
+        a, b = self.npr.randn(2, 3, 5), self.npr.randn(4, 3, 4)
+        for mode in ("full", "valid", "same"):
+            found = self.signal.convolve(a, b, axes=([2], [2]), dot_axes=([1], [1]), mode=mode)
+            for i in range(2):
+                for j in range(4):
+                    want = sum(onp.convolve(a[i, k], b[j, k], mode) for k in range(3))
+                    assert onp.allclose(found[i, j], want)
+            apart = self.signal.convolve(a, b, axes=([2], [2]), mode=mode)
+            assert onp.allclose(apart[1, 2, 3, 0], onp.convolve(a[1, 2], b[3, 0], mode))
+        product = self.signal.convolve(a, b, axes=([], []), dot_axes=([1], [1]))
+        assert onp.allclose(product, onp.einsum("aik,bil->akbl", a, b))
+
+        def energy(a, b):
+            found = self.signal.convolve(a, b, axes=([2], [2]), dot_axes=([1], [1]))
+            return self.np.sum(self.np.sin(found))
+
+        self.check_grads(energy, argnum=(0, 1), modes=["rev"], order=2)(a, b)
+
+    def test_vector_spaces(self):
+        nested = {"a": 1.0, "b": (onp.ones(2), [2.0])}
+        for value in (0.5, onp.ones((3, 2)), 1j * onp.ones(2), nested):
+            space = self.extend.vspace(value)
+            basis = list(space.standard_basis())
+            assert len(basis) == space.size
+            for x, row in zip(basis, onp.eye(len(basis)), strict=True):
+                assert [space.inner_prod(x, y) for y in basis] == row.tolist()
+                assert self.extend.vspace(x) == space
+            x, y = space.randn(), space.randn()
+            assert space.inner_prod(space.add(x, space.scalar_mul(x, -1.0)), y) == 0.0
+            total = space.zeros()
+            for element in basis:
+                total = space.add(total, element)
+            difference = space.add(total, space.scalar_mul(space.ones(), -1.0))
+            assert space.inner_prod(difference, difference) == 0.0
+            self.check_grads(space.add)(x, y)
+            self.check_grads(space.inner_prod)(x, y)
+        assert self.extend.vspace(onp.ones(3)) != self.extend.vspace(onp.ones(4))
+        assert self.extend.vspace(onp.ones(3)).shape == (3,)
+        assert self.extend.vspace(1j).iscomplex
+        assert not self.extend.vspace(1.0).iscomplex
+
+    def test_old_ways_to_give_rules(self):
+        for old in ("defgrad", "defvjp"):
+
+            @self.core.primitive
+            def product(x, y):
+                return x * y
+
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                if old == "defgrad":
+                    product.defgrad(lambda ans, x, y: lambda g: y * g)
+                    product.defgrad(lambda ans, x, y: lambda g: x * g, argnum=1)
+                else:
+                    product.defvjp(lambda g, ans, vs, gvs, x, y: y * g)
+                    product.defvjp(lambda g, ans, vs, gvs, x, y: x * g, argnum=1)
+            assert len(said) == 2
+            assert self.autograd.grad(product, (0, 1))(2.0, 3.0) == (3.0, 2.0)
+
+        @self.core.primitive
+        def constant(x):
+            return 0.0 * x
+
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            constant.defvjp_is_zero([0])
+        assert len(said) == 1
+        assert self.autograd.grad(constant)(2.0) == 0.0
+
+    def test_rules_that_are_missing(self):
+        f = self.extend.primitive(lambda x: 2.0 * x)
+        assert f not in self.core.primitive_vjps
+        assert raises(NotImplementedError, lambda: self.autograd.grad(f)(1.0))
+        assert raises(NotImplementedError, lambda: self.autograd.deriv(f)(1.0))
+        self.extend.defvjp(f, lambda ans, x: lambda g: 2.0 * g)
+        assert f in self.core.primitive_vjps
+        assert self.autograd.grad(f)(1.0) == 2.0
+
+    def test_results_that_have_no_gradient(self):
+        assert raises(TypeError, lambda: self.autograd.grad(lambda x: self.np.all(x > 0))(1.0))
+
+    def test_names_and_texts(self):
+        def foo(x):
+            return x
+
+        assert self.autograd.grad(foo, 1).__name__ == "grad_of_foo_wrt_argnum_1"
+        assert self.autograd.grad(foo, 1).__doc__.startswith("    grad of function foo with")
+        assert self.autograd.grad.__name__ == "grad"
+        assert self.autograd.grad.__doc__.strip().startswith("Returns a function which")
+
+    def test_where(self):
+        where = self.np.where
+        assert type(where(True, 1, 2)) is int
+        assert where([True, False], [1, 2], [3, 4]) == [1, 4]
+        x, y = onp.array([1.0, 2.0]), onp.array([3.0, 4.0])
+        assert onp.array_equal(where(condition=x > 1, x=x, y=y), [3.0, 2.0])
+        assert onp.array_equal(where(x > 1, x, y=y), [3.0, 2.0])
+        assert onp.array_equal(where(x > 1)[0], [1])
+        assert raises(ValueError, lambda: where(x > 1, x))
+        f = lambda x: self.np.sum(self.np.where(condition=x > 1, x=x**2, y=y))  # noqa: E731
+        assert onp.array_equal(self.autograd.grad(f)(x), [0.0, 4.0])
+
+    def test_what_values_are(self):
+        builtins = importlib.import_module(f"{self.autograd.__name__}.builtins")
+        tracer = importlib.import_module(f"{self.autograd.__name__}.tracer")
+        boxes = importlib.import_module(f"{self.autograd.__name__}.numpy.numpy_boxes")
+        seen = []
+
+        def f(x):
+            seen.append(
+                (
+                    builtins.isinstance(x, onp.ndarray),
+                    builtins.isinstance(x[0], float),
+                    builtins.isinstance(x, (list, tuple)),
+                    builtins.type(x) is onp.ndarray,
+                    isinstance(x, tracer.Box),
+                    isinstance(x, boxes.ArrayBox),
+                    tracer.isbox(x),
+                )
+            )
+            return self.np.sum(x)
+
+        self.autograd.grad(f)(onp.ones(2))
+        f(onp.ones(2))
+        assert seen == [
+            (True, True, False, True, True, True, True),
+            (True, True, False, True, False, False, False),
+        ]
+
+    def test_integer_types_make_constants(self):
+        def f(x):
+            return self.np.sum(x[self.np.int64(x)] * x)
+
+        x = onp.array([1.0, 2.0, 0.0])
+        assert onp.array_equal(self.autograd.grad(f)(x), [2.0, 1.0, 3.0])
+        assert onp.zeros(2, self.np.int64).dtype == onp.int64
+
+    def test_constant_graphs(self):
+        calls = []
+
+        def f(x, y):
+            calls.append(None)
+            return self.autograd.grad(lambda x: self.np.sin(x) + 2 * x)(x * y)
+
+        replayed = importlib.import_module(f"{self.autograd.__name__}.misc").const_graph(f)
+        assert abs(replayed(0.0, 0.0) - 3.0) < 1e-15
+        assert abs(replayed(1.0, 0.5) - (onp.cos(0.5) + 2)) < 1e-15
+        assert len(calls) == 1
+
+    def test_quick_grad_check(self):
+        util = importlib.import_module(f"{self.autograd.__name__}.util")
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            util.quick_grad_check(lambda x, y: x**2 + y, 1.0, (2.0,))
+        assert len(said) == 1
+        assert util.subvals((1, 2, 3), [(0, 4), (2, 5)]) == (4, 2, 5)
+        assert util.subval((1, 2), 1, 3) == (1, 3)
+
+
+def raises(kind, call):
+    """Whether a call raises an error of a kind, warnings beside it left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            call()
+        except kind:
+            return True
+    return False
 
 
 TESTS = [name for name in vars(Suite) if name.startswith("test_")]

@@ -152,6 +152,7 @@ ORACLES = {
     "sub0": lambda x, z: x - z,
     "above": lambda x, z: (1 + mp.sign(x - z)) / 2,
     "equal": lambda x, z: mpf(x == z),
+    "same": lambda x, z: mpf(x == z),
     "not_equal": lambda x, z: mpf(x != z),
     "less": lambda x, z: mpf(x < z),
     "less_equal": lambda x, z: mpf(x <= z),

@@ -82,6 +82,15 @@ def von_mises_log(y, k):
     return k * mp.cos(y) - log(2 * mp.pi * mp.besseli(0, k))
 
 
+def von_mises_cdf(y, k):
+    """The Fourier series, whose coefficients I_n(k) / I_0(k) come from the last to the first."""
+    total = ratio = mpf(0)
+    for n in range(int(90 + 20 * mp.sqrt(k)), 0, -1):
+        ratio = 1 / (2 * n / k + ratio)
+        total = ratio * (mp.sin(n * y) / n + total)
+    return HALF + (y / 2 + total) / mp.pi
+
+
 TINY, HUGE = 1e-60, 1e60  # squares of their squares are still numbers
 CONTINUOUS = {
     "norm": Truth(lambda y: log(phi(y)), ndtr, lambda y: ndtr(-y), [-1e4, -40.0, -1.5, 0.5, 45.0]),
@@ -249,7 +258,12 @@ CONTINUOUS = {
         [(0.5, 0.25), (-2.0, 0.5), (1.5, 1e-6), (1e5, -0.25), (3.99, 0.25)],
         (0.25,),
     ),
-    "vonmises": Truth(von_mises_log, None, None, [(0.5, 2.0), (-2.0, 40.0), (7.0, 0.5)]),
+    "vonmises": Truth(
+        von_mises_log,
+        von_mises_cdf,
+        lambda y, k: von_mises_cdf(-y, k),
+        [(0.5, 2.0), (-1.0, 12.0), (2.5, 0.5), (-0.05, 600.0)],
+    ),
 }
 CONTINUOUS["reciprocal"] = CONTINUOUS["loguniform"]
 

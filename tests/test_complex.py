@@ -598,6 +598,9 @@ LINALG = {
     "svd": ("tall", thin(lambda u, s, vh: [(u * s**2) @ vh, np.abs(u), s, np.abs(vh)])),
     "svd of wide": ("wide", thin(lambda u, s, vh: [(u * s**2) @ vh, np.abs(u), s, np.abs(vh)])),
     "qr": ("tall", lambda a: list(np.linalg.qr(a))),
+    "lstsq": ("tall", lambda a: list(np.linalg.lstsq(a, a[:, 0] ** 2, rcond=None)[:2])),
+    "lstsq of wide": ("wide", lambda a: np.linalg.lstsq(a, a[:, :2] ** 2, rcond=None)[0]),
+    "lstsq of a real matrix": ("real", lambda a: np.linalg.lstsq(a, 1j * a[0], rcond=None)[0]),
     "matrix_power": ("stack", lambda a: np.linalg.matrix_power(a, -3)),
     "multi_dot": ("one", lambda a: np.linalg.multi_dot([a, a, a[0]])),
 }
@@ -699,7 +702,10 @@ def test_linear_algebra_says_what_it_lacks():
     for call, text in (
         (lambda: np.linalg.svd(a), "needs full_matrices=False"),
         (lambda: np.linalg.qr(a), "qr of a complex 2 x 3 matrix in mode 'reduced' has no"),
-        (lambda: np.linalg.lstsq(a, a), "numpy.linalg.lstsq of a complex array is not supported"),
+        (lambda: np.linalg.lstsq(a, a), "lstsq of a complex 2 x 3 matrix of a rank below 2"),
+        (lambda: np.linalg.qr(a.T, "complete"), "qr of a complex 3 x 2 matrix in mode 'complete'"),
+        (lambda: np.sort(a), r"numpy\.sort of a complex array .*sort or compare z\.real or abs"),
+        (lambda: np.median(a), r"numpy\.median of a complex array .*sort or compare z\.real"),
     ):
         with pytest.raises(NotDifferentiableError, match=text):
             call()
@@ -794,7 +800,7 @@ def test_errors_say_what_to_write():
         z.astype(float)
     with pytest.raises(TypeError, match="complex numbers have no order"):
         z[0] < 1j  # noqa: B015  (raises)
-    for function in (np.sort, np.max, np.floor, np.interp, np.maximum):
+    for function in (np.sort, np.argmax, np.floor, np.interp, np.maximum):
         args = {np.interp: (z, x, x), np.maximum: (z, x)}.get(function, (z,))
         with pytest.raises(NotDifferentiableError, match=r"of a complex array is not|takes real x"):
             function(*args)

@@ -1,7 +1,10 @@
 """adcore.hips: tests written for HIPS autograd pass."""
 
+import doctest
 import importlib
 import importlib.util
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +25,56 @@ if importlib.util.find_spec("autograd"):
 @pytest.mark.parametrize("name", TESTS)
 def test_suite(name, package):
     getattr(Suite(package), name)()
+
+
+def test_documentation():
+    text = (Path(__file__).parents[1] / "docs" / "hips.md").read_text()
+    examples = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(examples, {}, "hips.md", "hips.md", 0)
+    assert len(test.examples) == 7
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_stated_differences_are_those_of_the_documentation():
+    root = Path(__file__).parents[1]
+    spec = importlib.util.spec_from_file_location("suite", root / "bench" / "hips_suite.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text = (root / "docs" / "hips.md").read_text()
+    names = {name.partition("::")[2] for name in script.DIFFERENCES}
+    stated = text[text.index("| test |") : text.index("## What else")]
+    assert set(re.findall(r"`(test_\w+)`", stated)) == names
+    assert [script.outcome(*r) for r in (("a::b", ""), ("a::b", "why"))] == [0, 2]
+    different = next(iter(script.DIFFERENCES))
+    assert [script.outcome(different, why) for why in ("why", "")] == [1, 2]
+
+
+def test_errors_of_the_new_parts():
+    hips = adcore.hips
+    with pytest.raises(NotDifferentiableError, match=r"grad needs real numbers .*holomorphic_grad"):
+        hips.grad(lambda x: x * 1j)(1.0)
+    with pytest.raises(NotDifferentiableError, match="is not holomorphic"):
+        hips.holomorphic_grad(np.conj)(1j)
+    with pytest.raises(NotDifferentiableError, match="got the truth True"):
+        hips.grad(lambda x: x > 0)(1.0)
+    with pytest.raises(AttributeError, match="a container has no shape"):
+        hips.extend.vspace([1.0, 2.0]).shape  # noqa: B018  (raises)
+    convolve = importlib.import_module("adcore.hips.scipy.signal").convolve
+    a = np.ones((2, 3))
+    with pytest.raises(ValueError, match="dot_axes needs axes"):
+        convolve(a, a, dot_axes=([0], [0]))
+    with pytest.raises(ValueError, match="as many of A as of B"):
+        convolve(a, a, axes=([0], []))
+    with pytest.raises(ValueError, match="got 'other'"):
+        convolve(a, a, axes=([0], [0]), mode="other")
+    assert np.array_equal(convolve(a, a), np.outer([1, 2, 1], [1, 2, 3, 2, 1]))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        hnp.where(True, 1, z=2)
+    with pytest.raises(TypeError, match="is not made by notrace_primitive"):
+        hips.extend.register_notrace(None, np.sin)
+    hips.extend.register_notrace(None, hips.extend.notrace_primitive(np.sin))
+    with pytest.raises(NotImplementedError, match="axes -1 and -2"):
+        hnp.make_diagonal(np.ones(2))
 
 
 def test_multigrad_dict():

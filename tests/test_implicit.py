@@ -272,6 +272,16 @@ def gradient_of(a):
     return grad(lambda x: x**3 / 3.0 - a * x)
 
 
+class Slotted:
+    __slots__ = ("a",)
+
+    def __init__(self, a):
+        self.a = a
+
+    def __call__(self, x):
+        return x * x - self.a
+
+
 OUTSIDE = {
     "closure": closed_over,
     "nested": nested_function,
@@ -284,6 +294,7 @@ OUTSIDE = {
     "method": lambda a: Model(a).residual,
     "callable": Plain,
     "attribute": lambda a: (lambda m: lambda x: m.residual(x))(PlainModel(a)),
+    "slots": Slotted,
     "wrapped": wrapped,
     "grad": gradient_of,
 }
@@ -330,15 +341,14 @@ def test_globals(monkeypatch):
 
 def test_what_cannot_be_traced_is_refused():
     class Hidden:
-        __slots__ = ("a",)
+        a = None
 
         def __call__(self, x):
             return x * x - self.a
 
     def f(a):
-        hidden = Hidden()
-        hidden.a = a
-        return root(hidden, 1.0)
+        Hidden.a = a  # of the class, which no copy of an object could have otherwise
+        return root(Hidden(), 1.0)
 
     with pytest.raises(NotDifferentiableError, match="root was given depends on a tracked tensor"):
         grad(f)(4.0)

@@ -16,6 +16,8 @@ SHAPE = (3, 4, 2)
 MASK = np.arange(24).reshape(SHAPE) % 5 == 1
 KEYS = {
     "integer": 1,
+    "tuples": ((0, 2, 0), (3, 1, 2), 1),
+    "a tuple and a slice": (slice(None), (3, 0)),
     "negative": -2,
     "integers": (2, -1, 0),
     "numpy integer": np.int32(2),

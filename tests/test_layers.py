@@ -67,6 +67,7 @@ C_ORDER = [
     "ad_adjoints",
     "ad_emit_norm",
     "ad_emit",
+    "ad_emit_along",
     "ad_program",
     "ad_check",
     "ad_io",
@@ -137,8 +138,8 @@ PYTHON_MAY_IMPORT = {
     "creation": BASE,
     "spellings": BASE | {"creation"},
     "taylor": BASE | {"_named", "transforms"},
-    "_closures": LOW,
-    "_implicit": BASE | {"_calls", "_closures", "transforms"},
+    "_captured": {"_core", "errors"},
+    "_implicit": BASE | {"_calls", "_captured", "_named", "transforms"},
     "_minima": BASE | {"_implicit", "transforms"},
     "implicit": BASE | {"_implicit", "_minima", "transforms"},
     "custom": BASE | {"transforms", "_calls"},
@@ -173,12 +174,11 @@ PYTHON_MAY_IMPORT = {
     },
     "autograd": BASE | {"transforms", "_calls"},
     "numpy": BASE | {"_calls", "_named", "complexes", "scipy", "transforms"},
-    "_captured": {"_core", "errors"},
     "scipy": BASE
-    | {"_calls", "_captured", "_closures", "_implicit", "_minima", "_named", "_recording"}
+    | {"_calls", "_captured", "_implicit", "_minima", "_named", "_recording"}
     | {"compile", "complexes", "transforms"},
     "ode": {"scipy"},
-    "hips": BASE | {"_calls", "numpy", "testing", "transforms"},
+    "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
 }
 

@@ -424,13 +424,36 @@ def test_triangles_that_are_not_read_have_no_derivative():
     assert np.all(g[above] == 0)
 
 
+def test_check_finite_is_asked_at_every_replay():
+    """SciPy's check of what is passed, and its absence: then LAPACK's nan is what comes back."""
+    b = np.ones(2)
+    compiled = adcore.compile(lambda a: asl.solve(a, b))
+    unchecked = adcore.compile(lambda a: asl.solve(a, b, check_finite=False))
+    for a in (np.eye(2), np.diag([2.0, 4.0])):
+        np.testing.assert_array_equal(compiled(a), b / np.diag(a))
+        unchecked(a)
+    for bad in (np.nan, np.inf):
+        a = np.diag([2.0, bad])
+        for call in (compiled, compiled.jacobian):
+            with pytest.raises(ValueError, match="must not contain infs or NaNs"):
+                call(a)
+        assert not np.isfinite(unchecked(a)).all() or bad == np.inf
+    np.testing.assert_array_equal(compiled(2.0 * np.eye(2)), [0.5, 0.5])
+
+
+def test_scipys_functions_of_complex_arrays_are_refused_by_name():
+    for name in ("solve", "qr", "expm"):
+        args = (np.eye(2), np.ones(2))[: 2 if name == "solve" else 1]
+        with pytest.raises(NotDifferentiableError, match=rf"scipy\.linalg\.{name} of a complex"):
+            adcore.vjp(lambda t, n=name, a=args: getattr(asl, n)(a[0] * (t + 1j), *a[1:]), 1.0)
+
+
 # ---- errors ----
 
 
 ERRORS = {
     "singular": (lambda a: np.linalg.inv(a - a), LinAlgError, "singular matrix"),
     "not positive": (lambda a: np.linalg.cholesky(-a), LinAlgError, "not positive definite"),
-    "complex root": (lambda a: asl.sqrtm(-a), DomainError, "sqrtm of a matrix .* is complex"),
     "complex log": (lambda a: asl.logm(-a), DomainError, "logm of a matrix .* is complex"),
     "nan": (lambda a: np.linalg.svdvals(a * np.nan), LinAlgError, "did not converge"),
     "not square": (
@@ -602,3 +625,58 @@ def test_log_likelihood():
     np.testing.assert_allclose(gm, e, rtol=1e-10)
     h = adcore.hessian(f, argnums=1)(s, m)
     np.testing.assert_allclose(h, -inverse, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (2, 6), (2, 3, 5)])
+def test_vectors_left_over_do_no_harm(shape):
+    a = rng_of("left over").normal(size=shape)
+
+    def thin(a):
+        return tuple(np.linalg.svd(a, full_matrices=False))
+
+    check_grads(thin, (a,), order=2)
+    check_grads(lambda a: thin(a)[1], (a,), order=3)
+    m, n = shape[-2:]
+    if a.ndim == 2:
+
+        def shown(a):
+            u, _, vt = np.linalg.svd(a)
+            return np.sum(vt[-1] if m < n else u[:, -1])
+
+        with pytest.raises(DegenerateError):
+            adcore.grad(shown)(a)
+        assert np.isnan(adcore.jvp(shown, (a,), (a,))[1])
+
+
+def test_zeros_of_either_sign_are_equal_eigenvalues():
+    a = np.diag([-0.0, -0.0, 1.0])
+    with pytest.raises(DegenerateError):
+        adcore.grad(lambda a: np.linalg.eigh(a)[1][0, 0])(a)
+    assert np.isnan(adcore.jvp(lambda a: np.linalg.eigh(a)[1][0, 0], (a,), (a + 1.0,))[1])
+    rank = np.zeros((3, 3))
+    with pytest.raises(DegenerateError):
+        adcore.grad(lambda a: np.linalg.svd(a)[0][0, 0])(rank)
+
+
+@pytest.mark.parametrize("uplo", ["L", "U"])
+def test_eigenvectors_have_numpys_signs(uplo):
+    for n in range(2, 9):
+        a = rng_of(str(n)).normal(size=(n, n))
+        seen = adcore.jvp(lambda a: np.linalg.eigh(a, uplo), (a,), (a,))[0]
+        np.testing.assert_array_equal(seen[1], np.linalg.eigh(a, uplo)[1])
+        # signs may change along the way that differences take
+        check_grads(lambda a: np.linalg.eigh(a, uplo)[1] ** 2, (a,), order=1, step=1e-4)
+
+
+def test_roots_that_are_complex():
+    rng = rng_of("complex root")
+    a = rng.normal(size=(3, 3))
+    for b in (a + a.T, a - 3 * np.eye(3), -spd(a)):
+        root, along = adcore.jvp(asl.sqrtm, (b,), (b,))
+        assert np.iscomplexobj(root)
+        np.testing.assert_allclose(root @ root, b, atol=1e-12)
+        np.testing.assert_allclose(along, root / 2, atol=1e-12)  # the root of t b is t**0.5 root
+        check_grads(asl.sqrtm, (b,), order=2)
+    check_grads(lambda z: abs(asl.sqrtm(z)) ** 2, (a + 1j * a.T,), order=2)
+    with pytest.raises(NotDifferentiableError, match=r"takes one matrix, got shape \(2, 3, 3\)"):
+        adcore.jvp(asl.sqrtm, (np.stack([-spd(a)] * 2),), (np.stack([a] * 2),))

@@ -216,10 +216,61 @@ def test_interpolation_at_its_points(edge):
     assert clip(edge) == line(edge)
 
 
-def test_roots_of_equal_and_complex_roots():
-    with pytest.raises(NotDifferentiableError, match="has complex ones"):
-        anp.roots(adcore.tensor([1.0, 0.0, 1.0], requires_grad=True))
+def test_polyfit_in_its_places_and_weights():
+    x = np.arange(7.0) + np.linspace(0.1, 0.5, 7) ** 2
+    step, w = np.sin(2.0 * x), np.linspace(1.0, 2.0, 7)
+
+    def f(x, w):
+        return anp.polyfit(x, np.cos(3.0 * w), 2, w=w)
+
+    slope = adcore.jvp(f, (x, w), (step, step))[1]
+    np.testing.assert_allclose(slope, difference(f, [x, w], [step, step]), rtol=1e-8, atol=1e-9)
+    back = adcore.vjp(f, x, w)[1](np.ones(3))
+    assert dot(back, [step, step]) == pytest.approx(np.sum(slope), rel=1e-12)
+
+
+def test_roots_that_are_complex():
+    """Of x^2 - 2 t x + 1: exp(+-i arccos(t)), real where |t| is above 1."""
+
+    def f(t):
+        r = anp.roots([1.0, -2.0 * t, 1.0])
+        return anp.sum(anp.real(r * r * r)) + 3.0 * anp.sum(anp.real(1.0 / (r - 5.0)))
+
+    def true(t):  # by the coefficients alone
+        return 8.0 * t**3 - 6.0 * t + 3.0 * (2.0 * t - 10.0) / (26.0 - 10.0 * t)
+
+    compiled = adcore.compile(f)
+    for t in (0.3, 2.0, -0.9, -1.5, 0.5):
+        assert f(t) == pytest.approx(true(t), rel=1e-13)
+        slope, bend = adcore.grad(true)(t), adcore.hessian(true)(t)
+        for d in (adcore.grad(f), compiled.grad, lambda t: adcore.jvp(f, (t,), (1.0,))[1]):
+            assert d(t) == pytest.approx(slope, rel=1e-12)
+        for d in (adcore.hessian(f), compiled.hessian, adcore.jacfwd(adcore.grad(f))):
+            assert d(t) == pytest.approx(bend, rel=1e-11)
     np.testing.assert_allclose(anp.roots(adcore.tensor([1.0, -3.0, 2.0])).numpy(), [2.0, 1.0])
+
+
+def test_roots_of_complex_coefficients():
+    """They are what the polynomial was made of; zeros at the end are roots 0."""
+    given = np.array([1.0 + 2.0j, -0.5j, 3.0])
+
+    def with_zero(z):
+        p = anp.concatenate([[0.0], (2.0 + 1.0j) * anp.stack([1.0, -z[0]]), [0.0]])
+        return anp.sum(anp.abs(anp.roots(p)) ** 2)
+
+    np.testing.assert_allclose(adcore.grad(with_zero)(given), [2.0 + 4.0j, 0.0, 0.0], rtol=1e-14)
+    assert anp.roots(adcore.tensor(np.zeros(2))).shape == (0,)
+
+    def of_all(z):
+        p = anp.convolve(anp.convolve([1.0, -z[0]], [1.0, -z[1]]), [1.0, -z[2]])
+        r = anp.roots((2.0 + 1.0j) * p)
+        return anp.sum(anp.abs(r) ** 2) + anp.real(anp.sum(r**3))
+
+    compiled = adcore.compile(of_all)
+    for z in (given, 1j * given):
+        expected = 2.0 * z + np.conj(3.0 * z**2)
+        for gradient in (adcore.grad(of_all), compiled.grad):
+            np.testing.assert_allclose(gradient(z), expected, rtol=1e-12, atol=1e-13)
 
 
 def test_constant_arrays_do_not_take_tensors():

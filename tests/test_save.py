@@ -7,6 +7,7 @@ that was saved.  Files are damaged in every way there is, with and without a che
 import collections
 import copy
 import dataclasses
+import importlib
 import json
 import multiprocessing
 import pickle
@@ -24,8 +25,9 @@ from adcore import _core, _files, _named
 from adcore._arguments import Arguments
 from adcore._trees import flatten
 from adcore.compile import _from_bytes
-from adcore.errors import ADError, FormatError, NotRecordedError
-from adcore.scipy import special
+from adcore.errors import ADError, FormatError, NotRecordedError, TapeError
+from adcore.rules import recorded
+from adcore.scipy import integrate, interpolate, optimize, signal, special, stats
 
 
 def saved(f, tmp_path):
@@ -411,6 +413,27 @@ def test_a_rule_in_python_is_refused_by_line(tmp_path):
         adcore.compile(uses_rule).save(tmp_path / "f")
 
 
+CALLING_BACK = {
+    "root": lambda x: adcore.implicit.root(lambda y, x: y**3 - x, X, (x,)),
+    "brentq": lambda x: optimize.brentq(lambda y: y**3 - x[0], 0.0, 9.0),
+    "minimize": lambda x: optimize.minimize(lambda y: ((y - x) ** 2).sum(), X).x,
+    "quad": lambda x: integrate.quad(lambda t: t * x[0], 0.0, 1.0)[0],
+    "solve_ivp": lambda x: integrate.solve_ivp(lambda t, y: -x[0] * y, (0.0, 1.0), [1.0]).y,
+    "odeint": lambda x: integrate.odeint(lambda y, t: -x[0] * y, [1.0], [0.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", CALLING_BACK)
+def test_solvers_that_call_back_are_refused(name, tmp_path):
+    compiled = adcore.compile(lambda x: np.sum(CALLING_BACK[name](x)))
+    compiled(X)
+    why = f"test_save\\.py:[0-9]+ .*{name} calls a Python function at every replay, .*pickle"
+    with pytest.raises(FormatError, match=why):
+        compiled.save(tmp_path / "f")
+    with pytest.raises(TapeError, match=f"{name} .*cannot be written as C: .*test_save"):
+        compiled.to_c()
+
+
 # ---- other processes ----
 
 
@@ -436,6 +459,56 @@ print(json.dumps(out))
     for x, found in zip((X, -X), json.loads(out), strict=True):
         expected = compiled(x), compiled.grad(x), compiled.hessian(x), compiled.hvp((x,), (x,))[1]
         assert found == [np.asarray(a).tobytes().hex() for a in expected]
+
+
+NAMED = {
+    "special": lambda x: special.gammainc(x, 1.5) + special.jv(x, 2.0) + special.lambertw(x),
+    "special in parts": lambda x: special.spherical_jn(2, x) + special.airy(x)[0],
+    "a step of special's": lambda x: x * special.gammasgn(x),
+    "quantiles": lambda x: stats.t.ppf(0.3, 3.0 + x) + stats.gamma.isf(0.2, x),
+    "linalg.sqrtm": lambda x: adcore.scipy.linalg.sqrtm(np.diag(x) + 2.0),
+    "fft": lambda x: np.abs(np.fft.rfft(x)),
+    "complex": lambda x: np.real(np.linalg.inv(np.diag(x) + 0.5j)),
+    "convolve": lambda x: np.convolve(x, x),
+    "roots": lambda x: np.roots([1.0, -3.0 - x[0], 1.0]),
+    "complex roots": lambda x: np.abs(np.roots([1.0, -x[0], 1.0 + x[1]]) - 2.0),
+    "signal": lambda x: signal.lfilter([1.0, x[0]], [1.0, 0.3], signal.fftconvolve(x, x)),
+    "peaks": lambda x: x * signal.argrelmax(x)[0][0],
+    "interpolate": lambda x: interpolate.CubicSpline([0.0, 0.4, 1.0, 2.0], x + 1.0)(0.6),
+    "optimize": lambda x: optimize.linear_sum_assignment(np.outer(x, x))[1] * x,
+}
+X_NAMED = np.array([0.4, 1.3, 0.9, 0.2])
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_process_finds_all_that_a_file_names(name, tmp_path):
+    """Although it has imported nothing but adcore; it imports modules of adcore's alone."""
+    compiled = adcore.compile(lambda x: (NAMED[name](x) ** 2).sum())
+    value, gradient = compiled(X_NAMED), compiled.grad(X_NAMED)
+    compiled.save(tmp_path / "f.adcore")
+    code = """
+import sys, numpy as np, adcore
+assert not any(m.startswith("adcore.scipy") for m in sys.modules)
+f = adcore.load(sys.argv[1])
+print(f(np.array(eval(sys.argv[2]))).hex())
+np.save(sys.argv[1], f.grad(np.array(eval(sys.argv[2]))))
+"""
+    run = [sys.executable, "-c", code, str(tmp_path / "f.adcore"), repr(X_NAMED.tolist())]
+    out = subprocess.run(run, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (out.stdout, out.stderr) == (f"{value.hex()}\n", "")
+    np.testing.assert_array_equal(np.load(tmp_path / "f.adcore.npy"), gradient)
+
+
+def test_owners_are_modules_of_adcore_that_register_such_names():
+    for word, modules in _named.OWNERS.items():
+        for module in modules:
+            assert module.startswith("adcore.")
+            importlib.import_module(module)
+        names = [*_named.registered, *recorded.observable]
+        assert any(name.partition(".")[0] == word for name in names), word
+    # Those that are registered elsewhere, or by adcore itself, have no word that is an owner's.
+    lone = {n for n in _named.registered if n.partition(".")[0] not in _named.OWNERS}
+    assert lone == {"observed"}
 
 
 @adcore.compile

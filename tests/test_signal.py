@@ -463,5 +463,22 @@ def test_errors_are_scipys():
         sig.lfilter(B, np.array([0.0, 1.0]), x)
     with pytest.raises(NotDifferentiableError, match="method='pad', got 'gust'"):
         sig.filtfilt(B, A, x, method="gust")
-    with pytest.raises(NotDifferentiableError, match="convolve of a complex tensor"):
-        sig.convolve(x * (1.0 + 2.0j), B)
+    with pytest.raises(NotDifferentiableError, match="lfilter of a complex tensor"):
+        sig.lfilter(B, A, x * (1.0 + 2.0j))
+
+
+@pytest.mark.parametrize("name", ["convolve", "correlate", "fftconvolve", "oaconvolve"])
+def test_products_of_complex_signals(name):
+    a, b = normal(9) + 1j * normal(9), normal(4) + 1j * normal(4)
+    ours, theirs = getattr(sig, name), getattr(plain, name)
+
+    def along(t):
+        return ours(t * a, in2=b * (1.0 + t), mode="same")
+
+    value, tangent = adcore.jvp(along, (2.0,), (1.0,))
+    np.testing.assert_allclose(value, 6.0 * theirs(a, b, mode="same"), rtol=1e-12)
+    np.testing.assert_allclose(tangent, 5.0 * theirs(a, b, mode="same"), rtol=1e-12)
+    weights, step = normal(12), normal(9) + 1j * normal(9)
+    gradient = grad(lambda a: np.sum(weights * np.abs(ours(a, b)) ** 2))(a)
+    slope = np.sum(2.0 * weights * np.real(np.conj(theirs(a, b)) * theirs(step, b)))
+    assert np.real(np.vdot(gradient, step)) == pytest.approx(slope, rel=1e-12)

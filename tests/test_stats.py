@@ -27,8 +27,8 @@ ONE_VARIABLE = [
     if stats.state(n) == "differentiable"
     and isinstance(getattr(sp, n), sp.rv_continuous | sp.rv_discrete)
 ]
-NO_CDF = {"vonmises"}
-QUANTILES = [n for n in stats_cases.CONTINUOUS if n not in NO_CDF]
+NO_QUANTILE = {"vonmises"}
+QUANTILES = [n for n in stats_cases.CONTINUOUS if n not in NO_QUANTILE]
 
 
 def tracked(*values):
@@ -144,8 +144,6 @@ def cases_of(name):
 @pytest.mark.parametrize("name", [n for n in stats_cases.CONTINUOUS if n != "reciprocal"])
 def test_continuous_derivatives(name, method):
     """In the argument, the shapes, the location and the scale."""
-    if name in NO_CDF and method != "logpdf":
-        return
     distribution = getattr(stats, name)
     for y, *shapes in cases_of(name):
         n = 1 + len(shapes)
@@ -219,8 +217,6 @@ def test_continuous_values_are_scipys(name):
     shapes = point_of(shapes)[1:] if name not in ("truncnorm",) else (-1.0, 2.0)
     x = theirs.ppf([0.01, 0.3, 0.6, 0.95], *shapes, LOC, SCALE)
     for method in METHODS:
-        if name in NO_CDF and "pdf" not in method:
-            continue
         value = getattr(mine, method)(x, *tracked(*shapes, LOC, SCALE))
         assert value.shape == x.shape
         expected = getattr(theirs, method)(x, *shapes, LOC, SCALE)
@@ -233,7 +229,9 @@ def test_continuous_values_are_scipys(name):
 def test_moments_and_entropy(name):
     mine, theirs = getattr(stats, name), getattr(sp, name)
     shapes = {"pareto": (6.5,), "invgamma": (6.5,), "f": (5.0, 9.0)}.get(name)
-    shapes = shapes or stats_cases.CONTINUOUS[name].quantile or ((2.0,) if name in NO_CDF else ())
+    shapes = (
+        shapes or stats_cases.CONTINUOUS[name].quantile or ((2.0,) if name in NO_QUANTILE else ())
+    )
     parameters = tracked(*shapes, LOC, SCALE)
     looked_at = 0
     for method in ("mean", "var", "std", "entropy"):
@@ -384,6 +382,27 @@ def test_frozen_distributions():
         frozen.nothing  # noqa: B018
 
 
+def test_the_circle_is_gone_round():
+    """Each turn adds 1 to the distribution function of von Mises, and no more."""
+    y = np.array([-9.0, -3.1, 0.0, 0.5, 3.2, 7.0, 13.0])
+    for kappa in (0.0, 0.5, 20.0):
+        found = stats.vonmises.cdf(*tracked(y, kappa)).detach().numpy()
+        np.testing.assert_allclose(found, sp.vonmises.cdf(y, kappa), rtol=1e-13, atol=1e-13)
+        around = adcore.vjp(lambda k, y=y: stats.vonmises.cdf(y + 2 * math.pi, k), kappa)[0]
+        np.testing.assert_allclose(around, found + 1.0, rtol=1e-13, atol=1e-13)
+        slope = adcore.jacobian(lambda k, y=y: stats.vonmises.cdf(y + 2 * math.pi, k))(kappa)
+        expected = adcore.jacobian(lambda k, y=y: stats.vonmises.cdf(y, k))(kappa)
+        np.testing.assert_allclose(slope, expected, atol=1e-14)
+
+
+def test_logarithms_of_what_is_near_1_keep_their_digits():
+    """Where a distribution function is 1e-8, and so the logarithm of the survival function."""
+    for name, shapes, y in [("halfnorm", (), 1e-8), ("loguniform", (0.5, 4.0), 0.5 + 1e-9)]:
+        cdf = getattr(sp, name).cdf(y, *shapes)
+        found = getattr(stats, name).logsf(*tracked(y, *shapes)).item()
+        assert found == pytest.approx(-cdf - cdf * cdf / 2, rel=1e-13 if not shapes else 1e-7)
+
+
 def test_what_takes_numbers_alone():
     x = tracked([0.5, 1.0])[0]
     for method, text in [("rvs", "a sample"), ("fit", "likelihood"), ("moment", "use mean")]:
@@ -500,8 +519,10 @@ def test_multivariate_arguments():
     diagonal = stats.multivariate_normal.logpdf(X, MU, *tracked(np.array([1.0, 2.0, 3.0])))
     expected = sp.multivariate_normal.logpdf(X, MU, np.array([1.0, 2.0, 3.0]))
     np.testing.assert_allclose(diagonal.detach().numpy(), expected, rtol=1e-13)
-    with pytest.raises(NotDifferentiableError, match="allow_singular"):
-        stats.multivariate_normal.logpdf(X, MU, *tracked(SPD3), allow_singular=True)
+    found = stats.multivariate_normal.logpdf(X, MU, *tracked(SPD3), allow_singular=True)
+    np.testing.assert_allclose(found.detach().numpy(), sp.multivariate_normal.logpdf(X, MU, SPD3))
+    with pytest.raises(NotDifferentiableError, match="allow_singular=True where cov is a constant"):
+        stats.multivariate_normal.logpdf(X, MU, *tracked(np.ones((3, 3))), allow_singular=True)
     with pytest.raises(NotDifferentiableError, match=r"multivariate_normal\.cdf of tensors"):
         stats.multivariate_normal.cdf(X, *tracked(MU), SPD3)
     with pytest.raises(TypeError, match="takes mean, cov, allow_singular"):
@@ -600,3 +621,26 @@ def test_kernel_density_estimate():
     assert np.array_equal(plain(points), sp.gaussian_kde(data)(points))
     with pytest.raises(NotDifferentiableError, match=r"gaussian_kde\.resample of tensors"):
         stats.gaussian_kde(*tracked(data)).resample(3)
+
+
+def test_normal_with_a_constant_singular_covariance():
+    basis = np.array([[1.0, 0.5], [0.0, 2.0], [1.0, -1.0]])
+    cov, mean = basis @ basis.T, np.array([0.1, 0.2, 0.3])
+    points = mean + np.array([[0.3, 0.4], [1.0, -2.0]]) @ basis.T
+    off = points + np.linalg.svd(basis)[0][:, 2]
+
+    def density(x, mean):
+        return stats.multivariate_normal.logpdf(x, mean, cov, allow_singular=True)
+
+    for x in (points, off, points[0]):
+        value = adcore.vjp(density, x, mean)[0]
+        expected = sp.multivariate_normal.logpdf(x, mean, cov, allow_singular=True)
+        np.testing.assert_allclose(value, expected, rtol=1e-13)
+    assert np.all(np.isneginf(adcore.vjp(density, off, mean)[0]))
+    inverse = np.linalg.pinv(cov)
+    by_x, by_mean = adcore.grad(density, (0, 1))(points[0], mean)
+    np.testing.assert_allclose(by_x, -inverse @ (points[0] - mean), rtol=1e-12)
+    np.testing.assert_allclose(by_mean, inverse @ (points[0] - mean), rtol=1e-12)
+    np.testing.assert_allclose(adcore.hessian(density)(points[0], mean), -inverse, atol=1e-12)
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        adcore.grad(lambda x: stats.multivariate_normal.logpdf(x, mean, -cov, True))(points[0])

@@ -3,12 +3,14 @@
 FUNCTIONS has them by NumPy's functions, METHODS by the names of methods.
 """
 
+import math
+
 import numpy as np
 
 from .. import _core, ops
 from ..errors import NotDifferentiableError
 from ..rules.primitives import shape_of
-from ..rules.table import public
+from ..rules.table import public, refuse
 from .elementwise import minus, negative, plus
 from .pairs import both, pair, parts
 
@@ -138,7 +140,29 @@ def _var(z, axis=None, ddof=0, keepdims=False):
 
 
 def _std(z, axis=None, ddof=0, keepdims=False):
-    return ops.sqrt(_var(z, axis, ddof, keepdims))
+    options = {"axis": axis, "ddof": ddof, "keepdims": keepdims}
+    a, b = (public[np.std](part, **options) for part in both(z))
+    # Of one element both are a constant 0, of which the modulus would have no second derivative.
+    return a + b if z.size == math.prod(shape_of(a)) else ops.hypot(a, b)
+
+
+def _extremum(name, least):
+    """The least or greatest in NumPy's order: by real parts, of equal ones by imaginary parts."""
+    worst = np.inf if least else -np.inf
+
+    def apply(z, axis=None, out=None, keepdims=False, **others):
+        if out is not None or others:
+            refuse(f"{name} of a complex array", out=out, **others)
+        rule, choose = public[np.min if least else np.max], public[np.where]
+        a, b = both(z)
+        none = np.isnan(a) | np.isnan(b)  # of which the result is one
+        a, b = choose(none, np.nan, a), choose(none, np.nan, b)
+        first = (a == rule(a, axis=axis, keepdims=True)) | none
+        among = choose(first, b, worst)
+        chosen = first & ((among == rule(among, axis=axis, keepdims=True)) | none)
+        return pair(*[rule(choose(chosen, p, worst), axis=axis, keepdims=keepdims) for p in (a, b)])
+
+    return apply
 
 
 def _average(z, axis=None, weights=None):
@@ -254,6 +278,8 @@ FUNCTIONS = {
     np.average: _average,
     np.var: _var,
     np.std: _std,
+    **{f: _extremum("max", False) for f in (np.max, np.amax)},
+    **{f: _extremum("min", True) for f in (np.min, np.amin)},
     np.angle: _angle,
     np.polyval: _polyval,
     np.linalg.norm: _norm,
@@ -308,6 +334,8 @@ METHODS = {
     "var": np.var,
     "cumprod": np.cumprod,
     "std": np.std,
+    "max": np.max,
+    "min": np.min,
     "any": np.any,
     "all": np.all,
     "trace": np.trace,

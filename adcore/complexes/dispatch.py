@@ -9,6 +9,7 @@ from ..errors import NotDifferentiableError
 from ..rules import table
 from .arrays import FUNCTIONS, METHODS
 from .elementwise import REAL, UFUNCS, integer_power
+from .entire import ENTIRE
 from .pairs import Complex, both, pair, parts
 
 _LOGICAL = {"logical_and", "logical_or", "logical_not", "logical_xor"}
@@ -20,9 +21,18 @@ def _elementwise(name, args):
 
 
 def _missing(name):
-    return NotDifferentiableError(
-        f"{name} of a complex array is not supported; write it with z.real and z.imag"
-    )
+    remedy = "write it with z.real and z.imag"
+    if name.removeprefix("numpy.") in _OF_ORDER:
+        remedy = "complex numbers have no order: sort or compare z.real or abs(z), index z by that"
+    return NotDifferentiableError(f"{name} of a complex array is not supported; {remedy}")
+
+
+_OF_ORDER = {
+    *("sort", "argsort", "sort_complex", "partition", "argpartition", "lexsort", "unique"),
+    *("max", "min", "amax", "amin", "argmax", "argmin", "nanmax", "nanmin", "maximum", "minimum"),
+    *("median", "percentile", "quantile", "searchsorted", "clip"),
+    *("less", "greater", "less_equal", "greater_equal"),
+}
 
 
 # ---- ufuncs and rows of the op table ----
@@ -35,6 +45,9 @@ def apply_ufunc(ufunc, method, inputs, kwargs):
     if method == "reduce" and name in ("add", "multiply"):
         kwargs.setdefault("axis", 0)
         return apply_function(np.sum if name == "add" else np.prod, inputs, kwargs)
+    if method == "reduce" and name in ("maximum", "minimum"):
+        kwargs.setdefault("axis", 0)
+        return apply_function(np.max if name == "maximum" else np.min, inputs, kwargs)
     if method == "accumulate" and name in ("add", "multiply"):
         kwargs.setdefault("axis", 0)
         return apply_function(np.cumsum if name == "add" else np.cumprod, inputs, kwargs)
@@ -49,6 +62,8 @@ def apply_ufunc(ufunc, method, inputs, kwargs):
             return _elementwise(name, inputs)
         if ufunc in FUNCTIONS:
             return FUNCTIONS[ufunc](*inputs)
+        if name in ENTIRE:
+            return ENTIRE[name](*inputs)
         if name in _LOGICAL:
             return ufunc(*[x != 0 for x in inputs])
     called = name if method == "__call__" else f"{name}.{method}"
@@ -69,6 +84,8 @@ def op_on_complex(name, p, *args):
         return pair(*integer_power(both(args[0]), int(p)))
     if name == "where":
         return apply_function(np.where, args, {})
+    if name in ENTIRE:
+        return ENTIRE[name](*args)
     ufunc = _ufunc_of_op.get(name)
     if ufunc not in UFUNCS:
         raise _missing(name)

@@ -320,6 +320,28 @@ def _np_qr(a, mode="reduced"):
     return found[1] if mode == "r" else result_types()["qr"](*found)
 
 
+def _np_lstsq(a, b, rcond=None):
+    """Of full rank, by the QR factors; those of the adjoint where there are more unknowns."""
+    m, n = shape_of(a)
+    s = np.linalg.svdvals(a)
+    rank = min(m, n)
+    limit = max(m, n) * np.finfo(float).eps if rcond is None else max(rcond, 0.0)
+    if rank and not bool(s[rank - 1] > limit * s[0]):
+        raise NotDifferentiableError(
+            f"lstsq of a complex {m} x {n} matrix of a rank below {rank}: its solution jumps where "
+            "the rank changes; give it full rank, as by more rows with small numbers on a diagonal"
+        )
+    if m >= n:
+        q, r = np.linalg.qr(a)
+        x = np.linalg.solve(r, _adjoint(q) @ b)
+    else:
+        q, r = np.linalg.qr(_adjoint(a))
+        x = q @ np.linalg.solve(_adjoint(r), b)
+    rest = b - a @ x
+    squares = np.sum(np.real(rest) ** 2 + np.imag(rest) ** 2, axis=0)
+    return x, np.reshape(squares, (-1,)) if m > n else np.zeros(0), rank, s
+
+
 def _np_pinv(a, rcond=None, hermitian=False, *, rtol=None):
     """Singular values below the limit count for nothing, and stay so."""
     if hermitian:
@@ -389,6 +411,7 @@ FUNCTIONS.update(
         np.linalg.qr: _np_qr,
         np.linalg.svdvals: lambda a: _call("svd", a)[1],
         np.linalg.pinv: _np_pinv,
+        np.linalg.lstsq: _np_lstsq,
         np.linalg.cond: _np_cond,
         np.linalg.matrix_norm: _np_matrix_norm,
         np.linalg.vector_norm: _np_vector_norm,

@@ -1,17 +1,16 @@
 """The names of HIPS autograd: ``import adcore.hips as autograd``, ``adcore.hips.numpy as np``.
 
 Transforms take one ``argnum``, an integer or a tuple, where adcore's take ``argnums``, and return
-functions of the same arguments.  Containers are Python's own, so that autograd's tuple, list, dict
-and isinstance are these.
+functions of the same arguments.  Containers are Python's own, so that autograd's tuple, list and
+dict are these.  docs/hips.md tells what is different.
 """
 
-import builtins as _builtins
 import importlib as _importlib
 import sys as _sys
 import types as _types
 
-import numpy as _plain_numpy
-
+from . import _more, builtins, core, extend, tracer, util, wrap_util
+from .builtins import dict, isinstance, list, tuple
 from .differential_operators import (
     checkpoint,
     deriv,
@@ -37,11 +36,14 @@ from .differential_operators import (
 )
 
 __all__ = [
+    "builtins",
     "checkpoint",
+    "core",
     "deriv",
     "dict",
     "egrad",
     "elementwise_grad",
+    "extend",
     "grad",
     "grad_and_aux",
     "grad_named",
@@ -59,28 +61,13 @@ __all__ = [
     "make_vjp",
     "multigrad_dict",
     "tensor_jacobian_product",
+    "tracer",
     "tuple",
+    "util",
     "value_and_grad",
     "vector_jacobian_product",
+    "wrap_util",
 ]
-
-tuple, list, dict, isinstance = (
-    _builtins.tuple,
-    _builtins.list,
-    _builtins.dict,
-    _builtins.isinstance,
-)
-
-
-def _make_diagonal(d, offset=0, axis1=0, axis2=1):
-    """Matrices in the last two dimensions, with vectors in the last one of `d` as diagonals."""
-    if offset != 0 or (axis1, axis2) not in ((-1, -2), (-2, -1)):
-        raise NotImplementedError("make_diagonal is for offset=0 and the axes -1 and -2")
-    return d[..., None] * _plain_numpy.eye(d.shape[-1])
-
-
-# What autograd.numpy has beside NumPy's names.
-_MORE_OF_NUMPY = {"__version__": _plain_numpy.__version__, "make_diagonal": _make_diagonal}
 
 
 class _Alias(_types.ModuleType):
@@ -104,18 +91,20 @@ class _Alias(_types.ModuleType):
         raise ImportError(f"there is no adcore.{'.'.join(self._path)}")
 
     def __getattr__(self, name):
-        if self._path == ["numpy"] and name in _MORE_OF_NUMPY:
-            return _MORE_OF_NUMPY[name]
+        more = _more.names(".".join(self._path))
+        if name in more:
+            return more[name]
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return getattr(self._found(), name)
 
     def __dir__(self):
-        return dir(self._found())
+        return sorted({*dir(self._found()), *_more.names(".".join(self._path))})
 
 
 for _name in (
-    *("numpy", "numpy.fft", "numpy.linalg", "numpy.random", "scipy", "scipy.integrate"),
+    *("numpy", "numpy.fft", "numpy.linalg", "numpy.numpy_boxes", "numpy.random"),
+    *("scipy", "scipy.integrate"),
     *("scipy.linalg", "scipy.signal", "scipy.special", "scipy.stats", "scipy.stats.beta"),
     *("scipy.stats.chi2", "scipy.stats.dirichlet", "scipy.stats.gamma", "scipy.stats.norm"),
     *("scipy.stats.multivariate_normal", "scipy.stats.poisson", "scipy.stats.t"),

@@ -11,9 +11,13 @@ from .extend import (
     defvjp_argnum,
     defvjp_argnums,
     primitive,
+    primitive_jvps,
+    primitive_vjps,
 )
+from .vspaces import VSpace, vspace
 
 __all__ = [
+    "VSpace",
     "def_linear",
     "defjvp",
     "defjvp_argnum",
@@ -24,6 +28,9 @@ __all__ = [
     "make_jvp",
     "make_vjp",
     "primitive",
+    "primitive_jvps",
+    "primitive_vjps",
+    "vspace",
 ]
 
 

@@ -7,12 +7,13 @@ import numpy as np
 
 from .. import _calls, transforms
 from .. import numpy as anp
-from .._trees import flatten, shape_of, unflatten
+from .._trees import complex_parts, flatten, shape_of, unflatten
 from ..errors import NotDifferentiableError
 
 
 def unary_to_nary(operator):
     """An operator (f of one argument, the argument) as one (f, argnum) of all arguments."""
+    name = _name(operator)
 
     @functools.wraps(operator)
     def nary(fun, argnum=0, *options, **named_options):
@@ -33,8 +34,14 @@ def unary_to_nary(operator):
             x = args[argnum] if one else tuple([args[i] for i in argnum])
             return operator(of_one, x, *options, **named_options)
 
+        of_all.__name__ = f"{name}_of_{_name(fun)}_wrt_argnum_{argnum}"
+        of_all.__doc__ = (
+            f"    {name} of function {_name(fun)} with respect to its argument number {argnum}.\n\n"
+            f"    It takes the arguments of {_name(fun)}.\n"
+        )
         return of_all
 
+    nary.__doc__ = f"\n    Returns a function which gives: {operator.__doc__}\n"
     return nary
 
 
@@ -42,13 +49,43 @@ def _name(fun):
     return getattr(fun, "__name__", type(fun).__name__)
 
 
+def conjugated(tree):
+    """The conjugates of the complex numbers in a tree.
+
+    autograd's derivative by a + i b is df/da - i df/db, where adcore's has + as PyTorch's has: so
+    autograd's products of a cotangent and a Jacobian are the conjugates of adcore's, of conjugates.
+    """
+    leaves, structure = flatten(tree)
+    parts = complex_parts(structure)
+    if not any(parts):
+        return tree
+    imaginary = False  # whether a leaf that is a part is an imaginary one: they alternate
+    for i, is_part in enumerate(parts):
+        if is_part and imaginary:
+            leaves[i] = -leaves[i]
+        imaginary = is_part and not imaginary
+    return unflatten(structure, leaves)
+
+
 def _vjp(fun, x):
     value, back = transforms.vjp(fun, x)
-    return (lambda g: back(g)[0]), value
+    return (lambda g: conjugated(back(conjugated(g))[0])), value
+
+
+def _of_real_numbers(what, fun, y):
+    """Refuse complex results."""
+    if any(complex_parts(flatten(y)[1])):
+        raise NotDifferentiableError(
+            f"{what} needs real numbers from {_name(fun)}, which returned complex ones; use "
+            "holomorphic_grad, or differentiate the real and the imaginary part"
+        )
 
 
 def _of_one_number(what, fun, y):
-    """Refuse a result that is not one number, in a shape of any dimensions."""
+    """Refuse a result that is not one real number, in a shape of any dimensions."""
+    _of_real_numbers(what, fun, y)
+    if isinstance(y, (bool, np.bool_)):
+        raise NotDifferentiableError(f"{what} needs a number from {_name(fun)}, got the truth {y}")
     if shape_of(y) != () and int(np.prod(shape_of(y))) != 1:
         raise NotDifferentiableError(
             f"{what} needs one number from {_name(fun)}, got shape {shape_of(y)}; use jacobian or "
@@ -63,9 +100,10 @@ def _ones(y):
     return unflatten(structure, ones)
 
 
-make_vjp = unary_to_nary(_vjp)
-make_vjp.__name__ = "make_vjp"
-make_vjp.__doc__ = "(vjp, value): vjp(g) is g times the Jacobian in argument number argnum."
+@unary_to_nary
+def make_vjp(fun, x):
+    """(vjp, value): vjp(g) is g times the Jacobian in argument number argnum."""
+    return _vjp(fun, x)
 
 
 @unary_to_nary
@@ -97,6 +135,7 @@ def grad(fun, x):
 def elementwise_grad(fun, x):
     """The gradient of the sum of the results: of each its own, if they depend on one element."""
     back, y = _vjp(fun, x)
+    _of_real_numbers("elementwise_grad", fun, y)
     return back(_ones(y))
 
 
@@ -112,7 +151,8 @@ def deriv(fun, x):
 @unary_to_nary
 def jacobian(fun, x):
     """The Jacobian, of shape (*result, *argument)."""
-    return transforms.jacobian(fun)(x)
+    found = transforms.jacobian(fun)(x)
+    return conjugated(found) if any(complex_parts(flatten(x)[1])) else found
 
 
 @unary_to_nary
@@ -121,13 +161,10 @@ def hessian(fun, x):
     return transforms.jacfwd(transforms.jacrev(fun))(x)
 
 
-def holomorphic_grad(fun, argnum=0):
-    """The derivative of a holomorphic function of complex numbers."""
-    del argnum
-    raise NotDifferentiableError(
-        f"holomorphic_grad({_name(fun)}): tensors are real; differentiate the real and the "
-        "imaginary part"
-    )
+@unary_to_nary
+def holomorphic_grad(fun, x):
+    """The derivative of a holomorphic function of complex numbers; others are refused."""
+    return transforms.grad(fun, holomorphic=True)(x)
 
 
 def grad_named(fun, argname):
@@ -206,7 +243,7 @@ def grad_and_aux(fun, x):
     """(gradient of the first result, the second) of a function of two results."""
     y, back, aux = transforms.vjp(fun, x, has_aux=True)
     _of_one_number("grad_and_aux", fun, y)
-    return back(_ones(y))[0], aux
+    return conjugated(back(_ones(y))[0]), aux
 
 
 def multigrad_dict(fun):

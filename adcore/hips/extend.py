@@ -1,11 +1,38 @@
 """autograd's way to give functions derivative rules: primitive, defvjp, defjvp."""
 
 import functools
+import warnings
 
 from .. import _calls
-from .._core import Dual, Tensor
 from .._trees import flatten, shape_of, unflatten
 from ..transforms import stop_gradient
+from .builtins import isbox
+from .differential_operators import conjugated
+from .vspaces import VSpace, vspace
+
+__all__ = [
+    "Box",
+    "VSpace",
+    "def_linear",
+    "defjvp",
+    "defjvp_argnum",
+    "defjvp_argnums",
+    "defvjp",
+    "defvjp_argnum",
+    "defvjp_argnums",
+    "getval",
+    "isbox",
+    "notrace_primitive",
+    "primitive",
+    "primitive_jvps",
+    "primitive_vjps",
+    "register_notrace",
+    "vspace",
+]
+
+# The rules of primitives: vjps[fun](argnums, ans, args, kwargs)(g), and
+# jvps[fun](argnums, gs, ans, args, kwargs).
+primitive_vjps, primitive_jvps = {}, {}
 
 
 class primitive:
@@ -14,7 +41,6 @@ class primitive:
     def __init__(self, fun):
         functools.update_wrapper(self, fun, updated=())
         self.fun = fun
-        self.vjp = self.jvp = None  # of (argnums, ans, args, kwargs) -> function; see below
 
     def __get__(self, instance, owner=None):
         return self if instance is None else functools.partial(self, instance)
@@ -24,6 +50,34 @@ class primitive:
         leaves, structure = flatten(list(args))
         return _calls.call(_Call(self, structure, kwargs), leaves)
 
+    # -- autograd's old ways --
+
+    def defgrad(self, maker, argnum=0):
+        """defvjp(self, maker, argnums=(argnum,)), which leaves other rules as they are."""
+        self._add(argnum, maker, "defgrad")
+
+    def defvjp(self, rule, argnum=0):
+        """The rule(g, ans, the vector spaces of the argument and of g, *args, **kwargs) of one."""
+
+        def maker(ans, *args, **kwargs):
+            return lambda g: rule(g, ans, vspace(args[argnum]), vspace(g), *args, **kwargs)
+
+        self._add(argnum, maker, "defvjp")
+
+    def defvjp_is_zero(self, argnums=(0,)):
+        """Say that the derivatives in some arguments are zero."""
+        for argnum in argnums:
+            self._add(argnum, None, "defvjp_is_zero")
+
+    def _add(self, argnum, maker, name):
+        warnings.warn(
+            f"the method {name} is deprecated; write defvjp({self.__name__}, ...)",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+        self._makers = {**getattr(self, "_makers", {}), argnum: maker}
+        defvjp(self, *self._makers.values(), argnums=tuple(self._makers))
+
 
 class _Call:
     """The definition of a call of a primitive."""
@@ -31,9 +85,9 @@ class _Call:
     def __init__(self, function, structure, kwargs):
         self.function, self.structure, self.kwargs = function, structure, kwargs
         self.name = getattr(function.fun, "__name__", "a primitive")
-        if function.vjp is None:
+        if function not in primitive_vjps:
             self.pull = None
-        if function.jvp is None:
+        if function not in primitive_jvps:
             self.push = None
 
     remedy = "give it one by defvjp or defjvp"
@@ -60,12 +114,12 @@ class _Call:
         args = unflatten(self.structure, leaves)
         places = self._places(args)
         argnums = sorted({places[i] for i in wanted})
-        g = unflatten(flatten(output)[1], ct)
-        found = self.function.vjp(argnums, output, args, self.kwargs)(g)
+        g = conjugated(unflatten(flatten(output)[1], ct))
+        found = primitive_vjps[self.function](argnums, output, args, self.kwargs)(g)
         by_leaf = {}
         for argnum, adjoint in zip(argnums, found, strict=True):
             at = [i for i, p in enumerate(places) if p == argnum]
-            parts = [None] * len(at) if adjoint is None else flatten(adjoint)[0]
+            parts = [None] * len(at) if adjoint is None else flatten(conjugated(adjoint))[0]
             by_leaf.update(zip(at, parts, strict=True))
         return [_shaped(by_leaf[i], shape_of(leaves[i])) for i in wanted]
 
@@ -83,7 +137,7 @@ class _Call:
                 if p == n
             ]
             along.append(unflatten(flatten(args[n])[1], parts))
-        found = self.function.jvp(argnums, along, output, args, self.kwargs)
+        found = primitive_jvps[self.function](argnums, along, output, args, self.kwargs)
         shapes = [shape_of(v) for v in flatten(output)[0]]
         if found is None:
             return [None] * len(shapes)
@@ -109,7 +163,7 @@ def _of(fun):
 
 def defvjp_argnums(fun, maker):
     """Give a primitive its reverse rules: maker(argnums, ans, args, kwargs)(g) for all at once."""
-    _of(fun).vjp = maker
+    primitive_vjps[_of(fun)] = maker
 
 
 def defvjp_argnum(fun, maker):
@@ -149,7 +203,7 @@ def defvjp(fun, *makers, argnums=None):
 
 def defjvp_argnums(fun, rule):
     """Give a primitive its forward rules: rule(argnums, gs, ans, args, kwargs) for all at once."""
-    _of(fun).jvp = rule
+    primitive_jvps[_of(fun)] = rule
 
 
 def defjvp_argnum(fun, rule):
@@ -200,12 +254,27 @@ def notrace_primitive(fun):
         args, kwargs = stop_gradient((list(args), kwargs))
         return fun(*args, **kwargs)
 
+    constant.notrace = True
     return constant
 
 
-def isbox(x):
-    """Whether `x` stands for a number that is being differentiated."""
-    return type(x) is Tensor or type(x) is Dual
+class _IsBox(type):
+    def __instancecheck__(cls, instance):
+        return isbox(instance)
+
+
+class Box(metaclass=_IsBox):
+    """The class, for isinstance(), of whatever isbox() is true of."""
+
+
+def register_notrace(trace_type, fun):
+    """Say that the results of a function are constants; notrace_primitive has said so before."""
+    del trace_type
+    if not hasattr(fun, "notrace"):
+        raise TypeError(
+            f"{getattr(fun, '__name__', fun)} is not made by notrace_primitive, and results of "
+            "others are no constants in one mode alone"
+        )
 
 
 def getval(x):

@@ -1,5 +1,6 @@
 """What of autograd.tracer others use."""
 
-from .extend import getval, isbox, notrace_primitive, primitive
+from .builtins import isbox
+from .extend import Box, getval, notrace_primitive, primitive, register_notrace
 
-__all__ = ["getval", "isbox", "notrace_primitive", "primitive"]
+__all__ = ["Box", "getval", "isbox", "notrace_primitive", "primitive", "register_notrace"]

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _calls
+from .._core import complex_pair, is_complex
 from .._named import Named
+from .._trees import flatten
+from ..complexes.arrays import FUNCTIONS as complex_functions
 from ..errors import NotDifferentiableError
 from ..rules import reductions, shapes
 from ..rules.primitives import as_array, below, reshape, shape_of
-from ..rules.recorded import truths
+from ..rules.recorded import observe, observed, truths
 from ..rules.table import Tensor, is_traced
 from ._calculus import convolve
 from ._table import rule, vector
@@ -144,12 +147,8 @@ class Roots(Named, saved_as="numpy.roots"):
 
     def run(self, leaves):
         """(roots, nothing) of plain coefficients."""
-        found = np.roots(leaves[0])
-        if np.iscomplexobj(found):
-            raise NotDifferentiableError(
-                f"roots of a tensor must be real, but the polynomial {leaves[0]} has complex ones"
-            )
-        return found, None
+        found = np.roots(leaves[0])  # of a replay whose guard is about to fail, maybe complex
+        return np.where(np.imag(found) == 0.0, np.real(found), np.nan), None
 
     def _slopes(self, leaves, output):
         return polyval(polyder(leaves[0]), output)
@@ -170,20 +169,70 @@ class Roots(Named, saved_as="numpy.roots"):
         return [shapes.flip(shapes.stack([reductions.sum(row) for row in rows]))]
 
 
+@dataclass
+class ComplexRoots(Named, saved_as="numpy.complex_roots"):
+    """The same where roots are complex; leaves are real, and maybe imaginary, coefficients."""
+
+    name = "roots"
+    remedy = "pass p.detach() for a constant"
+
+    def run(self, leaves):
+        """(roots, nothing) of plain coefficients."""
+        return np.roots(_joined(leaves)) + 0j, None
+
+    def push(self, leaves, output, saved, tangents):
+        """How the roots move."""
+        del saved
+        moves = [
+            np.zeros(shape_of(v)) if t is None else t for v, t in zip(leaves, tangents, strict=True)
+        ]
+        p = _joined(leaves)
+        slopes = np.polyval(p[:-1] * np.arange(shape_of(p)[0] - 1, 0, -1.0), output)
+        return flatten(-np.polyval(_joined(moves), output) / slopes)[0]
+
+
+def _joined(leaves):
+    """Coefficients of their real, and maybe imaginary, parts."""
+    return leaves[0] if len(leaves) == 1 else complex_pair(*leaves)
+
+
+def _roots_are_real(p):
+    return np.isrealobj(np.roots(p))
+
+
+observe(_roots_are_real, "numpy.roots_are_real")
+
+
 @rule()
 def roots(p):
-    """The roots, which must be real; where two are equal the derivative is infinite."""
-    p = _coefficients(p)
-    at = np.flatnonzero(truths(p))
-    if not at.size:
-        return np.zeros(0)
-    first, last = int(at[0]), int(at[-1])
-    zeros = np.zeros(p.shape[0] - last - 1)
-    p = p[first : last + 1]
-    if last == first:
+    """The roots; where two are equal the derivative is infinite."""
+    p, zeros = _trimmed(_coefficients(p))
+    if shape_of(p)[0] < 2:
         return zeros
-    found = _calls.call(Roots(), [p])
-    return shapes.concatenate([found, zeros]) if zeros.size else found
+    real = observed(_roots_are_real, p)
+    found = _calls.call(Roots() if real else ComplexRoots(), [p])
+    return np.concatenate([found, zeros]) if zeros.size else found
+
+
+def _complex_roots(p):
+    """The roots of a polynomial with complex coefficients."""
+    p, zeros = _trimmed(np.atleast_1d(p))
+    if shape_of(p)[0] < 2:
+        return zeros
+    found = _calls.call(ComplexRoots(), [np.real(p), np.imag(p)])
+    return np.concatenate([found, zeros]) if zeros.size else found
+
+
+complex_functions[np.roots] = _complex_roots
+
+
+def _trimmed(p):
+    """(coefficients between the first and the last that are not 0, a root 0 for each behind)."""
+    at = np.flatnonzero(p != 0 if is_complex((p,)) else truths(p))
+    if not at.size:
+        return p[:0], np.zeros(0)
+    first, last = int(at[0]), int(at[-1])
+    return p[first : last + 1], np.zeros(shape_of(p)[0] - last - 1)
 
 
 @rule()

@@ -29,31 +29,18 @@ __all__ = list(_random.__all__)
 # ---- samples that follow their parameters ----
 
 
-@functools.cache
-def _samples():
-    """Functions (shape parameters, a sample drawn with them) -> the sample, as they move it."""
-    from ..scipy.special import _gamma
-    from ..scipy.special._function import Function
+def _gamma_sample(a, drawn):
+    """`drawn`, a sample of the gamma distribution, as it moves with its parameter."""
+    from ..scipy.special._gamma import gamma_sample
 
-    def gamma_moves(x, a, drawn):
-        del drawn
-        return -_gamma._gammainc.member(1)(a, x) / _gamma.gamma_density(a, x)
+    return gamma_sample(a, drawn)
 
-    def beta_moves(orders):
-        def moves(x, a, b, drawn):
-            del drawn
-            return -_gamma._betainc.member(*orders)(a, b, x) / _gamma.beta_density(a, b, x)
 
-        return moves
+def _beta_sample(a, b, drawn):
+    """The same of the beta distribution."""
+    from ..scipy.special._gamma import beta_sample
 
-    return (
-        Function("gamma_sample", lambda a, drawn: drawn + 0.0 * a, [gamma_moves, None]),
-        Function(
-            "beta_sample",
-            lambda a, b, drawn: drawn + 0.0 * (a + b),
-            [beta_moves((1, 0)), beta_moves((0, 1)), None],
-        ),
-    )
+    return beta_sample(a, b, drawn)
 
 
 def _beta_odds(a, b, odds):
@@ -61,10 +48,9 @@ def _beta_odds(a, b, odds):
 
     The smaller of v and 1 - v is what follows the parameters, for its digits.
     """
-    _, sample = _samples()
     small = odds < 1
-    v = sample(a, b, _numpy.where(small, odds / (1 + odds), 0.5))
-    w = sample(b, a, _numpy.where(small, 0.5, 1 / (1 + odds)))
+    v = _beta_sample(a, b, _numpy.where(small, odds / (1 + odds), 0.5))
+    w = _beta_sample(b, a, _numpy.where(small, 0.5, 1 / (1 + odds)))
     return _choices.where(small, v / (1 - v), (1 - w) / w)
 
 
@@ -202,7 +188,7 @@ def _triangular(draw, left, mode, right, size=None):
 def _standard_gamma(draw, shape, size=None):
     _check("standard_gamma", shape=shape)
     drawn = draw("standard_gamma", _numbers(shape), size=_shape(size, shape))
-    return _samples()[0](shape, drawn)
+    return _gamma_sample(shape, drawn)
 
 
 @_rule
@@ -220,7 +206,7 @@ def _chisquare(draw, df, size=None):
 @_rule
 def _beta(draw, a, b, size=None):
     drawn = draw("beta", _numbers(a), _numbers(b), size=_shape(size, a, b))
-    return _samples()[1](a, b, drawn)
+    return _beta_sample(a, b, drawn)
 
 
 @_rule

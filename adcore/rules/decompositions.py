@@ -187,7 +187,7 @@ def _qr(a, mode="reduced"):
 
 def symmetric(name, a, low):
     """The factor of symmetric matrices, of which one triangle is read."""
-    return s.eigh(mirrored(squares(name, a), low))
+    return s.eigh(mirrored(squares(name, a), low), flags=0 if low else k.FROM_UPPER)
 
 
 def _reads_lower(name, uplo):

@@ -35,6 +35,8 @@ from .table import Dual, Tensor
 _by_number = {}
 
 FAIL, NAN, NEAR_FAIL = 1, 2, 3  # enum ad_ties
+SHOWN = 4  # beside them; AD_SHOWN
+FROM_UPPER = 1  # of eigh; AD_FROM_UPPER
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Index; of other numbers that Python goes on with, those numbers are guarded, not
 import numpy as np
 
 from .. import _calls, _core
-from .._named import Named
+from .._named import Named, found
 from .._trees import Leaf, Node, Run, flatten, unflatten
 from ..errors import NotDifferentiableError
 from .indices import MOST, Index
@@ -65,7 +65,7 @@ class _Observation(Named, saved_as="observed"):
     remedy = "it is constant"
 
     def __init__(self, function, structure, casts):
-        if function not in observable:
+        if found(observable, function) is None:
             raise ValueError(f"the function {function[:40]!r}, which is none of adcore's")
         if not all(type(c) is str and c in ("", *_TYPES) for c in casts):
             raise ValueError("casts to other types than truths and whole numbers")

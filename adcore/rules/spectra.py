@@ -18,7 +18,9 @@ Where eigenvalues are equal:
   they may not be wanted, it is nan.
 
 The singular values of A are eigenvalues of [[0, A], [A^T, 0]], in pairs s and -s; the vectors of s
-are those of A, left above right, over sqrt(2).
+are those of A, left above right, over sqrt(2).  Beside them are |m - n| vectors left over, of the
+eigenvalue 0 whatever A is: no other vector and no singular value depends on which they are, so that
+being equal their eigenvalues do no harm, unless full_matrices=True shows the vectors.
 """
 
 import math
@@ -29,6 +31,7 @@ from .kernels import (
     FAIL,
     NAN,
     NEAR_FAIL,
+    SHOWN,
     Kernel,
     as_diagonals,
     diagonals,
@@ -163,14 +166,14 @@ def _vectors_push(call, args, out, tangents):
     f = args[0]
     v = all_vectors(f)
     p = matmul(flipped(v), matmul(tangents[0][..., 1:, :], out))
-    return matmul(v, gaps(f, p, flags=NAN, first=call.first))
+    return matmul(v, gaps(f, p, flags=NAN | call.flags, first=call.first))
 
 
 def _vectors_pull(call, args, out, g, wanted):
     del wanted
     f = args[0]
     v = all_vectors(f)
-    d = gaps(f, matmul(flipped(v), g), flags=FAIL, first=call.first)
+    d = gaps(f, matmul(flipped(v), g), flags=FAIL | call.flags, first=call.first)
     return [of_spectrum(symmetric_part(matmul(matmul(v, d), flipped(out))))]
 
 
@@ -190,7 +193,7 @@ def _basis_pull(call, args, out, g, wanted):
 
 def _beyond(flags):
     """What derivatives of gaps() do about equal eigenvalues."""
-    return flags or NEAR_FAIL
+    return flags if flags & ~SHOWN else flags | NEAR_FAIL
 
 
 def _gaps_push(call, args, out, tangents):
@@ -307,7 +310,7 @@ def singular_vectors(a, full=False):
     both = vectors(f, first=m + n - few, count=few)[..., ::-1] * math.sqrt(2.0)
     u, v = both[..., :m, :], both[..., m:, :]
     if full and m != n:
-        rest = vectors(f, first=few, count=abs(m - n))
+        rest = vectors(f, first=few, count=abs(m - n), flags=SHOWN)
         if m > n:
             u = concatenate([u, rest[..., :m, :]], a.ndim - 1)
         else:

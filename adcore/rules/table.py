@@ -6,7 +6,7 @@ import inspect
 
 import numpy as np
 
-from .. import _core, _named
+from .. import _core
 from .._core import is_complex
 from ..errors import NotDifferentiableError
 
@@ -139,10 +139,6 @@ _core.add_methods(
     }
 )
 _core.set_kernel_rule(_late_kernel_rule)
-_named.late.append(import_surfaces)
-_named.late.append(functools.partial(importlib.import_module, "adcore.scipy.signal"))
-# What only files name: definitions of adcore.scipy, whose functions are not reached by NumPy's.
-_named.late.append(functools.partial(importlib.import_module, "adcore.scipy.interpolate._banded"))
 
 
 def is_traced(items):

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from .. import _core, _named, ops
+from .. import _core, ops
 from ..errors import NotDifferentiableError
 from . import choices, ordering, products, reductions, shapes
 from .indices import Index
@@ -251,15 +251,6 @@ def _foreign(ufunc):
         if package in sys.modules and surface not in sys.modules:
             importlib.import_module(surface)
     return FOREIGN.get(ufunc)
-
-
-def _import_surfaces():
-    """Import what may have registered a definition that a file names."""
-    for surface in _SURFACES.values():
-        importlib.import_module(surface)
-
-
-_named.late.append(_import_surfaces)
 
 
 def array_ufunc(ufunc, method, inputs, kwargs):

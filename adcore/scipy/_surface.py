@@ -56,16 +56,20 @@ def is_thing(v):
     return isinstance(v, type) or not callable(v)
 
 
-def with_plain(rule, plain, doc):
-    """`rule` where there is a tensor or a dual among the arguments, else SciPy's own."""
+def with_plain(rule, plain, doc=None):
+    """`rule` where there is a tensor or a dual among the arguments, else `plain`, SciPy's own.
+
+    It has the name of `plain`, and its docstring unless another is given.
+    """
 
     @functools.wraps(rule)
     def function(*args, **kwargs):
-        if is_traced(args) or is_traced(kwargs.values()):
+        if is_traced(args) or (kwargs and is_traced(kwargs.values())):
             return rule(*args, **kwargs)
         return plain(*args, **kwargs)
 
-    function.__doc__ = doc
+    function.__name__ = function.__qualname__ = plain.__name__
+    function.__doc__ = doc or plain.__doc__
     return function
 
 

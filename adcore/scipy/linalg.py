@@ -4,19 +4,22 @@ Functions without a tensor among their arguments are SciPy's own.  Options that 
 result, as overwrite_a, are taken and left aside; others that tensors cannot have raise an error.
 """
 
+import functools
+
 import numpy as np
 import scipy.linalg as _scipy
 
 from .. import _core
-from ..errors import NotDifferentiableError, ShapeError
+from .._core import is_complex
+from ..errors import DomainError, NotDifferentiableError, ShapeError
 from ..rules import decompositions as _d
 from ..rules import kernels as _k
 from ..rules import spectra as _s
-from ..rules.primitives import as_array, broadcast_to, concatenate, matmul, reshape
+from ..rules.primitives import as_array, below, broadcast_to, concatenate, matmul, reshape
 from ..rules.products import kron as _kron
 from ..rules.reductions import norm as _norm
 from ..rules.table import Dual, Tensor
-from ._matrix_functions import logarithm, square_root
+from ._matrix_functions import complex_square_root, logarithm, square_root
 from ._surface import refused, with_plain
 
 __all__ = [name for name in _scipy.__all__ if callable(getattr(_scipy, name))]
@@ -27,7 +30,17 @@ _rules = {}
 def _differentiable(rule):
     """Let a rule stand for SciPy's function of its name where there is a tensor or a dual."""
     plain = getattr(_scipy, rule.__name__)
-    _rules[rule.__name__] = function = with_plain(rule, plain, plain.__doc__)
+
+    @functools.wraps(rule)
+    def of_reals(*args, **kwargs):
+        if is_complex(args) or is_complex(tuple(kwargs.values())):
+            raise NotDifferentiableError(
+                f"scipy.linalg.{rule.__name__} of a complex array has no rule; numpy.linalg's "
+                "functions take complex arrays, or write it with z.real and z.imag"
+            )
+        return rule(*args, **kwargs)
+
+    _rules[rule.__name__] = function = with_plain(of_reals, plain)
     return function
 
 
@@ -61,8 +74,8 @@ def _numbers(x):
 
 
 def _finite(check, *arrays):
-    """As check_finite asks: the numbers at hand, which are those of a recording."""
-    if check and not all(np.all(np.isfinite(_numbers(as_array(a)))) for a in arrays):
+    """As check_finite asks: a compiled function asks again at every replay."""
+    if check and not all(np.all(np.isfinite(below(as_array(a)))) for a in arrays):
         raise ValueError("array must not contain infs or NaNs")
 
 
@@ -479,7 +492,13 @@ def logm(A, disp=None):
 @_differentiable
 def sqrtm(A, disp=None, blocksize=None):
     _refuse("sqrtm", "leave it out", disp=disp, blocksize=blocksize)
-    return square_root(_d.squares("sqrtm", A))
+    if _core.is_complex(A):
+        return complex_square_root(A)
+    a = _d.squares("sqrtm", A)
+    try:
+        return square_root(a)
+    except DomainError:  # it is complex
+        return complex_square_root(a)
 
 
 @_differentiable

@@ -12,6 +12,7 @@ static bool op_cell(enum ad_op op, double parameter, const struct cell *a, struc
 {
     const struct ad_op_info *info = &ad_ops[op];
     double d[AD_MAX_ARGS], h[AD_MAX_ARGS][AD_MAX_ARGS], x[AD_MAX_ARGS] = {0};
+    unsigned depends[AD_MAX_ARGS];
 
     for (int i = 0; i < info->n_args; i++) {
         x[i] = a[i].v;
@@ -21,7 +22,7 @@ static bool op_cell(enum ad_op op, double parameter, const struct cell *a, struc
     *y = (struct cell){.v = ad_op_value(op, parameter, x[0], x[1], x[2])};
     if (!(fabs(y->v) < 30))
         return false;
-    ad_op_second(op, parameter, x, y->v, d, h);
+    ad_op_second(op, parameter, x, y->v, d, h, depends);
     for (int i = 0; i < info->n_args; i++) {
         y->dep |= a[i].dep;
         if (a[i].d1 == 0 && a[i].d2 == 0 && a[i].d12 == 0)

@@ -36,12 +36,13 @@ static void test_table(void)
                                     h, scratch + AD_MAX_ARGS * AD_PARTIAL_SCRATCH);
                 for (int i = 0; i < AD_TILE; i++) {
                     double x[AD_MAX_ARGS] = {0}, dx[AD_MAX_ARGS], hx[AD_MAX_ARGS][AD_MAX_ARGS];
+                    unsigned depends[AD_MAX_ARGS];
 
                     for (int k = 0; k < info->n_args; k++)
                         x[k] = args[k].v ? args[k].v[i] : args[k].c;
                     CHECK(same_number(y[i], ad_op_value((enum ad_op)op, p, x[0], x[1], x[2])),
                           "value at %g, %g, %g", x[0], x[1], x[2]);
-                    ad_op_second((enum ad_op)op, p, x, y[i], dx, hx);
+                    ad_op_second((enum ad_op)op, p, x, y[i], dx, hx, depends);
                     CHECK(close_to(d[j].v ? d[j].v[i] : d[j].c, dx[j], fabs(dx[j])),
                           "partial %d at %g, %g, %g", j, x[0], x[1], x[2]);
                     for (int k = 0; k < info->n_args; k++)

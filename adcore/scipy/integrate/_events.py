@@ -3,6 +3,7 @@
 import numpy as np
 
 from ... import _calls, _core
+from ..._named import CALLS_BACK
 from ..._trees import shape_of
 from ...rules.primitives import as_array, stack_nested
 from ...transforms import jvp
@@ -19,6 +20,7 @@ class EventTimes:
 
     name = "an event of solve_ivp"
     remedy = "it follows from the implicit function theorem"
+    unsaved = CALLS_BACK
 
     def __init__(self, problem, events, find):
         self.problem, self.events, self.find = problem, events, find

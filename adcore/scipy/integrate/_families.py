@@ -12,9 +12,9 @@ import numpy as np
 from ... import _calls, _captured, _core
 from ..._core import Dual, Tensor
 from ...compile import compile as compiled
-from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, below, concatenate, reshape, values
 from ...transforms import jacfwd, jvp, vjp
+from .._leaves import leaf
 
 
 def binding(function, args):
@@ -32,20 +32,6 @@ def binding_of(tree):
     """(leaves, recipe) of anything with functions in it: see _captured.py."""
     leaves, recipe = _captured.captured(tree)
     return [leaf(v, "a parameter") for v in leaves], recipe
-
-
-def leaf(x, what):
-    """An argument as a float, a float64 array, a Tensor or a Dual."""
-    if type(x) is Tensor or type(x) is Dual:
-        return x
-    x = as_array(x)
-    if type(x) is Tensor or type(x) is Dual:
-        return x
-    if x.dtype.kind not in "biuf":
-        raise NotDifferentiableError(
-            f"{what} of dtype {x.dtype} cannot stand beside tensors here: they are real"
-        )
-    return x.astype(np.float64) if x.ndim else float(x)
 
 
 def flat(x):

@@ -15,6 +15,7 @@ from scipy.linalg import block_diag
 
 from ... import _calls, _core
 from ..._core import Dual
+from ..._named import CALLS_BACK
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, concatenate, reshape, stack_nested, values
@@ -190,6 +191,7 @@ class Solution:
     """
 
     remedy = "it solves the variational equation"
+    unsaved = CALLS_BACK
 
     def __init__(self, problem):
         self.problem = problem

@@ -8,6 +8,7 @@ from ..._captured import captured
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError, ShapeError
 from ...rules.primitives import as_array, values
+from .._leaves import leaf
 from . import _families as families
 from ._ivp import Problem, Solution, checked, tolerances
 
@@ -98,8 +99,8 @@ def odeint(
             "odeint takes no tensors among its options; derivatives are in y0, t, args and what "
             "func closes over"
         )
-    y0 = families.flat(families.leaf(y0, "y0"))
-    t = families.leaf(t, "t")
+    y0 = families.flat(leaf(y0, "y0"))
+    t = leaf(t, "t")
     if len(shape_of(t)) != 1 or shape_of(t)[0] == 0:
         raise ShapeError(f"odeint needs a vector of times, got shape {shape_of(t)}")
     if own["Dfun"] is not None:

@@ -14,10 +14,12 @@ import scipy.integrate as _scipy
 from ... import _calls, _core
 from ..._captured import captured
 from ..._core import Dual, Tensor
+from ..._named import CALLS_BACK
 from ..._trees import is_tracked, shape_of
 from ...errors import NotDifferentiableError
 from ...ops import cos, sin
 from ...rules.primitives import as_array, below, reshape, values
+from .._leaves import leaf
 from . import _families as families
 
 
@@ -36,6 +38,7 @@ class Integral:
     """
 
     remedy = "it is the integral of the integrand's derivative"
+    unsaved = CALLS_BACK
 
     def __init__(self, name, bind, solve, weighted, units=None, derived=False):
         self.name, self.bind, self.solve, self.weighted = name, bind, solve, weighted
@@ -237,7 +240,7 @@ def quad(
         "weight": weight, "wvar": wvar, "wopts": wopts, "maxp1": maxp1, "limlst": limlst,
     }  # fmt: skip
     theta, bind = families.binding(func, args)
-    limits = [families.leaf(v, "a limit") if _is_traced(v) else v for v in (a, b)]
+    limits = [leaf(v, "a limit") if _is_traced(v) else v for v in (a, b)]
     if _is_traced([wvar, epsabs, epsrel]):
         raise NotDifferentiableError(
             "quad has no derivative in wvar or in tolerances; write the weight into the integrand"
@@ -248,7 +251,7 @@ def quad(
         raise NotDifferentiableError(
             "quad with complex_func=True takes no tensors; integrate real and imaginary parts"
         )
-    points = np.empty(0) if points is None else families.leaf(points, "a break point")
+    points = np.empty(0) if points is None else leaf(points, "a break point")
     solve = functools.partial(_solve_quad, options=options)
     integral = Integral("quad", bind, solve, _weighted(weight, wvar))
     value, error = _calls.call(integral, [*map(_limit, limits), points, *theta])
@@ -361,7 +364,7 @@ def quad_vec(
         "limit": limit, "workers": workers, "quadrature": quadrature, "full_output": full_output,
     }  # fmt: skip
     theta, bind = families.binding(f, args)
-    limits = [families.leaf(v, "a limit") if _is_traced(v) else v for v in (a, b)]
+    limits = [leaf(v, "a limit") if _is_traced(v) else v for v in (a, b)]
     if not theta and not any(map(_is_traced, [*limits, points])):
         return _scipy.quad_vec(f, a, b, points=points, args=args, **options)
 
@@ -371,7 +374,7 @@ def quad_vec(
         value, error, *more = _scipy.quad_vec(f, a, b, **given)
         return value, float(error), more
 
-    points = np.empty(0) if points is None else families.leaf(points, "a break point")
+    points = np.empty(0) if points is None else leaf(points, "a break point")
     integral = Integral("quad_vec", bind, solve, _unweighted)
     value, error = _calls.call(integral, [*map(_limit, limits), points, *theta])
     return (value, _as_constant(error), *integral.more)

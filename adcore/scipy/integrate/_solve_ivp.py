@@ -9,6 +9,7 @@ from ..._trees import shape_of
 from ...errors import NotDifferentiableError, ShapeError
 from ...rules.primitives import as_array, concatenate, values
 from ...rules.table import is_traced
+from .._leaves import leaf
 from . import _families as families
 from ._events import EventTimes
 from ._ivp import Problem, Solution, checked, tolerances
@@ -135,10 +136,10 @@ def solve_ivp(
             "solve_ivp takes no tensors among its options; derivatives are in y0, t_span, t_eval, "
             "args and what fun closes over"
         )
-    y0 = families.leaf(y0, "y0")
+    y0 = leaf(y0, "y0")
     if len(shape_of(y0)) != 1:
         raise ShapeError(f"y0 must have one dimension, got shape {shape_of(y0)}")
-    t0, t1 = [families.leaf(t, "a time of t_span") for t in t_span]
+    t0, t1 = [leaf(t, "a time of t_span") for t in t_span]
 
     def bind(theta):
         f, _, rest = bind_all(theta)
@@ -202,7 +203,7 @@ def _ending(found, flags, happened):
 def _times(found, t_eval, t0, end):
     """The times of the result, as they depend on the ends."""
     if t_eval is not None:
-        t_eval = families.leaf(t_eval, "t_eval")
+        t_eval = leaf(t_eval, "t_eval")
         reached = families.numbers(t_eval)
         last = found.t[-1] if found.status == -1 else found.sol.ts[-1]
         forward = found.sol.ts[-1] >= found.sol.ts[0]
@@ -226,6 +227,6 @@ class Sol:
         self.problem, self.leaves = problem, leaves
 
     def __call__(self, t):
-        t = families.leaf(t, "a time")
+        t = leaf(t, "a time")
         y = _at(self.problem, self.leaves, families.flat(t))
         return y if shape_of(t) else y[:, 0]

@@ -9,6 +9,7 @@ from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import below, concatenate, cumsum_last, reshape
 from ...rules.shapes import moveaxis
+from .._leaves import array
 from . import _places as places
 from ._banded import band_of, solve_banded
 
@@ -94,7 +95,7 @@ class BSpline(_scipy.BSpline):
         if not places.traced(t, c):
             super().__init__(t, c, k, extrapolate, axis)
             return
-        t, c, k = places.array(t, "t"), places.array(c, "c"), operator.index(k)
+        t, c, k = array(t, "t"), array(c, "c"), operator.index(k)
         c, axis = places.moved_first(c, axis)
         n = shape_of(t)[0] - k - 1 if len(shape_of(t)) == 1 else 0
         if k < 0:
@@ -224,7 +225,7 @@ def make_interp_spline(x, y, k=3, t=None, bc_type=None, axis=0, check_finite=Tru
             'adcore.scipy.interpolate.CubicSpline(x, y, bc_type="periodic")'
         )
     k = operator.index(k)
-    x, y = places.array(x, "x"), places.array(y, "y")
+    x, y = array(x, "x"), array(y, "y")
     y, axis = places.moved_first(y, axis)
     if len(shape_of(x)) != 1 or shape_of(x)[0] != shape_of(y)[0]:
         raise ValueError(f"Shapes of x {shape_of(x)} and y {shape_of(y)} are incompatible")
@@ -236,7 +237,7 @@ def make_interp_spline(x, y, k=3, t=None, bc_type=None, axis=0, check_finite=Tru
             raise ValueError(f"Too much info for k={k}: bc_type can only be None.")
         knots = [x, x[-1:]] if k == 0 else [x[:1], x, x[-1:]]
         return BSpline.construct_fast(concatenate(knots, 0), y, k, axis=axis)
-    t = _knots(x, k, bool(left or right)) if t is None else places.array(t, "t")
+    t = _knots(x, k, bool(left or right)) if t is None else array(t, "t")
     c = _coefficients(x, y, k, t, left, right)
     return BSpline.construct_fast(t, c, k, axis=axis)
 
@@ -258,7 +259,7 @@ def _condition(bc, shape):
         if bc not in ("clamped", "natural"):
             raise ValueError(f"Unknown boundary condition : {bc}")
         bc = [(1 if bc == "clamped" else 2, np.zeros(shape))]
-    return [(int(order), reshape(places.array(v, "a boundary value"), (1, -1))) for order, v in bc]
+    return [(int(order), reshape(array(v, "a boundary value"), (1, -1))) for order, v in bc]
 
 
 def _knots(x, k, conditions):
@@ -369,8 +370,8 @@ def splev(x, tck, der=0, ext=0):
         raise NotDifferentiableError(
             "splev of tensors takes one spline; call it for each coordinate of a curve"
         )
-    spline = BSpline.construct_fast(places.array(t, "t"), places.array(c, "c"), k)
-    x = places.array(x, "x")
+    spline = BSpline.construct_fast(array(t, "t"), array(c, "c"), k)
+    x = array(x, "x")
     start, end = spline._t[k], spline._t[shape_of(t)[0] - k - 1]
     if ext == 3 and der == 0:
         return spline(np.minimum(np.maximum(x, start), end))

@@ -6,6 +6,7 @@ import scipy.interpolate as _scipy
 from ... import ops
 from ..._trees import shape_of
 from ...rules.primitives import below, broadcast_to, concatenate, reshape, values
+from .._leaves import array
 from . import _places as places
 from ._banded import solve_banded
 from ._piecewise import Piecewise
@@ -13,9 +14,9 @@ from ._piecewise import Piecewise
 
 def _prepared(x, y, axis, dydx=None):
     """(x, steps of x, y, dydx, axis), checked; y with its axis first."""
-    x, y = places.array(x, "x"), places.array(y, "y")
+    x, y = array(x, "x"), array(y, "y")
     if dydx is not None:
-        dydx = places.array(dydx, "dydx")
+        dydx = array(dydx, "dydx")
         if shape_of(y) != shape_of(dydx):
             raise ValueError("The shapes of `y` and `dydx` must be identical.")
     y, axis = places.moved_first(y, axis)
@@ -203,7 +204,7 @@ def _conditions(bc_type, shape, y, axis):
         order, value = bc
         if order not in (1, 2):
             raise ValueError("The specified derivative order must be 1 or 2.")
-        value = places.array(value, "a boundary condition")
+        value = array(value, "a boundary condition")
         if shape_of(value) != shape:
             raise ValueError(
                 f"`deriv_value` shape {shape_of(value)} is not the expected one {shape}."

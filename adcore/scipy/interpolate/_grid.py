@@ -12,6 +12,7 @@ from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, below, broadcast_to, reshape
 from ...rules.shapes import moveaxis
+from .._leaves import array
 from . import _places as places
 from ._bsplines import basis, make_interp_spline
 
@@ -49,8 +50,8 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             )
         if method not in self._ALL_METHODS:
             raise ValueError(f"Method '{method}' is not defined")
-        values = places.array(values, "values")
-        grid = [places.array(p, "points") for p in points]
+        values = array(values, "values")
+        grid = [array(p, "points") for p in points]
         if len(grid) > len(shape_of(values)):
             raise ValueError(
                 f"There are {len(grid)} point arrays, but values has {len(shape_of(values))} "
@@ -167,12 +168,12 @@ def _coordinates(xi, n):
     if isinstance(xi, tuple) or (
         isinstance(xi, list) and len(xi) == n and n > 1 and any(len(shape_of(v)) for v in xi)
     ):
-        parts = [places.array(v, "xi") for v in xi]
+        parts = [array(v, "xi") for v in xi]
         shape = np.broadcast_shapes(*[shape_of(p) for p in parts])
         at = [reshape(broadcast_to(p, shape), (-1,)) for p in parts]
         found = len(parts)
     else:
-        xi = places.array(as_array(xi), "xi")
+        xi = array(as_array(xi), "xi")
         if len(shape_of(xi)) <= 1:
             xi = reshape(xi, (-1, n))
         found, shape = shape_of(xi)[-1], shape_of(xi)[:-1]

@@ -6,6 +6,7 @@ import scipy.interpolate as _scipy
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import below, reshape
+from .._leaves import array
 from . import _places as places
 from ._bsplines import BSpline, make_interp_spline
 
@@ -36,7 +37,7 @@ class interp1d(_scipy.interp1d):
         super().__init__(*plain, kind, axis, *options)  # checks, and what is to be outside
         if not places.traced(x, y):
             return
-        x, y = places.array(x, "x"), places.array(y, "y")
+        x, y = array(x, "x"), array(y, "y")
         rows, _ = places.moved_first(y, axis)
         rows = reshape(rows, (shape_of(rows)[0], -1))
         if not assume_sorted:
@@ -84,7 +85,7 @@ class interp1d(_scipy.interp1d):
 
 def _joined(x):
     """Lists of tensors as one tensor."""
-    return places.array(x, "x") if places.traced(x) else x
+    return array(x, "x") if places.traced(x) else x
 
 
 def _row(fill, rows):

@@ -9,6 +9,7 @@ from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import below, concatenate, cumsum_last, reshape
 from ...rules.shapes import moveaxis
+from .._leaves import array
 from . import _places as places
 
 
@@ -161,7 +162,7 @@ class PPoly(Piecewise, _scipy.PPoly):
         if not places.traced(c, x):
             super().__init__(c, x, extrapolate, axis)
             return
-        c, x = places.array(c, "c"), places.array(x, "x")
+        c, x = array(c, "c"), array(x, "x")
         extrapolate = True if extrapolate is None else extrapolate
         if extrapolate != "periodic":
             extrapolate = bool(extrapolate)

@@ -3,30 +3,18 @@
 import numpy as np
 
 from ... import _calls, _core
-from ..._core import Dual, Tensor
+from ..._core import Dual
 from ..._trees import shape_of
-from ...errors import NotDifferentiableError
 from ...rules.indices import Index
-from ...rules.primitives import as_array, below, reshape, transpose, values
+from ...rules.primitives import below, reshape, transpose, values
 from ...rules.shapes import moveaxis
 from ...rules.table import is_traced
+from .._leaves import array
 
 
 def traced(*items):
     """Whether any of the items is, or has in its lists, a tensor or a dual."""
     return is_traced(items)
-
-
-def array(x, what):
-    """An argument as a float64 array, a Tensor or a Dual."""
-    x = as_array(x)
-    if type(x) is Tensor or type(x) is Dual:
-        return x
-    if x.dtype.kind not in "biuf":
-        raise NotDifferentiableError(
-            f"{what} of dtype {x.dtype} cannot stand beside tensors here: it is real"
-        )
-    return x.astype(np.float64)
 
 
 def same(x):

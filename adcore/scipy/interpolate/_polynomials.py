@@ -8,12 +8,13 @@ import scipy.interpolate as _scipy
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import below, concatenate, reshape
+from .._leaves import array
 from . import _places as places
 
 
 def _rows(yi, axis):
     """(yi with the axis first and all others in one, their shape, the axis)."""
-    yi, axis = places.moved_first(places.array(yi, "yi"), axis)
+    yi, axis = places.moved_first(array(yi, "yi"), axis)
     return reshape(yi, (shape_of(yi)[0], -1)), shape_of(yi)[1:], axis
 
 
@@ -105,7 +106,7 @@ class KroghInterpolator(_Polynomial, _scipy.KroghInterpolator):
         if not places.traced(xi, yi):
             super().__init__(xi, yi, axis)
             return
-        self.xi = places.array(xi, "xi")
+        self.xi = array(xi, "xi")
         self.yi, self._y_extra_shape, self._y_axis = _rows(yi, axis)
         if shape_of(self.xi) != (shape_of(self.yi)[0],):
             raise ValueError("x and y arrays must be equal in length along interpolation axis.")
@@ -134,7 +135,7 @@ class BarycentricInterpolator(_Polynomial, _scipy.BarycentricInterpolator):
             raise NotDifferentiableError(
                 "BarycentricInterpolator of tensors needs yi at once, and finds wi itself"
             )
-        self.xi = places.array(xi, "xi")
+        self.xi = array(xi, "xi")
         self.yi, self._y_extra_shape, self._y_axis = _rows(yi, axis)
         if shape_of(self.xi) != (shape_of(self.yi)[0],):
             raise ValueError("x and y arrays must be equal in length along interpolation axis.")

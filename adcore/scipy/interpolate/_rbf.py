@@ -7,6 +7,7 @@ from ... import ops
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import concatenate, matmul, norm_last, reshape, sum_axes, transpose
+from .._leaves import array
 from . import _places as places
 from ._banded import band_of, solve_banded
 
@@ -66,12 +67,12 @@ class RBFInterpolator(_scipy.RBFInterpolator):
             raise NotDifferentiableError(
                 "RBFInterpolator of tensors takes no neighbors: which they are jumps"
             )
-        joined = [places.array(v, "y") if places.traced(v) else v for v in given]
+        joined = [array(v, "y") if places.traced(v) else v for v in given]
         plain = [places.numbers(v) if places.traced(v) else v for v in joined]
         plain[3] = None if epsilon is None else float(plain[3])
         super().__init__(plain[0], plain[1], neighbors, plain[2], kernel, plain[3], degree)
         if is_traced:
-            y, d = places.array(joined[0], "y"), places.array(joined[1], "d")
+            y, d = array(joined[0], "y"), array(joined[1], "d")
             epsilon = self.epsilon if epsilon is None else joined[3]
             self._of_tensors = y, self._solved(y, d, joined[2], epsilon), epsilon
 
@@ -113,7 +114,7 @@ class RBFInterpolator(_scipy.RBFInterpolator):
             raise NotDifferentiableError(
                 "RBFInterpolator with neighbors takes no tensors: which they are jumps"
             )
-        x = places.array(x, "x")
+        x = array(x, "x")
         if len(shape_of(x)) != 2 or shape_of(x)[1] != self.y.shape[1]:
             raise ValueError(
                 f"`x` must be of shape (any number, {self.y.shape[1]}), got {shape_of(x)}"

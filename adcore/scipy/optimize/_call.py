@@ -11,7 +11,7 @@ import inspect
 from scipy.optimize import NonlinearConstraint, OptimizeResult
 
 from ... import _core
-from ..._closures import opened
+from ..._captured import captured
 from ..._core import Dual, Tensor
 from ..._implicit import expect_at_rest, plain_function, raveled, solution
 from ..._trees import flatten, shape_of, unflatten
@@ -25,8 +25,7 @@ def traced(tree):
     if any(type(v) is Tensor or type(v) is Dual for v in leaves):
         return True
     leaves = [v.fun if isinstance(v, NonlinearConstraint) else v for v in leaves]
-    functions = [v for v in leaves if _is_function(v)]
-    return bool(functions) and bool(opened(functions)[0])
+    return bool(captured(tuple(v for v in leaves if _is_function(v)))[0])
 
 
 def _is_function(leaf):

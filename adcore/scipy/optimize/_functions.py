@@ -59,7 +59,7 @@ def rosen_hess_prod(x, p):
     )
 
 
-observe(_scipy.linear_sum_assignment)
+observe(_scipy.linear_sum_assignment, "optimize.linear_sum_assignment")
 
 
 def linear_sum_assignment(cost_matrix, maximize=False):

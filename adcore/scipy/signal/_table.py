@@ -1,34 +1,40 @@
 """The functions of scipy.signal that have rules, and what they check in common."""
 
 import functools
+import inspect
 
 import numpy as np
 import scipy.signal as _scipy
 
 from ..._core import is_complex
+from ...complexes.arrays import bilinear
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, axis_of
-from ...rules.table import is_traced
+from .._surface import with_plain
 
 functions = {}  # name -> function of numbers, arrays, tensors and duals
+# Products of two arrays, which of complex ones are four, and which array enters as its conjugate.
+_PRODUCTS = {"convolve": None, "correlate": 1, "fftconvolve": None, "oaconvolve": None}
 
 
 def rule(function):
     """Let `function` answer SciPy's of its name where an argument is a tensor or a dual."""
-    plain = getattr(_scipy, function.__name__)
+    name = function.__name__
+    plain = getattr(_scipy, name)
 
-    @functools.wraps(plain)
-    def public(*args, **kwargs):
-        if not (is_traced(args) or is_traced(kwargs.values())):
-            return plain(*args, **kwargs)
+    @functools.wraps(plain)  # for its signature
+    def of_reals(*args, **kwargs):
         if is_complex(args) or is_complex(tuple(kwargs.values())):
+            if name in _PRODUCTS:
+                given = inspect.signature(plain).bind(*args, **kwargs)
+                return bilinear(public, _PRODUCTS[name])(*given.args, **given.kwargs)
             raise NotDifferentiableError(
-                f"scipy.signal.{function.__name__} of a complex tensor has no rule; call it for "
-                "real and imaginary parts"
+                f"scipy.signal.{name} of a complex tensor has no rule; call it for real and "
+                "imaginary parts"
             )
         return function(*args, **kwargs)
 
-    functions[function.__name__] = public
+    functions[name] = public = with_plain(of_reals, plain)
     return public
 
 

@@ -17,10 +17,11 @@ import scipy.special as sp
 from ... import _calls, _core
 from ..._named import Named
 from ..._trees import shape_of
-from ...errors import NotDifferentiableError
 from ...rules import ufuncs
-from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes, values
-from ...rules.table import Dual, Tensor, is_traced, refuse
+from ...rules.primitives import broadcast_to, reshape, sum_axes, values
+from ...rules.table import is_traced, refuse
+from .._leaves import leaf
+from .._surface import with_plain
 
 functions = {}  # name -> Function
 families = {}  # name -> Family, whose members join the functions when they are first needed
@@ -29,33 +30,26 @@ MOST_X = 64  # the highest order in an argument whose orders are not bounded oth
 
 
 def find(name):
-    """The Function of a name, which may be a member of a family: "jv[2]"; a ValueError if none."""
+    """The Function of a name, a ValueError if there is none.
+
+    It may be a member of a family, "jv[2]", or a quantile of a distribution, "t.ppf".
+    """
     if name in functions:
         return functions[name]
+    distribution, _, method = name.partition(".")
+    if method:
+        from .. import stats  # which imports this module
     family, _, orders = name.removesuffix("]").partition("[")
     if family in families and re.fullmatch(r"[0-9]{1,2}(, [0-9]{1,2})*", orders):
         orders = tuple(int(n) for n in orders.split(", "))
         if families[family].has(orders) and any(orders) and max(orders) <= MOST_X:
             return families[family].member(*orders)
+    if method in ("ppf", "isf"):
+        return stats.quantile_value(distribution, method == "isf")
     raise ValueError(f"the function {name[:40]!r}, which is none of adcore.scipy.special")
 
 
 INTEGER = "it is an integer, and the function does not vary smoothly with it"
-
-
-def leaf(x):
-    """An argument as a tensor, a dual, a float or a float64 array."""
-    if type(x) is Tensor or type(x) is Dual:
-        return x
-    x = as_array(x)
-    if type(x) is Tensor or type(x) is Dual:
-        return x
-    if x.dtype.kind not in "biuf":
-        raise NotDifferentiableError(
-            f"an argument of dtype {x.dtype} cannot stand beside tensors in a function of "
-            "adcore.scipy.special; they are real, convert it to float64"
-        )
-    return x.astype(np.float64, copy=False) if x.ndim else float(x)
 
 
 def summed_to(x, shape):
@@ -114,7 +108,15 @@ class Function(_core.ElementwiseFunction):
             raise _calls.missing(
                 f"scipy.special.{self.name} has no derivative with respect to argument {i}: {rule}"
             )
-        return rule and in_domain(rule(output, *leaves), output)
+        if rule is None:
+            return None
+        try:
+            found = rule(output, *leaves)
+        except ArithmeticError:  # of Python's floats, which have neither 1/0 nor exp(1000)
+            leaves = [np.float64(v) if type(v) is float else v for v in leaves]
+            with np.errstate(all="ignore"):
+                found = as_float(rule(output, *leaves))
+        return in_domain(found, output)
 
 
 @dataclass
@@ -277,19 +279,21 @@ def composed(name):
     """Register a function that is written in adcore's operations, for tensors and duals only."""
 
     def decorate(rule):
-        plain = getattr(sp, name)
+        ufunc = getattr(sp, name)
         options = inspect.signature(rule).parameters
 
         @functools.wraps(rule)
-        def function(*args, **kwargs):
-            if is_traced(args) or is_traced(kwargs.values()):
-                refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
-                return rule(*args, **kwargs)
-            return as_float(plain(*args, **kwargs))
+        def checked(*args, **kwargs):
+            refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
+            return rule(*args, **kwargs)
 
-        function.__name__ = name
-        function.__doc__ = rule.__doc__ or f"scipy.special.{name}, also of tensors and duals."
-        register(plain, function)
+        @functools.wraps(ufunc)
+        def plain(*args, **kwargs):
+            return as_float(ufunc(*args, **kwargs))
+
+        doc = rule.__doc__ or f"scipy.special.{name}, also of tensors and duals."
+        function = with_plain(checked, plain, doc)
+        register(ufunc, function)
         return function
 
     return decorate

@@ -330,6 +330,23 @@ btdtrib = define(
     lambda b, a, p, x: -beta_density(a, b, x) / _betainc.member(0, 1)(a, b, x),
 )
 
+# ---- samples of the gamma and the beta distribution, as their parameters move them ----
+
+gamma_sample = Function(
+    "gamma_sample",
+    lambda a, drawn: drawn + 0.0 * a,
+    [lambda x, a, drawn: -_gammainc.member(1)(a, x) / gamma_density(a, x), None],
+)
+beta_sample = Function(
+    "beta_sample",
+    lambda a, b, drawn: drawn + 0.0 * (a + b),
+    [
+        lambda x, a, b, drawn: -_betainc.member(1, 0)(a, b, x) / beta_density(a, b, x),
+        lambda x, a, b, drawn: -_betainc.member(0, 1)(a, b, x) / beta_density(a, b, x),
+        None,
+    ],
+)
+
 # ---- the zeta function ----
 
 

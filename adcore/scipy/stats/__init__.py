@@ -16,18 +16,27 @@ from .._surface import is_thing as _is_thing
 from .._surface import named as _named
 from .._surface import refused as _refused
 from .._surface import surface as _surface
-from . import _discrete, _elementary, _gamma, _multivariate, _normal, _samples
+from . import _circular, _discrete, _elementary, _gamma, _multivariate, _normal, _samples
 from ._distribution import Base
+from ._distribution import quantile_value as _quantile_value
 from ._multivariate import Multivariate
 
 _differentiable = {}
-for _module in (_normal, _gamma, _elementary, _discrete, _multivariate):
+for _module in (_normal, _gamma, _elementary, _circular, _discrete, _multivariate):
     _differentiable.update(
         {n: d for n, d in vars(_module).items() if isinstance(d, (Base, Multivariate))}
     )
 _differentiable.update(
     {n: f for n, f in vars(_samples).items() if n in _scipy.__all__ and callable(f)}
 )
+
+
+def quantile_value(name, upper):
+    """The function of special's that a saved program calls "name.ppf", or "name.isf" if `upper`."""
+    distribution = _differentiable.get(name)
+    if not isinstance(distribution, Base):
+        raise ValueError(f"the distribution {name[:40]!r}, which is none of adcore.scipy.stats")
+    return _quantile_value(distribution, upper)
 
 
 class _Refused:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import ops
 from ...rules.primitives import below, reshape, shape_of, sum_axes
-from ..special._gamma import betaln, gammainc, gammaincc
+from ..special._gamma import beta_density, betaln, gammainc, gammaincc
 from ..special._tails import log_betainc, log_gammainc, log_gammaincc
 from ._distribution import INF, Discrete, exclude, whole
 
@@ -58,8 +58,11 @@ class Binom(Discrete):
         return 0.0, n
 
     def logpmf_(self, k, n, p):
-        ways = ops.lgamma(n + 1.0) - ops.lgamma(k + 1.0) - ops.lgamma(n - k + 1.0)
+        ways = -ops.log(n + 1.0) - betaln(n - k + 1.0, k + 1.0)
         return ways + ops.xlogy(k, p) + ops.xlog1py(n - k, -p)
+
+    def pmf_(self, k, n, p):
+        return beta_density(k + 1.0, n - k + 1.0, p) / (n + 1.0)
 
     def logcdf_(self, k, n, p):
         return log_betainc(n - k, k + 1.0, (1.0 - p) / p)
@@ -131,7 +134,7 @@ class Nbinom(Discrete):
         return 0.0, INF
 
     def logpmf_(self, k, n, p):
-        ways = ops.lgamma(n + k) - ops.lgamma(k + 1.0) - ops.lgamma(n)
+        ways = -ops.log(n + k) - betaln(n, k + 1.0)
         return ways + n * ops.log(p) + ops.xlog1py(k, -p)
 
     def logcdf_(self, k, n, p):
@@ -164,6 +167,9 @@ class Geom(Discrete):
 
     def logpmf_(self, k, p):
         return ops.xlog1py(k - 1.0, -p) + ops.log(p)
+
+    def pmf_(self, k, p):
+        return p * ops.exp(ops.xlog1py(k - 1.0, -p))
 
     def logsf_(self, k, p):
         return k * ops.log1p(-p)

@@ -16,7 +16,8 @@ from ...errors import NotDifferentiableError
 from ...rules.choices import where
 from ...rules.primitives import broadcast_to, shape_of
 from ...rules.table import is_traced
-from ..special._function import Function, leaf
+from .._leaves import leaf
+from ..special._function import Function
 from ..special._tails import pick
 
 # ---- numbers that count ----
@@ -63,7 +64,7 @@ def by_scipy(distribution, q, *shapes, upper):
     """
     half = q < 0.5
     fixed = [_core.apply("stop", v) for v in (q, *shapes)]
-    y = _quantile_value(distribution, upper)(*fixed)
+    y = quantile_value(distribution, upper)(*fixed)
     tail, sign = (distribution.logsf_, -1.0) if upper else (distribution.logcdf_, 1.0)
     other = distribution.logcdf_ if upper else distribution.logsf_
     for _ in range(2):
@@ -82,10 +83,17 @@ def by_scipy(distribution, q, *shapes, upper):
 
 
 @functools.cache
-def _quantile_value(distribution, upper):
+def quantile_value(distribution, upper):
+    """SciPy's quantile of q and the shape parameters, which are constants; of 1 - q if `upper`."""
     method = distribution.plain.isf if upper else distribution.plain.ppf
     constant = [None] * (1 + len(distribution.shapes))
     return Function(f"{distribution.name}.{'isf' if upper else 'ppf'}", method, constant)
+
+
+def _log_of_part(part, rest, y, shapes):
+    """The logarithm of one of two parts of 1."""
+    other = rest(y, *shapes)
+    return pick(other < 0.5, lambda: ops.log1p(-other), lambda: ops.log(part(y, *shapes)))
 
 
 class Base:
@@ -136,12 +144,12 @@ class Base:
         return ops.exp(self.logsf_(y, *shapes))
 
     def logcdf_(self, y, *shapes):
-        """The logarithm of cdf_."""
-        return ops.log(self.cdf_(y, *shapes))
+        """The logarithm of cdf_, with its digits where that is near 1."""
+        return _log_of_part(self.cdf_, self.sf_, y, shapes)
 
     def logsf_(self, y, *shapes):
-        """The logarithm of sf_."""
-        return ops.log(self.sf_(y, *shapes))
+        """The logarithm of sf_, with its digits where that is near 1."""
+        return _log_of_part(self.sf_, self.cdf_, y, shapes)
 
     # ---- arguments ----
 

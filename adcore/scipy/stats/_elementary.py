@@ -3,13 +3,12 @@
 import math
 
 from ... import ops
-from ..special._bessel import i0e, ive
 from ..special._gamma import gamma as gamma_function
 from ..special._hypergeometric import hyp2f1
 from ..special._normal import exprel, rows
-from ._distribution import EULER, INF, LOG_2, LOG_2PI, Continuous, exclude, pick
+from ._distribution import EULER, INF, LOG_2, Continuous, exclude, pick
 
-cosm1, log_expit, logit = rows["cosm1"], rows["log_expit"], rows["logit"]
+log_expit, logit = rows["log_expit"], rows["logit"]
 _ZETA3 = 1.2020569031595942
 
 
@@ -212,6 +211,10 @@ class WeibullMin(Continuous):
     def logpdf_(self, y, c):
         z = self.side * y
         return ops.log(c) + ops.xlogy(c - 1.0, z) - ops.pow(z, c)
+
+    def pdf_(self, y, c):
+        z = self.side * y
+        return c * ops.pow(z, c - 1.0) * ops.exp(-ops.pow(z, c))
 
     def _near(self, z, c):
         return log_one_minus(c * ops.log(z))
@@ -608,20 +611,6 @@ def _nonzero(c):
     return not (type(c) is float and c == 0.0)
 
 
-class Vonmises(Continuous):
-    """The normal distribution on the circle; its density is periodic."""
-
-    def valid_(self, kappa):
-        return kappa >= 0
-
-    def logpdf_(self, y, kappa):
-        return kappa * cosm1(y) - LOG_2PI - ops.log(i0e(kappa))
-
-    def entropy_(self, kappa):
-        ratio = ive(1.0, kappa) / i0e(kappa)
-        return -kappa * ratio + LOG_2PI + ops.log(i0e(kappa)) + kappa
-
-
 expon = Expon("expon")
 laplace = Laplace("laplace")
 logistic = Logistic("logistic")
@@ -637,4 +626,3 @@ triang = Triang("triang")
 loguniform = Loguniform("loguniform")
 reciprocal = Loguniform("reciprocal")
 genextreme = Genextreme("genextreme")
-vonmises = Vonmises("vonmises")

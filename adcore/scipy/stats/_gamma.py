@@ -5,6 +5,7 @@ import math
 from ... import ops
 from ..special._gamma import (
     _log_student,
+    beta_density,
     betainc,
     betaincc,
     betainccinv,
@@ -212,6 +213,9 @@ class Beta(Continuous):
 
     def logpdf_(self, y, a, b):
         return ops.xlog1py(b - 1.0, -y) + ops.xlogy(a - 1.0, y) - betaln(a, b)
+
+    def pdf_(self, y, a, b):
+        return beta_density(a, b, y)
 
     def logcdf_(self, y, a, b):
         return log_betainc(a, b, y / (1.0 - y))

@@ -7,9 +7,10 @@ import scipy.stats as _scipy
 
 from ... import ops
 from ...errors import NotDifferentiableError, ShapeError
+from ...rules.choices import where
 from ...rules.primitives import as_array, below, reshape, shape_of, sum_axes, transpose
 from ...rules.table import Dual, Tensor, is_traced
-from ..special._function import leaf
+from .._leaves import leaf
 from ..special._gamma import multigammaln
 from ._distribution import INF, LOG_2, LOG_2PI, count, exclude
 
@@ -158,21 +159,49 @@ class MultivariateNormal(Multivariate):
     optional = ("allow_singular",)
 
     def _factor(self, mean, cov, allow_singular):
-        if allow_singular:
-            raise NotDifferentiableError(
-                "multivariate_normal of tensors takes no allow_singular=True: the density of a "
-                "singular covariance has no derivative in it"
-            )
         n = _dimension(mean, cov)
-        return n, np.linalg.cholesky(_square(cov, n))
+        cov = _square(cov, n)
+        if allow_singular:
+            w = np.linalg.eigvalsh(cov)
+            if bool(w[0] <= _SMALLEST * abs(w[-1])):
+                raise NotDifferentiableError(
+                    "multivariate_normal of tensors takes allow_singular=True where cov is a "
+                    "constant or positive definite: the density of a singular covariance has no "
+                    "derivative in it"
+                )
+        return n, np.linalg.cholesky(cov)
 
     def _logpdf(self, x, mean=None, cov=1.0, allow_singular=False):
+        if allow_singular and not is_traced([cov]):
+            return _on_support(x, mean, _square(cov, _dimension(mean, cov)))
         n, factor = self._factor(mean, cov, allow_singular)
         return -0.5 * (n * LOG_2PI + _log_det(factor) + _norms(factor, _centred(x, mean, n)))
 
     def _entropy(self, mean=None, cov=1.0, allow_singular=False):
         n, factor = self._factor(mean, cov, allow_singular)
         return 0.5 * (n * (LOG_2PI + 1.0) + _log_det(factor))
+
+
+# SciPy's bound, relative to the greatest eigenvalue of a covariance, on those that count as 0.
+_SMALLEST = 1e6 * np.finfo(np.float64).eps
+
+
+def _on_support(x, mean, cov):
+    """The normal log density in the directions that a constant covariance has, -inf off them."""
+    n = len(cov)
+    w, v = np.linalg.eigh(cov)
+    bound = _SMALLEST * np.max(abs(w))
+    if w[0] < -bound:
+        raise ValueError("the covariance must be symmetric and positive semidefinite")
+    some = w > bound
+    centred = _centred(x, mean, n)
+    last = (len(shape_of(centred)) - 1,)
+    scaled, off = centred @ (v[:, some] / np.sqrt(w[some])), centred @ v[:, ~some]
+    log_density = -0.5 * (
+        np.sum(some) * LOG_2PI + np.sum(np.log(w[some])) + sum_axes(scaled * scaled, last)
+    )
+    near = 1e3 * bound  # SciPy's too: as far from the support is on it
+    return where(sum_axes(off * off, last) < near**2, log_density, -INF)
 
 
 class MultivariateT(Multivariate):

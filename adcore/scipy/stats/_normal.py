@@ -121,7 +121,11 @@ class Halfnorm(Continuous):
         return 2.0 * ndtr(-y)
 
     def logsf_(self, y):
-        return LOG_2 + ops.log_ndtr(-y)
+        return pick(
+            y < 1.0,
+            lambda: ops.log1p(-ops.erf(_ROOT_HALF * y)),
+            lambda: LOG_2 + ops.log_ndtr(-y),
+        )
 
     def logcdf_(self, y):
         return pick(

@@ -11,6 +11,7 @@ from ...errors import NotDifferentiableError
 from ...rules import functions as array_functions
 from ...rules.primitives import as_array, axes_of, reshape, shape_of, sum_axes
 from ...rules.table import is_traced, refuse
+from .._surface import with_plain
 from ..special import _normal as special_normal
 from ..special._arrays import logsumexp
 from ._distribution import LOG_2PI
@@ -21,12 +22,8 @@ def _differentiable(name, **fixed):
     """Register a rule for tensors; of other options than these values it takes none."""
 
     def decorate(rule):
-        plain = getattr(_scipy, name)
-
         @functools.wraps(rule)
-        def function(*args, **kwargs):
-            if not (is_traced(args) or is_traced(kwargs.values())):
-                return plain(*args, **kwargs)
+        def checked(*args, **kwargs):
             for option, value in fixed.items():
                 if kwargs.pop(option, value) != value:
                     raise NotDifferentiableError(
@@ -34,9 +31,8 @@ def _differentiable(name, **fixed):
                     )
             return rule(*args, **kwargs)
 
-        function.__name__ = name
-        function.__doc__ = f"scipy.stats.{name}, also of tensors and duals."
-        return function
+        doc = f"scipy.stats.{name}, also of tensors and duals."
+        return with_plain(checked, getattr(_scipy, name), doc)
 
     return decorate
 
