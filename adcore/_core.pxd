@@ -448,6 +448,36 @@ cdef extern from "ad_run.h" nogil:
     void ad_frame_outcome(const ad_plan *plan, const ad_frame *frame, int guard, double *out)
 
 
+cdef extern from "ad_rewrite.h" nogil:
+    ad_status ad_program_copy(const ad_program *source, ad_program **to)
+
+
+cdef extern from "ad_pattern.h" nogil:
+    struct ad_pattern:
+        int64_t n_rows, n_columns
+        int64_t *start
+        int32_t *column
+    void ad_pattern_free(ad_pattern *pattern)
+
+
+cdef extern from "<stdbool.h>":
+    ctypedef unsigned char c_bool "bool"
+
+
+cdef extern from "ad_depend.h" nogil:
+    struct ad_depend_question:
+        const ad_program *program
+        int n_wanted
+        const int *wanted
+        int first, n_outputs
+        bint local
+        int64_t most
+    ad_status ad_depend_jacobian(const ad_depend_question *question, c_bool *known,
+                                 ad_pattern *pattern)
+    ad_status ad_depend_hessian(const ad_depend_question *question, c_bool *known,
+                                ad_pattern *pattern)
+
+
 cdef extern from "ad_jacobian.h" nogil:
     enum:
         AD_JACOBIAN_AUTO
@@ -455,6 +485,10 @@ cdef extern from "ad_jacobian.h" nogil:
                                  int mode, bint keep, ad_program **to)
     ad_status ad_derive_hessian(const ad_program *source, int n_wanted, const int *wanted,
                                 bint keep, ad_program **to)
+    ad_status ad_derive_sparse_jacobian(const ad_program *source, int n_wanted, const int *wanted,
+                                        int mode, bint keep, ad_pattern *entries, ad_program **to)
+    ad_status ad_derive_sparse_hessian(const ad_program *source, int n_wanted, const int *wanted,
+                                       bint keep, ad_pattern *entries, ad_program **to)
 
 
 cdef extern from "ad_map.h" nogil:

@@ -185,6 +185,40 @@ cdef enum:
     MUCH_WORK = 20000       # bytes of a plan and a frame from which on other threads may run too
 
 
+cdef int replay_on_tape(ad_program *program, list inputs) except -1:
+    """Let the values on the tape be those at the inputs."""
+    cdef int k, failed
+    cdef const double **given = <const double **>PyMem_Malloc(
+        (program.n_inputs + program.n_outputs + 1) * sizeof(double *))
+    if given == NULL:
+        raise MemoryError()
+    cdef double **found = <double **>given + program.n_inputs
+    outputs = [np.empty(view_shape(&program.outputs[k])) for k in range(program.n_outputs)]
+    try:
+        for k in range(program.n_inputs):
+            given[k] = <const double *>cnp.PyArray_DATA(<cnp.ndarray?>inputs[k])
+        for k in range(program.n_outputs):
+            found[k] = <double *>cnp.PyArray_DATA(<cnp.ndarray>outputs[k])
+        check(ad_program_replay(program, given, found, &failed))
+    finally:
+        PyMem_Free(given)
+    return 0
+
+
+cdef tuple taken_pattern(ad_pattern *pattern):
+    """(indptr, indices, shape) of a pattern, which is freed; the arrays cannot be written to."""
+    cdef int64_t n = pattern.n_rows, n_entries = pattern.start[pattern.n_rows]
+    try:
+        kind = np.int32 if n_entries <= np.iinfo(np.int32).max else np.int64
+        start = np.asarray(<int64_t[:n + 1]>pattern.start).astype(kind)
+        column = np.empty(n_entries, np.int32)
+        memcpy(cnp.PyArray_DATA(<cnp.ndarray>column), pattern.column, n_entries * sizeof(int32_t))
+        start.flags.writeable = column.flags.writeable = False
+        return start, column.astype(kind, copy=False), (n, pattern.n_columns)
+    finally:
+        ad_pattern_free(pattern)
+
+
 cdef class Program:
     """A recording: arrays in, arrays out, and the guards that say whether they count.
 
@@ -208,6 +242,8 @@ cdef class Program:
     cdef readonly list input_shapes     # one tuple per input
     cdef readonly list output_shapes
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
+    cdef readonly object pattern        # of a sparse derivative, the last output; or None
+    cdef public object template         # makes the last output what the caller sees, or None
 
     def __dealloc__(self):
         while self.n_spare > 0:
@@ -367,6 +403,9 @@ cdef class Program:
         jacobian                                       a block per output and wanted input
         hessian                                        a block per wanted input and wanted input
         value_grad_and_...                             value; an adjoint per wanted input; blocks
+        sparse_jacobian                                the entries of `pattern`
+        sparse_hessian                                 the entries of `pattern`
+        value_grad_and_sparse_...                      value; adjoints; the entries of `pattern`
         ==================  =========================  ==========================================
         """
         found = self.known.get((kind, wanted))
@@ -383,6 +422,7 @@ cdef class Program:
         cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
         cdef int n = len(wanted)
         cdef ad_program *raw = NULL
+        cdef ad_pattern entries
         cdef Program out = Program.__new__(Program)
         if kind in ("jvp", "value_and_jvp"):
             check(ad_derive_forward(self.program, n, w, kind != "jvp", &raw))
@@ -393,10 +433,49 @@ cdef class Program:
             check(ad_derive_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &raw))
         elif kind in ("hessian", "value_grad_and_hessian"):
             check(ad_derive_hessian(self.program, n, w, kind != "hessian", &raw))
+        elif kind == "sparse_jacobian":
+            check(ad_derive_sparse_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &entries,
+                                            &raw))
+            out.pattern = taken_pattern(&entries)
+        elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian"):
+            check(ad_derive_sparse_hessian(self.program, n, w, kind != "sparse_hessian", &entries,
+                                           &raw))
+            out.pattern = taken_pattern(&entries)
         else:
             raise ValueError(f"no derivative is called {kind!r}")
         out.take(raw, self.reassociate)
         return out
+
+    def depends(self, tuple wanted, bint second, list at=None, int64_t most=2**31 - 1):
+        """The pattern of the Jacobian of all outputs, or the Hessian of any of their combinations.
+
+        (indptr, indices, shape) of it as a CSR matrix, rows being elements of the outputs and
+        columns of the wanted inputs; with `at`, arrays of all inputs, that at these.  None if it
+        has more than `most` entries.
+        """
+        cdef Program there
+        if at is not None:
+            there = Program.__new__(Program)
+            check(ad_program_copy(self.program, &there.program))
+            replay_on_tape(there.program, at)
+            return there.depends_on_values(wanted, second, True, most)
+        return self.depends_on_values(wanted, second, False, most)
+
+    cdef tuple depends_on_values(self, tuple wanted, bint second, bint local, int64_t most):
+        cdef cnp.ndarray picked = np.array(wanted, dtype=np.intc)
+        cdef ad_depend_question question
+        cdef ad_pattern pattern
+        cdef c_bool known
+        question.program = self.program
+        question.n_wanted = len(wanted)
+        question.wanted = <const int *>cnp.PyArray_DATA(picked)
+        question.first, question.n_outputs = 0, self.program.n_outputs
+        question.local, question.most = local, most
+        if second:
+            check(ad_depend_hessian(&question, &known, &pattern))
+        else:
+            check(ad_depend_jacobian(&question, &known, &pattern))
+        return taken_pattern(&pattern) if known else None
 
     cdef object outcome(self, ad_frame *frame, int k):
         """The numbers that guard k saw in a run, as bytes."""
@@ -438,10 +517,12 @@ cdef enum:
 cdef class Entry:
     """A way in for the commonest calls: floats and arrays, of the shapes of the call before.
 
-    Any other call, and one for which the program does not hold, goes to `slow`.
+    Any other call, and one for which the program does not hold, goes to `slow`; with sparse=True
+    to `sparse`, another Entry.
     """
 
     cdef object slow
+    cdef public Entry sparse
     cdef Program program
     cdef bint valued            # the first result is the value: (value, others...)
     cdef int n_args, n_results
@@ -558,9 +639,13 @@ cdef class Entry:
         check(status)
         if failed >= 0:
             return None
-        if self.n_results == 1:
+        if program.template is not None:
+            out[-1] = program.template(array)
+            if self.n_results == 1:
+                return out[0]
+        elif self.n_results == 1:
             return value[0] if self.result_ndim[0] == 0 else array
-        if self.n_results == 2 and self.valued and self.result_ndim[1] > 0:
+        elif self.n_results == 2 and self.valued and self.result_ndim[1] > 0:
             return value[0], array
         arrays = iter(out)
         return tuple([value[i] if self.result_ndim[i] == 0 else next(arrays)
@@ -570,16 +655,22 @@ cdef class Entry:
 cdef object entry_called(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names):
     """The C function behind grad and its like of a compiled function; self is the Entry."""
     cdef Entry entry = <Entry><object>self
-    cdef Py_ssize_t i, n_names
+    cdef Entry short = entry
+    cdef Py_ssize_t i, n_names = 0 if names == NULL else len(<tuple>names), n_known = 0
     cdef PyObject *out = NULL
-    if names != NULL and len(<tuple>names) == 1 and (<tuple>names)[0] == "out":
-        out = args[n]
-    if (names == NULL or out != NULL) and n == entry.n_args and entry.program is not None \
+    for i in range(n_names):
+        name = (<tuple>names)[i]
+        if name == "out":
+            out = args[n + i]
+            n_known += 1
+        elif name == "sparse" and <object>args[n + i] is True and entry.sparse is not None:
+            short = entry.sparse
+            n_known += 1
+    if n_known == n_names and n == short.n_args and short.program is not None \
             and ad_local.program == NULL:
-        result = entry.run(args, out)
+        result = short.run(args, out)
         if result is not None:
             return result
-    n_names = 0 if names == NULL else len(<tuple>names)
     return entry.slow(*[<object>args[i] for i in range(n)],
                       **{(<tuple>names)[i]: <object>args[n + i] for i in range(n_names)})
 

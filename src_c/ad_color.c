@@ -1,70 +1,49 @@
-/* ad_color.c -- greedy colouring with a set of the colours that each row has. */
+/* ad_color.c -- greedy colouring, column by column. */
 #include "ad_color.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void ad_pattern_free(struct ad_pattern *pattern)
-{
-    free(pattern->start);
-    free(pattern->column);
-    memset(pattern, 0, sizeof *pattern);
-}
-
-enum ad_status ad_pattern_transpose(const struct ad_pattern *pattern, struct ad_pattern *transposed)
-{
-    int64_t n = pattern->n_columns, n_entries = pattern->start[pattern->n_rows], *start;
-
-    transposed->n_rows = n;
-    transposed->n_columns = pattern->n_rows;
-    start = transposed->start = calloc((size_t)n + 2, sizeof *start);
-    transposed->column = malloc((size_t)AD_MAX(n_entries, 1) * sizeof *transposed->column);
-    if (!start || !transposed->column) {
-        ad_pattern_free(transposed);
-        return AD_NO_MEMORY;
-    }
-    for (int64_t k = 0; k < n_entries; k++)
-        start[pattern->column[k] + 2]++;
-    for (int64_t c = 0; c < n; c++)
-        start[c + 2] += start[c + 1];
-    /* start[c + 1] is where the next entry of c goes, and in the end where those of c + 1 begin */
-    for (int64_t r = 0; r < pattern->n_rows; r++)
-        for (int64_t k = pattern->start[r]; k < pattern->start[r + 1]; k++)
-            transposed->column[start[pattern->column[k] + 1]++] = (int32_t)r;
-    return AD_OK;
-}
-
 /* Columns and rows with 'alone' set are left out; NULL: none. */
 static enum ad_status color_rest(const struct ad_pattern *pattern, int64_t limit,
                                  const uint8_t *alone, int32_t *color, int64_t *n_colors)
 {
-    int64_t words = limit / 64 + 1;
+    int64_t n = pattern->n_columns, longest = 0;
     struct ad_pattern rows_of = {0, 0, NULL, NULL};
-    uint64_t *taken = calloc((size_t)(pattern->n_rows + 1) * (size_t)words, sizeof *taken),
-             *forbidden = taken ? taken + pattern->n_rows * words : NULL;
-    enum ad_status status = taken ? ad_pattern_transpose(pattern, &rows_of) : AD_NO_MEMORY;
+    int32_t *taken; /* of each colour: the last column that may not have it, and 1 */
+    enum ad_status status;
 
+    for (int64_t r = 0; r < pattern->n_rows; r++)
+        if (!(alone && alone[r]))
+            longest = AD_MAX(longest, pattern->start[r + 1] - pattern->start[r]);
+    if (!alone && longest > limit) {
+        *n_colors = limit + 1;
+        return AD_OK;
+    }
     *n_colors = 0;
-    for (int64_t c = 0; c < pattern->n_columns && !status; c++) {
-        int64_t w = 0, first;
+    taken = calloc((size_t)AD_MIN(n, limit) + 1, sizeof *taken);
+    status = taken ? ad_pattern_transpose(pattern, &rows_of) : AD_NO_MEMORY;
+    for (int64_t c = 0; c < n && !status; c++)
+        color[c] = -1;
+    for (int64_t c = 0; c < n && !status; c++) {
+        int32_t first = 0, now = (int32_t)c + 1;
 
         if (alone && alone[c])
             continue;
-        memset(forbidden, 0, (size_t)words * sizeof *forbidden);
-        for (int64_t k = rows_of.start[c]; k < rows_of.start[c + 1]; k++)
-            if (!(alone && alone[rows_of.column[k]]))
-                for (int64_t j = 0; j < words; j++)
-                    forbidden[j] |= taken[rows_of.column[k] * words + j];
-        while (w < words && ~forbidden[w] == 0)
-            w++;
-        for (first = 64 * w; first < 64 * words && forbidden[w] >> first % 64 & 1; first++)
-            ;
+        for (int64_t k = rows_of.start[c]; k < rows_of.start[c + 1]; k++) {
+            int64_t r = rows_of.column[k];
+
+            for (int64_t j = pattern->start[r]; j < pattern->start[r + 1] && !(alone && alone[r]);
+                 j++)
+                if (color[pattern->column[j]] >= 0)
+                    taken[color[pattern->column[j]]] = now;
+        }
+        while (taken[first] == now)
+            first++;
         *n_colors = AD_MAX(*n_colors, first + 1);
         if (first >= limit)
             break;
-        color[c] = (int32_t)first;
-        for (int64_t k = rows_of.start[c]; k < rows_of.start[c + 1]; k++)
-            taken[rows_of.column[k] * words + w] |= (uint64_t)1 << first % 64;
+        color[c] = first;
     }
     *n_colors = AD_MIN(*n_colors, limit + 1);
     ad_pattern_free(&rows_of);

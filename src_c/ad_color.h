@@ -2,19 +2,7 @@
 #ifndef AD_COLOR_H
 #define AD_COLOR_H
 
-#include "ad_base.h"
-#include "ad_status.h"
-
-/* A sparse matrix of truths by rows: row r has columns column[start[r] .. start[r + 1]), ascending. */
-struct ad_pattern {
-    int64_t n_rows, n_columns;
-    int64_t *start;  /* n_rows + 1 of them */
-    int32_t *column; /* start[n_rows] of them */
-};
-
-void ad_pattern_free(struct ad_pattern *pattern); /* what it points at; accepts zeros */
-enum ad_status ad_pattern_transpose(const struct ad_pattern *pattern,
-                                    struct ad_pattern *transposed);
+#include "ad_pattern.h"
 
 /*
  * ad_color_columns() gives each column a colour 0 .. *n_colors - 1, so that no two columns of one colour
@@ -28,7 +16,7 @@ enum ad_status ad_pattern_transpose(const struct ad_pattern *pattern,
  * 'color' has room for n_columns, 'alone' for n_columns.  More than 'limit' colours are not looked for:
  * then *n_colors is limit + 1, and the colours are undefined.
  *
- * Time is that of the entries times limit / 64, memory n_rows * limit bits.
+ * Time is that of the entries times the length of their rows.
  */
 enum ad_status ad_color_columns(const struct ad_pattern *pattern, int64_t limit, int32_t *color,
                                 int64_t *n_colors);

@@ -1,36 +1,48 @@
-/* ad_depend.c -- sets of columns, one bit each, carried from slot to slot. */
+/* ad_depend.c -- sets of columns, carried from slot to slot; where they meet in a bend, they are pairs. */
 #include "ad_depend.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "ad_emit_algebra.h"
+#include "ad_sets.h"
 
-/* Words of sets in memory at a time: columns beyond are left to another pass. */
-enum { AT_A_TIME = 1 << 22 };
+/* What is asked of a slot. */
+enum {
+    LIVE = 1,  /* outputs depend on it, in a Hessian */
+    NEEDED = 2 /* its set is asked for */
+};
+
+enum { MET = 1 << 12 };
+
+/* What an op does to its arguments: bits of their numbers. */
+struct facts {
+    bool known;
+    uint8_t follows;            /* arguments whose partial is not 0 everywhere */
+    uint8_t bends[AD_MAX_ARGS]; /* of each argument: those its partial depends on */
+};
 
 struct depend {
     const struct ad_tape *tape;
-    int64_t words; /* of each set */
-    uint64_t *set; /* of each slot; then one of no slot, for rows */
+    bool local;
+    struct ad_sets sets;
+    uint8_t *asked;     /* of each slot */
+    struct ad_set *set; /* of each slot */
+    struct ad_set *row; /* of each column of a Hessian: those it is paired with; or NULL */
+    struct pair {       /* some of those that met, by where they are looked for */
+        struct ad_set a, b;
+    } *met;
+    int64_t work;
+    struct facts facts[AD_N_OPS];
 };
-
-static uint64_t *set_of(const struct depend *d, int64_t slot)
-{
-    return d->set + slot * d->words;
-}
-
-static void unite(const struct depend *d, uint64_t *to, const uint64_t *from)
-{
-    for (int64_t w = 0; w < d->words; w++)
-        to[w] |= from[w];
-}
 
 static bool is_constant(const struct ad_view *view)
 {
     return view->place == AD_NUMBER || view->place == AD_ARRAY ||
            (view->place == AD_SLOTS && view->base < 0);
 }
+
+/* ---- what ops do ---- */
 
 /* Is the partial 0 whatever the arguments?  What a taint adds is 0 or nan: a pattern without it makes more
  * of the matrix nan, where there is one, but matrices without nan as sparse as they are. */
@@ -42,263 +54,789 @@ static bool ignores(enum ad_op op, int arg)
            (word[0].op == AD_W_CONST && word[0].c == 0 && word[1].op == AD_W_END);
 }
 
-static void depend_words(const struct depend *d, int32_t i, enum ad_op op,
-                         const struct ad_view *views)
+static uint8_t follows(enum ad_op op)
 {
-    int32_t dst = d->tape->dst[i];
+    uint8_t found = 0;
 
-    for (int arg = 0; arg < ad_ops[op].n_args; arg++) {
-        if (is_constant(&views[arg]) || ignores(op, arg))
-            continue;
-#define UNITE(j, slot)                                                                             \
-    if ((slot) >= 0)                                                                               \
-    unite(d, set_of(d, dst + (j)), set_of(d, slot))
-        AD_EACH_SLOT(d->tape, &views[arg], UNITE);
-    }
+    for (int arg = 0; arg < ad_ops[op].n_args; arg++)
+        if (!ignores(op, arg))
+            found |= (uint8_t)(1 << arg);
+    return found;
 }
 
-static void depend_addto(const struct depend *d, int32_t i)
+/* The arguments that a partial depends on, by the words it is written in. */
+static uint8_t depends(enum ad_op op, int arg)
+{
+    uint8_t stack[AD_MAX_WORDS];
+    int n = 0;
+
+    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
+        uint8_t found = 0;
+
+        switch (word->op) {
+        case AD_W_X:
+        case AD_W_Z:
+        case AD_W_W:
+            found = (uint8_t)(1 << (AD_W_X - word->op));
+            break;
+        case AD_W_Y:
+            found = follows(op);
+            break;
+        case AD_W_P:
+        case AD_W_CONST:
+            break;
+        default:
+            n -= ad_ops[word->op].n_args;
+            for (int k = 0; k < ad_ops[word->op].n_args; k++)
+                if (!ignores((enum ad_op)word->op, k))
+                    found |= stack[n + k];
+        }
+        stack[n++] = found;
+    }
+    return stack[0];
+}
+
+static const struct facts *facts_of(struct depend *d, enum ad_op op)
+{
+    struct facts *facts = &d->facts[op];
+
+    if (facts->known)
+        return facts;
+    facts->known = true;
+    facts->follows = follows(op);
+    for (int arg = 0; arg < ad_ops[op].n_args; arg++)
+        if (ad_ops[op].curvature >= AD_CURVED && facts->follows >> arg & 1)
+            facts->bends[arg] = depends(op, arg) & facts->follows;
+    return facts;
+}
+
+/* The facts of an op whose parameter is known: the first powers do not bend. */
+static struct facts facts_at(struct depend *d, enum ad_op op, double p)
+{
+    struct facts facts = *facts_of(d, op);
+
+    if (op == AD_OP_powi && (p == 0 || p == 1))
+        facts.bends[0] = 0;
+    return facts;
+}
+
+/* ---- operands of an elementwise instruction ---- */
+
+struct operands {
+    int n;
+    int64_t size;
+    double p;
+    uint8_t varies; /* bits of those that are not constant */
+    bool scalar;
+    int32_t slot[AD_MAX_ARGS];
+    struct ad_view views[AD_MAX_ARGS];
+};
+
+static void operands_of(const struct ad_tape *tape, int32_t i, struct operands *o)
+{
+    o->n = ad_ops[ad_tape_code(tape, i)].n_args;
+    o->size = ad_tape_length(tape, i);
+    o->scalar = !ad_tape_is_array(tape, i);
+    o->varies = 0;
+    if (o->scalar) {
+        o->p = ad_tape_parameter(tape, i);
+        o->slot[0] = tape->a[i];
+        o->slot[1] = tape->b[i];
+        for (int arg = 0; arg < o->n; arg++)
+            if (o->slot[arg] >= 0)
+                o->varies |= (uint8_t)(1 << arg);
+        return;
+    }
+    memcpy(&o->p, &tape->aux[tape->a[i] + 3], sizeof o->p);
+    ad_tape_views(tape, i, o->views, o->n);
+    for (int arg = 0; arg < o->n; arg++)
+        if (!is_constant(&o->views[arg]))
+            o->varies |= (uint8_t)(1 << arg);
+}
+
+struct tile {
+    int64_t start, n;
+    struct ad_span span[AD_MAX_ARGS];
+    struct ad_span_room room[AD_MAX_ARGS];
+};
+
+/* The tile from t->start on; false at the end. */
+static bool tile_of(const struct depend *d, const struct operands *o, struct tile *t)
+{
+    if (t->start >= o->size)
+        return false;
+    t->n = o->scalar ? 1 : o->size - t->start;
+    for (int arg = 0; arg < o->n && !o->scalar; arg++)
+        t->n = AD_MIN(t->n, ad_tile_size(&o->views[arg], o->size, t->start));
+    for (int arg = 0; arg < o->n; arg++) {
+        if (o->scalar)
+            t->span[arg] = (struct ad_span){.kind = AD_SPAN_ONE, .slot = o->slot[arg]};
+        else
+            t->span[arg] =
+                ad_span_of(&o->views[arg], 0, d->tape->value, t->start, t->n, &t->room[arg]);
+    }
+    return true;
+}
+
+AD_INLINE int32_t slot_at(const struct ad_span *span, int64_t j)
+{
+    switch (span->kind) {
+    case AD_SPAN_RUN:
+        return span->slot + (int32_t)j;
+    case AD_SPAN_ONE:
+        return span->slot;
+    case AD_SPAN_MANY:
+        return span->slots[j];
+    case AD_SPAN_FIXED:
+        break;
+    }
+    return INT32_MIN;
+}
+
+AD_INLINE double value_at(const struct ad_tape *tape, const struct ad_span *span, int64_t j)
+{
+    if (span->kind == AD_SPAN_FIXED)
+        return span->fixed.v ? span->fixed.v[j] : span->fixed.c;
+    return tape->value[slot_at(span, j)];
+}
+
+/* May some arguments of an instruction not count, by what is known of values? */
+static bool chooses(const struct depend *d, enum ad_op op, const struct operands *o)
+{
+    return ad_ops[op].curvature == AD_SELECT &&
+           (d->local || (op == AD_OP_where && !(o->varies & 1)));
+}
+
+/* Which arguments of element j of a tile count: by a constant condition, or the values on the tape. */
+static uint8_t chosen(const struct depend *d, enum ad_op op, double p, const struct tile *t,
+                      int64_t j, int32_t dst)
+{
+    double x[AD_MAX_ARGS] = {0}, partial[AD_MAX_ARGS];
+    uint8_t found = 0;
+
+    if (op == AD_OP_where)
+        return value_at(d->tape, &t->span[0], j) != 0 ? 2 : 4;
+    for (int arg = 0; arg < ad_ops[op].n_args; arg++)
+        x[arg] = value_at(d->tape, &t->span[arg], j);
+    ad_op_partials(op, p, x[0], x[1], x[2], d->tape->value[dst + t->start + j], partial);
+    for (int arg = 0; arg < ad_ops[op].n_args; arg++)
+        if (partial[arg] != 0)
+            found |= (uint8_t)(1 << arg);
+    return found;
+}
+
+/* ---- backwards: what is asked for ---- */
+
+static void ask_view(struct depend *d, const struct ad_view *view, uint8_t what)
+{
+#define ASK(j, slot)                                                                               \
+    if ((slot) >= 0 && (j) >= 0)                                                                   \
+    d->asked[slot] |= what
+    if (!is_constant(view))
+        AD_EACH_SLOT(d->tape, view, ASK);
+}
+
+static uint8_t asked_of(const struct depend *d, int32_t i)
+{
+    uint8_t found = 0;
+
+    for (int32_t j = 0; j < ad_tape_length(d->tape, i); j++)
+        found |= d->asked[d->tape->dst[i] + j];
+    return found;
+}
+
+static void ask_words(struct depend *d, int32_t i)
+{
+    enum ad_op op = (enum ad_op)ad_tape_code(d->tape, i);
+    int32_t dst = d->tape->dst[i];
+    struct operands o;
+    struct tile t;
+    struct facts facts;
+    bool choose;
+    uint8_t bent = 0; /* arguments that bend with one that varies */
+
+    operands_of(d->tape, i, &o);
+    choose = chooses(d, op, &o);
+    facts = facts_at(d, op, o.p);
+    for (int arg = 0; arg < o.n; arg++)
+        if (o.varies >> arg & 1 && facts.bends[arg] & o.varies)
+            bent |= (uint8_t)(1 << arg | (facts.bends[arg] & o.varies));
+    for (t.start = 0; tile_of(d, &o, &t); t.start += t.n)
+        for (int arg = 0; arg < o.n; arg++) {
+            if (!(facts.follows >> arg & 1))
+                continue;
+            for (int64_t j = 0; j < t.n; j++) {
+                int32_t slot = slot_at(&t.span[arg], j);
+                uint8_t asked = d->asked[dst + t.start + j];
+
+                if (slot < 0 || !asked || (choose && !(chosen(d, op, o.p, &t, j, dst) >> arg & 1)))
+                    continue;
+                if (asked & LIVE && bent >> arg & 1)
+                    asked |= NEEDED;
+                d->asked[slot] |= asked;
+            }
+        }
+}
+
+/* Call EACH(from, to) for the slots of each pair of views of an AD_ADDTO; constants are left out. */
+#define EACH_ADDED(d, i, EACH)                                                                     \
+    do {                                                                                           \
+        const struct ad_tape *of_tape = (d)->tape;                                                 \
+        const int64_t *of_block = of_tape->aux + of_tape->a[i],                                    \
+                      *of_words = of_block + AD_BLOCK_HEADER;                                      \
+        struct ad_span_room from_room, to_room;                                                    \
+        struct ad_view from_view, to_view;                                                         \
+                                                                                                   \
+        for (int64_t of_v = 0; of_v < of_block[1]; of_v += 2) {                                    \
+            of_words = ad_view_decode(ad_view_decode(of_words, &from_view), &to_view);             \
+            if (is_constant(&from_view))                                                           \
+                continue;                                                                          \
+            for (int64_t of_at = 0, of_n, of_size = ad_view_size(&to_view); of_at < of_size;       \
+                 of_at += of_n) {                                                                  \
+                of_n = AD_MIN(ad_tile_size(&to_view, of_size, of_at),                              \
+                              ad_tile_size(&from_view, of_size, of_at));                           \
+                struct ad_span of_from =                                                           \
+                    ad_span_of(&from_view, 0, of_tape->value, of_at, of_n, &from_room);            \
+                struct ad_span of_to =                                                             \
+                    ad_span_of(&to_view, of_tape->dst[i], of_tape->value, of_at, of_n, &to_room);  \
+                                                                                                   \
+                for (int64_t of_j = 0; of_j < of_n; of_j++) {                                      \
+                    int32_t of_slot = slot_at(&of_from, of_j);                                     \
+                                                                                                   \
+                    if (of_slot >= 0)                                                              \
+                        EACH(of_slot, slot_at(&of_to, of_j));                                      \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+static void ask_instr(struct depend *d, int32_t i)
 {
     const struct ad_tape *tape = d->tape;
-    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-    struct ad_span_room from_room, to_room;
-    struct ad_view from, to;
+    int code = ad_tape_code(tape, i);
+    uint8_t asked;
 
-    for (int64_t v = 0; v < block[1]; v += 2) {
-        words = ad_view_decode(ad_view_decode(words, &from), &to);
-        if (is_constant(&from))
-            continue;
-        for (int64_t start = 0, n, size = ad_view_size(&to); start < size; start += n) {
-            n = ad_tile_size(&to, size, start);
-            struct ad_span a = ad_span_of(&from, 0, tape->value, start, n, &from_room);
-            struct ad_span b = ad_span_of(&to, tape->dst[i], tape->value, start, n, &to_room);
+    if (code < AD_N_OPS) {
+        ask_words(d, i);
+        return;
+    }
+    if (code == AD_ADDTO) {
+#define ASK_ADDED(from, to) d->asked[from] |= d->asked[to]
+        EACH_ADDED(d, i, ASK_ADDED);
+        return;
+    }
+    asked = asked_of(d, i);
+    if (asked && code != AD_ARGSORT) {
+        const int64_t *words = tape->aux + tape->a[i] + AD_BLOCK_HEADER;
+        int64_t n = code == AD_GATHER || code == AD_SCATTER ? 1 : tape->aux[tape->a[i] + 1];
 
-            for (int64_t j = 0; j < n && a.kind != AD_SPAN_FIXED; j++) {
-                int64_t slot = a.kind == AD_SPAN_MANY  ? a.slots[j]
-                               : a.kind == AD_SPAN_RUN ? a.slot + j
-                                                       : a.slot;
-                int64_t at = b.kind == AD_SPAN_MANY  ? b.slots[j]
-                             : b.kind == AD_SPAN_RUN ? b.slot + j
-                                                     : b.slot;
+        if (asked & LIVE && (code == AD_MATMUL || code == AD_NORM || ad_tape_has_rule(tape, i)))
+            asked |= NEEDED;
+        for (int64_t v = 0; v < n; v++) {
+            struct ad_view view;
 
-                if (slot >= 0)
-                    unite(d, set_of(d, at), set_of(d, slot));
-            }
+            words = ad_view_decode(words, &view);
+            ask_view(d, &view, asked);
         }
     }
 }
 
-/* Each result depends on its row of the left operand and its column of the right. */
-static enum ad_status depend_matmul(const struct depend *d, int32_t i)
+/* ---- forwards: sets, and pairs of them ---- */
+
+static enum ad_status pair_up(struct depend *d, struct ad_set a, struct ad_set b)
+{
+    const struct ad_set each[2] = {a, b}, with[2] = {b, a};
+    struct pair *met;
+    enum ad_status status = AD_OK;
+
+    if (ad_set_is_empty(a) || ad_set_is_empty(b))
+        return AD_OK;
+    met = &d->met[ad_union_place(a.shape ^ a.first, b.shape, b.first) % MET];
+    if (ad_set_same(a, met->a) && ad_set_same(b, met->b))
+        return AD_OK;
+    *met = (struct pair){a, b};
+    d->work += ad_set_count(&d->sets, a) + ad_set_count(&d->sets, b);
+    if (d->work > 2 * (int64_t)AD_DEPEND_MOST)
+        return AD_NO_SLOTS;
+    for (int side = 0; side < (ad_set_same(a, b) ? 1 : 2); side++) {
+        int64_t n;
+        const struct ad_run *runs = ad_set_runs(&d->sets, each[side], &n);
+        int64_t at = runs - d->sets.runs;
+
+        for (int64_t k = 0; k < n; k++) /* the table may move */
+            for (int32_t e = d->sets.runs[at + k].start; e < d->sets.runs[at + k].end && !status;
+                 e++)
+                status = ad_sets_unite(&d->sets, &d->row[each[side].first + e], with[side]);
+    }
+    return status;
+}
+
+static enum ad_status depend_words(struct depend *d, int32_t i)
+{
+    enum ad_op op = (enum ad_op)ad_tape_code(d->tape, i);
+    int32_t dst = d->tape->dst[i];
+    bool choose;
+    struct operands o;
+    struct tile t;
+    struct facts facts;
+    enum ad_status status = AD_OK;
+
+    operands_of(d->tape, i, &o);
+    choose = chooses(d, op, &o);
+    facts = facts_at(d, op, o.p);
+    facts.follows &= o.varies;
+    for (t.start = 0; !status && facts.follows && tile_of(d, &o, &t); t.start += t.n)
+        for (int64_t j = 0; j < t.n && !status; j++) {
+            int32_t to = dst + (int32_t)(t.start + j);
+            struct ad_set sets[AD_MAX_ARGS], all = {0, 0};
+            uint8_t counts = facts.follows;
+
+            if (!d->asked[to])
+                continue;
+            if (choose)
+                counts &= chosen(d, op, o.p, &t, j, dst);
+            for (int arg = 0; arg < o.n && !status; arg++) {
+                int32_t slot = counts >> arg & 1 ? slot_at(&t.span[arg], j) : -1;
+
+                sets[arg] = slot >= 0 ? d->set[slot] : (struct ad_set){0, 0};
+                if (d->asked[to] & NEEDED)
+                    status = ad_sets_unite(&d->sets, &all, sets[arg]);
+            }
+            d->set[to] = all;
+            for (int arg = 0; arg < o.n && d->asked[to] & LIVE && !status; arg++)
+                for (int with = 0; with < o.n && !status; with++)
+                    if (facts.bends[arg] >> with & 1 &&
+                        (with >= arg || !(facts.bends[with] >> arg & 1)))
+                        status = pair_up(d, sets[arg], sets[with]);
+        }
+    return status;
+}
+
+/* Sums of few terms one after the other, of many by pairs. */
+static enum ad_status depend_addto(struct depend *d, int32_t i)
+{
+    enum { FEW = 4 };
+    int32_t dst = d->tape->dst[i], n = ad_tape_length(d->tape, i), *count, *terms = NULL;
+    int64_t most = 0, total = 0;
+    enum ad_status status = AD_OK;
+
+    if (!(asked_of(d, i) & NEEDED))
+        return AD_OK;
+    count = calloc((size_t)n + 2, sizeof *count);
+    if (!count)
+        return AD_NO_MEMORY;
+#define COUNT(from, to)                                                                            \
+    if (d->asked[to] & NEEDED && !ad_set_is_empty(d->set[from])) {                                 \
+        int32_t n_terms = ++count[(to) - dst + 2];                                                 \
+                                                                                                   \
+        most = AD_MAX(most, n_terms);                                                              \
+        total++;                                                                                   \
+    }
+    EACH_ADDED(d, i, COUNT);
+    if (total > INT32_MAX) {
+        free(count);
+        return AD_NO_SLOTS;
+    }
+    if (most <= FEW) {
+#define UNITE_ADDED(from, to)                                                                      \
+    if (d->asked[to] & NEEDED && !status)                                                          \
+    status = ad_sets_unite(&d->sets, &d->set[to], d->set[from])
+        EACH_ADDED(d, i, UNITE_ADDED);
+        free(count);
+        return status;
+    }
+    terms = malloc((size_t)total * sizeof *terms);
+    for (int32_t j = 0; j < n; j++)
+        count[j + 2] += count[j + 1];
+#define SORT(from, to)                                                                             \
+    if (d->asked[to] & NEEDED && !ad_set_is_empty(d->set[from]))                                   \
+    terms[count[(to) - dst + 1]++] = from
+    if (terms)
+        EACH_ADDED(d, i, SORT);
+    else
+        status = AD_NO_MEMORY;
+    for (int32_t j = 0; j < n && !status; j++) {
+        struct ad_unite unite;
+
+        unite.n = 0;
+        for (int32_t k = count[j]; k < count[j + 1] && !status; k++)
+            status = ad_unite_add(&d->sets, &unite, d->set[terms[k]]);
+        if (!status)
+            status = ad_unite_end(&d->sets, &unite, &d->set[dst + j]);
+    }
+    free(count);
+    free(terms);
+    return status;
+}
+
+/* The unions of runs of 'row' elements of a view, one after the other. */
+static enum ad_status unite_rows(struct depend *d, const struct ad_view *view, int64_t row,
+                                 struct ad_set *rows)
+{
+    struct ad_unite unite;
+    enum ad_status status = AD_OK;
+
+    unite.n = 0;
+#define UNITE_ROW(j, slot)                                                                         \
+    do {                                                                                           \
+        if ((slot) >= 0 && !status && !ad_set_is_empty(d->set[slot]))                              \
+            status = ad_unite_add(&d->sets, &unite, d->set[slot]);                                 \
+        if (((j) + 1) % row == 0 && !status) {                                                     \
+            status = ad_unite_end(&d->sets, &unite, &rows[(j) / row]);                             \
+            unite.n = 0;                                                                           \
+        }                                                                                          \
+    } while (0)
+    if (!is_constant(view) && row > 0)
+        AD_EACH_SLOT(d->tape, view, UNITE_ROW);
+    return status;
+}
+
+/* The slots of a view in C order; constants have negative ones.  NULL without memory. */
+static int32_t *slots_of(const struct ad_tape *tape, const struct ad_view *view)
+{
+    int32_t *slots = malloc((size_t)AD_MAX(ad_view_size(view), 1) * sizeof *slots);
+
+#define TAKE_SLOT(j, slot) slots[j] = (slot)
+    if (slots)
+        AD_EACH_SLOT(tape, view, TAKE_SLOT);
+    return slots;
+}
+
+/* A product of matrices, element by element: a constant that is 0 cuts its factor off. */
+static enum ad_status depend_matmul(struct depend *d, int32_t i)
 {
     const struct ad_tape *tape = d->tape;
     struct ad_view views[2];
+    int32_t *slots[2], dst = tape->dst[i];
+    double *constant[2] = {NULL, NULL};
     int last;
-    int64_t m, k, n, batches, dst = tape->dst[i];
-    uint64_t *rows, *columns;
+    int64_t m, k, n, batches;
+    enum ad_status status = AD_OK;
 
+    if (!asked_of(d, i))
+        return AD_OK;
     ad_tape_views(tape, i, views, 2);
     last = views[0].ndim - 1;
     m = views[0].shape[last - 1];
     k = views[0].shape[last];
     n = views[1].shape[last];
     batches = ad_shape_size(last - 1, views[0].shape);
-    rows = calloc((size_t)(batches * (m + n) * d->words + 1), sizeof *rows);
-    if (!rows)
-        return AD_NO_MEMORY;
-    columns = rows + batches * m * d->words;
-#define UNITE_ROW(j, slot)                                                                         \
-    if ((slot) >= 0)                                                                               \
-    unite(d, rows + (j) / k * d->words, set_of(d, slot))
-#define UNITE_COLUMN(j, slot)                                                                      \
-    if ((slot) >= 0)                                                                               \
-    unite(d, columns + ((j) / (k * n) * n + (j) % n) * d->words, set_of(d, slot))
-    if (!is_constant(&views[0]))
-        AD_EACH_SLOT(tape, &views[0], UNITE_ROW);
-    if (!is_constant(&views[1]))
-        AD_EACH_SLOT(tape, &views[1], UNITE_COLUMN);
-    for (int64_t j = 0; j < batches * m * n; j++) {
-        unite(d, set_of(d, dst + j), rows + j / n * d->words);
-        unite(d, set_of(d, dst + j), columns + (j / (m * n) * n + j % n) * d->words);
+    for (int side = 0; side < 2; side++) {
+        slots[side] = slots_of(tape, &views[side]);
+        if (is_constant(&views[side])) {
+            constant[side] = malloc((size_t)AD_MAX(ad_view_size(&views[side]), 1) * sizeof(double));
+            if (constant[side])
+                ad_view_read(&views[side], tape->value, constant[side]);
+        }
+        if (!slots[side] || (is_constant(&views[side]) && !constant[side]))
+            status = AD_NO_MEMORY;
     }
-    free(rows);
-    return AD_OK;
+    for (int64_t j = 0; j < batches * m * n && !status; j++) {
+        int64_t left = j / n * k, right = j / (m * n) * k * n + j % n;
+        uint8_t asked = d->asked[dst + j];
+        struct ad_unite unite;
+
+        unite.n = 0;
+        for (int64_t l = 0; l < k && asked && !status; l++) {
+            int64_t at[2] = {left + l, right + l * n};
+            struct ad_set sets[2];
+
+            for (int side = 0; side < 2; side++)
+                sets[side] = slots[side][at[side]] >= 0 ? d->set[slots[side][at[side]]]
+                                                        : (struct ad_set){0, 0};
+            for (int side = 0; side < 2 && asked & NEEDED && !status; side++)
+                if (!ad_set_is_empty(sets[side]) &&
+                    !(constant[1 - side] && constant[1 - side][at[1 - side]] == 0))
+                    status = ad_unite_add(&d->sets, &unite, sets[side]);
+            if (asked & LIVE && !status)
+                status = pair_up(d, sets[0], sets[1]);
+        }
+        if (asked & NEEDED && !status)
+            status = ad_unite_end(&d->sets, &unite, &d->set[dst + j]);
+    }
+    for (int side = 0; side < 2; side++) {
+        free(slots[side]);
+        free(constant[side]);
+    }
+    return status;
 }
 
-static void depend_along(const struct depend *d, int32_t i)
+static enum ad_status depend_cumsum(struct depend *d, int32_t i)
 {
     const struct ad_tape *tape = d->tape;
-    int64_t row, dst = tape->dst[i], extra = tape->aux[tape->a[i] + 4], n;
-    bool running = ad_tape_code(tape, i) == AD_CUMSUM;
+    int64_t dst = tape->dst[i], n = ad_tape_length(tape, i), row;
+    bool backwards = tape->aux[tape->a[i] + 4] != 0;
     struct ad_view from;
+    enum ad_status status = AD_OK;
 
+    if (!(asked_of(d, i) & NEEDED))
+        return AD_OK;
     ad_tape_views(tape, i, &from, 1);
-    if (is_constant(&from))
-        return;
     row = from.shape[from.ndim - 1];
-    n = ad_view_size(&from);
-#define UNITE_ALONG(j, slot)                                                                       \
+    if (is_constant(&from))
+        return AD_OK;
+#define TAKE_SET(j, slot)                                                                          \
     if ((slot) >= 0)                                                                               \
-    unite(d, set_of(d, dst + (running ? (j) : (j) / row)), set_of(d, slot))
-    AD_EACH_SLOT(tape, &from, UNITE_ALONG);
-    for (int64_t j = 1; j < n && running; j++) {
-        int64_t to = extra ? n - 1 - j : j, before = extra ? to + 1 : to - 1;
+    d->set[dst + (j)] = d->set[slot]
+    AD_EACH_SLOT(tape, &from, TAKE_SET);
+    for (int64_t j = 1; j < n && !status; j++) {
+        int64_t to = backwards ? n - 1 - j : j, before = backwards ? to + 1 : to - 1;
 
         if (to / row == before / row)
-            unite(d, set_of(d, dst + to), set_of(d, dst + before));
+            status = ad_sets_unite(&d->sets, &d->set[dst + to], d->set[dst + before]);
     }
+    return status;
 }
 
-/* All results on all of the first 'most' operands. */
-static void depend_call(const struct depend *d, int32_t i, int64_t most)
+/* Elements that are the extremum of their row, by the values on the tape. */
+static enum ad_status depend_local_extremum(struct depend *d, int32_t i, const struct ad_view *from,
+                                            int64_t row)
 {
-    const struct ad_tape *tape = d->tape;
-    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-    uint64_t *all = set_of(d, tape->n_slots);
-    struct ad_view view;
+    const double *value = d->tape->value;
+    int64_t dst = d->tape->dst[i];
+    enum ad_status status = AD_OK;
 
-    memset(all, 0, (size_t)d->words * sizeof *all);
-    for (int64_t v = 0; v < AD_MIN(most, block[1]); v++) {
-        words = ad_view_decode(words, &view);
-#define UNITE_ALL(j, slot)                                                                         \
-    if ((slot) >= 0 && (j) >= 0)                                                                   \
-    unite(d, all, set_of(d, slot))
-        if (!is_constant(&view))
-            AD_EACH_SLOT(tape, &view, UNITE_ALL);
-    }
-    for (int64_t j = 0; j < block[2]; j++)
-        unite(d, set_of(d, tape->dst[i] + j), all);
+#define UNITE_EXTREMUM(j, slot)                                                                    \
+    if ((slot) >= 0 && !status && value[slot] == value[dst + (j) / row])                           \
+    status = ad_sets_unite(&d->sets, &d->set[dst + (j) / row], d->set[slot])
+    AD_EACH_SLOT(d->tape, from, UNITE_EXTREMUM);
+    return status;
 }
 
-static enum ad_status depend_instr(const struct depend *d, int32_t i)
+/* Results that depend on the whole of a row of the first operand: 'each' results on one row. */
+static enum ad_status depend_row(struct depend *d, int32_t i)
 {
     const struct ad_tape *tape = d->tape;
     int code = ad_tape_code(tape, i);
-    struct ad_view views[AD_MAX_ARGS];
+    int64_t dst = tape->dst[i], n = ad_tape_length(tape, i), row, n_rows;
+    struct ad_view from;
+    struct ad_set *rows;
+    enum ad_status status;
 
-    if (!ad_tape_is_array(tape, i)) {
-        const int32_t args[2] = {tape->a[i], tape->b[i]};
-
-        for (int arg = 0; arg < ad_ops[code].n_args; arg++)
-            if (args[arg] >= 0 && !ignores((enum ad_op)code, arg))
-                unite(d, set_of(d, tape->dst[i]), set_of(d, args[arg]));
+    if (!asked_of(d, i))
         return AD_OK;
+    ad_tape_views(tape, i, &from, 1);
+    row = from.shape[from.ndim - 1];
+    n_rows = row ? ad_view_size(&from) / row : 0;
+    if (is_constant(&from) || n_rows == 0)
+        return AD_OK;
+    if (code == AD_EXTREMUM && d->local)
+        return depend_local_extremum(d, i, &from, row);
+    rows = calloc((size_t)n_rows, sizeof *rows);
+    if (!rows)
+        return AD_NO_MEMORY;
+    status = unite_rows(d, &from, row, rows);
+    for (int64_t r = 0; r < n_rows && !status; r++) {
+        for (int64_t j = 0; j < n / n_rows; j++)
+            d->set[dst + r * (n / n_rows) + j] = rows[r];
+        if (code == AD_NORM && d->asked[dst + r] & LIVE)
+            status = pair_up(d, rows[r], rows[r]);
     }
-    if (code == AD_MATMUL)
-        return depend_matmul(d, i);
-    if (code == AD_ADDTO) {
-        depend_addto(d, i);
-    } else if (code == AD_CUMSUM || code == AD_EXTREMUM || code == AD_NORM) {
-        depend_along(d, i);
-    } else if (ad_tape_has_rule(tape, i)) {
-        depend_call(d, i, INT64_MAX);
-    } else if (code == AD_GATHER || code == AD_SCATTER) {
-        depend_call(d, i, 1); /* no derivative goes through the indices */
-    } else if (code != AD_ARGSORT) {
-        ad_tape_views(tape, i, views, ad_ops[code].n_args);
-        depend_words(d, i, (enum ad_op)code, views);
-    }
-    return AD_OK;
+    free(rows);
+    return status;
 }
 
-/* Columns 64 * from .. 64 * (from + d->words) - 1 of all rows into 'rows', of 'words' words each. */
-static enum ad_status pass(const struct depend *d, const struct ad_program *program, int n_wanted,
-                           const int *wanted, int first, int n_outputs, int64_t from, int64_t words,
-                           uint64_t *rows)
+/* Rules of kernels, batch by batch, and of the user's: all results on all operands. */
+static enum ad_status depend_rule(struct depend *d, int32_t i)
 {
     const struct ad_tape *tape = d->tape;
-    int64_t column = -64 * from, row = 0;
+    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+    int64_t dst = tape->dst[i], n_views = block[1], batches = 1, each;
+    uint8_t asked = asked_of(d, i);
+    struct ad_set *all, *rows;
+    struct ad_view views[AD_KERNEL_MOST_ARGS];
+    struct ad_kernel kernel;
     enum ad_status status = AD_OK;
 
-    memset(d->set, 0, (size_t)(tape->n_slots + 1) * (size_t)d->words * sizeof *d->set);
-    for (int k = 0; k < n_wanted; k++) {
-        const struct ad_view *input = &program->inputs[wanted[k]];
+    if (!asked)
+        return AD_OK;
+    if (ad_tape_code(tape, i) == AD_KERNEL) {
+        double p;
 
-        for (int64_t j = 0; j < ad_view_size(input); j++, column++)
-            if (column >= 0 && column < 64 * d->words)
-                set_of(d, input->base + j)[column / 64] |= (uint64_t)1 << column % 64;
+        memcpy(&p, &block[3], sizeof p);
+        ad_tape_views(tape, i, views, AD_KERNEL_MOST_ARGS);
+        if (!ad_kernel_read(block[4], p, (int)n_views, views, &kernel))
+            batches = AD_MAX(kernel.batches, 1);
     }
-    for (int32_t i = program->n_inputs; i < tape->n && !status; i++)
-        status = depend_instr(d, i);
-    for (int k = first; k < first + n_outputs && !status; k++) {
-        const struct ad_view *output = &program->outputs[k];
+    each = block[2] / batches;
+    all = calloc(2 * (size_t)batches, sizeof *all);
+    if (!all)
+        return AD_NO_MEMORY;
+    rows = all + batches;
+    for (int64_t v = 0; v < n_views && !status; v++) {
+        struct ad_view view;
 
-#define TAKE(j, slot)                                                                              \
-    if ((slot) >= 0)                                                                               \
-    memcpy(rows + (row + (j)) * words + from, set_of(d, slot), (size_t)d->words * sizeof *rows)
-        if (!is_constant(output))
-            AD_EACH_SLOT(tape, output, TAKE);
-        row += ad_view_size(output);
+        words = ad_view_decode(words, &view);
+        memset(rows, 0, (size_t)batches * sizeof *rows);
+        status = unite_rows(d, &view, ad_view_size(&view) / batches, rows);
+        for (int64_t b = 0; b < batches && !status; b++)
+            status = ad_sets_unite(&d->sets, &all[b], rows[b]);
+    }
+    for (int64_t b = 0; b < batches && !status; b++) {
+        for (int64_t j = 0; j < each; j++)
+            d->set[dst + b * each + j] = all[b];
+        if (asked & LIVE)
+            status = pair_up(d, all[b], all[b]);
+    }
+    free(all);
+    return status;
+}
+
+static enum ad_status depend_instr(struct depend *d, int32_t i)
+{
+    int code = ad_tape_code(d->tape, i);
+
+    if (code < AD_N_OPS)
+        return depend_words(d, i);
+    if (code == AD_ADDTO)
+        return depend_addto(d, i);
+    if (code == AD_MATMUL)
+        return depend_matmul(d, i);
+    if (code == AD_CUMSUM)
+        return depend_cumsum(d, i);
+    if (code == AD_EXTREMUM || code == AD_NORM || code == AD_GATHER || code == AD_SCATTER)
+        return depend_row(d, i);
+    return ad_tape_has_rule(d->tape, i) ? depend_rule(d, i) : AD_OK;
+}
+
+/* ---- questions ---- */
+
+static void depend_free(struct depend *d)
+{
+    ad_sets_free(&d->sets);
+    free(d->asked);
+    free(d->set);
+    free(d->row);
+    free(d->met);
+}
+
+static enum ad_status depend_begin(struct depend *d, const struct ad_depend_question *q)
+{
+    const struct ad_tape *tape = q->program->tape;
+
+    memset(d, 0, sizeof *d);
+    d->tape = tape;
+    d->local = q->local;
+    d->asked = calloc((size_t)tape->n_slots + 1, sizeof *d->asked);
+    d->set = calloc((size_t)tape->n_slots + 1, sizeof *d->set);
+    return d->asked && d->set ? ad_sets_new(AD_DEPEND_MOST, &d->sets) : AD_NO_MEMORY;
+}
+
+static enum ad_status walk(struct depend *d, const struct ad_depend_question *q, uint8_t what)
+{
+    const struct ad_tape *tape = d->tape;
+    int32_t column = 0;
+    enum ad_status status = AD_OK;
+
+    for (int k = 0; k < q->n_wanted; k++) {
+        const struct ad_view *input = &q->program->inputs[q->wanted[k]];
+
+        for (int64_t j = 0; j < ad_view_size(input); j++)
+            d->set[input->base + j] = ad_sets_one(column++);
+    }
+    for (int k = q->first; k < q->first + q->n_outputs; k++)
+        ask_view(d, &q->program->outputs[k], what);
+    for (int32_t i = tape->n - 1; i >= q->program->n_inputs; i--)
+        ask_instr(d, i);
+    for (int32_t i = q->program->n_inputs; i < tape->n && !status; i++)
+        status = depend_instr(d, i);
+    return status;
+}
+
+/* The pattern with these rows, if it is not too large. */
+static enum ad_status pattern_of(const struct depend *d, const struct ad_set *rows, int64_t n_rows,
+                                 int64_t n_columns, int64_t most, bool *known,
+                                 struct ad_pattern *pattern)
+{
+    int64_t n_entries = 0, k = 0;
+    enum ad_status status;
+
+    for (int64_t r = 0; r < n_rows; r++)
+        n_entries += ad_set_count(&d->sets, rows[r]);
+    *known = n_entries <= most;
+    if (!*known)
+        return AD_OK;
+    status = ad_pattern_new(n_rows, n_columns, n_entries, pattern);
+    for (int64_t r = 0; r < n_rows && !status; r++) {
+        int64_t n;
+        const struct ad_run *runs = ad_set_runs(&d->sets, rows[r], &n);
+
+        pattern->start[r] = k;
+        for (int64_t j = 0; j < n; j++)
+            for (int32_t e = runs[j].start; e < runs[j].end; e++)
+                pattern->column[k++] = rows[r].first + e;
     }
     return status;
 }
 
-static bool has(const uint64_t *row, int64_t column)
+static int64_t columns_of(const struct ad_depend_question *q)
 {
-    return row[column / 64] >> column % 64 & 1;
+    int64_t n = 0;
+
+    for (int k = 0; k < q->n_wanted; k++)
+        n += ad_view_size(&q->program->inputs[q->wanted[k]]);
+    return n;
 }
 
-static enum ad_status pattern_of(const uint64_t *rows, int64_t words, bool *known,
-                                 struct ad_pattern *pattern)
+/* What takes too many runs is not known. */
+static enum ad_status settled(enum ad_status status, bool *known)
 {
-    int64_t n_entries = 0, n = pattern->n_columns;
-
-    pattern->start = malloc((size_t)(pattern->n_rows + 1) * sizeof *pattern->start);
-    if (!pattern->start)
-        return AD_NO_MEMORY;
-    for (int64_t r = 0; r < pattern->n_rows; r++) {
-        pattern->start[r] = n_entries;
-        for (int64_t c = 0; c < n; c++)
-            n_entries += has(rows + r * words, c);
-    }
-    pattern->start[pattern->n_rows] = n_entries;
-    *known = n_entries <= pattern->n_rows * n / 2;
-    if (!*known) {
-        ad_pattern_free(pattern);
-        return AD_OK;
-    }
-    pattern->column = malloc((size_t)AD_MAX(n_entries, 1) * sizeof *pattern->column);
-    if (!pattern->column)
-        return AD_NO_MEMORY;
-    n_entries = 0;
-    for (int64_t r = 0; r < pattern->n_rows; r++)
-        for (int64_t c = 0; c < n; c++)
-            if (has(rows + r * words, c))
-                pattern->column[n_entries++] = (int32_t)c;
-    return AD_OK;
+    if (status)
+        *known = false;
+    return status == AD_NO_SLOTS ? AD_OK : status;
 }
 
-enum ad_status ad_depend_find(const struct ad_program *program, int n_wanted, const int *wanted,
-                              int first, int n_outputs, bool *known, struct ad_pattern *pattern)
+enum ad_status ad_depend_jacobian(const struct ad_depend_question *q, bool *known,
+                                  struct ad_pattern *pattern)
 {
-    struct depend d = {program->tape, 0, NULL};
-    int64_t slots = program->tape->n_slots + 1, words, each;
-    uint64_t *rows;
-    enum ad_status status = AD_OK;
+    struct depend d;
+    struct ad_set *rows = NULL;
+    int64_t n_rows = 0, row = 0;
+    enum ad_status status = depend_begin(&d, q);
 
     memset(pattern, 0, sizeof *pattern);
     *known = false;
-    for (int k = 0; k < n_wanted; k++)
-        pattern->n_columns += ad_view_size(&program->inputs[wanted[k]]);
-    for (int k = first; k < first + n_outputs; k++)
-        pattern->n_rows += ad_view_size(&program->outputs[k]);
-    words = (pattern->n_columns + 63) / 64;
-    if (words == 0 || words > AD_DEPEND_MOST / (slots + pattern->n_rows))
-        return AD_OK;
-    each = AD_MIN(words, AD_MAX(1, AT_A_TIME / slots));
-    d.set = malloc((size_t)(slots * each) * sizeof *d.set);
-    rows = calloc((size_t)(pattern->n_rows * words + 1), sizeof *rows);
-    if (!d.set || !rows)
-        status = AD_NO_MEMORY;
-    for (int64_t from = 0; from < words && !status; from += each) {
-        d.words = AD_MIN(each, words - from);
-        status = pass(&d, program, n_wanted, wanted, first, n_outputs, from, words, rows);
+    if (!status)
+        status = walk(&d, q, NEEDED);
+    for (int k = q->first; k < q->first + q->n_outputs; k++)
+        n_rows += ad_view_size(&q->program->outputs[k]);
+    if (!status) {
+        rows = calloc((size_t)AD_MAX(n_rows, 1), sizeof *rows);
+        status = rows ? AD_OK : AD_NO_MEMORY;
+    }
+    for (int k = q->first; k < q->first + q->n_outputs && !status; k++) {
+        const struct ad_view *output = &q->program->outputs[k];
+
+#define TAKE_ROW(j, slot)                                                                          \
+    if ((slot) >= 0)                                                                               \
+    rows[row + (j)] = d.set[slot]
+        if (!is_constant(output))
+            AD_EACH_SLOT(d.tape, output, TAKE_ROW);
+        row += ad_view_size(output);
     }
     if (!status)
-        status = pattern_of(rows, words, known, pattern);
-    if (status)
-        ad_pattern_free(pattern);
-    free(d.set);
+        status = pattern_of(&d, rows, n_rows, columns_of(q), q->most, known, pattern);
     free(rows);
-    return status;
+    depend_free(&d);
+    return settled(status, known);
+}
+
+enum ad_status ad_depend_hessian(const struct ad_depend_question *q, bool *known,
+                                 struct ad_pattern *pattern)
+{
+    struct depend d;
+    int64_t n = columns_of(q);
+    enum ad_status status = depend_begin(&d, q);
+
+    memset(pattern, 0, sizeof *pattern);
+    *known = false;
+    if (!status) {
+        d.row = calloc((size_t)AD_MAX(n, 1), sizeof *d.row);
+        d.met = calloc(MET, sizeof *d.met);
+        status = d.row && d.met ? walk(&d, q, LIVE) : AD_NO_MEMORY;
+    }
+    if (!status)
+        status = pattern_of(&d, d.row, n, n, q->most, known, pattern);
+    depend_free(&d);
+    return settled(status, known);
 }

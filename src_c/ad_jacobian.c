@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_color.h"
 #include "ad_depend.h"
 #include "ad_derivation.h"
 #include "ad_emit.h"
@@ -14,7 +15,9 @@ struct matrix {
     const struct ad_program *program;
     const int *wanted;
     int n_wanted, first, n_outputs;
-    bool symmetric; /* outputs are the gradient by the wanted inputs */
+    bool symmetric;                 /* outputs are the gradient by the wanted inputs */
+    const struct ad_pattern *order; /* wanted are its entries alone, row by row; or NULL */
+    bool across;                    /* its rows are the columns */
     bool
         by_column; /* block [w][o] has shape (*input w, *output o); else [o][w] the other way round */
 };
@@ -35,10 +38,19 @@ static void plan_free(struct plan *plan)
     ad_pattern_free(&plan->pattern);
 }
 
+static int64_t columns_of(const struct matrix *m)
+{
+    int64_t n = 0;
+
+    for (int k = 0; k < m->n_wanted; k++)
+        n += ad_view_size(&m->program->inputs[m->wanted[k]]);
+    return n;
+}
+
 static enum ad_status color_plan(const struct matrix *m, struct plan *plan)
 {
     size_t n = (size_t)AD_MAX(plan->n_columns, 1);
-    int64_t limit = plan->n_columns / 2, n_colors;
+    int64_t limit = m->order ? plan->n_columns : plan->n_columns / 2, n_colors;
     enum ad_status status;
 
     plan->color = malloc(n * sizeof *plan->color);
@@ -61,8 +73,7 @@ static enum ad_status plan_of(const struct matrix *m, bool known, struct ad_patt
 {
     memset(plan, 0, sizeof *plan);
     plan->pattern = *pattern;
-    for (int k = 0; k < m->n_wanted; k++)
-        plan->n_columns += ad_view_size(&m->program->inputs[m->wanted[k]]);
+    plan->n_columns = columns_of(m);
     plan->lanes = AD_MAX(plan->n_columns, 1);
     return known ? color_plan(m, plan) : AD_OK;
 }
@@ -167,6 +178,56 @@ static enum ad_status part_of_block(struct ad_tape *tape, const struct ad_view *
 }
 
 /*
+ * Put entries of results in their places: parts[k] of results[k], each at most once, among zeros of 'size'
+ * elements.  *whole is a number if there are none, and holds a reference.
+ */
+static enum ad_status put_entries(struct ad_derivation *d, int64_t size, int n,
+                                  const struct ad_view *const *results,
+                                  const struct entries *entries, struct ad_view *whole)
+{
+    struct ad_view *from = calloc((size_t)AD_MAX(2 * n, 1), sizeof *from),
+                   *to = from ? from + n : NULL;
+    int parts = 0;
+    enum ad_status status = from ? AD_OK : AD_NO_MEMORY;
+
+    *whole = ad_view_number(0);
+    for (int k = 0; k < n && !status; k++)
+        if (entries[k].n && !(results[k]->place == AD_NUMBER && results[k]->in.number == 0)) {
+            status =
+                part_of_block(d->r.to->tape, results[k], &entries[k], &from[parts], &to[parts]);
+            parts += !status;
+        }
+    if (!status && parts)
+        status = ad_record_addto(d->r.to->tape, size, parts, from, to, whole);
+    while (parts-- > 0) {
+        ad_view_drop(&from[parts]);
+        ad_view_drop(&to[parts]);
+    }
+    free(from);
+    return status;
+}
+
+static enum ad_status entries_new(int64_t most, struct entries *entries)
+{
+    entries->n = 0;
+    entries->from = malloc((size_t)AD_MAX(most, 1) * sizeof *entries->from);
+    entries->to = malloc((size_t)AD_MAX(most, 1) * sizeof *entries->to);
+    return entries->from && entries->to ? AD_OK : AD_NO_MEMORY;
+}
+
+static void entries_free(struct entries *entries)
+{
+    free(entries->from);
+    free(entries->to);
+}
+
+/* Is an entry read from the lane of its row, in its column's place? */
+static bool swaps(const struct matrix *m, const struct plan *plan, int64_t row, int64_t column)
+{
+    return m->symmetric && plan->alone[row] && !plan->alone[column];
+}
+
+/*
  * The block of input w, whose first column is 'column', and output o, whose first row is 'row': its
  * entries are scattered into zeros.
  */
@@ -181,20 +242,16 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
     /* as the lanes have them; or, of rows that are alone, from the lane of the row */
     struct entries entries[2] = {{0, NULL, NULL}, {0, NULL, NULL}};
     const struct ad_view *results[2] = {&d->results[o], &d->results[m->symmetric ? w : o]};
-    struct ad_view from[2], to[2], block = ad_view_number(0);
-    int of_input, of_output, parts = 0;
+    struct ad_view block, whole;
+    int of_input, of_output;
     enum ad_status status = block_shape(m, input, output, &block, &of_input, &of_output);
 
     if (!status && size > INT32_MAX)
         status = AD_NO_SLOTS;
     for (int64_t k = plan->pattern.start[row]; k < plan->pattern.start[row + n_rows]; k++)
         n += plan->pattern.column[k] >= column && plan->pattern.column[k] < column + n_columns;
-    for (int j = 0; j < 2 && !status; j++) {
-        entries[j].from = malloc((size_t)AD_MAX(n, 1) * sizeof *entries[j].from);
-        entries[j].to = malloc((size_t)AD_MAX(n, 1) * sizeof *entries[j].to);
-        if (!entries[j].from || !entries[j].to)
-            status = AD_NO_MEMORY;
-    }
+    for (int j = 0; j < 2 && !status; j++)
+        status = entries_new(n, &entries[j]);
     for (int64_t r = 0; r < n_rows && !status; r++)
         for (int64_t k = plan->pattern.start[row + r]; k < plan->pattern.start[row + r + 1]; k++) {
             int64_t c = plan->pattern.column[k] - column;
@@ -203,37 +260,103 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
 
             if (c < 0 || c >= n_columns)
                 continue;
-            swap = m->symmetric && plan->alone[row + r] && !plan->alone[column + c];
+            swap = swaps(m, plan, row + r, column + c);
             put = &entries[swap];
             put->from[put->n] =
                 swap ? plan->color[row + r] * n_columns + c : plan->color[column + c] * n_rows + r;
             put->to[put->n++] = (int32_t)(m->by_column ? c * n_rows + r : r * n_columns + c);
         }
-    for (int j = 0; j < 2 && !status; j++)
-        if (entries[j].n && !(results[j]->place == AD_NUMBER && results[j]->in.number == 0)) {
-            status =
-                part_of_block(d->r.to->tape, results[j], &entries[j], &from[parts], &to[parts]);
-            parts += !status;
-        }
-    if (!status && parts) {
-        struct ad_view whole;
-
-        status = ad_record_addto(d->r.to->tape, size, parts, from, to, &whole);
-        if (!status)
-            block = ad_view_slots(whole.base, block.ndim, block.shape);
-    } else if (!status) {
-        memset(block.stride, 0, sizeof block.stride);
-    }
     if (!status)
-        status = ad_program_add_output(d->r.to, &block);
-    while (parts-- > 0) {
-        ad_view_drop(&from[parts]);
-        ad_view_drop(&to[parts]);
+        status = put_entries(d, size, 2, results, entries, &whole);
+    if (!status && whole.place == AD_NUMBER)
+        ad_view_broadcast(&whole, block.ndim, block.shape);
+    else if (!status)
+        whole = ad_view_slots(whole.base, block.ndim, block.shape);
+    if (!status)
+        status = ad_program_add_output(d->r.to, &whole);
+    for (int j = 0; j < 2; j++)
+        entries_free(&entries[j]);
+    return status;
+}
+
+/* All entries of m->order, one after the other. */
+static enum ad_status add_entries(struct ad_derivation *d, const struct matrix *m,
+                                  const struct plan *plan)
+{
+    const struct ad_pattern *order = m->order;
+    int64_t size = order->start[order->n_rows], n_rows = 0;
+    struct entries *entries = calloc((size_t)AD_MAX(m->n_outputs, 1), sizeof *entries);
+    const struct ad_view **results = calloc((size_t)AD_MAX(m->n_outputs, 1), sizeof *results);
+    int32_t *output = NULL; /* of each row */
+    int64_t *first = calloc((size_t)m->n_outputs + 1, sizeof *first), *count = NULL;
+    struct ad_view whole;
+    enum ad_status status = AD_OK;
+
+    if (first)
+        for (int o = 0; o < m->n_outputs; o++)
+            first[o + 1] = n_rows += ad_view_size(&m->program->outputs[m->first + o]);
+    output = malloc((size_t)AD_MAX(n_rows, 1) * sizeof *output);
+    count = calloc((size_t)AD_MAX(m->n_outputs, 1), sizeof *count);
+    if (!entries || !results || !output || !first || !count)
+        status = AD_NO_MEMORY;
+    else if (size > INT32_MAX)
+        status = AD_NO_SLOTS;
+    for (int o = 0; o < m->n_outputs && !status; o++)
+        for (int64_t r = first[o]; r < first[o + 1]; r++)
+            output[r] = o;
+    for (int pass = 0; pass < 2 && !status; pass++) {
+        int64_t at = 0;
+
+        for (int64_t i = 0; i < order->n_rows; i++)
+            for (int64_t k = order->start[i]; k < order->start[i + 1]; k++, at++) {
+                int64_t r = m->across ? order->column[k] : i, c = m->across ? i : order->column[k],
+                        lane;
+                int32_t o;
+
+                if (swaps(m, plan, r, c)) {
+                    int64_t row = r;
+
+                    r = c;
+                    c = row;
+                }
+                o = output[r];
+                if (pass == 0) {
+                    count[o]++;
+                    continue;
+                }
+                lane = plan->shared ? plan->color[c] : c;
+                entries[o].from[entries[o].n] = lane * (first[o + 1] - first[o]) + r - first[o];
+                entries[o].to[entries[o].n++] = (int32_t)at;
+            }
+        for (int o = 0; o < m->n_outputs && pass == 0 && !status; o++) {
+            results[o] = &d->results[o];
+            status = entries_new(count[o], &entries[o]);
+        }
     }
-    for (int j = 0; j < 2; j++) {
-        free(entries[j].from);
-        free(entries[j].to);
+    if (!status && m->n_outputs == 1 && results[0]->place == AD_SLOTS) { /* they are in order */
+        struct ad_view now = *results[0];
+
+        status =
+            ad_view_pick(&now, &d->r.to->tape->lists, entries[0].from, size) ? AD_OK : AD_NO_MEMORY;
+        if (!status) {
+            status = ad_program_add_output(d->r.to, &now);
+            ad_view_drop(&now);
+        }
+    } else if (!status) {
+        status = put_entries(d, size, m->n_outputs, results, entries, &whole);
+        if (!status) {
+            if (whole.place == AD_NUMBER)
+                ad_view_broadcast(&whole, 1, &size);
+            status = ad_program_add_output(d->r.to, &whole);
+        }
     }
+    for (int o = 0; o < m->n_outputs && entries; o++)
+        entries_free(&entries[o]);
+    free(entries);
+    free(results);
+    free(output);
+    free(first);
+    free(count);
     return status;
 }
 
@@ -260,7 +383,7 @@ static enum ad_status add_blocks(struct ad_derivation *d, const struct matrix *m
     return status;
 }
 
-/* The program of all blocks, behind the outputs of the matrix' program if 'keep'. */
+/* The program of all blocks or entries, behind the outputs of the matrix' program if 'keep'. */
 static enum ad_status derive_blocks(const struct matrix *m, const struct plan *plan, bool keep,
                                     struct ad_program **to)
 {
@@ -296,7 +419,7 @@ static enum ad_status derive_blocks(const struct matrix *m, const struct plan *p
                 ad_view_broadcast(&d.results[o], like->ndim + 1, shape);
         }
     if (!status)
-        status = add_blocks(&d, m, plan);
+        status = m->order ? add_entries(&d, m, plan) : add_blocks(&d, m, plan);
     while (n_results-- > 0)
         ad_view_drop(&d.results[n_results]);
     while (n_seeds-- > 0)
@@ -342,7 +465,8 @@ static enum ad_status drop_inputs(const struct ad_program *from, int n, struct a
  * of the reverse program, are the rows of the Jacobian; the seeds themselves are not needed then.
  */
 static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted, const int *wanted,
-                                     bool known, struct ad_pattern *pattern, bool keep,
+                                     bool known, struct ad_pattern *pattern,
+                                     const struct ad_pattern *order, bool keep,
                                      struct ad_program **to)
 {
     struct ad_program *reverse = NULL, *blocks = NULL;
@@ -352,6 +476,8 @@ static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted
                        .n_wanted = from->n_outputs,
                        .first = n_kept,
                        .n_outputs = n_wanted,
+                       .order = order,
+                       .across = true,
                        .by_column = true};
     struct plan plan = {.pattern = *pattern};
     enum ad_status status = seeds ? AD_OK : AD_NO_MEMORY;
@@ -382,25 +508,33 @@ static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted
     return status;
 }
 
-enum ad_status ad_derive_jacobian(const struct ad_program *from, int n_wanted, const int *wanted,
-                                  enum ad_jacobian_mode mode, bool keep, struct ad_program **to)
+/* The Jacobian, or its entries alone: then *entries is their pattern. */
+static enum ad_status derive_jacobian(const struct ad_program *from, int n_wanted,
+                                      const int *wanted, enum ad_jacobian_mode mode, bool keep,
+                                      struct ad_pattern *entries, struct ad_program **to)
 {
     struct matrix m = {
         .program = from, .wanted = wanted, .n_wanted = n_wanted, .n_outputs = from->n_outputs};
+    struct ad_depend_question question = {
+        .program = from, .n_wanted = n_wanted, .wanted = wanted, .n_outputs = from->n_outputs};
     struct ad_pattern pattern, transposed = {0, 0, NULL, NULL};
     struct plan plan, across;
     int64_t n_rows = 0;
     bool known, reverse;
-    enum ad_status status =
-        ad_depend_find(from, n_wanted, wanted, 0, from->n_outputs, &known, &pattern);
+    enum ad_status status;
 
     *to = NULL;
-    if (status)
-        return status;
-    if (known)
-        status = ad_pattern_transpose(&pattern, &transposed);
     for (int k = 0; k < from->n_outputs; k++)
         n_rows += ad_view_size(&from->outputs[k]);
+    question.most = entries ? INT32_MAX : n_rows * columns_of(&m) / 2;
+    status = ad_depend_jacobian(&question, &known, &pattern);
+    if (!status && entries && !known)
+        status = AD_NO_SLOTS;
+    if (status)
+        return status;
+    m.order = entries ? &pattern : NULL;
+    if (known)
+        status = ad_pattern_transpose(&pattern, &transposed);
     memset(&across, 0, sizeof across);
     across.n_columns = across.lanes = n_rows;
     across.pattern = transposed;
@@ -415,24 +549,49 @@ enum ad_status ad_derive_jacobian(const struct ad_program *from, int n_wanted, c
     if (!status && !reverse)
         status = derive_blocks(&m, &plan, keep, to);
     if (!status && reverse) {
-        status = reverse_blocks(from, n_wanted, wanted, known, &across.pattern, keep, to);
+        status = reverse_blocks(from, n_wanted, wanted, known, &across.pattern, m.order, keep, to);
         across.pattern = (struct ad_pattern){0, 0, NULL, NULL};
+    }
+    if (!status && entries) {
+        *entries = plan.pattern;
+        plan.pattern = (struct ad_pattern){0, 0, NULL, NULL};
     }
     plan_free(&plan);
     plan_free(&across);
     return status;
 }
 
-enum ad_status ad_derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,
-                                 bool keep, struct ad_program **to)
+enum ad_status ad_derive_jacobian(const struct ad_program *from, int n_wanted, const int *wanted,
+                                  enum ad_jacobian_mode mode, bool keep, struct ad_program **to)
+{
+    return derive_jacobian(from, n_wanted, wanted, mode, keep, NULL, to);
+}
+
+enum ad_status ad_derive_sparse_jacobian(const struct ad_program *from, int n_wanted,
+                                         const int *wanted, enum ad_jacobian_mode mode, bool keep,
+                                         struct ad_pattern *entries, struct ad_program **to)
+{
+    memset(entries, 0, sizeof *entries);
+    return derive_jacobian(from, n_wanted, wanted, mode, keep, entries, to);
+}
+
+static enum ad_status derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,
+                                     bool keep, struct ad_pattern *entries, struct ad_program **to)
 {
     struct ad_program *reverse = NULL, *gradient = NULL;
-    struct matrix m = {.wanted = wanted,
+    struct matrix m = {.program = from,
+                       .wanted = wanted,
                        .n_wanted = n_wanted,
                        .first = keep,
                        .n_outputs = n_wanted,
                        .symmetric = true,
                        .by_column = true};
+    int64_t n = columns_of(&m);
+    struct ad_depend_question question = {.program = from,
+                                          .n_wanted = n_wanted,
+                                          .wanted = wanted,
+                                          .n_outputs = 1,
+                                          .most = entries ? INT32_MAX : n * n / 2};
     struct ad_pattern pattern = {0, 0, NULL, NULL};
     struct plan plan = {.lanes = 0};
     bool known;
@@ -446,13 +605,34 @@ enum ad_status ad_derive_hessian(const struct ad_program *from, int n_wanted, co
         status = ad_pass_dead(reverse, &gradient);
     m.program = gradient;
     if (!status)
-        status = ad_depend_find(gradient, n_wanted, wanted, keep, n_wanted, &known, &pattern);
+        status = ad_depend_hessian(&question, &known, &pattern);
+    if (!status && entries && !known)
+        status = AD_NO_SLOTS;
+    m.order = entries ? &pattern : NULL;
     if (!status)
         status = plan_of(&m, known, &pattern, &plan);
     if (!status)
         status = derive_blocks(&m, &plan, keep, to);
+    if (!status && entries) {
+        *entries = plan.pattern;
+        plan.pattern = (struct ad_pattern){0, 0, NULL, NULL};
+    }
     plan_free(&plan);
     ad_program_free(reverse);
     ad_program_free(gradient);
     return status;
+}
+
+enum ad_status ad_derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,
+                                 bool keep, struct ad_program **to)
+{
+    return derive_hessian(from, n_wanted, wanted, keep, NULL, to);
+}
+
+enum ad_status ad_derive_sparse_hessian(const struct ad_program *from, int n_wanted,
+                                        const int *wanted, bool keep, struct ad_pattern *entries,
+                                        struct ad_program **to)
+{
+    memset(entries, 0, sizeof *entries);
+    return derive_hessian(from, n_wanted, wanted, keep, entries, to);
 }

@@ -1,7 +1,7 @@
-/* ad_jacobian.h -- dense Jacobians and Hessians of a program as programs.
+/* ad_jacobian.h -- Jacobians and Hessians of a program as programs, dense and sparse.
  *
  * Conventions are those of ad_derive.h.  Columns go in lanes (ad_emit_forward_lanes()), all in one pass over
- * the program.  If the pattern of the matrix is known to be sparse (ad_depend_find()), columns that share
+ * the program.  If the pattern of the matrix is known to be sparse (ad_depend.h), columns that share
  * no row are added up in one lane (ad_color.h), as long as that takes half as many lanes at most, and
  * the entries are put in their places at the end by one instruction per block; else there is one lane for
  * each column, and the blocks are views.
@@ -14,6 +14,7 @@
 #define AD_JACOBIAN_H
 
 #include "ad_derive.h"
+#include "ad_pattern.h"
 
 enum ad_jacobian_mode {
     AD_JACOBIAN_AUTO,    /* the one with fewer lanes; forward if they are as many */
@@ -40,5 +41,17 @@ enum ad_status ad_derive_jacobian(const struct ad_program *from, int n_wanted, c
  */
 enum ad_status ad_derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,
                                  bool keep, struct ad_program **to);
+
+/*
+ * The same of sparse matrices: the one output after what is kept holds the entries of *entries alone, row by
+ * row.  Rows of that pattern are elements of the outputs, one output after the other, and columns those
+ * of the wanted inputs; it is the caller's.  AD_NO_SLOTS if it has too many entries.
+ */
+enum ad_status ad_derive_sparse_jacobian(const struct ad_program *from, int n_wanted,
+                                         const int *wanted, enum ad_jacobian_mode mode, bool keep,
+                                         struct ad_pattern *entries, struct ad_program **to);
+enum ad_status ad_derive_sparse_hessian(const struct ad_program *from, int n_wanted,
+                                        const int *wanted, bool keep, struct ad_pattern *entries,
+                                        struct ad_program **to);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LONG = 32 }; /* results of an instruction from which on 'moved' alone tells where they are */
+
 struct ad_frozen {
     const struct ad_array *array;
     struct ad_array *copy; /* holds one reference */
@@ -46,15 +48,13 @@ enum ad_status ad_rewrite_begin(struct ad_rewrite *r, const struct ad_program *f
     enum ad_status status;
 
     *r = (struct ad_rewrite){.from = from, .to = ad_program_new()};
-    r->slot_block = malloc(n * sizeof *r->slot_block);
+    r->slot_block = calloc(n, sizeof *r->slot_block);
     r->moved = malloc((size_t)AD_MAX(tape->n, 1) * sizeof *r->moved);
     if (!r->to || !r->slot_block || !r->moved)
         return AD_NO_MEMORY;
     for (int32_t i = 0; i < tape->n; i++)
         r->moved[i] = AD_GONE;
     r->slot = r->slot_block + tape->n_consts;
-    for (size_t j = 0; j < n; j++)
-        r->slot_block[j] = AD_GONE;
     r->to->tape->hooks = tape->hooks;
     r->to->tape->symbolic = tape->symbolic;
     /* passes seldom make a program larger; room that is not touched costs nothing */
@@ -145,30 +145,31 @@ enum ad_status ad_rewrite_fixed(struct ad_rewrite *r, int32_t i, int64_t n, cons
     }
     r->fixed[i] = ad_array_copy(values, n);
     r->moved[i] = AD_GONE;
-    for (int32_t j = 0; j < ad_tape_length(r->from->tape, i); j++)
-        r->slot[r->from->tape->dst[i] + j] = AD_GONE;
+    for (int32_t j = 0, length = ad_tape_length(r->from->tape, i); j < length && length < LONG; j++)
+        ad_rewrite_set(r, r->from->tape->dst[i] + j, AD_GONE);
     return r->fixed[i] ? AD_OK : AD_NO_MEMORY;
 }
 
 int32_t ad_rewrite_slot(struct ad_rewrite *r, int32_t slot)
 {
     const struct ad_tape *tape = r->from->tape;
-    int32_t *now;
+    int32_t now;
 
     if (r->through && slot >= 0)
-        slot = r->through[slot];
-    now = &r->slot[slot];
-    if (*now != AD_GONE)
-        return *now;
+        slot += r->through[slot];
+    now = ad_rewrite_now(r, slot);
+    if (now != AD_GONE)
+        return now;
     if (slot < 0) {
-        *now = ad_rewrite_const(r, tape->value[slot]);
+        now = ad_rewrite_const(r, tape->value[slot]);
     } else {
         int32_t i = ad_tape_producer(tape, slot);
 
         ad_assert(r->fixed && r->fixed[i]);
-        *now = ad_rewrite_const(r, r->fixed[i]->data[r->fixed[i]->n > 1 ? slot - tape->dst[i] : 0]);
+        now = ad_rewrite_const(r, r->fixed[i]->data[r->fixed[i]->n > 1 ? slot - tape->dst[i] : 0]);
     }
-    return *now;
+    ad_rewrite_set(r, slot, now);
+    return now;
 }
 
 /* ---- views ---- */
@@ -312,20 +313,24 @@ static enum ad_status view_of_elements(struct ad_rewrite *r, const struct ad_vie
     return status;
 }
 
-/* A view of old slots low .. high, where they are one run within one new instruction. */
-static bool is_run(const struct ad_rewrite *r, int64_t low, int64_t high)
+/* Are old slots low .. high one run within one new instruction? */
+static bool is_run(struct ad_rewrite *r, int32_t low, int32_t high)
 {
-    enum { LONG = 32 };
+    int32_t first = ad_rewrite_now(r, low);
 
     if (high - low >= LONG) {
         const struct ad_tape *tape = r->from->tape;
-        int32_t i = ad_tape_producer(tape, (int32_t)low);
+        int32_t i = ad_tape_producer(tape, low);
 
-        if (r->moved[i] != AD_GONE && high < tape->dst[i] + ad_tape_length(tape, i))
+        if (r->moved[i] != AD_GONE && high - tape->dst[i] < ad_tape_length(tape, i))
             return true;
     }
-    return r->slot[low] != AD_GONE && is_even(r->slot + low, high - low + 1, 1) &&
-           is_of_one(r, r->slot[low], r->slot[high]);
+    if (first == AD_GONE)
+        return false;
+    for (int32_t j = 1; j <= high - low; j++)
+        if (ad_rewrite_now(r, low + j) != first + j)
+            return false;
+    return is_of_one(r, first, first + high - low);
 }
 
 static enum ad_status view_of_slots(struct ad_rewrite *r, const struct ad_view *view,
@@ -347,11 +352,12 @@ static enum ad_status view_of_slots(struct ad_rewrite *r, const struct ad_view *
         now->base = ad_rewrite_slot(r, (int32_t)view->base);
         return now->base == AD_GONE ? AD_NO_MEMORY : AD_OK;
     }
-    if (r->through && (r->through[low] != low || r->through[high] != high)) {
-        int64_t first = r->through[low], last = r->through[high];
+    if (r->through && (r->through[low] || r->through[high])) {
+        int64_t first = low + r->through[low], last = high + r->through[high];
 
-        if (first >= 0 && is_even(r->through + low, high - low + 1, 1) && is_run(r, first, last)) {
-            now->base += r->slot[first] - low;
+        if (first >= 0 && is_even(r->through + low, high - low + 1, 0) &&
+            is_run(r, (int32_t)first, (int32_t)last)) {
+            now->base += ad_rewrite_now(r, (int32_t)first) - low;
             return AD_OK;
         }
         if (!r->as_is) {
@@ -363,11 +369,11 @@ static enum ad_status view_of_slots(struct ad_rewrite *r, const struct ad_view *
             ad_view_copy(now, view);
         }
     }
-    if (is_run(r, low, high)) {
-        now->base += r->slot[low] - low;
+    if (is_run(r, (int32_t)low, (int32_t)high)) {
+        now->base += ad_rewrite_now(r, (int32_t)low) - low;
         return AD_OK;
     }
-    if (r->fixed && !r->as_is && r->slot[low] == AD_GONE) {
+    if (r->fixed && !r->as_is && ad_rewrite_now(r, (int32_t)low) == AD_GONE) {
         int32_t i = ad_tape_producer(r->from->tape, (int32_t)low);
 
         if (r->fixed[i]) {
@@ -414,11 +420,11 @@ enum ad_status ad_rewrite_view(struct ad_rewrite *r, const struct ad_view *view,
 void ad_rewrite_results(struct ad_rewrite *r, int32_t i, int32_t first)
 {
     const struct ad_tape *tape = r->from->tape;
-    int32_t n = ad_tape_length(tape, i), *slot = r->slot + tape->dst[i];
+    int32_t n = ad_tape_length(tape, i);
 
     r->moved[i] = first;
-    for (int32_t j = 0; j < n; j++)
-        slot[j] = first + j;
+    for (int32_t j = 0; j < n && n < LONG; j++)
+        ad_rewrite_set(r, tape->dst[i] + j, first + j);
 }
 
 static enum ad_status copy_block(struct ad_rewrite *r, int32_t i)
@@ -479,7 +485,7 @@ static enum ad_status bind_variables(struct ad_rewrite *r, int32_t i)
 
     ad_assert(!tape->symbolic);
     for (int32_t j = 0; j < length && !status; j++)
-        r->slot[dst + j] = ad_tape_const(r->to->tape, tape->value[dst + j]);
+        ad_rewrite_set(r, dst + j, ad_tape_const(r->to->tape, tape->value[dst + j]));
     return status;
 }
 

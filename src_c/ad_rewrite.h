@@ -21,19 +21,40 @@ struct ad_rewrite {
     struct ad_program *to;
     int32_t *slot_block;
     struct ad_frozen
-        *frozen;    /* arrays that others might write to, and the copies that took their place */
-    int32_t *slot;  /* of each slot of 'from', constants (negative) too: its slot now, or AD_GONE */
+        *frozen; /* arrays that others might write to, and the copies that took their place */
+    /* Maps of slots are zeros where nothing is said of a slot: pages of large ones are never touched. */
+    int32_t *slot;  /* of each slot of 'from', constants (negative) too: see ad_rewrite_now() */
     int32_t *moved; /* of each old instruction: where its results are now, if they are one run
-                       within one new instruction; or AD_GONE */
-    int32_t *through;        /* NULL, or of each old slot an old slot of the same value, which views
-                         name instead where they stay views of slots; owned */
-    struct ad_array **fixed; /* NULL, or of each old instruction its results, if constants:
+                         within one new instruction; or AD_GONE */
+    int32_t
+        *through; /* NULL, or of each old slot how far it is to an old slot of the same value, which
+                         views name instead where they stay views of slots; owned */
+    int32_t last; /* the old instruction whose results were last looked for */
+    struct ad_array **fixed;      /* NULL, or of each old instruction its results, if constants:
                                 all of them, or one number if they are equal */
-    int32_t *consts;         /* hash table of the constants of 'to', 0 where empty */
+    int32_t *consts;              /* hash table of the constants of 'to', 0 where empty */
     int32_t n_consts, const_room; /* a power of two */
     bool as_is;                   /* views keep their kind: operands of an AD_CALL */
     bool spread; /* one element over and over stays a list: a sum of it would round otherwise */
 };
+
+/* The slot of an old one, constants included, if it was made a new one; else AD_GONE. */
+AD_INLINE int32_t ad_rewrite_now(struct ad_rewrite *r, int32_t slot)
+{
+    const struct ad_tape *tape = r->from->tape;
+    int32_t now = r->slot[slot] ^ AD_GONE;
+
+    if (now != AD_GONE || slot < 0)
+        return now;
+    if (slot < tape->dst[r->last] || slot - tape->dst[r->last] >= ad_tape_length(tape, r->last))
+        r->last = ad_tape_producer(tape, slot);
+    return r->moved[r->last] == AD_GONE ? AD_GONE : r->moved[r->last] + slot - tape->dst[r->last];
+}
+
+AD_INLINE void ad_rewrite_set(struct ad_rewrite *r, int32_t slot, int32_t now)
+{
+    r->slot[slot] = now ^ AD_GONE;
+}
 
 /* Constant arrays that others might write to are copied.  Values are copied unless the tape of
  * 'from' is symbolic, as that of 'to' then is. */

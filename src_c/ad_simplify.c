@@ -102,7 +102,7 @@ enum ad_status ad_pass_constants(const struct ad_program *from, struct ad_progra
                 int32_t c = ad_rewrite_const(&r, ad_op_value((enum ad_op)ad_tape_code(tape, i), p,
                                                              now->value[a], now->value[b], 0));
 
-                r.slot[tape->dst[i]] = c;
+                ad_rewrite_set(&r, tape->dst[i], c);
                 status = c == AD_GONE ? AD_NO_MEMORY : AD_OK;
                 continue;
             }
@@ -316,7 +316,7 @@ static enum ad_status simplify_scalar(struct identities *s, int32_t i)
             x[k].negated = false;
     }
     if (op == AD_OP_neg && x[0].negated && s->which != VALUES) {
-        r->slot[tape->dst[i]] = bare_slot(s, slot[0]);
+        ad_rewrite_set(r, tape->dst[i], bare_slot(s, slot[0]));
         return AD_OK;
     }
     out = identity(op, ad_ops[op].family ? to->value[slot[1]] : 0, x, s->which);
@@ -329,12 +329,12 @@ static enum ad_status simplify_scalar(struct identities *s, int32_t i)
     }
     if (out.kind == TAKE) {
         ad_assert(out.args[0] < n);
-        r->slot[tape->dst[i]] = slot[out.args[0]];
+        ad_rewrite_set(r, tape->dst[i], slot[out.args[0]]);
         return AD_OK;
     }
     if (out.kind == NUMBER) {
-        r->slot[tape->dst[i]] = ad_rewrite_const(r, out.c);
-        return r->slot[tape->dst[i]] == AD_GONE ? AD_NO_MEMORY : AD_OK;
+        ad_rewrite_set(r, tape->dst[i], ad_rewrite_const(r, out.c));
+        return ad_rewrite_now(r, tape->dst[i]) == AD_GONE ? AD_NO_MEMORY : AD_OK;
     }
     int32_t now[2];
 
@@ -497,11 +497,9 @@ static enum ad_status see_through(struct ad_rewrite *r, int32_t i)
     struct ad_span_room from_room, to_room;
 
     if (!r->through) {
-        r->through = malloc((size_t)AD_MAX(tape->n_slots, 1) * sizeof *r->through);
+        r->through = calloc((size_t)AD_MAX(tape->n_slots, 1), sizeof *r->through);
         if (!r->through)
             return AD_NO_MEMORY;
-        for (int32_t j = 0; j < tape->n_slots; j++)
-            r->through[j] = j;
     }
     for (int64_t v = 0; v < block[1]; v += 2) {
         words = ad_view_decode(ad_view_decode(words, &from), &to);
@@ -523,7 +521,7 @@ static enum ad_status see_through(struct ad_rewrite *r, int32_t i)
                                                            : out.slot;
 
                 if (source >= 0)
-                    r->through[target] = r->through[source];
+                    r->through[target] = source + r->through[source] - target;
             }
         }
     }

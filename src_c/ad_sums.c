@@ -228,8 +228,8 @@ static enum ad_status make_sum(struct chains *c, int32_t i)
     if (status)
         return status;
     if (n == 0) {
-        r->slot[tape->dst[i]] = ad_rewrite_const(r, 0);
-        return r->slot[tape->dst[i]] == AD_GONE ? AD_NO_MEMORY : AD_OK;
+        ad_rewrite_set(r, tape->dst[i], ad_rewrite_const(r, 0));
+        return ad_rewrite_now(r, tape->dst[i]) == AD_GONE ? AD_NO_MEMORY : AD_OK;
     }
     struct ad_list *list = ad_list_new(&to->lists, n);
 

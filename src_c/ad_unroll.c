@@ -114,7 +114,7 @@ static enum ad_status unroll_op(struct ad_rewrite *r, int32_t zero, int32_t i)
                                                : a[j],
                 now = second == AD_GONE ? NONE : scalar(r, zero, code, a[j], second);
 
-        r->slot[tape->dst[i] + j] = now;
+        ad_rewrite_set(r, tape->dst[i] + j, now);
         if (now == NONE)
             status = AD_NO_MEMORY;
     }
@@ -125,7 +125,7 @@ static enum ad_status unroll_addto(struct ad_rewrite *r, int32_t zero, int32_t i
 {
     const struct ad_tape *tape = r->from->tape;
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-    int32_t *result = r->slot + tape->dst[i], n = ad_tape_length(tape, i);
+    int32_t n = ad_tape_length(tape, i), result[AD_UNROLL_MOST];
     int32_t part[AD_UNROLL_MOST], count[AD_UNROLL_MOST] = {0};
     struct ad_view from, to;
     struct ad_span_room room;
@@ -167,6 +167,7 @@ static enum ad_status unroll_addto(struct ad_rewrite *r, int32_t zero, int32_t i
             if (result[j] == NONE)
                 status = AD_NO_MEMORY;
         }
+        ad_rewrite_set(r, tape->dst[i] + j, result[j]);
     }
     return status;
 }
@@ -224,7 +225,7 @@ enum ad_status ad_pass_unroll(const struct ad_program *from, struct ad_program *
                     now = a == AD_GONE || b == AD_GONE ? NONE : scalar(&r, zero, code, a, b);
 
             status = now == NONE ? AD_NO_MEMORY : AD_OK;
-            r.slot[tape->dst[i]] = now;
+            ad_rewrite_set(&r, tape->dst[i], now);
         } else if (is_elementwise(code))
             status = unroll_op(&r, zero, i);
         else if (code == AD_ADDTO)

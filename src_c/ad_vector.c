@@ -328,7 +328,7 @@ enum ad_status ad_vectors_record(struct ad_vectors *w, const struct ad_group *g,
     for (int32_t j = 0; j < g->count; j++) {
         int32_t old = tape->dst[w->items[pick[j]].instr];
 
-        r->slot[old] = dst + j;
+        ad_rewrite_set(r, old, dst + j);
         if (!to->symbolic)
             to->value[dst + j] = tape->value[old];
     }
