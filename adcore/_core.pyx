@@ -16,7 +16,7 @@ from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -560,6 +560,7 @@ include "_gather.pxi"
 include "_dual.pxi"
 include "_functions.pxi"
 include "_derive.pxi"
+include "_edges.pxi"
 include "_kernels.pxi"
 include "_calls.pxi"
 include "_results.pxi"
