@@ -9,6 +9,7 @@ cdef extern from "ad_status.h" nogil:
         AD_NO_MEMORY
         AD_SHAPES_DIFFER
         AD_NO_SERIES
+        AD_NO_EDGES
         AD_CALL_FAILED
         AD_BAD_PROGRAM
         AD_NOT_SAVED
@@ -476,6 +477,15 @@ cdef extern from "ad_depend.h" nogil:
                                  ad_pattern *pattern)
     ad_status ad_depend_hessian(const ad_depend_question *question, c_bool *known,
                                 ad_pattern *pattern)
+
+
+cdef extern from "ad_edge.h" nogil:
+    struct ad_edge_cost:
+        int64_t slots, operands, curved
+        c_bool known
+    ad_status ad_edge_hessian(ad_tape *tape, const ad_view *output, int32_t low, int32_t n,
+                              double *gradient, ad_pattern *pattern, double **data)
+    ad_edge_cost ad_edge_cost_of(const ad_tape *tape, const ad_view *output, int32_t low)
 
 
 cdef extern from "ad_jacobian.h" nogil:

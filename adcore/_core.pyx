@@ -18,6 +18,8 @@ from libc.math cimport copysign, floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport malloc
 from libc.string cimport memcmp, memcpy, memset
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -585,6 +587,7 @@ include "_gather.pxi"
 include "_dual.pxi"
 include "_functions.pxi"
 include "_derive.pxi"
+include "_edges.pxi"
 include "_kernels.pxi"
 include "_calls.pxi"
 include "_formula.pxi"

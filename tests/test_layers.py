@@ -109,6 +109,8 @@ C_ORDER = [
     "ad_sets",
     "ad_color",
     "ad_depend",
+    "ad_edge_pool",
+    "ad_edge",
     "ad_jacobian",
 ]
 C_STANDARD = {
