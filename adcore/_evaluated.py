@@ -4,7 +4,6 @@ import numpy as np
 from scipy import sparse
 
 from ._implicit import raveled
-from ._sparse_calls import sparse_hessian, sparse_jacobian
 from .compile import compile
 from .errors import NotDifferentiableError, ShapeError
 from .rules.primitives import as_array, reshape
@@ -123,7 +122,7 @@ class Scalar(Recorded):
     def sparse_hessian(self, x):
         """The Hessian as a CSR array."""
         self.counts["hessian"] += 1
-        return sparse_hessian(self.compiled, self._point(x))
+        return self.compiled.hessian(self._point(x), sparse=True)
 
     def hvp(self, x, p):
         """The product of the Hessian and a vector."""
@@ -156,12 +155,12 @@ class Vector(Recorded):
     def sparse_jacobian(self, x):
         """The Jacobian as a CSR array."""
         self.counts["jacobian"] += 1
-        return sparse_jacobian(self.compiled, self._point(x))
+        return self.compiled.jacobian(self._point(x), sparse=True)
 
     def hessian(self, x, weights):
         """The Hessian of the sum of all values, each times its weight, as a CSR array."""
         self.counts["hessian"] += 1
-        return sparse_hessian(self.weighted, self._point(x), vector("the weights", weights))
+        return self.weighted.hessian(self._point(x), vector("the weights", weights), sparse=True)
 
 
 class Fixed:

@@ -5,7 +5,6 @@ from scipy.sparse import csr_array, issparse
 
 from ._evaluated import Fixed, Scalar, Stack, Vector, one_number, vector
 from ._implicit import raveled
-from ._sparse_calls import sparse_hessian
 from .compile import compile
 from .errors import ShapeError
 
@@ -153,7 +152,7 @@ class Problem:
         at = np.cumsum([0, *[c.m for c in self.parts]])
         pieces = zip(self.parts, at[:-1], at[1:], strict=True)
         weights = np.concatenate([given[i:j] for c, i, j in pieces if c.curved])
-        return self._lagrangian(self._point(x), sigma, weights)
+        return self._lagrangian.hessian(self._point(x), sigma, weights, sparse=True)
 
     def _recorded_lagrangian(self, functions):
         f, name = self._function, self.objective.name
@@ -162,8 +161,7 @@ class Problem:
             c = [raveled(g(x)) for g in functions]
             return sigma * one_number(f(x), name) + (weights * raveled(c)).sum()
 
-        compiled = compile(lagrangian)
-        return lambda x, sigma, weights: sparse_hessian(compiled, x, sigma, weights)
+        return compile(lagrangian)
 
     def hvp(self, x, p, multipliers=None, sigma=1.0):
         """The product of that Hessian and a vector p."""
