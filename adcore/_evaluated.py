@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from ._implicit import raveled
+from ._sparse import Template
 from .compile import compile
 from .errors import NotDifferentiableError, ShapeError
 from .rules.primitives import as_array, reshape
@@ -235,13 +236,12 @@ class Stack:
         ):
             self.parts = tuple(parts)
             starts = np.cumsum([0, *[b.nnz for b in blocks]])
-            indptr = [b.indptr[:-1] + s for b, s in zip(blocks, starts, strict=False)]
-            self.made = np.concatenate([b.indices for b in blocks]), np.concatenate(
-                [*indptr, starts[-1:]]
+            rows = [b.indptr[:-1] + s for b, s in zip(blocks, starts, strict=False)]
+            kind = np.int32 if max(starts[-1], self.n) < 2**31 else np.int64
+            pattern = (
+                np.concatenate([*rows, starts[-1:]]).astype(kind),
+                np.concatenate([b.indices for b in blocks]).astype(kind),
+                (sum(b.shape[0] for b in blocks), self.n),
             )
-        indices, indptr = self.made
-        data = np.concatenate([b.data for b in blocks])
-        out = sparse.csr_array(
-            (data, indices, indptr), shape=(sum(b.shape[0] for b in blocks), self.n)
-        )
-        return out
+            self.made = Template(pattern)
+        return self.made(np.concatenate([b.data for b in blocks]))

@@ -68,7 +68,7 @@ class _Search:
     ):
         self.function, self.x = function, np.array(x0, dtype=np.float64)
         self.gtol, self.eta = gtol, eta
-        self.maxiter = 1000 if maxiter is None else maxiter
+        self.maxiter = 200 * self.x.size if maxiter is None else maxiter
         self.radius, self.most = initial_trust_radius, max_trust_radius
         self.f, self.g = function.value(self.x), function.gradient(self.x)
         self.hessian = None
@@ -127,7 +127,11 @@ class _Search:
             self.radius = LOW * length
         elif gain > HIGH and at_edge:
             self.radius = min(2.0 * length, self.most)
+        # Where factors of an earlier Hessian are in the way, lengths by this one say more.
+        self.stale |= (at_edge or not gain >= LOW) and not self.fresh
         if not gain > self.eta:
+            if self.stale and not self.fresh:
+                self._factorise()
             return None
         g = self.function.gradient(x)
         if -model <= slack and np.abs(g).max() >= size:
@@ -141,13 +145,16 @@ class _Search:
 
     def _factorise(self):
         """Factors of the Hessian here, and the trust region in the lengths that they give."""
-        old = self.factor
-        self.factor = Factor(self.hessian, 0.0 if old is None else 0.01 * old.shift)
+        p, shift, length = self.last, 0.0, None
+        if self.factor is not None:
+            shift = 0.01 * self.factor.shift
+            length = None if p is None else np.sqrt(p @ (self.factor.matrix @ p))
+            self.factor = None  # first: two of them are too much memory
+        self.factor = Factor(self.hessian, shift)
         self.n_factors += 1
         self.fresh, self.stale = True, False
-        if old is not None and self.last is not None:
-            squares = [self.last @ (m @ self.last) for m in (self.factor.matrix, old.matrix)]
-            self.radius *= np.sqrt(squares[0] / squares[1])
+        if length:
+            self.radius *= np.sqrt(p @ (self.factor.matrix @ p)) / length
 
     def _direction(self):
         """(step, change of the model, length, whether it ends at the edge of the trust region).
