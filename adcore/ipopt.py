@@ -66,22 +66,25 @@ def minimize(
         constraints = None
     problem = Problem(fun, constraints, bounds, x0, args)
     callbacks = problem.for_ipopt()
+    guarded = _Guarded(callbacks)
     counts = {"nit": 0}
 
     with Line(progress, "Ipopt") as line:
 
-        def intermediate(mode, step, value, primal, dual, *rest):
+        def intermediate(_mode, step, value, primal, dual, *_):
+            if guarded.error is not None:
+                return False
             counts["nit"] = step
             line.show(
                 f"step {step}, value {value:.8g}, constraints {primal:.2g}, gradient {dual:.2g}"
             )
             return callback is None or callback(step, value, primal) is not False
 
-        callbacks.intermediate = intermediate
+        guarded.intermediate = guarded.guard(intermediate)
         solver = cyipopt.Problem(
             n=problem.n,
             m=problem.m,
-            problem_obj=callbacks,
+            problem_obj=guarded,
             lb=problem.lower,
             ub=problem.upper,
             cl=problem.constraint_lower,
@@ -99,6 +102,8 @@ def minimize(
             x, info = solver.solve(problem.x0)
         finally:
             solver.close()
+    if guarded.error is not None:
+        raise guarded.error
     message = info["status_msg"]
     return OptimizeResult(
         x=x,
@@ -116,6 +121,31 @@ def minimize(
         lower_multipliers=np.asarray(info["mult_x_L"]),
         upper_multipliers=np.asarray(info["mult_x_U"]),
     )
+
+
+class _Guarded:
+    """The callbacks, with the first error of any of them kept: Ipopt goes on after some."""
+
+    def __init__(self, callbacks):
+        self.error = None
+        for name in ("objective", "gradient", "constraints", "jacobian", "hessian"):
+            setattr(self, name, self.guard(getattr(callbacks, name)))
+        self.jacobianstructure = callbacks.jacobianstructure
+        self.hessianstructure = callbacks.hessianstructure
+
+    def guard(self, call):
+        """The same function, noticed where it fails."""
+
+        def guarded(*args):
+            try:
+                return call(*args)
+            except Exception as error:
+                # cyipopt's own says that a point has no value, so that Ipopt tries a shorter step.
+                if self.error is None and type(error).__name__ != "CyIpoptEvaluationError":
+                    self.error = error
+                raise
+
+        return guarded
 
 
 def _cyipopt():

@@ -23,7 +23,7 @@ class Factor:
     shift : float
         Zero if A is positive definite itself.
     ratio : float
-        How many solutions with the factors cost as much as making them, roughly.
+        Half as many as solutions with the factors take the time of making them, roughly.
     """
 
     def __init__(self, matrix, shift=0.0):
@@ -62,5 +62,5 @@ class Factor:
         pivots = factors.U.diagonal()[factors.perm_c]
         if not (pivots > LEAST_PIVOT * diagonal).all():  # with a nan too
             return None
-        self.ratio = factors.nnz / (4.0 * matrix.shape[0])
+        self.ratio = factors.nnz / (4.0 * matrix.shape[0])  # half the entries of a column of L
         return factors.solve

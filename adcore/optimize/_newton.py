@@ -169,7 +169,7 @@ class _Search:
             self.radius = min(np.sqrt(rz), self.most)
         self.scale = max(self.scale, rz)
         goal = rz * min(0.01, np.sqrt(rz / self.scale))
-        most = 2.0 + 0.5 * self.factor.ratio
+        most = 2.0 + self.factor.ratio
         # Squares of lengths and products of p and d as the matrix of the factors measures them.
         pp, pd, dd = 0.0, 0.0, rz
         model, n = 0.0, 0
