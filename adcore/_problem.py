@@ -216,7 +216,7 @@ class Problem:
 
         `sparse` says whether the Jacobian is a sparse array, for which SciPy solves by LSMR; left
         out, it is where it has more than a million entries of which less than a tenth are not zero.
-        jac_sparsity is there for solvers that ask for it; SciPy itself has no use for it beside jac.
+        jac_sparsity is for solvers that ask for it; SciPy itself has no use for it beside jac.
         """
         self._without_constraints("least_squares")
         out = {"fun": self.residuals, "x0": self.x0}

@@ -17,8 +17,8 @@ def minimize(
 ):  # fmt: skip
     """A local minimum of fun(x, *args) under constraints and bounds, found by Ipopt.
 
-    Gradient, sparse Jacobian of the constraints and sparse Hessian of the Lagrangian are exact, from
-    one recording.
+    Gradient, sparse Jacobian of the constraints and sparse Hessian of the Lagrangian are exact,
+    from one recording.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Newton's method with a million unknowns, and Ipopt with ten thousand, through adcore.
 
-`solve` is the whole of it, recording included, in wall-clock seconds: where factors take longer than
-derivatives, what counts is that it ends.  `memory` is the largest resident size of the process so
-far.
+`solve` is the whole of it, recording included, in wall-clock seconds; `memory` is the largest
+resident size of the process so far.
 """
 
 import resource
@@ -103,9 +102,7 @@ def ipopt(report, turns):
 
     def constraints(x):
         a, b, c = x[:-2], x[1:-1], x[2:]
-        return (
-            3 * b**3 + 2 * c - 5 + np.sin(b - c) * np.sin(b + c) + 4 * b - a * np.exp(a - b) - 3
-        )
+        return 3 * b**3 + 2 * c - 5 + np.sin(b - c) * np.sin(b + c) + 4 * b - a * np.exp(a - b) - 3
 
     samples = {"derivatives, in the search": [], "recording and derivatives": [], "solve": []}
     for _ in range(min(turns, 5)):

@@ -1,4 +1,4 @@
-"""adcore.ipopt against the real Ipopt, where cyipopt is installed: published optima, its own texts."""
+"""adcore.ipopt against the real Ipopt, where cyipopt is installed: published optima, its check."""
 
 import sys
 
@@ -92,7 +92,7 @@ def test_how_it_ended(ipopt):
     assert "iterations" in short.message.lower()
     seen = []
 
-    def stop(step, value, violation):
+    def stop(step, *_):
         seen.append(step)
         return step < 4
 
@@ -120,7 +120,7 @@ def test_errors_stop_the_search_and_are_raised(ipopt):
     with pytest.raises(NotDifferentiableError, match=r"the Hessian took another way than at x0"):
         ipopt.minimize(branches, [0.0, 1.0])
 
-    def interrupted(step, value, violation):
+    def interrupted(*_):
         raise KeyError("of the callback")
 
     with pytest.raises(KeyError, match="of the callback"):

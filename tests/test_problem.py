@@ -162,9 +162,12 @@ def test_scipys_minimize(method):
 
 
 @pytest.mark.parametrize(
-    "method", ["CG", "BFGS", "L-BFGS-B", "TNC", "Newton-CG", "trust-ncg", "trust-krylov", "dogleg"]
-    + ["trust-exact", "Nelder-Mead"],
-)  # fmt: skip
+    "method",
+    [
+        *("CG", "BFGS", "L-BFGS-B", "TNC", "Newton-CG", "trust-ncg", "trust-krylov", "dogleg"),
+        *("trust-exact", "Nelder-Mead"),
+    ],
+)
 def test_arguments_of_each_method_are_taken_without_a_warning(method):
     p = adcore.problem(lambda x: ((x - 1.0) ** 4 + (x - 1.0) ** 2).sum(), x0=np.zeros(3))
     found = scipys.minimize(method=method, **p.for_minimize(method))

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import itertools
 import re
 
 import numpy as np
@@ -179,7 +180,7 @@ def test_newton_is_quadratic_near_the_minimum():
         callback=lambda now: sizes.append(np.abs(now.jac).max()),
     )
     late = [s for s in sizes if 1e-13 < s < 1e-3]
-    assert all(b < 0.1 * a for a, b in zip(late[:-1], late[1:], strict=True))
+    assert all(b < 0.1 * a for a, b in itertools.pairwise(late))
 
 
 def test_newton_of_a_quadratic_is_one_step():
@@ -194,7 +195,7 @@ def test_newton_says_how_it_ended():
     short = minimize(rosenbrock, x0, method="newton-sparse", options={"maxiter": 2})
     assert (short.status, short.success, short.nit) == (1, False, 2)
 
-    def stop(now):
+    def stop(_):
         raise StopIteration
 
     stopped = minimize(rosenbrock, x0, method="newton-sparse", callback=stop)
@@ -221,7 +222,7 @@ def test_newton_refuses_what_it_cannot():
             minimize(rosenbrock, np.ones(3), method="newton-sparse", **more)
     with pytest.raises(ValueError, match="leave out jac"):
         minimize(rosenbrock, np.ones(3), method="newton-sparse", jac=scipys.rosen_der)
-    with pytest.raises(TypeError, match="has options gtol, .*; got 'xtol'"):
+    with pytest.raises(TypeError, match=r"has options gtol, .*; got 'xtol'"):
         minimize(rosenbrock, np.ones(3), method="newton-sparse", options={"xtol": 1.0})
 
 
@@ -363,8 +364,9 @@ def test_curve_fit_is_scipys(sigma, absolute):
     np.testing.assert_allclose(cov, their_cov, rtol=1e-4)
     again, exact = curve_fit(decay, T, Y, hessian="exact", **settings)
     np.testing.assert_array_equal(again, best)
-    weight = np.eye(40) if sigma is None else np.linalg.inv(np.diag(sigma**2)
-                                                            if sigma.ndim == 1 else sigma)  # fmt: skip
+    weight = np.eye(40)
+    if sigma is not None:
+        weight = np.linalg.inv(np.diag(sigma**2) if sigma.ndim == 1 else sigma)
 
     def cost(p):
         r = decay(T, *p) - Y
@@ -384,7 +386,7 @@ def test_curve_fit_with_bounds_nan_and_full_output():
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
     with pytest.raises(ValueError, match="needs data without nan"):
         curve_fit(decay, T, y, nan_policy="omit", hessian="exact")
-    with pytest.raises(ValueError, match="must be \"gauss-newton\" or \"exact\", got 'full'"):
+    with pytest.raises(ValueError, match='must be "gauss-newton" or "exact", got \'full\''):
         curve_fit(decay, T, Y, hessian="full")
 
 

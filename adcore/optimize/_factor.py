@@ -1,8 +1,7 @@
 """Sparse factors of symmetric matrices, made positive definite by a shift where they are not.
 
 SuperLU with pivots on the diagonal, in the order of least degree of A + A': the factors are those
-of L D L', and the signs of the diagonal of U are those of D, as many negative ones as A has negative
-eigenvalues.
+of L D L', and the diagonal of U is D, with as many negative entries as A has negative eigenvalues.
 """
 
 import numpy as np

@@ -1,5 +1,6 @@
 """scipy.optimize.least_squares and curve_fit with exact Jacobians, and errors of what they find."""
 
+import contextlib
 import functools
 
 import numpy as np
@@ -48,7 +49,7 @@ def least_squares(
     >>> y = 3.0 * np.exp(-0.5 * t) + [0.01, -0.02, 0.01, 0.02, -0.01, 0.0]
     >>> fit = adcore.optimize.least_squares(lambda p: p[0] * np.exp(-p[1] * t) - y, [1.0, 1.0])
     >>> fit.x.round(3), fit.se.round(3)
-    (array([2.995, 0.498]), array([0.016, 0.005]))
+    (array([3.003, 0.5  ]), array([0.015, 0.005]))
     """
     called = functools.partial(fun, **kwargs) if kwargs else fun
     if jac is not None:
@@ -81,16 +82,14 @@ def least_squares(
 
 
 def _inverse(curvature, held, scale):
-    """scale times the inverse of a Hessian among what is not held; infinite if there is none."""
+    """The inverse of a Hessian among what is not held, times `scale`; infinite if there is none."""
     n = len(curvature)
     free = np.flatnonzero(~held)
     out = np.zeros((n, n))
     inner = np.full((free.size, free.size), np.inf)
     if np.isfinite(scale):
-        try:
+        with contextlib.suppress(linalg.LinAlgError):
             inner = scale * _positive_inverse(curvature[np.ix_(free, free)])
-        except linalg.LinAlgError:
-            pass
     out[np.ix_(free, free)] = inner
     return out
 
@@ -133,12 +132,12 @@ def covariance(fun, x, args=()):
     Examples
     --------
     >>> import adcore, numpy as np
-    >>> data = np.array([1.0, 2.0, 4.0, 5.0])                # exponential, at rate 1 / 3
+    >>> data = np.array([1.0, 2.0, 4.0, 5.0])           # exponential; p is the rate's logarithm
     >>> def loss(p):
-    ...     return (p[0] * data - np.log(p[0])).sum()
-    >>> found = adcore.optimize.minimize(loss, [1.0])
-    >>> np.sqrt(np.diag(adcore.optimize.covariance(loss, found.x))).round(6)   # rate / sqrt(4)
-    array([0.166667])
+    ...     return (np.exp(p[0]) * data - p[0]).sum()
+    >>> found = adcore.optimize.minimize(loss, [0.0])
+    >>> np.exp(found.x).round(4), adcore.optimize.covariance(loss, found.x).round(4)
+    (array([0.3333]), array([[0.25]]))
     """
     args = args if isinstance(args, tuple) else (args,)
     point = vector("x", x)
@@ -162,15 +161,18 @@ def curve_fit(
 
     Parameters
     ----------
-    f, xdata, ydata, p0, sigma, absolute_sigma, check_finite, bounds, method, full_output, nan_policy
+    f, xdata, ydata, p0, sigma, absolute_sigma, check_finite, bounds, method
         As SciPy has them; `f` is written in operations that adcore records.
     jac : optional
         As SciPy has it; one that is given is used as it is.
+    full_output, nan_policy, kwargs
+        As SciPy has them.
     hessian : "gauss-newton" or "exact"
         What the covariance is the inverse of.  "gauss-newton" is SciPy's s^2 (J^T J)^-1 with the
         Jacobian J of the weighted residuals r, and s^2 = r^T r / (m - n), or 1 with
         absolute_sigma.  "exact" adds the curvature of the model, s^2 (J^T J + sum of r_i times the
-        Hessian of r_i)^-1, for residuals that are not small.  Parameters at a bound have zeros in it.
+        Hessian of r_i)^-1, for residuals that are not small; parameters at a bound have zeros
+        in it.
 
     Returns
     -------
@@ -186,7 +188,7 @@ def curve_fit(
     >>> y = decay(t, 3.0, 0.5) + [0.01, -0.02, 0.01, 0.02, -0.01, 0.0]
     >>> best, cov = adcore.optimize.curve_fit(decay, t, y)
     >>> best.round(3), np.sqrt(np.diag(cov)).round(3)
-    (array([2.995, 0.498]), array([0.016, 0.005]))
+    (array([3.003, 0.5  ]), array([0.015, 0.005]))
     """
     if hessian not in ("gauss-newton", "exact"):
         raise ValueError(f'hessian must be "gauss-newton" or "exact", got {hessian!r}')

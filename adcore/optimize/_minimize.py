@@ -68,7 +68,7 @@ def minimize(
     >>> import adcore, numpy as np
     >>> def rosenbrock(x):
     ...     return (100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2).sum()
-    >>> adcore.optimize.minimize(rosenbrock, np.zeros(4), method="trust-exact").x.round(8)
+    >>> adcore.optimize.minimize(rosenbrock, np.zeros(4), method="trust-exact").x.round(3)
     array([1., 1., 1., 1.])
     >>> many = adcore.optimize.minimize(rosenbrock, np.full(5000, 0.9), method="newton-sparse")
     >>> many.success, abs(many.x - 1.0).max() < 1e-6
@@ -156,5 +156,3 @@ def _watched(problem, line):
         return value
 
     return fun
-
-

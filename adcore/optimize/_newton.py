@@ -2,9 +2,9 @@
 
 Each step is made by conjugate gradients, stopped where they leave the trust region or meet negative
 curvature (Steihaug 1983), with sparse factors of the Hessian of this or an earlier step as their
-preconditioner.  Factors are kept while conjugate gradients with them cost less than new ones: with
-those of the Hessian itself the first iteration is Newton's step.  Lengths are measured by the matrix
-that was factorised.
+preconditioner: with those of this Hessian the first iteration is Newton's step.  Factors are kept
+while iterations with them take less time than new ones, and steps end inside of the trust region.
+Lengths are measured by the matrix that was factorised.
 """
 
 import numpy as np
@@ -73,7 +73,7 @@ class _Search:
         self.f, self.g = function.value(self.x), function.gradient(self.x)
         self.hessian = None
         self.factor = self.last = None  # and the step that led here
-        self.fresh = self.stale = False  # whether the factors are of this Hessian; or past their use
+        self.fresh = self.stale = False  # whether they are of this Hessian; past their use
         self.scale = 0.0  # the largest square of a gradient's length
         self.n_steps = self.n_factors = self.n_products = 0
 
