@@ -16,10 +16,8 @@ from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport copysign, floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport malloc
-from libc.string cimport memcmp, memcpy, memset
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 

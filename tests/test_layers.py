@@ -180,6 +180,10 @@ PYTHON_MAY_IMPORT = {
     "scipy": BASE
     | {"_calls", "_captured", "_implicit", "_minima", "_named", "_recording"}
     | {"compile", "complexes", "transforms"},
+    "_evaluated": BASE | {"_implicit", "_sparse", "compile"},
+    "_problem": BASE | {"_evaluated", "_implicit", "compile"},
+    "optimize": {"_evaluated", "_problem", "_progress", "errors"},
+    "ipopt": {"_problem", "_progress"},
     "ode": {"scipy"},
     "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
     "sparse": {"_sparse", "compile"},

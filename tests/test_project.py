@@ -70,6 +70,13 @@ def test_readme_examples_print_what_they_say():
         run_examples(block, f"README.md, python block {number}", names)
 
 
+@pytest.mark.parametrize("page", ["docs/optimize.md"])
+def test_examples_of_pages_print_what_they_say(page):
+    names = {}
+    for number, block in enumerate(blocks(page, "python"), 1):
+        run_examples(block, f"{page}, python block {number}", names)
+
+
 def test_readme_first_example_shows_a_third_derivative():
     assert "derivative(" in blocks("README.md", "python")[0]
 
@@ -138,6 +145,8 @@ def public_names():
     pending = [
         ("adcore", adcore),
         ("adcore.implicit", adcore.implicit),
+        ("adcore.ipopt", adcore.ipopt),
+        ("adcore.optimize", adcore.optimize),
         ("adcore.testing", adcore.testing),
     ]
     while pending:
