@@ -12,7 +12,8 @@ C_PROGRAMS := $(C_TESTS:tests/c/%.c=build/c/%)
 C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch] bench/by_hand/*.c)
 BENCHES := $(wildcard bench/bench_*.py)
 PEERS := casadi heyoka jax torch autograd xad hyperjet numba
-PEER_BENCHES := $(wildcard bench/bench_replay*.py) bench/bench_map.py bench/bench_gmm.py
+PEER_BENCHES := $(wildcard bench/bench_replay*.py) bench/bench_map.py bench/bench_gmm.py \
+                bench/bench_sparse.py
 
 C_WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wswitch-enum \
               -Wstrict-prototypes -Werror
