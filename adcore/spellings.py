@@ -622,10 +622,10 @@ _ELSEWHERE = {
 def missing(name):
     """The AttributeError for a name that adcore does not have, with what to write if that is known.
 
-    It is the __getattr__ of the package, which imports `implicit`, `testing` and `Complex` when
-    asked for them.
+    It is the __getattr__ of the package, which imports `implicit`, `plot`, `testing` and `Complex`
+    when asked for them.
     """
-    if name in ("implicit", "testing"):
+    if name in ("implicit", "plot", "testing"):
         return importlib.import_module(f".{name}", __package__)
     if name == "Complex":
         return importlib.import_module(".complexes", __package__).Complex

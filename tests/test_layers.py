@@ -180,6 +180,7 @@ PYTHON_MAY_IMPORT = {
     "ode": {"scipy"},
     "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
     "testing": BASE | {"transforms", "taylor"},
+    "plot": {"errors"},
 }
 
 

@@ -138,6 +138,7 @@ def public_names():
     pending = [
         ("adcore", adcore),
         ("adcore.implicit", adcore.implicit),
+        ("adcore.plot", adcore.plot),
         ("adcore.testing", adcore.testing),
     ]
     while pending:
