@@ -96,10 +96,11 @@ class Rule(_core.CallRecord):
     def take(self, output):
         """Keep an output of any structure; its flat results."""
         if type(output) is np.ndarray and output.dtype == complex and output.ndim:
-            flat = np.concatenate([output.real, output.imag], axis=None)
+            halves = np.empty((2, *output.shape))
+            halves[0], halves[1] = output.real, output.imag
             self.structure, self.shapes = PAIR, [output.shape] * 2
-            self.values = self.split(flat)
-            return flat
+            self.values = [halves[0], halves[1]]
+            return halves.reshape(-1)
         parts, self.structure = flatten(output)
         self.values = [_output(self.definition, v) for v in parts]
         self.shapes = [np.shape(v) for v in self.values]

@@ -14,10 +14,10 @@ from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.math cimport floor, isfinite
+from libc.math cimport copysign, floor, isfinite
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
@@ -197,7 +197,7 @@ cdef dict _code_of_ufunc = {}      # ufunc objects seen so far -> code
 # What adcore.ops and adcore.rules add: NumPy functions on tensors, and methods beyond those below.
 ARRAY_FUNCTIONS = {}
 METHODS = {}
-FOREIGN_UFUNCS = {}     # ufuncs of other packages -> what they mean on tensors and duals
+UFUNC_RULES = {}        # ufuncs without a row, also of other packages -> the same of tensors, duals
 
 
 def add_methods(dict methods):
@@ -235,12 +235,20 @@ cdef enum:
 cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
     """A view of a constant array: its numbers copied if few, else referenced and checked."""
     cdef int64_t size = cnp.PyArray_SIZE(a)
+    cdef int64_t shape[AD_MAX_DIMS]
     cdef int d
     cdef bint writable
+    if cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE and is_repeated(a):
+        for d in range(cnp.PyArray_NDIM(a)):
+            shape[d] = cnp.PyArray_DIM(a, d)
+        view[0] = ad_view_number((<double *>cnp.PyArray_DATA(a))[0])
+        ad_view_broadcast(view, cnp.PyArray_NDIM(a), shape)
+        return 0
     if cnp.PyArray_TYPE(a) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(a):
-        if a.dtype.kind not in "bifu":
+        if not (cnp.PyArray_ISINTEGER(a) or cnp.PyArray_ISBOOL(a) or cnp.PyArray_ISFLOAT(a)):
             raise_dtype(a)
-        a = np.ascontiguousarray(a, dtype=np.float64).reshape((<object>a).shape)
+        a = cnp.PyArray_FROMANY(a, cnp.NPY_DOUBLE, 0, 0,
+                                cnp.NPY_ARRAY_CARRAY_RO | cnp.NPY_ARRAY_FORCECAST)
         writable = False
     else:
         writable = not is_frozen(a)
@@ -265,6 +273,18 @@ cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
     if view.in_.array == NULL:
         raise MemoryError("no memory for a constant array")
     return 0
+
+
+cdef bint is_repeated(cnp.ndarray a):
+    """Is this one number, stretched to a shape of two elements or more?"""
+    cdef int d
+    if not 0 < cnp.PyArray_NDIM(a) <= AD_MAX_DIMS or cnp.PyArray_SIZE(a) < 2 \
+            or not cnp.PyArray_ISBEHAVED_RO(a):
+        return False
+    for d in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_STRIDE(a, d) != 0 and cnp.PyArray_DIM(a, d) != 1:
+            return False
+    return True
 
 
 cdef bint is_frozen(cnp.ndarray a):
@@ -332,6 +352,8 @@ cdef int operand(object o, ad_view *view) except -1:
         tensor_view(<Tensor>o, view)
     elif isinstance(o, float):
         view[0] = ad_view_number(o)
+    elif type(o) is cnp.ndarray and cnp.PyArray_TYPE(<cnp.ndarray>o) == cnp.NPY_DOUBLE:
+        array_view(o, view)
     elif isinstance(o, cnp.ndarray):
         if (<cnp.ndarray>o).dtype.kind in "Oc":
             return 0
@@ -394,6 +416,8 @@ def complex_pair(real, imag):
 cdef object op_on_others(ad_op op, double p, args):
     """An op on operands some of which are foreign: complex ones have meanings of their own."""
     for x in args:
+        if type(x) is Symbol:
+            return step_of(op, tuple(args)) if p == 0 else NotImplemented
         if is_complex(x):
             return METHODS["_complex_op"](ad_ops[op].name.decode(), p, *args)
     return NotImplemented
@@ -555,6 +579,7 @@ include "_elementwise.pxi"
 include "_indices.pxi"
 include "_tensor.pxi"
 include "_views.pxi"
+include "_dispatch.pxi"
 include "_structural.pxi"
 include "_gather.pxi"
 include "_dual.pxi"
@@ -562,6 +587,7 @@ include "_functions.pxi"
 include "_derive.pxi"
 include "_kernels.pxi"
 include "_calls.pxi"
+include "_formula.pxi"
 include "_results.pxi"
 include "_program.pxi"
 include "_map.pxi"

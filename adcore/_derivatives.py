@@ -6,7 +6,14 @@ from . import _core, transforms
 from ._arguments import Arguments, Leaf, plain, traced
 from ._replayed import Replayed
 from ._trees import filled, flatten, same_leaves, shape_of, unflatten
-from .errors import ShapeError
+from .errors import NotDifferentiableError, ShapeError
+
+# The kinds of sparse programs.
+_SPARSE = {
+    "hessian": "sparse_hessian",
+    "value_grad_and_hessian": "value_grad_and_sparse_hessian",
+    "jacobian": "sparse_jacobian",
+}
 
 
 class Differentiable(Replayed):
@@ -15,9 +22,11 @@ class Differentiable(Replayed):
     def __init__(self, f, reassociate, max_paths, backend=None, name=""):
         super().__init__(f, reassociate, max_paths, backend, name)
         self._entries = {}
-        for name in ("grad", "value_and_grad", "hessian", "value_grad_and_hessian"):
-            self._entries[name] = _core.Entry(getattr(self, name))
-            setattr(self, name, _core.entry_function(self._entries[name]))  # goes before the method
+        for name in ("grad", "value_and_grad", "hessian", "value_grad_and_hessian", "jacobian"):
+            entry = self._entries[name] = _core.Entry(getattr(self, name))
+            if name not in ("grad", "value_and_grad"):
+                entry.sparse = _core.Entry(None)
+            setattr(self, name, _core.entry_function(entry))  # goes before the method
 
     def _prime(self, entry, arguments, program, valued):
         """Let further calls with arguments of this kind take the short way."""
@@ -34,12 +43,25 @@ class Differentiable(Replayed):
         """As adcore.value_and_grad(f, argnums)(*args); `out` takes the gradient."""
         return self._gradient("value_and_grad", argnums, args, kwargs, out)
 
-    def hessian(self, *args, argnums=0, out=None, **kwargs):
-        """As adcore.hessian(f, argnums)(*args)."""
+    def hessian(self, *args, argnums=0, out=None, sparse=False, **kwargs):
+        """As adcore.hessian(f, argnums)(*args).
+
+        With ``sparse=True`` a scipy.sparse.csr_array, as adcore.sparse.hessian(f, argnums)(*args):
+        where it has entries is found once, and the index arrays of all of them are the same, which
+        cannot be written to.  `out` then takes the entries, an array of one dimension, which is
+        the matrix' ``data``.
+        """
+        if sparse:
+            return self._sparse("hessian", argnums, args, kwargs, out)
         return self._curvature("hessian", argnums, args, kwargs, out)
 
-    def value_grad_and_hessian(self, *args, argnums=0, out=None, **kwargs):
-        """As adcore.value_grad_and_hessian(f, argnums)(*args); `out` takes the Hessian."""
+    def value_grad_and_hessian(self, *args, argnums=0, out=None, sparse=False, **kwargs):
+        """As adcore.value_grad_and_hessian(f, argnums)(*args); `out` takes the Hessian.
+
+        With ``sparse=True`` that is as hessian() gives it.
+        """
+        if sparse:
+            return self._sparse("value_grad_and_hessian", argnums, args, kwargs, out)
         return self._curvature("value_grad_and_hessian", argnums, args, kwargs, out)
 
     def _gradient(self, transform, argnums, args, kwargs, out):
@@ -184,8 +206,81 @@ class Differentiable(Replayed):
 
         return value, pullback
 
-    def jacobian(self, *args, argnums=0, out=None, **kwargs):
-        """As adcore.jacobian(f, argnums)(*args)."""
+    def _sparse(self, transform, argnums, args, kwargs, out):
+        """A sparse matrix over all elements of the arguments, one argument after the other."""
+        from . import _sparse  # when first needed, as scipy.sparse takes long to import
+
+        arguments = self._arguments(args, kwargs, argnums)
+        if arguments is None:
+            raise NotDifferentiableError(
+                f"{self.name}.{transform}(sparse=True) was called under another transform or "
+                "while a function is compiled, and a sparse matrix holds numbers alone; leave "
+                "sparse=True out there"
+            )
+        wanted = arguments.wanted(argnums)
+        kind = _SPARSE[transform]
+        if transform == "jacobian":
+
+            def derive(path):
+                return path.program.derived(kind, wanted)
+
+        else:
+            derive = self._scalar("hessian", kind, wanted)
+        path, arrays = self._replay(arguments, derive, out=out)
+        if path is None:
+            found = _sparse.once(self._in_python, transform, argnums, args, kwargs)
+            return _last_filled(out, found, transform != "value_grad_and_hessian")
+        n_columns = sum([arguments.inputs[k].size for k in wanted])
+        if arrays is None:
+            n_rows = path.size if transform == "jacobian" else n_columns
+            matrix = _sparse.empty((n_rows, n_columns))
+        else:
+            program = derive(path)
+            if program.template is None:
+                program.template = _sparse.Template(program.pattern)
+            data = arrays[-1]
+            if out is not None and data is not out:
+                data = filled(out, data)
+            matrix = program.template(data)
+            if transform == "jacobian":
+                matrix = _sparse.rows_of(matrix, path)
+            if argnums == 0 and (transform != "jacobian" or path.in_order):
+                self._prime(self._entries[transform].sparse, arguments, program, True)
+        if transform != "value_grad_and_hessian":
+            return matrix
+        value, arrays = self._value_apart(path, arrays, True)
+        if arrays is None:
+            arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted]
+        found = {k: plain(a) for k, a in zip(wanted, arrays[: len(wanted)], strict=True)}
+        return value, arguments.tree(argnums, found), matrix
+
+    def _pattern(self, args, kwargs, argnums, second, local):
+        """Where the Jacobian, or the Hessian of any combination of the results, has entries."""
+        from . import _sparse  # when first needed
+
+        arguments = self._arguments(args, kwargs, argnums)
+        if arguments is None:
+            raise NotDifferentiableError("patterns are of numbers, not of what is being traced")
+        wanted = arguments.wanted(argnums)
+        n_columns = sum([arguments.inputs[k].size for k in wanted])
+        path, _ = self._replay(arguments)
+        n_rows = n_columns if second else path.size
+        if not path.varies:
+            return _sparse.empty((n_rows, n_columns)).astype(bool)
+        pattern = path.program.depends(wanted, second, local, 2**31 - 1)
+        if pattern is None:
+            raise MemoryError(f"the pattern of {self.name} has too many entries")
+        matrix = _sparse.pattern_matrix(pattern)
+        return matrix if second else _sparse.rows_of(matrix, path)
+
+    def jacobian(self, *args, argnums=0, out=None, sparse=False, **kwargs):
+        """As adcore.jacobian(f, argnums)(*args).
+
+        With ``sparse=True`` a scipy.sparse.csr_array, as hessian() gives it: rows are elements of
+        the result, one array after the other, and columns those of the arguments.
+        """
+        if sparse:
+            return self._sparse("jacobian", argnums, args, kwargs, out)
         arguments = self._arguments(args, kwargs, argnums)
         if arguments is None:
             return filled(out, transforms.jacobian(self, argnums)(*args, **kwargs))

@@ -314,7 +314,7 @@ cdef class Dual:
             return dual_binary(code, inputs[0], inputs[1]) if len(inputs) == 2 \
                 else dual_op(code, 0, inputs)
         if method == "__call__" and not kwargs:
-            rule = FOREIGN_UFUNCS.get(ufunc)
+            rule = UFUNC_RULES.get(ufunc)
             if rule is not None and not is_complex(inputs):
                 return rule(*inputs)
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)

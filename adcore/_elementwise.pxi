@@ -357,18 +357,24 @@ cdef object plain_operand(object x):
 
 
 def has_nan(x):
-    """Is any of these numbers, a float or an array, not one?"""
-    cdef cnp.ndarray array
-    cdef const double *v
-    cdef cnp.npy_intp i
+    """Is any of these numbers, of a float, an array or a tensor, not one?"""
+    cdef ad_view view
+    cdef bint found
     if PyFloat_CheckExact(x):
         return x != x
-    array = np.ascontiguousarray(x, dtype=np.float64)
-    v = <const double *>cnp.PyArray_DATA(array)
-    for i in range(cnp.PyArray_SIZE(array)):
-        if v[i] != v[i]:
-            return True
-    return False
+    if type(x) is Tensor and (<Tensor>x).h.tape != NULL:
+        if ad_local.program != NULL:
+            return has_nan((<Tensor>x).value())     # guarded
+        tensor_view(<Tensor>x, &view)
+        found = ad_view_has_nan(&view, (<Tensor>x).h.tape.value)
+    else:
+        x = (<Tensor>x).constant if type(x) is Tensor else np.asarray(x, dtype=np.float64)
+        if PyFloat_CheckExact(x):
+            return x != x
+        array_view(x, &view)
+        found = ad_view_has_nan(&view, NULL)
+    ad_view_drop(&view)
+    return found
 
 
 cdef tuple common_shape(ad_op op, list values):

@@ -55,6 +55,8 @@ cdef tuple positions_basic(tuple shape, object key):
 
 cdef object plain_key(object key):
     """An index as NumPy takes it: lists become arrays, and tensors are refused."""
+    if PyLong_CheckExact(key) or type(key) is slice or type(key) is cnp.ndarray:
+        return key
     if type(key) is Tensor:
         if (<Tensor>key).h.tape != NULL:
             if is_stopped(key):
@@ -85,6 +87,10 @@ cdef object index_of(object numbers):
 
 
 cdef bint is_basic(object key):
+    if PyLong_CheckExact(key) or type(key) is slice or key is None or key is Ellipsis:
+        return True
+    if type(key) is cnp.ndarray:
+        return False
     if isinstance(key, tuple):
         for k in key:
             if not is_basic(k):
@@ -92,7 +98,7 @@ cdef bint is_basic(object key):
         return True
     if PyBool_Check(key) or isinstance(key, np.bool_):
         return False
-    return isinstance(key, (int, slice, np.integer)) or key is None or key is Ellipsis
+    return isinstance(key, (int, np.integer))
 
 
 cdef int apply_basic(ad_view *view, object key) except -1:

@@ -8,6 +8,7 @@ their guards are counted on after those of the value, and the path that such a g
 the way of its parent with other derivatives.
 """
 
+import math
 from collections import OrderedDict
 
 import numpy as np
@@ -26,6 +27,17 @@ class Path:
         self.children = {}  # (guard, the numbers it saw as bytes) -> Path
         self.parent = self.link = None
         self.varies = any(varies for varies, _ in where)
+
+    @property
+    def in_order(self):
+        """Whether the results are the program's outputs, each once, one after the other."""
+        return all(varies and v == k for k, (varies, v) in enumerate(self.where))
+
+    @property
+    def size(self):
+        """How many elements the results have."""
+        shapes = [self.program.output_shapes[v] if d else shape_of(v) for d, v in self.where]
+        return sum(map(math.prod, shapes))
 
     def children_of_values(self):
         """The children that the value leads to, not a rule of a derivative alone."""

@@ -223,6 +223,7 @@ cdef class Program:
     cdef readonly list output_shapes
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
     cdef readonly object pattern        # of a sparse derivative, the last output; or None
+    cdef public object template         # makes the last output what the caller sees, or None
 
     def __dealloc__(self):
         while self.n_spare > 0:
@@ -436,6 +437,8 @@ cdef class Program:
         cdef ad_depend_question question
         cdef ad_pattern pattern
         cdef c_bool known
+        if local:
+            check(ad_program_wake(self.program))
         question.program = self.program
         question.n_wanted = len(wanted)
         question.wanted = <const int *>cnp.PyArray_DATA(picked)
@@ -487,10 +490,12 @@ cdef enum:
 cdef class Entry:
     """A way in for the commonest calls: floats and arrays, of the shapes of the call before.
 
-    Any other call, and one for which the program does not hold, goes to `slow`.
+    Any other call, and one for which the program does not hold, goes to `slow`; with sparse=True
+    to `sparse`, another Entry.
     """
 
     cdef object slow
+    cdef public Entry sparse
     cdef Program program
     cdef bint valued            # the first result is the value: (value, others...)
     cdef int n_args, n_results
@@ -607,9 +612,13 @@ cdef class Entry:
         check(status)
         if failed >= 0:
             return None
-        if self.n_results == 1:
+        if program.template is not None:
+            out[-1] = program.template(array)
+            if self.n_results == 1:
+                return out[0]
+        elif self.n_results == 1:
             return value[0] if self.result_ndim[0] == 0 else array
-        if self.n_results == 2 and self.valued and self.result_ndim[1] > 0:
+        elif self.n_results == 2 and self.valued and self.result_ndim[1] > 0:
             return value[0], array
         arrays = iter(out)
         return tuple([value[i] if self.result_ndim[i] == 0 else next(arrays)
@@ -619,16 +628,22 @@ cdef class Entry:
 cdef object entry_called(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names):
     """The C function behind grad and its like of a compiled function; self is the Entry."""
     cdef Entry entry = <Entry><object>self
-    cdef Py_ssize_t i, n_names
+    cdef Entry short = entry
+    cdef Py_ssize_t i, n_names = 0 if names == NULL else len(<tuple>names), n_known = 0
     cdef PyObject *out = NULL
-    if names != NULL and len(<tuple>names) == 1 and (<tuple>names)[0] == "out":
-        out = args[n]
-    if (names == NULL or out != NULL) and n == entry.n_args and entry.program is not None \
+    for i in range(n_names):
+        name = (<tuple>names)[i]
+        if name == "out":
+            out = args[n + i]
+            n_known += 1
+        elif name == "sparse" and <object>args[n + i] is True and entry.sparse is not None:
+            short = entry.sparse
+            n_known += 1
+    if n_known == n_names and n == short.n_args and short.program is not None \
             and ad_local.program == NULL:
-        result = entry.run(args, out)
+        result = short.run(args, out)
         if result is not None:
             return result
-    n_names = 0 if names == NULL else len(<tuple>names)
     return entry.slow(*[<object>args[i] for i in range(n)],
                       **{(<tuple>names)[i]: <object>args[n + i] for i in range(n_names)})
 

@@ -383,7 +383,7 @@ cdef class Tensor:
             for x in inputs:
                 if type(x) is Dual:
                     return NotImplemented
-            if code >= 0:
+            if code >= 0:   # a row
                 if code == AD_OP_pow:
                     return power(inputs[0], inputs[1])
                 if len(inputs) == 1 and type(inputs[0]) is Tensor:
@@ -391,7 +391,7 @@ cdef class Tensor:
                 if code == AD_OP_mul:
                     return binary(AD_OP_mul, inputs[0], inputs[1])
                 return apply_op(code, 0, inputs)
-            rule = FOREIGN_UFUNCS.get(ufunc)
+            rule = UFUNC_RULES.get(ufunc)
             if rule is not None and not is_complex(inputs):
                 return rule(*inputs)
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)

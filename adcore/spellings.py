@@ -19,6 +19,7 @@ from .rules.indices import Index
 from .rules.masks import Mask
 from .rules.primitives import below, values
 from .rules.recorded import is_recorded, truths
+from .rules.table import with_plain
 
 _public = {**ops.functions, **rules.functions}
 functions = {}  # public name -> function
@@ -55,13 +56,8 @@ def _axis(options):
 
 def _respelled(name, method=None):
     """The function `name`, and the method, which take dim= and keepdim= as well."""
-    rule = _public[name]
-
-    @functools.wraps(rule)
-    def function(*args, **options):
-        return rule(*args, **(_axis(options) if options else options))
-
-    functions[name] = function
+    known = _public[name]
+    functions[name] = function = with_plain(known.rule, known.plain, _RESPELLED)
     if method is not None:
         _core.add_methods({method: function})
 
@@ -94,9 +90,7 @@ def _extremum(name, both):
 
     functions[name] = function
     _core.add_methods({name: function})
-    functions["a" + name] = amax = functools.wraps(rule)(
-        lambda *args, **options: rule(*args, **_axis(options))
-    )
+    functions["a" + name] = amax = with_plain(rule.rule, rule.plain, _RESPELLED)
     _core.add_methods({"a" + name: amax})
 
 
@@ -622,10 +616,10 @@ _ELSEWHERE = {
 def missing(name):
     """The AttributeError for a name that adcore does not have, with what to write if that is known.
 
-    It is the __getattr__ of the package, which imports `implicit`, `plot`, `testing` and `Complex`
-    when asked for them.
+    It is the __getattr__ of the package, which imports `implicit`, `plot`, `sparse`, `testing` and
+    `Complex` when asked for them.
     """
-    if name in ("implicit", "plot", "testing"):
+    if name in ("implicit", "plot", "sparse", "testing"):
         return importlib.import_module(f".{name}", __package__)
     if name == "Complex":
         return importlib.import_module(".complexes", __package__).Complex

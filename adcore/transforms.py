@@ -8,6 +8,7 @@ dataclasses of them.
 """
 
 import functools
+import importlib
 import operator
 
 import numpy as np
@@ -510,7 +511,7 @@ def _curvature_under_duals(r, y, memory):
     return [(zeros(s), [zeros(s + t) for t in r.shapes]) for s in r.shapes]
 
 
-def hessian(f, argnums=0, memory=None, has_aux=False, holomorphic=False):
+def hessian(f, argnums=0, memory=None, has_aux=False, holomorphic=False, sparse=False):
     """A function that returns the Hessian of f.
 
     f is recorded once; forward-over-reverse sweeps then give eight columns at a time.
@@ -526,6 +527,9 @@ def hessian(f, argnums=0, memory=None, has_aux=False, holomorphic=False):
         f returns a pair (number, aux), and so does the result: (Hessian, aux).
     holomorphic : bool
         f is a holomorphic function of complex numbers that returns one.
+    sparse : bool
+        The result is a scipy.sparse.csr_array, as adcore.sparse.hessian() gives it; the options
+        above are not taken then.
 
     Returns
     -------
@@ -550,6 +554,10 @@ def hessian(f, argnums=0, memory=None, has_aux=False, holomorphic=False):
     Griewank and Walther, Evaluating Derivatives, 2nd ed., ch. 5.
     """
     _check_callable(f, "hessian")
+    if sparse:
+        if memory is not None or has_aux or holomorphic:
+            raise TypeError("hessian(sparse=True) takes no memory, has_aux or holomorphic")
+        return importlib.import_module(".sparse", __package__).hessian(f, argnums)
     if holomorphic:
         slope = grad(f, argnums, has_aux, holomorphic=True)
         return jacobian(slope, argnums, "auto", has_aux, holomorphic=True)

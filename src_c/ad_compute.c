@@ -150,6 +150,35 @@ static void compute_addto_pair(struct ad_tape *tape, const struct ad_view *from,
     }
 }
 
+/* A pair of an instruction that gives each slot exactly once: nothing is added, nothing zeroed. */
+static void compute_copy_pair(struct ad_tape *tape, const struct ad_view *from,
+                              const struct ad_view *to, int32_t dst)
+{
+    int64_t size = ad_view_size(to);
+    struct ad_span_room from_room, to_room;
+
+    if (to->place == AD_OWN && ad_view_is_contiguous(to)) {
+        ad_view_read(from, tape->value, tape->value + dst + to->base);
+        return;
+    }
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(to, size, start);
+        struct ad_span in = ad_span_of(from, 0, tape->value, start, n, &from_room);
+        struct ad_span out = ad_span_of(to, dst, tape->value, start, n, &to_room);
+        struct ad_vec x = ad_span_values(&in, tape->value, n, from_room.values);
+
+        if (out.kind == AD_SPAN_RUN && x.v) {
+            memcpy(tape->value + out.slot, x.v, (size_t)n * sizeof *x.v);
+            continue;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            int64_t at = out.kind == AD_SPAN_MANY ? out.slots[i] : out.slot + i;
+
+            tape->value[at] = x.v ? x.v[i] : x.c;
+        }
+    }
+}
+
 /* The matrices of a view's last two dimensions, batch by batch; a list is gathered. */
 static struct ad_matrix matrix_of(const struct ad_tape *tape, const struct ad_view *view,
                                   int64_t offset, double *room)
@@ -176,7 +205,9 @@ static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view 
     int ndim = views[0].ndim, nb = ndim - 2;
     int64_t m = views[0].shape[nb], k = views[0].shape[nb + 1], n = views[1].shape[nb + 1],
             batches = 1;
-    double *room = malloc((size_t)(m * k + k * n + 1) * sizeof *room);
+    int64_t left = views[0].place == AD_LIST ? m * k : 1;
+    int64_t right = views[1].place == AD_LIST ? k * n : 1;
+    double *room = malloc((size_t)(left + right) * sizeof *room);
 
     if (!room)
         return AD_NO_MEMORY;
@@ -193,7 +224,7 @@ static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view 
             offset[1] += index * views[1].stride[d];
         }
         ad_matmul(matrix_of(tape, &views[0], offset[0], room),
-                  matrix_of(tape, &views[1], offset[1], room + m * k),
+                  matrix_of(tape, &views[1], offset[1], room + left),
                   tape->value + dst + batch * m * n);
     }
     free(room);
@@ -224,31 +255,47 @@ static const double *in_place(const struct ad_tape *tape, const struct ad_view *
     return (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base;
 }
 
+/* ad_minimum() and ad_maximum() without branches. */
+AD_INLINE double further(double x, double z, bool least)
+{
+    return ((least ? x < z : x > z) | (x != x)) ? x : z;
+}
+
 /* The extremum of n elements.  Lanes of their own, as one chain of comparisons waits for each; but
  * of zeros the last counts in one chain, so that a result of zero is found again by that. */
-static double extremum(const double *x, int64_t n, bool least)
+AD_INLINE double extremum_of(const double *x, int64_t n, bool least)
 {
-    enum { LANES = 8 };
+    enum { LANES = 64 };
     double best[LANES], found;
     int64_t j = LANES;
 
-    if (n >= 4 * LANES) {
+    if (n >= 2 * LANES) {
         memcpy(best, x, sizeof best);
         for (; j + LANES <= n; j += LANES)
             for (int k = 0; k < LANES; k++)
-                best[k] = least ? ad_minimum(best[k], x[j + k]) : ad_maximum(best[k], x[j + k]);
+                best[k] = further(best[k], x[j + k], least);
         found = best[0];
         for (int k = 1; k < LANES; k++)
-            found = least ? ad_minimum(found, best[k]) : ad_maximum(found, best[k]);
+            found = further(found, best[k], least);
         for (; j < n; j++)
-            found = least ? ad_minimum(found, x[j]) : ad_maximum(found, x[j]);
+            found = further(found, x[j], least);
         if (found != 0)
             return found;
     }
     found = x[0];
     for (j = 1; j < n; j++)
-        found = least ? ad_minimum(found, x[j]) : ad_maximum(found, x[j]);
+        found = further(found, x[j], least);
     return found;
+}
+
+AD_VECTOR static double least_of(const double *x, int64_t n)
+{
+    return extremum_of(x, n, true);
+}
+
+AD_VECTOR static double greatest_of(const double *x, int64_t n)
+{
+    return extremum_of(x, n, false);
 }
 
 static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_view *from, bool least,
@@ -265,7 +312,7 @@ static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_vie
         ad_view_read(from, tape->value, room);
     }
     for (int64_t i = 0; i < size; i++)
-        tape->value[dst + i] = extremum(x + i * row, row, least);
+        tape->value[dst + i] = least ? least_of(x + i * row, row) : greatest_of(x + i * row, row);
     free(room);
     return AD_OK;
 }
@@ -360,13 +407,14 @@ enum ad_status ad_tape_compute(struct ad_tape *tape, int32_t i)
     double p;
 
     if (code == AD_ADDTO) {
-        double zero = block[4] ? -0.0 : 0.0; /* -0.0 + x is x, for x = -0.0 too */
-
-        for (int64_t j = 0; j < block[2]; j++)
-            tape->value[dst + j] = zero;
+        if (!block[4])
+            memset(tape->value + dst, 0, (size_t)block[2] * sizeof *tape->value);
         for (int64_t v = 0; v < block[1]; v += 2) {
             words = ad_view_decode(ad_view_decode(words, &views[0]), &views[1]);
-            compute_addto_pair(tape, &views[0], &views[1], dst);
+            if (block[4])
+                compute_copy_pair(tape, &views[0], &views[1], dst);
+            else
+                compute_addto_pair(tape, &views[0], &views[1], dst);
         }
         return AD_OK;
     }

@@ -528,6 +528,31 @@ struct ad_vec ad_span_values(const struct ad_span *span, const double *value, in
     return span->fixed;
 }
 
+AD_VECTOR static bool run_has_nan(const double *x, int64_t n)
+{
+    int bad = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        bad |= x[i] != x[i];
+    return bad;
+}
+
+bool ad_view_has_nan(const struct ad_view *view, const double *value)
+{
+    int64_t size = ad_view_size(view);
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, value, start, n, &room);
+        struct ad_vec x = ad_span_values(&span, value, n, room.values);
+
+        if (x.v ? run_has_nan(x.v, n) : x.c != x.c)
+            return true;
+    }
+    return false;
+}
+
 void ad_view_read(const struct ad_view *view, const double *value, double *out)
 {
     int64_t size = ad_view_size(view);
@@ -546,6 +571,15 @@ void ad_view_read(const struct ad_view *view, const double *value, double *out)
     }
 }
 
+/* Lets go of what the view was. */
+static void become_list(struct ad_view *view, struct ad_list *list)
+{
+    ad_view_drop(view);
+    *view = ad_view_slots(0, 1, &list->n);
+    view->place = AD_LIST;
+    view->in.list = list;
+}
+
 bool ad_view_pick(struct ad_view *view, struct ad_list **head, const int64_t *positions, int64_t n)
 {
     struct ad_list *list = ad_list_new(head, n);
@@ -558,11 +592,44 @@ bool ad_view_pick(struct ad_view *view, struct ad_list **head, const int64_t *po
 
         list->slot[i] = view->place == AD_LIST ? view->in.list->slot[at] : (int32_t)at;
     }
-    ad_view_drop(view);
-    *view = ad_view_slots(0, 1, &n);
-    view->place = AD_LIST;
-    view->in.list = list;
+    become_list(view, list);
     return true;
+}
+
+/* slot[i] = base + index[i] * stride, negative indices counted from the end; are all within? */
+AD_VECTOR static bool number_slots(int64_t n, const int64_t *index, int64_t length, int64_t base,
+                                   int64_t stride, int32_t *slot)
+{
+    uint64_t out = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = index[i] + (index[i] < 0 ? length : 0);
+
+        out |= (uint64_t)((uint64_t)at >= (uint64_t)length);
+        slot[i] = (int32_t)(base + at * stride);
+    }
+    return !out;
+}
+
+int64_t ad_view_take(struct ad_view *view, struct ad_list **head, const int64_t *index, int64_t n)
+{
+    struct ad_list *list = ad_list_new(head, n);
+    int64_t length = view->shape[0], bad = 0;
+
+    ad_assert(view->ndim == 1 && (view->place == AD_SLOTS || view->place == AD_LIST));
+    if (!list)
+        return -1;
+    if (!number_slots(n, index, length, view->base, view->stride[0], list->slot)) {
+        ad_list_drop(list);
+        while (index[bad] >= -length && index[bad] < length)
+            bad++;
+        return bad;
+    }
+    if (view->place == AD_LIST)
+        for (int64_t i = 0; i < n; i++)
+            list->slot[i] = view->in.list->slot[list->slot[i]];
+    become_list(view, list);
+    return n;
 }
 
 bool ad_view_narrow(struct ad_view *view, struct ad_list **head)

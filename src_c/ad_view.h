@@ -102,6 +102,9 @@ void ad_views_collapse(int n, struct ad_view *views);
 
 /* Make the view a new list of the n elements at 'positions' (C order); false without memory. */
 bool ad_view_pick(struct ad_view *view, struct ad_list **head, const int64_t *positions, int64_t n);
+/* Make a view of one dimension of slots a list of the elements at n indices, which count from the end
+ * if negative.  Returns n; the place of the first index that is out of bounds; or -1 without memory. */
+int64_t ad_view_take(struct ad_view *view, struct ad_list **head, const int64_t *index, int64_t n);
 /* Let a view of a list have a list of its own, of its elements alone; false without memory. */
 bool ad_view_narrow(struct ad_view *view, struct ad_list **head);
 /* base + strides of every element, in C order. */
@@ -137,6 +140,8 @@ struct ad_span ad_span_of(const struct ad_view *view, int32_t dst, const double 
 /* The values of a span; 'values' is room for n. */
 struct ad_vec ad_span_values(const struct ad_span *span, const double *value, int64_t n,
                              double *values);
+/* Is any value of a view not a number? */
+bool ad_view_has_nan(const struct ad_view *view, const double *value);
 /* All values of a view, in C order. */
 void ad_view_read(const struct ad_view *view, const double *value, double *out);
 

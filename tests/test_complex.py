@@ -887,3 +887,36 @@ def test_examples_of_the_page_run():
     test = doctest.DocTestParser().get_doctest(examples, {}, "complex.md", "complex.md", 0)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     assert runner.run(test).failed == 0
+
+
+def test_formulas_take_constants_of_every_kind():
+    """What is traced once for a kind of operands serves others of that kind, and no others."""
+    x, y = np.array([0.3, -0.7, 1.1]), np.array([0.2, 0.5, -0.4])
+    z = adcore.tensor(x + 1j * y, requires_grad=True)
+    constants = (
+        2.0,
+        0.0,
+        -0.0,
+        1j,
+        -1j,
+        1.0 + 2.0j,
+        complex(-0.0, 1.0),
+        y,
+        x - 1j * y,
+        np.float64(3),
+    )
+    for c in constants:
+        for function in (np.add, np.subtract, np.multiply):
+            for got, want in (
+                (function(z, c), function(x + 1j * y, c)),
+                (function(c, z), function(c, x + 1j * y)),
+            ):
+                np.testing.assert_allclose(got.detach().numpy(), want, rtol=1e-15)
+    for n in (-2, -1, 1, 2, 3, 2.0, 2 + 0j, 0.5, 1.5 - 1j):
+        np.testing.assert_allclose((z**n).detach().numpy(), (x + 1j * y) ** n, rtol=1e-13)
+
+
+def test_formulas_of_shapes_that_do_not_broadcast():
+    z = adcore.tensor(np.ones(3) * 1j, requires_grad=True)
+    with pytest.raises(ShapeError, match=r"multiply.*\(3,\).*\(2,\)"):
+        z * adcore.tensor(np.ones(2) * 1j, requires_grad=True)

@@ -157,7 +157,8 @@ PYTHON_MAY_IMPORT = {
     "_native": {"_core", "_c_source", "errors"},
     "_code_reference": {"_core"},
     "_replayed": BASE | {"_arguments", "_paths", "_files", "_native"},
-    "_derivatives": BASE | {"transforms", "_arguments", "_replayed"},
+    "_sparse": {"_trees", "_recording"},
+    "_derivatives": BASE | {"transforms", "_arguments", "_replayed", "_sparse"},
     "_compiled_call": BASE | {"_arguments", "_calls"},
     "compile": BASE
     | {"_calls", "_replayed", "_derivatives", "_compiled_call", "_snapshot"}
@@ -179,6 +180,7 @@ PYTHON_MAY_IMPORT = {
     | {"compile", "complexes", "transforms"},
     "ode": {"scipy"},
     "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
+    "sparse": {"_sparse", "compile"},
     "testing": BASE | {"transforms", "taylor"},
     "plot": {"errors"},
 }

@@ -10,9 +10,11 @@ import numpy as np
 from .. import _core, ops
 from ..errors import NotDifferentiableError
 from ..rules.primitives import shape_of
-from ..rules.table import public, refuse
+from ..rules.table import Tensor, public, refuse
 from .elementwise import minus, negative, plus
-from .pairs import both, pair, parts
+from .pairs import Complex, both, pair, parts
+
+ARRAY_FUNCTIONS = _core.ARRAY_FUNCTIONS
 
 # Keywords whose values are among the numbers, so that they have two parts too.
 _VALUES = {
@@ -23,8 +25,16 @@ _VALUES = {
 
 def linear(function, *at):
     """A function that is linear in the arguments `at`, together: of either part by itself."""
+    first = at == (0,)
 
     def apply(*args, dtype=None, **kwargs):
+        if first and type(args[0]) is Complex and dtype is None and not kwargs:
+            real, imag = args[0].real, args[0].imag
+            rest = args[1:]
+            if type(real) is type(imag) is Tensor and not (rest and _core.is_complex(rest)):
+                rule = ARRAY_FUNCTIONS.get(function)
+                if rule is not None:
+                    return _joined(rule(real, *rest), rule(imag, *rest))
         if dtype is not None and np.dtype(dtype) != np.complex128:
             raise NotDifferentiableError(
                 f"{function.__name__} of a complex array does not take dtype={dtype!r}; take "

@@ -8,14 +8,47 @@ from .. import _core
 from ..errors import NotDifferentiableError
 from ..rules import table
 from .arrays import FUNCTIONS, METHODS
-from .elementwise import REAL, UFUNCS, integer_power
+from .elementwise import LOOKING, REAL, UFUNCS, general_power, integer_power
 from .entire import ENTIRE
 from .pairs import Complex, both, pair, parts
 
 _LOGICAL = {"logical_and", "logical_or", "logical_not", "logical_xor"}
 
 
+# Formulas by the names of ufuncs, which are recorded at once.
+_formulas = {
+    name: _core.ComplexFunction(name, function, name in REAL)
+    for name, function in UFUNCS.items()
+    if name not in LOOKING
+}
+_by_ufunc = {getattr(np, name): formula for name, formula in _formulas.items()}
+_general_power = _core.ComplexFunction("power", general_power, False)
+
+
+@functools.lru_cache(256)
+def _power_of(n):
+    return _core.ComplexFunction("power", lambda z: integer_power(z, n), False)
+
+
+def _recorded(name, args):
+    """The result of a formula, or None: see ComplexFunction.recorded()."""
+    formula = _formulas.get(name)
+    if formula is not None:
+        return formula.recorded(*args)
+    if name not in ("power", "float_power"):
+        return None
+    z, w = args
+    if type(w) in (int, float, complex):
+        if w.imag == 0 and w.real and abs(w.real) <= 100 and w.real == int(w.real):
+            return _power_of(int(w.real)).recorded(z)
+        return _general_power.recorded(z, w) if w.real or w.imag else None
+    return _general_power.recorded(z, w) if type(w) is Complex or type(w) is table.Tensor else None
+
+
 def _elementwise(name, args):
+    found = _recorded(name, args)
+    if found is not None:
+        return found
     real, imag = UFUNCS[name](*[(x.real, x.imag) if type(x) is Complex else parts(x) for x in args])
     return real if name in REAL else pair(real, 0.0 if imag is None else imag)
 
@@ -112,6 +145,11 @@ def apply_function(function, args, kwargs):
 
 def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
     del self
+    if method == "__call__" and not kwargs:
+        formula = _by_ufunc.get(ufunc)
+        found = formula and formula.recorded(*inputs)
+        if found is not None:
+            return found
     return apply_ufunc(ufunc, method, inputs, kwargs)
 
 
@@ -121,10 +159,14 @@ def _array_function(self, function, types, args, kwargs):
 
 
 def _operator(name, reflected=False):
+    formula = _formulas.get(name)
     matmul = FUNCTIONS[np.matmul]
 
     def apply(self, other):
         args = (other, self) if reflected else (self, other)
+        found = formula and formula.recorded(*args)
+        if found is not None:
+            return found
         return matmul(*args) if name == "matmul" else _elementwise(name, args)
 
     return apply

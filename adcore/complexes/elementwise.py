@@ -209,6 +209,12 @@ def _power(z, w):
     c, d = w
     if not is_traced(w) and np.ndim(c) == 0 and not d and abs(c) <= 100 and c == int(c):
         return integer_power(z, int(c))
+    return general_power(z, w)
+
+
+def general_power(z, w):
+    """z**w by exponential and logarithm."""
+    c, d = w
     a, b = z[0], _zero(z[1])
     zero = _equal(a, 0.0) * _equal(b, 0.0)
     re, im = _exp(_multiply(w, _log((_choose(zero, 1.0, a), b))))
@@ -377,4 +383,6 @@ UFUNCS = {
     "isnan": _either(np.isnan),
     "isinf": _either(np.isinf),
 }
+# Those that look at numbers, and so are called again for each of them.
+LOOKING = {"power", "float_power", "equal", "not_equal", "isfinite", "isnan", "isinf"}
 REAL = {"absolute", "equal", "not_equal", "isfinite", "isnan", "isinf"}  # of real results

@@ -13,7 +13,7 @@ from ..rules.primitives import shape_of
 from ..rules.table import Dual, Tensor, is_traced, public, traced_types
 
 
-class Complex:
+class Complex(_core.ComplexPair):
     """A complex array whose real and imaginary parts are tensors, duals or arrays of one shape.
 
     Attributes
@@ -28,14 +28,10 @@ class Complex:
     tensor([ 0.54030231, -0.41614684], requires_grad=True)
     """
 
-    __slots__ = ("_owned", "imag", "real")
+    __slots__ = ()
     __complex_pair__ = True
     __array_priority__ = 2000
     dtype = np.dtype(np.complex128)
-
-    def __init__(self, real, imag):
-        self.real, self.imag = real, imag
-        self._owned = False  # whether the parts are nobody else's, so that they can be assigned to
 
     # -- shape --
 
@@ -181,6 +177,7 @@ class Complex:
 
 
 traced_types.add(Complex)
+_core.set_complex_type(Complex)
 
 
 def pair(real, imag):
@@ -193,15 +190,24 @@ def pair(real, imag):
         if shapes[0] != shapes[1]:
             shape = np.broadcast_shapes(*shapes)
             real, imag = (
-                x if s == shape else public[np.broadcast_to](x, shape)
+                x if s == shape else _spread(x, shape)
                 for x, s in zip((real, imag), shapes, strict=True)
             )
         return Complex(real, imag)
     return _plain(real, imag)
 
 
+def _spread(x, shape):
+    """A part in a larger shape."""
+    return np.full(shape, x) if type(x) is float else public[np.broadcast_to](x, shape)
+
+
 def _plain(real, imag):
     """The same of numbers and arrays."""
+    if type(real) is type(imag) is np.ndarray and real.shape == imag.shape:
+        out = np.empty(real.shape, np.complex128)
+        out.real, out.imag = real, imag
+        return out if out.ndim else complex(out)
     out = np.empty(np.broadcast_shapes(np.shape(real), np.shape(imag)), np.complex128)
     out.real, out.imag = real, imag
     return out if out.ndim else complex(out)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _calls
+from .. import _calls, ops
 from .._named import Named
 from ..errors import ShapeError
 from ..rules import choices, primitives, reductions, shapes
@@ -249,8 +249,9 @@ def i0(x):
 @rule()
 def fix(x, out=None):
     """The whole number towards zero."""
-    refuse("fix", out=out)
-    return np.trunc(x)
+    if out is not None:
+        refuse("fix", out=out)
+    return ops.trunc(x)
 
 
 @rule()
@@ -265,7 +266,8 @@ def angle(z, deg=False):
 @rule()
 def imag(val):
     """Of real numbers 0."""
-    return choices.zeros_like(as_array(val))
+    val = as_array(val)
+    return choices.constant_like(val, np.zeros(val.shape))
 
 
 @rule()

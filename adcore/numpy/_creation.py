@@ -12,6 +12,8 @@ _ORDERS = ("C", "K", "A", None)
 
 
 def _array(name, x, dtype=None, order=None, ndmin=0, ndmax=0, copy=None, **others):
+    if type(x) is Tensor and dtype is order is None and not (others or ndmax or ndmin > x.ndim):
+        return x.copy() if copy else x
     others.pop("subok", None)
     like = others.pop("like", None)
     device = others.pop("device", None)
@@ -21,7 +23,8 @@ def _array(name, x, dtype=None, order=None, ndmin=0, ndmax=0, copy=None, **other
         raise TypeError(f"{name} of a tensor does not take like= or a device but 'cpu'")
     if order not in _ORDERS:
         raise ValueError(f"{name} of a tensor takes the order 'C', got {order!r}")
-    refuse(name, dtype=dtype)
+    if dtype is not None:
+        refuse(name, dtype=dtype)
     if ndmax:
         refuse(name, ndmax=ndmax)
     if isinstance(x, np.ndarray) and x.dtype == object:
@@ -67,7 +70,7 @@ def asfortranarray(x, dtype=None, **others):
 def asarray_chkfinite(x, dtype=None, order=None):
     """The same as asarray; a ValueError if an element is infinite or nan."""
     x = _array("asarray_chkfinite", x, dtype, order)
-    if not np.all(np.isfinite(x)):
+    if not np.isfinite(x).all():
         raise ValueError("array must not contain infs or NaNs")
     return x
 
@@ -122,6 +125,8 @@ def _lines(n, endpoint):
 def _columns(*ends):
     """Ends of ranges as arrays of one shape, and a function that makes room for the range."""
     ends = [as_array(e) for e in ends]
+    if all(e.ndim == 0 for e in ends):
+        return ends
     return shapes.broadcast_arrays(*ends)
 
 
@@ -145,7 +150,7 @@ def _ends_put(y, start, stop, endpoint):
     if n == 1:
         return ends[0]
     last = ends[1] if endpoint else y[n - 1 :]
-    return shapes.concatenate([ends[0], y[1 : n - 1], last], 0)
+    return primitives.concatenate([ends[0], y[1 : n - 1], last], 0)
 
 
 @rule()

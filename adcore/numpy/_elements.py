@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import NotDifferentiableError, ShapeError
 from ..rules import choices, primitives, shapes
+from ..rules.choices import where as pick
 from ..rules.indices import Index
 from ..rules.primitives import as_array, axes_of, axis_of, reshape, shape_of
 from ..rules.recorded import truths
@@ -91,6 +92,13 @@ def insert(x, obj, values, axis=None):
         x, axis = reshape(x, (-1,)), 0
     axis = axis_of(axis, x.ndim)
     n = x.shape[axis]
+    if type(obj) is int and values.ndim == 0 and -n <= obj <= n:
+        lead = (slice(None),) * axis
+        at = obj + n if obj < 0 else obj
+        row = primitives.broadcast_to(values, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+        return shapes.concatenate(
+            [x[(*lead, slice(None, at))], row, x[(*lead, slice(at, None))]], axis
+        )
     places = np.arange(n)[obj] if isinstance(obj, slice) else np.asarray(constant_of("insert", obj))
     places = np.flatnonzero(places) if places.dtype == bool else places
     if places.size == 1:
@@ -125,6 +133,8 @@ def choose(a, choices, out=None, mode="raise"):
             raise ValueError(f"choose by computed indices takes the mode 'raise', got {mode!r}")
         if a.shape != shape:
             return choose(np.asarray(a), choices, out, mode)
+    if n == 2 and type(a) is not Index:
+        return pick(a, *[primitives.broadcast_to(as_array(r), shape) for r in rows[::-1]])
     rows = shapes.stack([primitives.broadcast_to(as_array(r), shape) for r in rows])
     return reshape(shapes.take_along_axis(rows, a.reshape((1, *shape)), 0), shape)
 
@@ -212,10 +222,10 @@ def put(x, ind, v, mode="raise"):
 
 def _put(x, at, values):
     """Assign values to the places `at` of the flattened x, the last to a place that comes twice."""
-    if np.any(np.bincount(at) > 1):
+    if at.size > 1 and (np.diff(at) <= 0).any() and np.any(np.bincount(at) > 1):
         at, back = np.unique(at[::-1], return_index=True)
         values = values[values.shape[0] - 1 - back]
-    x[np.unravel_index(at, x.shape)] = values
+    x[at if x.ndim == 1 else np.unravel_index(at, x.shape)] = values
 
 
 @rule()

@@ -9,13 +9,14 @@ from .. import _core
 from ..rules import choices, ordering, reductions, shapes
 from ..rules.primitives import as_array, axes_of, axis_of, below, reshape, sum_axes, values
 from ..rules.recorded import truths
-from ..rules.table import refuse
+from ..rules.table import Tensor, refuse
 from ._table import rule
 
 
 def _without_nan(name, x, neutral, **options):
     """`x` with `neutral` for nan, of a reduction that does not take some of its options."""
-    refuse(name, **options)
+    if any(v is not None for v in options.values()):
+        refuse(name, **options)
     x = as_array(x)
     if _has_no_nan(x):
         return x
@@ -24,7 +25,9 @@ def _without_nan(name, x, neutral, **options):
 
 def _has_no_nan(x):
     """Whether there surely is no nan in `x`; of what a program records that is not known."""
-    return not _core.is_compiling() and not np.isnan(values(x)).any()
+    if _core.is_compiling():
+        return False
+    return not _core.has_nan(x if type(x) is Tensor else values(x))
 
 
 def _present(absent, axes):
@@ -141,7 +144,8 @@ def nanstd(
 
 
 def _nan_extremum(name, x, axis, out, keepdims, others, least):
-    refuse(name, out=out)
+    if out is not None:
+        refuse(name, out=out)
     x = as_array(x)
     edge = math.inf if least else -math.inf
     reduce = reductions.min if least else reductions.max
@@ -174,7 +178,8 @@ def nanmin(x, axis=None, out=None, keepdims=False, **others):
 
 
 def _cumulative(name, function, x, axis, dtype, out, include_initial, first):
-    refuse(name, dtype=dtype, out=out)
+    if dtype is not None or out is not None:
+        refuse(name, dtype=dtype, out=out)
     x = as_array(x)
     if axis is None:
         if x.ndim != 1:

@@ -6,6 +6,7 @@ transpose is another of the three.  Cropping, padding with zeros and shifts are 
 """
 
 import functools
+import math as _math
 from dataclasses import dataclass
 
 import numpy as _numpy
@@ -47,13 +48,11 @@ class _Transform(_Named, saved_as="fft"):
     def run(self, leaves):
         """(output, nothing) of plain leaves."""
         x = leaves[0] if len(leaves) == 1 else _pair(*leaves)
-        if self.kind == "irfft":
-            return _numpy.fft.irfft(x, self.n, self.axes[0], self.norm), None
-        if self.kind == "rfft":
-            return _numpy.fft.rfft(x, None, self.axes[0], self.norm), None
         if len(self.axes) == 1:
-            return getattr(_numpy.fft, self.kind)(x, None, self.axes[0], self.norm), None
-        return getattr(_numpy.fft, self.kind + "n")(x, None, self.axes, self.norm), None
+            return _along(self.kind, x, self.n, self.axes[0], self.norm), None
+        for axis in self.axes[::-1]:  # in NumPy's order
+            x = _along(self.kind, x, 0, axis, self.norm)
+        return x, None
 
     def push(self, leaves, output, saved, tangents):
         """The same transform of the tangents."""
@@ -85,6 +84,34 @@ class _Transform(_Named, saved_as="fft"):
 
 _KINDS = ("fft", "ifft", "rfft", "irfft")
 _definition = functools.lru_cache(256)(_Transform)
+
+
+# What NumPy's functions call once they have read their arguments, which takes as long as ten points
+# do; a release of NumPy's that has them elsewhere is asked by its functions.
+_LOOPS = getattr(_numpy.fft, "_pocketfft_umath", None)
+
+
+def _along(kind, x, n, axis, norm):
+    """NumPy's transform of an array along one axis; of `n` numbers if it is irfft."""
+    if _LOOPS is None or type(x) is not _numpy.ndarray or not x.size:
+        return getattr(_numpy.fft, kind)(x, n or None, axis, norm)
+    length = n or x.shape[axis]
+    if norm == "ortho":
+        factor = 1.0 / _math.sqrt(length)
+    else:
+        factor = 1.0 / length if (norm == "forward") is (kind in ("fft", "rfft")) else 1.0
+    out_length = length
+    name = kind
+    if kind == "rfft":
+        out_length = length // 2 + 1
+        name = "rfft_n_odd" if length % 2 else "rfft_n_even"
+    out = _numpy.empty(
+        (*x.shape[:axis], out_length, *x.shape[axis + 1 :]),
+        float if kind == "irfft" else complex,
+    )
+    if axis == x.ndim - 1:
+        return getattr(_LOOPS, name)(x, factor, out)
+    return getattr(_LOOPS, name)(x, factor, out, axes=[(axis,), (), (axis,)])
 
 
 def _weights(n, inner, axis, ndim):
@@ -152,6 +179,8 @@ def _axes(x, s, axes):
 
 def _as_array(x):
     """Lists of numbers and tensors as one array."""
+    if type(x) in _table.traced_types:
+        return x
     return _pair(*_both(x)) if _core.is_complex(x) else _parts(x)[0]
 
 

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from .. import _core, ops
+from .._core import is_compiling
 from . import primitives
 from .indices import Index
 from .masks import Mask
@@ -122,6 +123,8 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     array([1., 0.])
     """
     numbers = below(x)
+    if not is_compiling() and np.isfinite(numbers).all():
+        return +as_array(x)
     limit = np.finfo(np.float64).max
     for bad, instead in (
         (np.isnan(numbers), nan),
@@ -207,6 +210,8 @@ def _real_if_close(x, tol=100):
 
 def _astype(x, dtype, **options):
     """`x` itself if `dtype` is float64, which is what tensors are; or as a complex array."""
+    if dtype is float or dtype is np.float64:
+        return x.copy()
     if np.dtype(dtype) == np.complex128:
         return _core.complex_pair(x.copy(), np.zeros(x.shape)[()])
     refuse("astype", dtype=dtype)
@@ -223,14 +228,16 @@ def constant_like(x, array):
     """A constant array of the same kind as `x`, so that elements can be assigned to it."""
     if type(x) is Dual:
         return Dual(x.tag, constant_like(x.value, array), (None,) * len(x.tangents))
-    return _core.tensor(array) if type(x) is Tensor else np.asarray(array, dtype=np.float64)
+    array = np.asarray(array, dtype=np.float64)
+    return _core.constant(array) if type(x) is Tensor else array
 
 
-def _like(name, x, dtype, shape, others, fill):
+def _like(name, x, dtype, shape, others, make):
+    """The array that `make` makes of a shape, which nothing else holds, as constant_like()."""
     if dtype is not None or others:
         others.pop("device", None)
         refuse(name, dtype=dtype, **others)
-    return constant_like(x, np.full(x.shape if shape is None else shape, fill))
+    return constant_like(x, make(x.shape if shape is None else shape))
 
 
 @array_function(np.zeros_like)
@@ -242,7 +249,7 @@ def zeros_like(x, dtype=None, order=None, subok=None, shape=None, **others):
     >>> adcore.zeros_like(adcore.tensor([1.0, 2.0]))
     tensor([0., 0.])
     """
-    return _like("zeros_like", x, dtype, shape, others, 0.0)
+    return _like("zeros_like", x, dtype, shape, others, np.zeros)
 
 
 @array_function(np.ones_like)
@@ -254,7 +261,7 @@ def ones_like(x, dtype=None, order=None, subok=None, shape=None, **others):
     >>> adcore.ones_like(adcore.tensor([1.0, 2.0]))
     tensor([1., 1.])
     """
-    return _like("ones_like", x, dtype, shape, others, 1.0)
+    return _like("ones_like", x, dtype, shape, others, np.ones)
 
 
 @array_function(np.empty_like)
@@ -266,7 +273,7 @@ def empty_like(x, dtype=None, order=None, subok=None, shape=None, **others):
     >>> adcore.empty_like(adcore.tensor([1.0, 2.0])).shape
     (2,)
     """
-    return _like("empty_like", x, dtype, shape, others, 0.0)
+    return _like("empty_like", x, dtype, shape, others, np.zeros)
 
 
 @array_function(np.full_like)
@@ -282,7 +289,7 @@ def full_like(x, fill_value, dtype=None, order=None, subok=None, shape=None, **o
         if dtype is not None or others:
             refuse("full_like", dtype=dtype, **others)
         return primitives.broadcast_to(fill_value, x.shape if shape is None else shape)
-    return _like("full_like", x, dtype, shape, others, fill_value)
+    return _like("full_like", x, dtype, shape, others, lambda n: np.full(n, fill_value, float))
 
 
 # ---- results that do not vary: NumPy's own, of the values ----

@@ -26,30 +26,14 @@ def as_array(x):
     return np.asarray(_core.refuse_subclass(x) if isinstance(x, np.ndarray) else x)
 
 
-def axis_of(axis, ndim):
-    """One axis, counted from the front."""
-    if not -ndim <= axis < ndim:
-        raise ShapeError(f"axis {axis} does not exist in a tensor of {ndim} dimensions")
-    return axis + ndim if axis < 0 else axis
-
-
-def axes_of(axis, ndim):
-    """A tuple of axes counted from the front: None means all."""
-    if axis is None:
-        return tuple(range(ndim))
-    if not isinstance(axis, (tuple, list)):
-        return (axis_of(axis, ndim),)
-    axes = tuple([axis_of(a, ndim) for a in axis])
-    if len(set(axes)) != len(axes):
-        raise ShapeError(f"axis {axis} names a dimension twice")
-    return axes
-
-
 # ---- linear operations ----
 
+axis_of = _core.axis_of  # axis_of(axis, ndim)
+axes_of = _core.axes_of  # axes_of(axis, ndim)
 reshape = _core.reshape  # reshape(x, shape)
 transpose = _core.transpose  # transpose(x, axes)
 broadcast_to = _core.broadcast_to  # broadcast_to(x, shape)
+diagonal = _core.diagonal  # diagonal(x, offset, axis1, axis2), axes not negative
 values = _core.values
 
 
@@ -139,7 +123,8 @@ def stack_nested(data):
     6.0
     """
     leaves = []
-    shape = _flatten(data, leaves)
+    uniform = data and all(type(x) is Tensor and x.ndim for x in data)  # rows, as they are
+    shape = None if uniform else _flatten(data, leaves)
     if shape is not None:
         return gather([plain_scalar(x) for x in leaves], shape)
     parts = [as_array(item) for item in data]

@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from . import primitives
 from .primitives import as_array, axes_of, reshape, shape_of, sum_axes
 from .shapes import concatenate, diagonal, moveaxis
-from .table import array_function, refuse
+from .table import Tensor, array_function, refuse
 
 
 @array_function(np.matmul, np.linalg.matmul, method="matmul")
@@ -23,9 +23,10 @@ def matmul(a, b):
     array([[1., 2.],
            [3., 4.]])
     """
-    if is_complex(a) or is_complex(b):
-        return _core.METHODS["_complex_function"](np.matmul, (a, b), {})
-    a, b = as_array(a), as_array(b)
+    if type(a) is not Tensor or type(b) is not Tensor:
+        if is_complex(a) or is_complex(b):
+            return _core.METHODS["_complex_function"](np.matmul, (a, b), {})
+        a, b = as_array(a), as_array(b)
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError(
             f"matmul takes vectors and matrices, got shapes {a.shape} and {b.shape}; multiply by *"
@@ -45,9 +46,10 @@ def dot(a, b, out=None):
     """
     if out is not None:
         refuse("dot", out=out)
-    if is_complex(a) or is_complex(b):
-        return _core.METHODS["_complex_function"](np.dot, (a, b), {})
-    a, b = as_array(a), as_array(b)
+    if type(a) is not Tensor or type(b) is not Tensor:
+        if is_complex(a) or is_complex(b):
+            return _core.METHODS["_complex_function"](np.dot, (a, b), {})
+        a, b = as_array(a), as_array(b)
     n_a, n_b = a.ndim, b.ndim
     if n_a == 0 or n_b == 0:
         return a * b
@@ -68,6 +70,8 @@ def inner(a, b):
     a, b = as_array(a), as_array(b)
     if a.ndim == 0 or b.ndim == 0:
         return a * b
+    if b.ndim <= 2 and a.ndim <= 2:
+        return primitives.matmul(a, b if b.ndim == 1 else primitives.transpose(b, (1, 0)))
     return tensordot(a, b, ((-1,), (-1,)))
 
 
@@ -80,7 +84,7 @@ def vdot(a, b):
     >>> adcore.grad(lambda x: adcore.vdot(x, x))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    return matmul(reshape(as_array(a), (-1,)), reshape(as_array(b), (-1,)))
+    return matmul(*[x if x.ndim == 1 else reshape(x, (-1,)) for x in (as_array(a), as_array(b))])
 
 
 @array_function(np.outer, np.linalg.outer, method="outer")

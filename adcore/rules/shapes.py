@@ -101,6 +101,10 @@ def moveaxis(x, source, destination):
     (3, 4, 2)
     """
     x = as_array(x)
+    if type(source) is int and type(destination) is int:
+        order = list(range(x.ndim))
+        order.insert(axis_of(destination, x.ndim), order.pop(axis_of(source, x.ndim)))
+        return primitives.transpose(x, tuple(order))
     source = axes_of(source, x.ndim)
     destination = axes_of(destination, x.ndim)
     if len(source) != len(destination):
@@ -205,25 +209,27 @@ def broadcast_arrays(*arrays, subok=False):
     [(2, 3), (2, 3)]
     """
     arrays = [as_array(a) for a in arrays]
-    shape = np.broadcast_shapes(*[a.shape for a in arrays])
+    shapes = {a.shape for a in arrays if a.ndim}
+    shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
     return tuple([primitives.broadcast_to(a, shape) for a in arrays])
 
 
 def _at_least(n, x):
     """At least n dimensions, as NumPy's atleast_1d to atleast_3d place them."""
     x = as_array(x)
-    shape = x.shape
-    if len(shape) >= n:
+    missing = n - x.ndim
+    if missing <= 0:
         return x
-    new = {1: (1,), 2: (1, *shape) if shape else (1, 1), 3: (1, *shape, 1)}
-    if n == 3 and len(shape) != 1:
-        new[3] = (*shape, 1) if shape else (1, 1, 1)
-    return primitives.reshape(x, new[n])
+    shape = x.shape
+    if n == 3 and missing < 3:
+        return primitives.reshape(x, (1, *shape, 1) if missing == 2 else (*shape, 1))
+    return primitives.reshape(x, (1,) * missing + shape)
 
 
 def _each(n, arrays):
-    out = tuple([_at_least(n, a) for a in arrays])
-    return out[0] if len(out) == 1 else out
+    if len(arrays) == 1:
+        return _at_least(n, arrays[0])
+    return tuple([_at_least(n, a) for a in arrays])
 
 
 @array_function(np.atleast_1d)
@@ -442,7 +448,7 @@ def array_split(x, sections, axis=0):
     x = as_array(x)
     axis = axis_of(axis, x.ndim)
     n = x.shape[axis]
-    if np.ndim(sections) == 0:
+    if type(sections) is int or np.ndim(sections) == 0:
         sections = int(sections)
         if sections < 1:
             raise ValueError(f"array_split needs one section or more, got {sections}")
@@ -450,6 +456,8 @@ def array_split(x, sections, axis=0):
         cuts = [i * each + (i if i < more else more) for i in range(sections + 1)]
     else:
         cuts = [0, *[int(i) for i in sections], n]
+    if axis == 0:
+        return [x[a:b] for a, b in itertools.pairwise(cuts)]
     lead = (slice(None),) * axis
     return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(cuts)]
 
@@ -464,7 +472,8 @@ def split(x, sections, axis=0):
     [array([0., 1.]), array([2., 3.])]
     """
     x = as_array(x)
-    if np.ndim(sections) == 0 and x.shape[axis_of(axis, x.ndim)] % sections:
+    whole = type(sections) is int or np.ndim(sections) == 0
+    if whole and x.shape[axis_of(axis, x.ndim)] % sections:
         raise ShapeError(
             f"split: {x.shape[axis]} elements do not divide into {sections} equal parts; "
             "use array_split"
@@ -506,6 +515,8 @@ def flip(x, axis=None):
     array([0., 0., 1.])
     """
     x = as_array(x)
+    if axis == 0 or (axis is None and x.ndim == 1):
+        return x[::-1]
     axes = axes_of(axis, x.ndim)
     return x[tuple([slice(None, None, -1 if d in axes else None) for d in range(x.ndim)])]
 
@@ -594,7 +605,7 @@ def take(x, indices, axis=None, out=None, mode="raise"):
         refuse("take", out=out)
     x = as_array(x)
     if axis is None:
-        x, axis = primitives.reshape(x, (-1,)), 0
+        x, axis = x if x.ndim == 1 else primitives.reshape(x, (-1,)), 0
     axis = axis_of(axis, x.ndim)
     if type(indices) is Index and mode == "raise":
         return gather(x, (*(slice(None),) * axis, indices))
@@ -603,7 +614,7 @@ def take(x, indices, axis=None, out=None, mode="raise"):
         indices = indices % x.shape[axis]
     elif mode == "clip":
         indices = np.clip(indices, 0, x.shape[axis] - 1)
-    return x[(*(slice(None),) * axis, indices)]
+    return x[indices] if axis == 0 else x[(*(slice(None),) * axis, indices)]
 
 
 @array_function(np.take_along_axis)
@@ -652,8 +663,27 @@ def delete(x, which, axis=None):
     array([0., 2., 3.])
     """
     x = as_array(x)
-    n = x.size if axis is None else x.shape[axis_of(axis, x.ndim)]
-    return take(x, np.delete(np.arange(n), which), axis)
+    if axis is None:
+        x, axis = x if x.ndim == 1 else primitives.reshape(x, (-1,)), 0
+    axis = axis_of(axis, x.ndim)
+    n = x.shape[axis]
+    cuts = _few_places(which, n)
+    if cuts is None:
+        return take(x, np.delete(np.arange(n), which), axis)
+    lead = (slice(None),) * axis
+    pairs = zip([0, *[i + 1 for i in cuts]], [*cuts, n], strict=True)
+    parts = [x[(*lead, slice(a, b))] for a, b in pairs if a < b]
+    return concatenate(parts, axis) if parts else x[(*lead, slice(0, 0))]
+
+
+def _few_places(which, n):
+    """The places among n that an index or a list of some picks, in order; None of anything else."""
+    places = [which] if type(which) is int else which
+    if type(places) is not list or len(places) > 8:
+        return None
+    if not all(type(i) is int and -n <= i < n for i in places):
+        return None
+    return sorted({i + n if i < 0 else i for i in places})
 
 
 @array_function(np.repeat)
@@ -668,8 +698,15 @@ def repeat(x, repeats, axis=None):
     x = as_array(x)
     if axis is None:
         x, axis = primitives.reshape(x, (-1,)), 0
-    n = x.shape[axis_of(axis, x.ndim)]
-    return take(x, np.repeat(np.arange(n), repeats), axis)
+    axis = axis_of(axis, x.ndim)
+    shape = x.shape
+    if type(repeats) is int and repeats >= 0:
+        before, after = shape[: axis + 1], shape[axis + 1 :]
+        wide = primitives.broadcast_to(
+            primitives.reshape(x, (*before, 1, *after)), (*before, repeats, *after)
+        )
+        return primitives.reshape(wide, (*before[:-1], before[-1] * repeats, *after))
+    return take(x, np.repeat(np.arange(shape[axis]), repeats), axis)
 
 
 def _repeat_method(x, *repeats, axis=None):
@@ -695,7 +732,7 @@ def tile(x, repeats):
     array([0., 1., 0., 1.])
     """
     x = as_array(x)
-    repeats = (repeats,) if np.ndim(repeats) == 0 else tuple(repeats)
+    repeats = (repeats,) if type(repeats) is int or np.ndim(repeats) == 0 else tuple(repeats)
     ndim = builtin_max(x.ndim, len(repeats))
     repeats = (1,) * (ndim - len(repeats)) + repeats
     shape = (1,) * (ndim - x.ndim) + tuple(x.shape)
@@ -765,13 +802,9 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
     >>> adcore.diagonal(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([1., 4.])
     """
-    x = moveaxis(x, (axis1, axis2), (-2, -1))
-    *lead, m, n = x.shape
-    first = offset if offset >= 0 else -offset * n
-    length = min(m, n - offset) if offset >= 0 else min(m + offset, n)
-    length = length if length > 0 else 0
-    flat = primitives.reshape(x, (*lead, m * n))
-    return flat[..., first : first + length * (n + 1) : n + 1][..., :length]
+    x = as_array(x)
+    a, b = axes_of((axis1, axis2), x.ndim)
+    return primitives.diagonal(x, offset, a, b)
 
 
 @array_function(np.diag)
@@ -789,9 +822,24 @@ def diag(x, k=0):
         return diagonal(x, k)
     if x.ndim != 1:
         raise ShapeError(f"diag takes a vector or a matrix, got shape {x.shape}")
-    n = x.shape[0] + abs(k)
-    x = _pad_constant(x, [(k, 0) if k > 0 else (0, -k)], 0.0)
-    return _core.apply("where", np.eye(n, k=k), x, 0.0)
+    m = x.shape[0]
+    n = m + abs(k)
+    # Rows of an element and n zeros: each begins one place further on in its row of the matrix.
+    rows = concatenate([primitives.reshape(x, (m, 1)), _zeros(m, n)], 1)
+    parts = [primitives.reshape(rows, (-1,))]
+    before = k if k > 0 else -k * n
+    after = n * n - before - m * (n + 1)
+    if before:
+        parts.insert(0, _zeros(before))
+    if after > 0:
+        parts.append(_zeros(after))
+    flat = concatenate(parts) if len(parts) > 1 else parts[0]
+    return primitives.reshape(flat[: n * n], (n, n))
+
+
+def _zeros(*shape):
+    """Zeros that take no room."""
+    return np.broadcast_to(0.0, shape)
 
 
 @array_function(np.diagflat)
@@ -818,7 +866,7 @@ def tril(x, k=0):
            [3., 4.]])
     """
     x = as_array(x)
-    return _core.apply("where", np.tri(*x.shape[-2:], k=k), x, 0.0)
+    return _core.apply("where", np.tri(*x.shape[-2:], k=k, dtype=bool), x, 0.0)
 
 
 @array_function(np.triu)
@@ -832,4 +880,4 @@ def triu(x, k=0):
            [0., 4.]])
     """
     x = as_array(x)
-    return _core.apply("where", np.tri(*x.shape[-2:], k=k - 1), 0.0, x)
+    return _core.apply("where", np.tri(*x.shape[-2:], k=k - 1, dtype=bool), 0.0, x)

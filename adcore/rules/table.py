@@ -7,16 +7,16 @@ import inspect
 import numpy as np
 
 from .. import _core
-from .._core import is_complex
 from ..errors import NotDifferentiableError
 
 Tensor = _core.Tensor
 Dual = _core.Dual
 
-traced_types = {Tensor, Dual}  # and complex pairs of them, once there are any
+traced_types = _core.TRACED_TYPES  # and complex pairs of them, once there are any
+is_traced = _core.is_traced  # is_traced(items)
 functions = {}  # public name -> function of numbers, arrays, tensors and duals
 public = {}  # NumPy's function -> the same of numbers, arrays, tensors and duals, lists of them too
-AWARE = set()  # NumPy's functions whose rules take an Index too, without a tensor beside it
+AWARE = _core.AWARE  # NumPy's functions whose rules take an Index too, without a tensor beside it
 # What has the rules of rarer functions; imported when a tensor first meets a function without rule.
 SURFACES = [
     "adcore.rules.decompositions",
@@ -48,20 +48,9 @@ def array_function(*numpy_functions, method=None):
     return register
 
 
-def with_plain(rule, plain):
-    """`rule` where a tensor is among the arguments, `plain` else."""
-
-    @functools.wraps(rule)
-    def function(*args, **kwargs):
-        if is_traced(args) or (kwargs and is_traced(kwargs.values())):
-            if is_complex(args) or (kwargs and is_complex(tuple(kwargs.values()))):
-                return _complex_function(plain, args, kwargs)
-            return rule(*args, **(respelled(plain, kwargs, rule) if kwargs else kwargs))
-        if plain in AWARE and _core.METHODS["_index"] in map(type, args):
-            return rule(*args, **kwargs)
-        return plain(*args, **kwargs)
-
-    return function
+def with_plain(rule, plain, names=None):
+    """`rule` where a tensor is among the arguments, `plain` else; `names` are other keywords."""
+    return functools.update_wrapper(_core.ArrayFunction(rule, plain, names), rule)
 
 
 @functools.cache
@@ -87,7 +76,7 @@ def respelled(plain, kwargs, rule=None):
     return {names.get(name, name): value for name, value in kwargs.items()} if names else kwargs
 
 
-_core.add_methods({"_respelled": respelled})
+_core.add_methods({"_respelled": respelled, "_respellings": _respellings})
 
 
 def late_rule(function):
@@ -127,12 +116,11 @@ def _complex(name):
     return function
 
 
-_complex_function = _complex("apply_function")
 _core.add_methods(
     {
         "_late_rule": late_rule,
         "_complex_op": _complex("op_on_complex"),
-        "_complex_function": _complex_function,
+        "_complex_function": _complex("apply_function"),
         "_complex_ufunc": _complex("apply_ufunc"),
         "_complex_pair": _complex("pair"),
         "_complex_tensor": _complex("tensor"),
@@ -141,37 +129,28 @@ _core.add_methods(
 _core.set_kernel_rule(_late_kernel_rule)
 
 
-def is_traced(items):
-    """Whether `items`, or lists and tuples among them, have a Tensor, a Dual or pairs of these."""
-    for item in items:
-        kind = type(item)
-        if kind in traced_types:
-            return True
-        if (kind is list or kind is tuple) and is_traced(item):
-            return True
-    return False
+_REMEDIES = {
+    "out": "bind the result to a name instead: y = {name}(x)",
+    "dtype": "derivatives are in float64; leave dtype out",
+    "where": "mask the argument instead, for instance x[mask] or adcore.where(mask, x, 0.0)",
+    "initial": "combine the result with the initial value instead",
+    "casting": "leave it out",
+    "ndmax": "leave it out",
+    "order": "leave it out",
+    "subok": "leave it out",
+    "axes": "move the axes first",
+}
 
 
 def refuse(name, **options):
     """Raise for the first of `options` that is given (not None) and means something."""
-    remedies = {
-        "out": "bind the result to a name instead: y = {name}(x)",
-        "dtype": "derivatives are in float64; leave dtype out",
-        "where": "mask the argument instead, for instance x[mask] or adcore.where(mask, x, 0.0)",
-        "initial": "combine the result with the initial value instead",
-        "casting": "leave it out",
-        "ndmax": "leave it out",
-        "order": "leave it out",
-        "subok": "leave it out",
-        "axes": "move the axes first",
-    }
     for option, value in options.items():
         if value is None or (option == "dtype" and np.dtype(value) == np.float64):
             continue
         if option == "casting" and value != "no":  # of float64 to float64
             continue
-        if option not in remedies:
+        if option not in _REMEDIES:
             raise TypeError(f"{name}() got an unexpected keyword argument {option!r}")
         raise NotDifferentiableError(
-            f"{name} of a tensor does not take {option}=; " + remedies[option].format(name=name)
+            f"{name} of a tensor does not take {option}=; " + _REMEDIES[option].format(name=name)
         )

@@ -10,10 +10,10 @@ import sys
 import numpy as np
 
 from .. import _core, ops
-from ..errors import NotDifferentiableError
+from ..errors import NotDifferentiableError, ShapeError
 from . import choices, ordering, products, reductions, shapes
 from .indices import Index
-from .primitives import as_array, axes_of, axis_of, below, reshape, sum_axes
+from .primitives import as_array, axes_of, axis_of, below, matmul, reshape
 from .recorded import observe, observed
 from .table import Dual, Tensor, refuse
 
@@ -90,13 +90,31 @@ def _frexp(x):
     return x * np.ldexp(1.0, half) * np.ldexp(1.0, -e - half), e
 
 
-def _row_sums(x):
-    return sum_axes(x, (x.ndim - 1,))
+def _vecdot(a, b):
+    a, b = as_array(a), as_array(b)
+    if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"vecdot: vectors of shapes {a.shape} and {b.shape} differ in length")
+    if a.ndim == 1 and b.ndim == 1:
+        return matmul(a, b)
+    return matmul(reshape(a, (*a.shape[:-1], 1, -1)), reshape(b, (*b.shape, 1)))[..., 0, 0]
+
+
+def _matvec(a, x):
+    x = as_array(x)
+    if x.ndim == 1:
+        return products.matmul(a, x)
+    return products.matmul(a, reshape(x, (*x.shape, 1)))[..., 0]
 
 
 def _vecmat(x, a):
     x = as_array(x)
-    return reductions.sum(reshape(x, (*x.shape, 1)) * a, -2)
+    if x.ndim == 1:
+        return products.matmul(x, a)
+    return products.matmul(reshape(x, (*x.shape[:-1], 1, -1)), a)[..., 0, :]
+
+
+def _ldexp(x, n):
+    return x * (2.0**n if type(n) is int and abs(n) < 1000 else np.exp2(n))
 
 
 # Ufuncs that are made of rows.
@@ -112,10 +130,10 @@ COMPOSED = {
     "modf": _modf,
     "frexp": _frexp,
     "heaviside": _heaviside,
-    "ldexp": lambda x, n: x * np.exp2(n),
+    "ldexp": _ldexp,
     "matmul": products.matmul,
-    "vecdot": lambda a, b: _row_sums(a * b),
-    "matvec": lambda a, x: _row_sums(a * reshape(as_array(x), (*x.shape[:-1], 1, x.shape[-1]))),
+    "vecdot": _vecdot,
+    "matvec": _matvec,
     "vecmat": _vecmat,
 }
 
@@ -239,9 +257,10 @@ def _outer(rule, a, b):
     return rule(reshape(a, (*a.shape, *[1] * b.ndim)), b)
 
 
-# Filled by the module of ours that stands for the package, which is imported when such a ufunc is
-# first met.
-FOREIGN = _core.FOREIGN_UFUNCS
+# Those of other packages are added by the module of ours that stands for the package, which is
+# imported when such a ufunc is first met.
+RULES = _core.UFUNC_RULES
+RULES.update({getattr(np, name): rule for name, rule in COMPOSED.items() if hasattr(np, name)})
 _SURFACES = {"scipy.special": "adcore.scipy.special"}
 
 
@@ -250,7 +269,7 @@ def _foreign(ufunc):
     for package, surface in _SURFACES.items():
         if package in sys.modules and surface not in sys.modules:
             importlib.import_module(surface)
-    return FOREIGN.get(ufunc)
+    return RULES.get(ufunc)
 
 
 def array_ufunc(ufunc, method, inputs, kwargs):

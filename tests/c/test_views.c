@@ -1,4 +1,6 @@
 /* test_views.c -- views, tiles of them, and the rows of the table over tiles, each against plain loops. */
+#include <math.h>
+
 #include "ad_view.h"
 #include "check.h"
 
@@ -252,6 +254,62 @@ static void test_positions(void)
     }
 }
 
+/* Lists of the elements at indices, of slots and of a list, against the definition. */
+static void test_take(void)
+{
+    const int64_t index[6] = {4, -1, 0, -5, 2, 2}, places[6] = {4, 4, 0, 0, 2, 2};
+    struct ad_list *lists = NULL;
+    struct ad_view view = ad_view_slots(7, 1, (int64_t[]){5}), again;
+
+    check_clear();
+    view.stride[0] = -3;
+    for (fail_in = 0; fail_in < 2; fail_in++) {
+        long turn = fail_in;
+
+        CHECK(ad_view_take(&view, &lists, index, 6) == -1 && !lists, "no memory");
+        fail_in = turn;
+    }
+    fail_in = -1;
+    CHECK(ad_view_take(&view, &lists, index, 6) == 6, "of slots");
+    CHECK(view.place == AD_LIST && view.ndim == 1 && view.shape[0] == 6, "a list");
+    for (int i = 0; i < 6; i++)
+        CHECK(view.in.list->slot[i] == 7 - 3 * places[i], "slot of element %d", i);
+    again = view;
+    ad_view_hold(&again);
+    again.base = 1; /* without the first */
+    again.shape[0] = 5;
+    CHECK(ad_view_take(&again, &lists, index, 6) == 6, "of a list");
+    for (int i = 0; i < 6; i++)
+        CHECK(again.in.list->slot[i] == view.in.list->slot[1 + places[i]], "element %d", i);
+    ad_view_drop(&again);
+    CHECK(ad_view_take(&view, &lists, (int64_t[]){5, 6, -6}, 3) == 1, "one too many");
+    CHECK(ad_view_take(&view, &lists, (int64_t[]){5, -7}, 2) == 1, "one too few");
+    CHECK(view.in.list->n == 6 && view.in.list->refs == 1, "which leaves the view as it was");
+    CHECK(ad_view_take(&view, &lists, index, 0) == 0 && view.shape[0] == 0, "none");
+    ad_view_drop(&view);
+    CHECK(lists == NULL, "no list is left");
+}
+
+/* A nan at each place of a view, and beside it. */
+static void test_nan(void)
+{
+    double value[300] = {0};
+    struct ad_view rows = ad_view_slots(0, 2, (int64_t[]){3, 70}), odd = rows, one;
+
+    check_clear();
+    odd.stride[1] = 1;
+    odd.stride[0] = 100;
+    CHECK(!ad_view_has_nan(&odd, value), "none");
+    for (int i = 0; i < 300; i++) {
+        value[i] = NAN;
+        CHECK(ad_view_has_nan(&odd, value) == (i % 100 < 70), "at %d", i);
+        CHECK(ad_view_has_nan(&rows, value) == (i < 210), "in a run, at %d", i);
+        value[i] = 0;
+    }
+    one = ad_view_number(NAN);
+    CHECK(ad_view_has_nan(&one, value), "a number");
+}
+
 static void test_broadcast(void)
 {
     struct ad_view a = ad_view_slots(0, 2, (int64_t[]){3, 1}),
@@ -276,6 +334,8 @@ int main(void)
     test_tiles();
     test_shapes();
     test_positions();
+    test_take();
+    test_nan();
     test_broadcast();
     CHECK(n_live == 0, "%ld blocks are left", n_live);
     printf("views and tiles: ok\n");

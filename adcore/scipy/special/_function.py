@@ -78,10 +78,9 @@ class Function(_core.ElementwiseFunction):
     """
 
     def __init__(self, name, value, partials, plain=None):
+        super().__init__(value, plain or value, len(partials))
         self.name = self.__name__ = name
-        self.compute, self.partials = value, partials
-        self.n_args = len(partials)
-        self.plain = plain or value
+        self.partials = partials
         self.__doc__ = f"scipy.special.{name}, also of tensors and duals."
         functions[name] = self
         self.definition = _Elementwise(name)
@@ -196,9 +195,9 @@ def as_float(x):
 class Family:
     """Functions f(orders), each a derivative of one function in its parameters.
 
-    ``kernel(orders, *args)`` is the derivative of the given orders, ``partials(family, orders)``
-    are those of a member; `most` is the highest total order in the first `parameters` of the
-    arguments, or in all of them, that the kernel computes.
+    ``kernel.value(orders)`` computes the derivative of the given orders, ``partials(family,
+    orders)`` are those of a member; `most` is the highest total order in the first `parameters`
+    of the arguments, or in all of them, that the kernel computes.
     """
 
     def __init__(self, name, kernel, partials, most, n_orders=1, parameters=None):
@@ -209,8 +208,7 @@ class Family:
 
     def _member(self, *orders):
         name = f"{self.name}{list(orders)}" if any(orders) else self.name
-        value = functools.partial(self.kernel, orders)
-        return Function(name, value, self.partials(self, orders), plain=self.kernel.plain(orders))
+        return Function(name, self.kernel.value(orders), self.partials(self, orders))
 
     def has(self, orders):
         """Whether there is a member of these orders."""
@@ -234,14 +232,12 @@ class Kernel:
         self.name, self.ufunc, self.given, self.sign = name, ufunc, given, sign
 
     def __call__(self, orders, *args):
-        if not any(orders):
-            return self.ufunc(*args)
         more = self.given(*args) if self.given else ()
         return self.sign * _core.special(self.name, orders, *args, *more)
 
-    def plain(self, orders):
-        """What to call for plain arguments: SciPy's own, with all it takes."""
-        return self.ufunc if not any(orders) else functools.partial(self, orders)
+    def value(self, orders):
+        """What computes a derivative: of no order it is SciPy's own function, with all it takes."""
+        return functools.partial(self, orders) if any(orders) else self.ufunc
 
 
 class CKernel:
@@ -250,12 +246,9 @@ class CKernel:
     def __init__(self, name):
         self.name = name
 
-    def __call__(self, orders, *args):
-        return _core.special(self.name, orders, *args)
-
-    def plain(self, orders):
-        """What to call for plain arguments."""
-        return functools.partial(self, orders)
+    def value(self, orders):
+        """What computes a derivative."""
+        return functools.partial(_core.special, self.name, orders)
 
 
 # ---- how functions are reached ----
@@ -272,7 +265,7 @@ def define(name, *partials, value=None):
 def register(ufunc, function):
     """Let a ufunc of SciPy's mean `function` on tensors and duals."""
     if isinstance(ufunc, np.ufunc):
-        ufuncs.FOREIGN[ufunc] = function
+        ufuncs.RULES[ufunc] = function
 
 
 def composed(name):

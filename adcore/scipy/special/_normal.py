@@ -1,11 +1,12 @@
 """The error functions, the normal distribution, logistic functions, entropies, losses, powers."""
 
+import functools
 import math
 
 import numpy as np
 import scipy.special as sp
 
-from ... import ops
+from ... import _core, ops
 from ...rules.choices import where
 from ._function import Function, composed, define, register
 from ._hypergeometric import hyp1f1, hyp2f1
@@ -33,7 +34,7 @@ def _row(name, row):
         return row(*args)
 
     function.__doc__ = f"scipy.special.{name}, also of tensors and duals: adcore.{row.__name__}."
-    return function
+    return functools.update_wrapper(_core.RowFunction(row, function), function)
 
 
 rows = {name: _row(name, ops.functions[row]) for name, row in _ROWS.items()}
