@@ -620,6 +620,9 @@ def missing(name):
     `Complex` when asked for them.
     """
     if name in ("implicit", "plot", "sparse", "testing"):
+    `Complex` when asked for them.
+    """
+    if name in ("implicit", "plot", "sparse", "testing"):
         return importlib.import_module(f".{name}", __package__)
     if name == "Complex":
         return importlib.import_module(".complexes", __package__).Complex
