@@ -1,4 +1,4 @@
-# make demo | test | test-c | bench | bench-peers | lint | format | stubs | build | dist | clean
+# make demo | examples | test | test-c | bench | bench-peers | lint | format | stubs | build | dist | clean
 #
 # Each target sets itself up: a virtual environment in .venv, the packages named in pyproject.toml, and the
 # extension, built again only if one of its sources changed.  Needed: Python 3.11 or newer, a C compiler, make.
@@ -10,9 +10,11 @@ C_TESTS := $(wildcard tests/c/*.c)
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 C_PROGRAMS := $(C_TESTS:tests/c/%.c=build/c/%)
 C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch] bench/by_hand/*.c)
+EXAMPLES := minimal_surface bratu torsion steering power_network bundle_adjustment laplace
 BENCHES := $(wildcard bench/bench_*.py)
 PEERS := casadi heyoka jax torch autograd xad hyperjet numba
-PEER_BENCHES := $(wildcard bench/bench_replay*.py) bench/bench_map.py bench/bench_gmm.py
+PEER_BENCHES := $(wildcard bench/bench_replay*.py) bench/bench_map.py bench/bench_gmm.py \
+                bench/bench_sparse.py
 
 C_WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wswitch-enum \
               -Wstrict-prototypes -Werror
@@ -44,7 +46,7 @@ print(adcore.__file__, got.tolist())
 endef
 export TRY_WHEEL
 
-.PHONY: build demo test test-c bench bench-peers lint format stubs dist clean
+.PHONY: build demo examples test test-c bench bench-peers lint format stubs dist clean
 .DELETE_ON_ERROR:
 
 build: .venv/built
@@ -67,6 +69,10 @@ build: .venv/built
 
 demo: build
 	$(BIN)/python examples/nist_fit.py --plot build/nist_fit.png
+
+# Large problems with sparse derivatives, each held against what is known from elsewhere.
+examples: build
+	@set -e; for name in $(EXAMPLES); do echo "examples/$$name.py"; $(BIN)/python examples/$$name.py; done
 
 # The C tests run beside pytest, and are reported after it.
 test: build

@@ -616,10 +616,10 @@ _ELSEWHERE = {
 def missing(name):
     """The AttributeError for a name that adcore does not have, with what to write if that is known.
 
-    It is the __getattr__ of the package, which imports `implicit`, `ipopt`, `optimize`, `sparse`,
-    `testing`, `problem` and `Complex` when asked for them.
+    It is the __getattr__ of the package, which imports `implicit`, `ipopt`, `optimize`, `plot`,
+    `problem`, `sparse`, `testing` and `Complex` when asked for them.
     """
-    if name in ("implicit", "ipopt", "optimize", "sparse", "testing"):
+    if name in ("implicit", "ipopt", "optimize", "plot", "sparse", "testing"):
         return importlib.import_module(f".{name}", __package__)
     if name == "problem":
         return importlib.import_module("._problem", __package__).problem

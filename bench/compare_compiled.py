@@ -114,6 +114,46 @@ def loop_hessian_nonzeros(f, x):
     )
 
 
+class _CasADiArrays:
+    """As much of NumPy as the functions below need, for CasADi's matrix expressions.
+
+    Its matrices are stored by columns: what is reshaped here is the transpose, which is all the
+    same to the functions that are given.
+    """
+
+    @staticmethod
+    def reshape(x, shape):
+        import casadi
+
+        return casadi.reshape(x, *shape)
+
+    @staticmethod
+    def sqrt(x):
+        import casadi
+
+        return casadi.sqrt(x)
+
+    @staticmethod
+    def sum(x):
+        import casadi
+
+        return casadi.sum1(casadi.sum2(x))
+
+
+def array_hessian_nonzeros(f, x):
+    """Hessian of `f(np, x)` by CasADi's matrix expressions: only what is not zero, by columns."""
+    if "casadi" not in installed():
+        return {}
+    import casadi
+
+    def by_casadi():
+        symbols = casadi.MX.sym("x", len(x))
+        hessian, _ = casadi.hessian(f(_CasADiArrays, symbols), symbols)
+        return _casadi_call(casadi, symbols, [hessian], x, np.empty(hessian.nnz()))
+
+    return {"CasADi, non-zeros": by_casadi}
+
+
 def loop_hessian(f, x, ops):
     """Dense Hessian of `f(x)`, a scalar loop of `ops` operations on what can be indexed."""
     n, builders = len(x), {}

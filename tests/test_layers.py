@@ -188,6 +188,7 @@ PYTHON_MAY_IMPORT = {
     "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
     "sparse": {"_sparse", "compile"},
     "testing": BASE | {"transforms", "taylor"},
+    "plot": {"errors"},
 }
 
 

@@ -147,6 +147,7 @@ def public_names():
         ("adcore.implicit", adcore.implicit),
         ("adcore.ipopt", adcore.ipopt),
         ("adcore.optimize", adcore.optimize),
+        ("adcore.plot", adcore.plot),
         ("adcore.testing", adcore.testing),
     ]
     while pending:

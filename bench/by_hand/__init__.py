@@ -86,6 +86,20 @@ def rosenbrock_hessian(x):
     return InC(library("rosenbrock").rosenbrock_hessian, 2000, n, x, result=np.zeros((n, n)))
 
 
+def rosenbrock_hessian_entries(x):
+    """The entries of the same as a CSR matrix of three diagonals."""
+    n = len(x)
+    function, times = library("rosenbrock").rosenbrock_hessian_entries, max(1, 1_000_000 // n)
+    return InC(function, times, n, x, result=np.empty(3 * n - 2))
+
+
+def surface_hessian_entries(x):
+    """Those of the Hessian of sparse_problems.minimal_surface(), nine a row inside."""
+    m = round(len(x) ** 0.5)
+    function, work = library("minimal_surface").surface_hessian_entries, np.empty(6 * (m + 1))
+    return InC(function, 1, m, x, work, result=np.empty((3 * m - 2) ** 2))
+
+
 def lotka_volterra_gradient(p, step, forward=False):
     """Value and gradient of problems.lotka_volterra(), by adjoints or by tangents."""
     name = "lotka_volterra_gradient_forward" if forward else "lotka_volterra_gradient"
