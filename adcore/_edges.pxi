@@ -1,12 +1,13 @@
 """Sparse Hessians of what is on the tape, pushed edge by edge."""
 
 
-def edge_hessian(Tensor output, Tensor flat):
+def edge_hessian(Tensor output, Tensor flat, int64_t most=2**63 - 1):
     """(gradient, indptr, indices, data) of a scalar output by the variables of `flat`, a lift()'s.
 
     The last three are the Hessian by rows, symmetric, columns ascending, with no zeros.  None where
     second derivatives cannot be pushed: linear algebra, rules and hooks in Python, norms that are
-    0, points where a second derivative is nan or out of range.
+    0, points where a second derivative is nan or out of range; and where more than
+    `most` edges would have to be pushed.
     """
     cdef ad_tape *tape = output.h.tape
     cdef int64_t n = flat.size
@@ -25,7 +26,7 @@ def edge_hessian(Tensor output, Tensor flat):
     low = <int32_t>flat.h.view.base
     view = ad_handle_get(&output.h)
     with nogil:
-        status = ad_edge_hessian(tape, &view, low, <int32_t>n, g, &pattern, &entries)
+        status = ad_edge_hessian(tape, &view, low, <int32_t>n, most, g, &pattern, &entries)
     if status == AD_NO_EDGES:
         return None
     check(status)

@@ -53,9 +53,8 @@ def rows_of(matrix, path):
     return sparse.vstack(blocks, format="csr")
 
 
-def hessian_in_python(f, argnums, args, kwargs):
-    """(value, gradients, dense matrix of second derivatives) of one run of a function."""
-    r = Recording(f, args, kwargs, argnums)
+def dense_hessian(r):
+    """(value, gradients, dense matrix of second derivatives) of a recording."""
     y = r.scalar("hessian", "jacobian of grad")
     gradients, blocks = r.curvature(y)
     sizes = [math.prod(s) for s in r.shapes]
@@ -86,6 +85,6 @@ def once(f, transform, argnums, args, kwargs):
     """What a compiled function gives for sparse=True, of one that has to be run in Python."""
     if transform == "jacobian":
         return sparse.csr_array(jacobian_in_python(f, argnums, args, kwargs))
-    value, gradients, matrix = hessian_in_python(f, argnums, args, kwargs)
+    value, gradients, matrix = dense_hessian(Recording(f, args, kwargs, argnums))
     matrix = sparse.csr_array(matrix)
     return matrix if transform == "hessian" else (value, gradients, matrix)

@@ -5,46 +5,79 @@ columns that share no row are found together.  See docs/sparse.md.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 from scipy import sparse as _scipy
 
-from . import _sparse
+from . import _edges, _sparse
+from ._recording import Recording
 from .compile import compile as _compile
+from .errors import NotDifferentiableError
 
-METHODS = ("auto", "dense", "colored")
+_METHODS = ("auto", "dense", "colored", "edges")
+
+# What the ways to a Hessian cost, in units of one edge that is pushed, about 15 ns.
+_SWEEP = 1.5  # a number on the tape that eight columns of a dense Hessian are carried through
+_FEW = 30_000  # of these units: what is dearer is looked at more closely
+_FITS = 2**27  # numbers that a dense matrix may have before it is not thought of
 
 
 class Info(NamedTuple):
-    """How a sparse matrix was found: see hessian()."""
+    """How a sparse matrix was found.
+
+    Attributes
+    ----------
+    method : str
+        "dense", "colored" or "edges".
+    reason : str
+        Why it was taken, in words.
+    cost : dict
+        Of a Hessian by "auto": what was counted on the tape, its `slots`, the `operands` they have,
+        those that are `curved`, and the estimates `dense` and `most`: how many edges could be
+        pushed in the time of the dense Hessian, and how many were allowed.
+    """
 
     method: str
     reason: str
-    n_entries: int
-    n_colors: int
+    cost: dict
 
 
-def hessian(f, argnums=0, method="auto"):
+def hessian(f, argnums=0, method="auto", info=False):
     """The second derivatives of a function of one real output, as a sparse matrix.
 
     Rows and columns are the elements of the arguments, one argument or leaf after the other, each
-    in C order.  Entries are those that the function may have wherever it goes the way that it went:
-    those that happen to be 0 are there, as zeros.  To find many Hessians of one function, use
-    ``adcore.compile(f).hessian(x, sparse=True)``, which finds the pattern once.
+    in C order.  To find many Hessians of one function use ``adcore.compile(f).hessian(x,
+    sparse=True)``, which finds pattern and colours once.
 
     Parameters
     ----------
     f : callable
     argnums : int or tuple of int
         The positional arguments to differentiate with respect to.
-    method : "auto", "dense" or "colored"
-        How: "dense" finds all columns; "colored" finds the pattern, and then columns that share no
-        row together; "auto" takes the one that is likely to take less time.
+    method : "auto", "dense", "colored" or "edges"
+        How: "edges" pushes second derivatives through the recording, in one sweep; "colored" finds
+        where there may be entries wherever `f` goes the way that it went, and then columns that
+        share no row together, so that entries which happen to be 0 are there, as zeros; "dense"
+        finds all columns.  The entries of "edges" and "dense" are those that are not 0.  "auto"
+        takes what is likely to take least time: "dense" where that is next to nothing or the matrix
+        turns out to be dense, "edges" else, and "colored" where edges cannot be pushed: through
+        linear algebra, rules in Python, and points where a norm is 0 or second derivatives are nan.
+    info : bool
+        Whether to return an Info beside the matrix.
 
     Returns
     -------
     callable
-        Of the arguments of `f`; it gives a scipy.sparse.csr_array of shape (n, n).
+        Of the arguments of `f`; it gives a scipy.sparse.csr_array of shape (n, n), symmetric,
+        columns ascending; with `info` a pair of it and an Info.
+
+    Raises
+    ------
+    ShapeError
+        If `f` returns anything but one real number.
+    NotDifferentiableError
+        For "edges", where they cannot be pushed.
 
     Examples
     --------
@@ -54,16 +87,77 @@ def hessian(f, argnums=0, method="auto"):
     array([[ 4., -4.,  0.],
            [-4., 38., -8.],
            [ 0., -8.,  2.]])
+
+    References
+    ----------
+    Gower and Mello, Optim. Methods Softw. 27 (2012) 251, of edge-pushing.  Gebremedhin, Manne and
+    Pothen, SIAM Review 47 (2005) 629, of colouring.
     """
-    _check_method(method)
+    if method not in _METHODS:
+        raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
 
     @functools.wraps(f)
     def hessian_f(*args, **kwargs):
-        if method == "dense":
-            return _scipy.csr_array(_sparse.hessian_in_python(f, argnums, args, kwargs)[2])
-        return _compile(f).hessian(*args, argnums=argnums, sparse=True, **kwargs)
+        found, how = _HESSIANS[method](f, argnums, args, kwargs)
+        return (found, how) if info else found
 
     return hessian_f
+
+
+def _colored(f, argnums, args, kwargs, reason="as it was asked for", cost=None):
+    found = _compile(f).hessian(*args, argnums=argnums, sparse=True, **kwargs)
+    return found, Info("colored", reason, cost or {})
+
+
+def _recorded(f, argnums, args, kwargs):
+    r = Recording(f, args, kwargs, argnums)
+    if r.nested:
+        raise NotDifferentiableError(
+            "a sparse matrix holds numbers, so it cannot be made inside another derivative or "
+            "while a function is compiled; take adcore.hessian there"
+        )
+    return r
+
+
+def _dense(f, argnums, args, kwargs):
+    r = _recorded(f, argnums, args, kwargs)
+    return _scipy.csr_array(_sparse.dense_hessian(r)[2]), Info("dense", "as it was asked for", {})
+
+
+def _by_edges(f, argnums, args, kwargs):
+    found = _edges.pushed(_recorded(f, argnums, args, kwargs))
+    if found is None:
+        raise NotDifferentiableError(
+            "edges cannot be pushed through linear algebra, rules and hooks in Python, or where a "
+            'norm is 0 or a second derivative is nan or out of range; leave out method="edges"'
+        )
+    return found[1], Info("edges", "as it was asked for", {})
+
+
+def _chosen(f, argnums, args, kwargs):
+    """The Hessian by the way that is likely to take least time."""
+    r = _recorded(f, argnums, args, kwargs)
+    cost = _edges.edge_cost(r)
+    n = sum(map(math.prod, r.shapes))
+    cost["dense"] = dense = _SWEEP * cost["slots"] * -(-n // 8)
+    fits = n * n <= _FITS
+    if n <= 64 and dense <= _FEW:
+        return _scipy.csr_array(_sparse.dense_hessian(r)[2]), Info("dense", "it is small", cost)
+    cost["most"] = most = int(2 * dense) if fits else 2**62
+    found = _edges.pushed(r, most) if cost["known"] else None
+    if found is not None:
+        return found[1], Info("edges", "one sweep over the recording is the least work", cost)
+    if cost["known"] and fits:
+        pattern = _compile(f)._pattern(args, kwargs, argnums, True, False)
+        if pattern.nnz > n * n // 4:
+            return _scipy.csr_array(_sparse.dense_hessian(r)[2]), Info(
+                "dense", "more than a quarter of its entries are not 0", cost
+            )
+    reason = "edges cannot be pushed through all that was recorded, or would be more work"
+    return _colored(f, argnums, args, kwargs, reason, cost)
+
+
+_HESSIANS = {"auto": _chosen, "dense": _dense, "colored": _colored, "edges": _by_edges}
 
 
 def jacobian(f, argnums=0, method="auto"):
@@ -78,6 +172,8 @@ def jacobian(f, argnums=0, method="auto"):
         Of arguments and results that are numbers, arrays or nested containers of them.
     argnums : int or tuple of int
     method : "auto", "dense" or "colored"
+        "colored" finds columns that share no row together, or rows that share no column; "auto" is
+        the same.
 
     Returns
     -------
@@ -91,7 +187,8 @@ def jacobian(f, argnums=0, method="auto"):
     array([[2., 1., 0.],
            [0., 3., 2.]])
     """
-    _check_method(method)
+    if method not in ("auto", "dense", "colored"):
+        raise ValueError(f"method must be auto, dense or colored, got {method!r}")
 
     @functools.wraps(f)
     def jacobian_f(*args, **kwargs):
@@ -143,11 +240,6 @@ def jacobian_pattern(f, argnums=0, local=False):
            [False,  True,  True]])
     """
     return _pattern(f, argnums, False, local)
-
-
-def _check_method(method):
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
 
 
 def _pattern(f, argnums, second, local):

@@ -720,8 +720,8 @@ static enum ad_status sweep_down(struct sweep *w, const struct ad_view *output, 
 }
 
 enum ad_status ad_edge_hessian(struct ad_tape *tape, const struct ad_view *output, int32_t low,
-                               int32_t n, double *gradient, struct ad_pattern *pattern,
-                               double **data)
+                               int32_t n, int64_t most, double *gradient,
+                               struct ad_pattern *pattern, double **data)
 {
     int32_t first = low < tape->n_slots ? ad_tape_producer(tape, low) : tape->n, floor,
             last = last_of(tape, output);
@@ -736,6 +736,7 @@ enum ad_status ad_edge_hessian(struct ad_tape *tape, const struct ad_view *outpu
         return AD_CONST_CHANGED;
     floor = ad_tape_enter(tape, tape->n);
     status = ad_edge_pool_new(tape->n_slots - low, &w.pool);
+    w.pool.most = most;
     if (!status)
         status = sweep_down(&w, output, first, last);
     if (!status)

@@ -10,7 +10,7 @@
  *   end: their second derivatives are not to be had, or not cheaply, as edges;
  * - where a weight is no normal number though its factors are not 0: at poles, at points at which second
  *   derivatives are nan, and next to overflow and underflow, where the order of the products matters;
- * - where there are more edges than AD_EDGES_MOST. */
+ * - where there are more edges than AD_EDGES_MOST, or more than 'most' were made in all. */
 #ifndef AD_EDGE_H
 #define AD_EDGE_H
 
@@ -26,8 +26,8 @@
  * AD_NO_MEMORY.
  */
 enum ad_status ad_edge_hessian(struct ad_tape *tape, const struct ad_view *output, int32_t low,
-                               int32_t n, double *gradient, struct ad_pattern *pattern,
-                               double **data);
+                               int32_t n, int64_t most, double *gradient,
+                               struct ad_pattern *pattern, double **data);
 
 /* What there is to do between the inputs and an output, whether the output depends on it or not. */
 struct ad_edge_cost {

@@ -18,6 +18,7 @@ enum ad_status ad_edge_pool_new(int64_t n_nodes, struct ad_edge_pool *pool)
         return AD_NO_MEMORY;
     pool->edges[0] = (struct ad_edge){0, -1, 0};
     pool->n_edges = 1;
+    pool->most = INT64_MAX;
     return AD_OK;
 }
 
@@ -138,6 +139,8 @@ void ad_edge_append(struct ad_edge_pool *pool, int32_t from, int32_t to, double 
     struct ad_edge_node *node = &pool->nodes[from];
 
     append(pool, from, to, weight);
+    if (AD_UNLIKELY(++pool->appended > pool->most) && !pool->status)
+        pool->status = AD_NO_EDGES;
     if (AD_UNLIKELY(node->count > AD_EDGES_FEW && node->count > node->limit))
         tidy(pool, from);
 }

@@ -43,6 +43,7 @@ struct ad_edge_pool {
     struct ad_edge_node *nodes;
     struct ad_edge *edges; /* the first is none */
     int64_t n_edges, capacity;
+    int64_t appended, most; /* edges so far, and how many there may be before it is AD_NO_EDGES */
     int32_t free;
     struct ad_edge_room taken, spare;
     bool strange; /* a weight is no normal number, though its factors are not 0 */

@@ -160,6 +160,7 @@ PYTHON_MAY_IMPORT = {
     "_code_reference": {"_core"},
     "_replayed": BASE | {"_arguments", "_paths", "_files", "_native"},
     "_sparse": {"_trees", "_recording"},
+    "_edges": {"_core", "_recording"},
     "_derivatives": BASE | {"transforms", "_arguments", "_replayed", "_sparse"},
     "_compiled_call": BASE | {"_arguments", "_calls"},
     "compile": BASE
@@ -186,7 +187,7 @@ PYTHON_MAY_IMPORT = {
     "ipopt": {"_problem", "_progress"},
     "ode": {"scipy"},
     "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
-    "sparse": {"_sparse", "compile"},
+    "sparse": {"_edges", "_sparse", "_recording", "compile", "errors"},
     "testing": BASE | {"transforms", "taylor"},
     "plot": {"errors"},
 }

@@ -100,6 +100,8 @@ def test_patterns_and_values(name):
     want = adcore.hessian(f)(x)
     compiled = adcore.compile(f)
     found = [adcore.sparse.hessian(f, method=m)(x) for m in ("auto", "colored", "dense")]
+    if name != "solve" and name != "sort":
+        found.insert(0, adcore.sparse.hessian(f, method="edges")(x))
     found += [compiled.hessian(x, sparse=True) for _ in range(2)]
     for h in found:
         assert isinstance(h, sparse.csr_array)
@@ -117,7 +119,7 @@ def test_patterns_and_values(name):
         assert got == rows
     outside = want[~pattern.toarray()]
     assert np.all(outside == 0)
-    for h in found[3:]:
+    for h in found[-2:]:
         assert np.array_equal(h.indices, pattern.indices)
         assert np.array_equal(h.indptr, pattern.indptr)
 
@@ -197,6 +199,31 @@ def test_jacobians(name):
     leaves = adcore.jacobian(f)(x)
     if not isinstance(leaves, (dict, tuple)):
         np.testing.assert_allclose(dense, np.reshape(leaves, (-1, 9)), rtol=1e-14)
+
+
+def test_the_way_is_chosen_and_told():
+    """Small and dense Hessians densely, others by edges, and by colours where there are none."""
+
+    def method(f, x):
+        h, how = adcore.sparse.hessian(f, info=True)(x)
+        np.testing.assert_allclose(h.toarray(), adcore.hessian(f)(x), rtol=1e-9, atol=1e-9)
+        assert how.reason
+        return how.method
+
+    assert method(rosenbrock, point()) == "dense"
+    assert method(rosenbrock, point(500)) == "edges"
+    assert method(rosenbrock_loop, point(500)) == "edges"
+    a = RNG.normal(size=(300, 200))
+    assert method(lambda x: adcore.logaddexp(0.0, a @ x).sum(), point(200)) == "dense"
+    b = np.eye(100) * 5
+    assert method(lambda x: (np.linalg.solve(b + adcore.diag(x), b[0]) ** 2).sum(), point(100)) in (
+        "colored",
+        "dense",
+    )
+    norm = lambda x: (x**2).sum() + np.linalg.norm(x[:2] * 0.0) ** 2  # noqa: E731
+    assert method(norm, point(300)) in ("edges", "colored")
+    for m in ("dense", "colored", "edges"):
+        assert adcore.sparse.hessian(rosenbrock, method=m, info=True)(point())[1].method == m
 
 
 def test_large_stencils():
@@ -360,6 +387,10 @@ def test_errors():
     with pytest.raises(TypeError, match="takes no memory"):
         adcore.hessian(rosenbrock, memory=10**6, sparse=True)
     compiled = adcore.compile(rosenbrock)
+    with pytest.raises(NotDifferentiableError, match=r"take adcore\.hessian there"):
+        adcore.grad(lambda x: adcore.sparse.hessian(rosenbrock)(x).sum())(x)
+    with pytest.raises(NotDifferentiableError, match="pushed through linear algebra"):
+        adcore.sparse.hessian(lambda x: np.linalg.det(x.reshape(1, 3).T * x), method="edges")(x)
     with pytest.raises(NotDifferentiableError, match="leave sparse=True out"):
         adcore.grad(lambda x: compiled.hessian(x, sparse=True).sum())(x)
 
