@@ -107,7 +107,11 @@ C_ORDER = [
     "ad_derive",
     "ad_pattern",
     "ad_sets",
+    "ad_buckets",
+    "ad_order",
     "ad_color",
+    "ad_bicolor",
+    "ad_recover",
     "ad_depend",
     "ad_jacobian",
 ]
