@@ -8,6 +8,7 @@
 #include "ad_depend.h"
 #include "ad_derivation.h"
 #include "ad_emit.h"
+#include "ad_recover.h"
 
 /* Which matrix, and how it is laid out: columns are elements of the wanted inputs, one lane each or
  * shared; rows are elements of outputs first .. first + n_outputs - 1. */
@@ -27,14 +28,15 @@ struct plan {
     int64_t n_columns, lanes;
     bool shared; /* else there is one for each, in order */
     int32_t *color;
-    uint8_t *alone; /* rows that are read from their column: see ad_color_symmetric() */
+    int32_t *row, *lane; /* where each entry is read; NULL: in its own row and its column's lane */
     struct ad_pattern pattern;
 };
 
 static void plan_free(struct plan *plan)
 {
     free(plan->color);
-    free(plan->alone);
+    free(plan->row);
+    free(plan->lane);
     ad_pattern_free(&plan->pattern);
 }
 
@@ -47,6 +49,17 @@ static int64_t columns_of(const struct matrix *m)
     return n;
 }
 
+static enum ad_status recover_plan(struct plan *plan)
+{
+    size_t n = (size_t)plan->pattern.start[plan->pattern.n_rows] + 1;
+
+    plan->row = malloc(n * sizeof *plan->row);
+    plan->lane = malloc(n * sizeof *plan->lane);
+    if (!plan->row || !plan->lane)
+        return AD_NO_MEMORY;
+    return ad_recover_star(&plan->pattern, plan->color, plan->row, plan->lane);
+}
+
 static enum ad_status color_plan(const struct matrix *m, struct plan *plan)
 {
     size_t n = (size_t)AD_MAX(plan->n_columns, 1);
@@ -54,17 +67,15 @@ static enum ad_status color_plan(const struct matrix *m, struct plan *plan)
     enum ad_status status;
 
     plan->color = malloc(n * sizeof *plan->color);
-    plan->alone = calloc(n, 1);
-    if (!plan->color || !plan->alone)
+    if (!plan->color)
         return AD_NO_MEMORY;
-    status = m->symmetric
-                 ? ad_color_symmetric(&plan->pattern, limit, plan->color, plan->alone, &n_colors)
-                 : ad_color_columns(&plan->pattern, limit, plan->color, &n_colors);
-    if (!status && n_colors <= limit) {
-        plan->shared = true;
-        plan->lanes = AD_MAX(n_colors, 1);
-    }
-    return status;
+    status = m->symmetric ? ad_color_symmetric(&plan->pattern, limit, plan->color, &n_colors)
+                          : ad_color_columns(&plan->pattern, NULL, limit, plan->color, &n_colors);
+    if (status || n_colors > limit)
+        return status;
+    plan->shared = true;
+    plan->lanes = AD_MAX(n_colors, 1);
+    return m->symmetric ? recover_plan(plan) : AD_OK;
 }
 
 /* A plan of the matrix whose pattern is known, or not: 'pattern' is taken over. */
@@ -221,12 +232,6 @@ static void entries_free(struct entries *entries)
     free(entries->to);
 }
 
-/* Is an entry read from the lane of its row, in its column's place? */
-static bool swaps(const struct matrix *m, const struct plan *plan, int64_t row, int64_t column)
-{
-    return m->symmetric && plan->alone[row] && !plan->alone[column];
-}
-
 /*
  * The block of input w, whose first column is 'column', and output o, whose first row is 'row': its
  * entries are scattered into zeros.
@@ -239,7 +244,7 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
                          *output = &m->program->outputs[m->first + o];
     int64_t n_columns = ad_view_size(input), n_rows = ad_view_size(output), n = 0,
             size = n_rows * n_columns;
-    /* as the lanes have them; or, of rows that are alone, from the lane of the row */
+    /* read in their own row; and in that of their mate, which is their column */
     struct entries entries[2] = {{0, NULL, NULL}, {0, NULL, NULL}};
     const struct ad_view *results[2] = {&d->results[o], &d->results[m->symmetric ? w : o]};
     struct ad_view block, whole;
@@ -256,14 +261,15 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
         for (int64_t k = plan->pattern.start[row + r]; k < plan->pattern.start[row + r + 1]; k++) {
             int64_t c = plan->pattern.column[k] - column;
             struct entries *put;
-            bool swap;
+            bool mate;
 
             if (c < 0 || c >= n_columns)
                 continue;
-            swap = swaps(m, plan, row + r, column + c);
-            put = &entries[swap];
-            put->from[put->n] =
-                swap ? plan->color[row + r] * n_columns + c : plan->color[column + c] * n_rows + r;
+            mate = plan->row && plan->row[k] != row + r;
+            put = &entries[mate];
+            put->from[put->n] = mate         ? plan->lane[k] * n_columns + c
+                                : plan->lane ? plan->lane[k] * n_rows + r
+                                             : plan->color[column + c] * n_rows + r;
             put->to[put->n++] = (int32_t)(m->by_column ? c * n_rows + r : r * n_columns + c);
         }
     if (!status)
@@ -313,18 +319,16 @@ static enum ad_status add_entries(struct ad_derivation *d, const struct matrix *
                         lane;
                 int32_t o;
 
-                if (swaps(m, plan, r, c)) {
-                    int64_t row = r;
-
-                    r = c;
-                    c = row;
+                lane = plan->shared ? plan->color[c] : c;
+                if (plan->row) { /* symmetric: 'order' is its pattern */
+                    r = plan->row[k];
+                    lane = plan->lane[k];
                 }
                 o = output[r];
                 if (pass == 0) {
                     count[o]++;
                     continue;
                 }
-                lane = plan->shared ? plan->color[c] : c;
                 entries[o].from[entries[o].n] = lane * (first[o + 1] - first[o]) + r - first[o];
                 entries[o].to[entries[o].n++] = (int32_t)at;
             }

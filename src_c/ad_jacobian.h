@@ -1,8 +1,8 @@
 /* ad_jacobian.h -- Jacobians and Hessians of a program as programs, dense and sparse.
  *
  * Conventions are those of ad_derive.h.  Columns go in lanes (ad_emit_forward_lanes()), all in one pass over
- * the program.  If the pattern of the matrix is known to be sparse (ad_depend.h), columns that share
- * no row are added up in one lane (ad_color.h), as long as that takes half as many lanes at most, and
+ * the program.  If the pattern of the matrix is known to be sparse (ad_depend.h), columns of one colour
+ * are added up in one lane (ad_color.h), as long as that takes half as many lanes at most, and
  * the entries are put in their places at the end by one instruction per block; else there is one lane for
  * each column, and the blocks are views.
  *

@@ -47,3 +47,26 @@ enum ad_status ad_pattern_transpose(const struct ad_pattern *pattern, struct ad_
             transposed->column[start[pattern->column[k] + 1]++] = (int32_t)r;
     return AD_OK;
 }
+
+enum ad_status ad_pattern_mates(const struct ad_pattern *pattern, int32_t *mate, bool *symmetric)
+{
+    int64_t n = pattern->n_rows, *next; /* of each row: its first entry that is no mate yet */
+
+    *symmetric = n == pattern->n_columns;
+    if (pattern->start[n] > INT32_MAX)
+        return AD_NO_SLOTS;
+    next = malloc((size_t)(n + 1) * sizeof *next);
+    if (!next)
+        return AD_NO_MEMORY;
+    memcpy(next, pattern->start, (size_t)n * sizeof *next);
+    /* entries (r, c) of a column come by ascending r, as (c, r) stand in row c */
+    for (int64_t r = 0; r < n && *symmetric; r++)
+        for (int64_t k = pattern->start[r]; k < pattern->start[r + 1] && *symmetric; k++) {
+            int64_t c = pattern->column[k], at = next[c]++;
+
+            *symmetric = at < pattern->start[c + 1] && pattern->column[at] == r;
+            mate[k] = (int32_t)at;
+        }
+    free(next);
+    return AD_OK;
+}

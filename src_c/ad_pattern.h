@@ -22,4 +22,10 @@ enum ad_status ad_pattern_new(int64_t n_rows, int64_t n_columns, int64_t n_entri
 enum ad_status ad_pattern_transpose(const struct ad_pattern *pattern,
                                     struct ad_pattern *transposed);
 
+/*
+ * *symmetric: is it?  If so mate[k] is the entry (c, r) for entry k, (r, c).  AD_NO_SLOTS if there are more than
+ * INT32_MAX entries.
+ */
+enum ad_status ad_pattern_mates(const struct ad_pattern *pattern, int32_t *mate, bool *symmetric);
+
 #endif

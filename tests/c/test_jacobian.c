@@ -1,8 +1,7 @@
 /* test_jacobian.c -- Jacobians and Hessians of known programs: what they cost, and closed forms; matrix
- * products of lanes against one direction at a time; colourings of random patterns. */
+ * products of lanes against one direction at a time. */
 #include "ad_jacobian.h"
 
-#include "ad_color.h"
 #include "ad_rewrite.h"
 #include "check.h"
 
@@ -381,90 +380,6 @@ static void test_products(void)
                                   shared & 2);
 }
 
-/* ---- colours ---- */
-
-static bool in_row(const struct ad_pattern *p, int64_t r, int32_t c)
-{
-    for (int64_t k = p->start[r]; k < p->start[r + 1]; k++)
-        if (p->column[k] == c)
-            return true;
-    return false;
-}
-
-static struct ad_pattern random_pattern(struct rng *rng, int32_t n_rows, int32_t n_columns,
-                                        bool symmetric)
-{
-    struct ad_pattern p = {n_rows, n_columns, NULL, NULL};
-    uint8_t *has = calloc((size_t)(n_rows * n_columns) + 1, 1);
-    int64_t n = 0;
-
-    for (int32_t k = 0; k < 3 * n_rows && n_rows && n_columns; k++) {
-        int64_t r = rng_int(rng, 0, n_rows - 1), c = rng_int(rng, 0, n_columns - 1);
-
-        if (rng_int(rng, 0, 3) == 0) /* some long rows */
-            r %= AD_MIN(2, n_rows);
-        has[r * n_columns + c] = 1;
-        if (symmetric)
-            has[c * n_columns + r] = 1;
-    }
-    p.start = malloc(((size_t)n_rows + 1) * sizeof *p.start);
-    p.column = malloc(((size_t)(n_rows * n_columns) + 1) * sizeof *p.column);
-    for (int32_t r = 0; r < n_rows; r++) {
-        p.start[r] = n;
-        for (int32_t c = 0; c < n_columns; c++)
-            if (has[r * n_columns + c])
-                p.column[n++] = c;
-    }
-    p.start[n_rows] = n;
-    free(has);
-    return p;
-}
-
-/* Is entry (r, c) the only one of its lane in its row? */
-static bool stands_alone(const struct ad_pattern *p, const int32_t *color, int64_t r, int32_t c)
-{
-    for (int64_t k = p->start[r]; k < p->start[r + 1]; k++)
-        if (p->column[k] != c && color[p->column[k]] == color[c])
-            return false;
-    return true;
-}
-
-static void test_colors(void)
-{
-    struct rng rng = {1};
-    int n_found = 0;
-
-    for (int trial = 0; trial < 300; trial++) {
-        bool symmetric = trial % 2;
-        int32_t n = (int32_t)rng_int(&rng, 0, 90),
-                rows = symmetric ? n : (int32_t)rng_int(&rng, 0, 90);
-        struct ad_pattern p = random_pattern(&rng, rows, n, symmetric);
-        int32_t *color = malloc(((size_t)n + 1) * sizeof *color);
-        uint8_t *alone = calloc((size_t)n + 1, 1);
-        int64_t n_colors = -1, limit = rng_int(&rng, 0, n);
-
-        ok(symmetric ? ad_color_symmetric(&p, limit, color, alone, &n_colors)
-                     : ad_color_columns(&p, limit, color, &n_colors));
-        CHECK(n_colors >= 0 && n_colors <= limit + 1, "%" PRId64 " colours", n_colors);
-        for (int64_t r = 0; r < rows && n_colors <= limit; r++)
-            for (int64_t k = p.start[r]; k < p.start[r + 1]; k++) {
-                int32_t c = p.column[k];
-                bool swap = symmetric && alone[r] && !alone[c];
-
-                CHECK(color[c] >= 0 && color[c] < n_colors, "colour %d", color[c]);
-                CHECK(!swap || in_row(&p, c, (int32_t)r), "not symmetric");
-                CHECK(swap ? stands_alone(&p, color, c, (int32_t)r) : stands_alone(&p, color, r, c),
-                      "an entry shares its lane");
-                n_found++;
-            }
-        free(p.start);
-        free(p.column);
-        free(color);
-        free(alone);
-    }
-    CHECK(n_found > 1000, "few entries");
-}
-
 int main(void)
 {
     test_rosenbrock(40);
@@ -474,7 +389,6 @@ int main(void)
     test_refused();
     test_modes();
     test_products();
-    test_colors();
     CHECK(n_live == 0, "%ld blocks are left", n_live);
     printf("test_jacobian: ok\n");
     return 0;
