@@ -101,12 +101,14 @@ static bool is_doubtful(const struct point *p, double g)
 
 static void push_curvature(struct ad_edge_pool *pool, const struct point *p, double g)
 {
-    for (int j = 0; j < p->n; j++)
+    for (int j = 0; j < p->n; j++) {
+        if (p->node[j] < 0)
+            continue;
+        pool->strange |= !(fabs(p->a[j]) <= DBL_MAX); /* partials there are those of no function */
         for (int k = 0; k <= j; k++) {
             double h = p->h[j][k];
 
-            if (p->node[j] < 0 || p->node[k] < 0 ||
-                !((p->depends[j] >> k | p->depends[k] >> j) & 1))
+            if (p->node[k] < 0 || !((p->depends[j] >> k | p->depends[k] >> j) & 1))
                 continue;
             /* at some corners the mixed partials of an op differ, and the matrix is not symmetric */
             if ((h == 0) != (p->h[k][j] == 0) || (h == 0 && is_doubtful(p, g)))
@@ -116,6 +118,7 @@ static void push_curvature(struct ad_edge_pool *pool, const struct point *p, dou
             else if (h != 0)
                 ad_edge_add(pool, p->node[j], p->node[k], g * h);
         }
+    }
 }
 
 /* Push node v, whose operands are in 'p', to them. */
@@ -791,8 +794,7 @@ struct ad_edge_cost ad_edge_cost_of(const struct ad_tape *tape, const struct ad_
         if (code < AD_N_OPS ? ad_ops[code].curvature >= AD_CURVED
                             : code == AD_NORM || code == AD_MATMUL)
             cost.curved += n;
-        cost.operands += ad_tape_is_array(tape, i) ? operands_read(tape, i)
-                                                   : ad_ops[code].n_args;
+        cost.operands += ad_tape_is_array(tape, i) ? operands_read(tape, i) : ad_ops[code].n_args;
         cost.known &= !ad_tape_has_rule(tape, i) && !ad_norm_vanishes(tape, i);
     }
     return cost;

@@ -8,7 +8,7 @@
  * The sweep says AD_NO_EDGES, and another way must be taken,
  * - where there is linear algebra, a rule or hook written in Python, a norm of 0 or a long running sum from the
  *   end: their second derivatives are not to be had, or not cheaply, as edges;
- * - where a weight is no normal number though its factors are not 0: at poles, at points at which second
+ * - where an adjoint is not finite, or a weight no normal number though its factors are not 0: at poles, where second
  *   derivatives are nan, and next to overflow and underflow, where the order of the products matters;
  * - where there are more edges than AD_EDGES_MOST, or more than 'most' were made in all. */
 #ifndef AD_EDGE_H
@@ -34,7 +34,7 @@ struct ad_edge_cost {
     int64_t slots;    /* results, each to be taken out once */
     int64_t operands; /* places that they push to */
     int64_t curved;   /* results with second partials */
-    bool known;       /* false: AD_NO_EDGES, if the output depends on what is not to be pushed through */
+    bool known; /* false: AD_NO_EDGES, if the output depends on what is not to be pushed through */
 };
 
 /* The same stretch of tape, looked at instruction by instruction: no element is touched, but for norms. */

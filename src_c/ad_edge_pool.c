@@ -156,8 +156,10 @@ void ad_edge_push(struct ad_edge_pool *pool, int32_t v, int64_t n, const int32_t
 
     node->adjoint = node->loop = 0;
     for (int64_t k = 0; k < n; k++) {
-        if (g != 0)
+        if (g != 0) {
+            pool->strange |= !(fabs(g * d[k]) <= DBL_MAX);
             pool->nodes[operand[k]].adjoint += g * d[k];
+        }
         for (int64_t i = 0; i < n_taken; i++)
             ad_edge_add(pool, operand[k], pool->taken.to[i], pool->taken.weight[i] * d[k]);
     }

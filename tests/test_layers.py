@@ -134,6 +134,7 @@ PYTHON_MAY_IMPORT = {
     "_trees": {"_core", "errors"},
     "ops": {"_core", "errors"},
     "_recording": LOW,
+    "_edges": LOW | {"_recording"},
     "_holomorphic": LOW | {"_recording"},
     "transforms": LOW | {"_recording", "_holomorphic"},
     "_data": {"_trees", "errors"},
