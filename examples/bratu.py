@@ -18,7 +18,7 @@ determination of certain bifurcation points, J. Comput. Appl. Math. 4, 1978.
 import sys
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, sparse
 
 import adcore
 import newton
@@ -70,16 +70,23 @@ def fold(m, start):
     """
     residual, n = square(m), m * m
 
-    def extended(z):
+    def singular(z):
         u, d, parameter = z[:n], z[n : 2 * n], z[2 * n]
         r, along = adcore.jvp(lambda u: residual(u, parameter), (u,), (d,))
-        return np.concatenate([r, along, np.reshape(np.sum(d) / n - 1.0, 1)])
+        return np.concatenate([r, along])
 
-    f = adcore.compile(extended)
+    # The row of the sum is the same everywhere, and dense: it is put below the sparse ones.
+    f, mean = adcore.compile(singular), np.concatenate([np.zeros(n), np.full(n, 1.0 / n), [0.0]])
+    row = sparse.csr_array(mean[None])
     bell = np.sin(np.pi * np.linspace(0.0, 1.0, m + 2)[1:-1])
     direction = np.outer(bell, bell).ravel()
     z = np.concatenate([start, direction / direction.mean(), [6.5]])
-    return newton.root(f, lambda z: f.jacobian(z, sparse=True), z, tolerance=1e-12)
+    return newton.root(
+        lambda z: np.append(f(z), mean @ z - 1.0),
+        lambda z: sparse.vstack([f.jacobian(z, sparse=True), row]),
+        z,
+        tolerance=1e-12,
+    )
 
 
 def exact_line(m, parameter):
