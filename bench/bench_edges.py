@@ -9,18 +9,9 @@ import time
 import numpy as np
 
 import adcore
-from adcore._edges import hessian_by_edges
 from common import agree, run
 
 N = 300
-
-
-def coloured(f, x):
-    """The program of the entries; running it once, which is not timed, is little beside this."""
-    compiled = adcore.compile(f)
-    compiled(x)
-    program = [*compiled._by_key.values()][0].root.program
-    return program.derived("sparse_hessian", (0,))
 
 
 def rosenbrock(x):
@@ -59,15 +50,15 @@ def irregular(x):
 def compare(report, turns, name, f, limit):
     """Edges against colours, one after the other from nothing."""
     x = list(np.linspace(0.5, 1.5, N))
-    h = hessian_by_edges(f, (x,), {}, 0)
+    h = adcore.sparse.hessian(f, method="edges")(x)
     n = len(x)
     want = np.reshape(adcore.hessian(f)(x), (n, n))
     agree(h.toarray(), want, 1e-10, name)
     report.compare(
         f"{name}, n = {N}, {h.nnz / n:.1f} entries a row, at most {np.diff(h.indptr).max()}",
         {
-            "edges": lambda: hessian_by_edges(f, (x,), {}, 0),
-            "pattern and colours": lambda: coloured(f, x),
+            "edges": lambda: adcore.sparse.hessian(f, method="edges")(x),
+            "pattern and colours": lambda: adcore.sparse.hessian(f, method="colored")(x),
         },
         "pattern and colours",
         {"edges": limit},
@@ -93,7 +84,7 @@ def long_loop(report, turns):
     seconds = []
     for _ in range(min(turns, 5)):
         start = time.process_time()
-        h = hessian_by_edges(rosenbrock, (x,), {}, 0)
+        h = adcore.sparse.hessian(rosenbrock, method="edges")(x)
         seconds.append(time.process_time() - start)
         assert h.nnz == 3 * len(x) - 2
     report.add("chained Rosenbrock loop, n = 1e5", "edges, recording included", seconds, "s", 1.0)

@@ -165,7 +165,6 @@ PYTHON_MAY_IMPORT = {
     "_code_reference": {"_core"},
     "_replayed": BASE | {"_arguments", "_paths", "_files", "_native"},
     "_sparse": {"_trees", "_recording"},
-    "_edges": {"_core", "_recording"},
     "_derivatives": BASE | {"transforms", "_arguments", "_replayed", "_sparse"},
     "_compiled_call": BASE | {"_arguments", "_calls"},
     "compile": BASE
