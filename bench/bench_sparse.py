@@ -33,15 +33,17 @@ def first(report, turns, name, n, limit, memory=None):
     """Rows for the first sparse Hessian of a problem, each turn in a new process."""
     work = f"{PROBLEMS[name].what}, n = {n}: first sparse Hessian"
     script = Path(sparse_problems.__file__)
-    command = [sys.executable, str(script), name, str(n)]
-    runs = []
-    for _ in range(min(turns, 5)):
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise AssertionError(f"{work}: {run.stderr}")
-        runs.append(json.loads(run.stdout))
-    report.add(work, "adcore", [run["seconds"] for run in runs], "s", limit)
-    report.add(work, "adcore, memory at most", [run["megabytes"] for run in runs], "MB", memory)
+    for way, label in (("once", "adcore.sparse.hessian"), ("compiled", "adcore.compile")):
+        command = [sys.executable, str(script), name, str(n), way]
+        runs = []
+        for _ in range(min(turns, 5)):
+            run = subprocess.run(command, capture_output=True, text=True, check=False)
+            if run.returncode:
+                raise AssertionError(f"{work}: {run.stderr}")
+            runs.append(json.loads(run.stdout))
+        megabytes = [run["megabytes"] for run in runs]
+        report.add(work, label, [run["seconds"] for run in runs], "s", limit)
+        report.add(work, f"{label}, memory at most", megabytes, "MB", memory)
 
 
 class Data:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+import adcore
 import by_hand
 import common
 import problems
@@ -233,18 +234,22 @@ def peak_megabytes():
     return peak / 2.0**20
 
 
-def main(name, n):
-    """Print the seconds and the memory of the first sparse Hessian, once it is checked."""
-    import adcore
+WAYS = {
+    "once": lambda f, x: adcore.sparse.hessian(f)(x),
+    "compiled": lambda f, x: adcore.compile(f).hessian(x, sparse=True),
+}
 
+
+def main(name, n, way):
+    """Print the seconds and the memory of the first sparse Hessian, once it is checked."""
     problem = PROBLEMS[name]
     f, x = partial(problem.f, np), problem.point(n)
     start = common.CLOCK()
-    got = adcore.compile(f).hessian(x, sparse=True)
+    got = WAYS[way](f, x)
     seconds, megabytes = common.CLOCK() - start, peak_megabytes()
     check(got, problem.by_hand(x), f"{problem.what}, n = {n}")
     print(json.dumps({"seconds": seconds, "megabytes": megabytes}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
