@@ -12,14 +12,14 @@ import adcore
 from adcore._edges import hessian_by_edges
 from common import agree, run
 
-N = 300
+N = 2000
 
 
 def coloured(f, x):
     """The program of the entries; running it once, which is not timed, is little beside this."""
     compiled = adcore.compile(f)
     compiled(x)
-    program = [*compiled._by_key.values()][0].root.program
+    program = next(iter(compiled._by_key.values())).root.program
     return program.derived("sparse_hessian", (0,))
 
 
