@@ -11,7 +11,7 @@ import numpy as np
 import adcore
 from common import agree, run
 
-N = 300
+N = 1000
 
 
 def rosenbrock(x):
@@ -49,13 +49,17 @@ def irregular(x):
 
 def compare(report, turns, name, f, limit):
     """Edges against colours, one after the other from nothing."""
-    x = list(np.linspace(0.5, 1.5, N))
+    x = np.linspace(0.5, 1.5, N)  # one input: of a list each number would be one
     h = adcore.sparse.hessian(f, method="edges")(x)
-    n = len(x)
-    want = np.reshape(adcore.hessian(f)(x), (n, n))
-    agree(h.toarray(), want, 1e-10, name)
+    agree(h.toarray(), adcore.hessian(f)(x), 1e-10, name)
+    agree(
+        adcore.sparse.hessian(f, method="colored")(x).toarray(),
+        h.toarray(),
+        1e-10,
+        f"{name}, by colours",
+    )
     report.compare(
-        f"{name}, n = {N}, {h.nnz / n:.1f} entries a row, at most {np.diff(h.indptr).max()}",
+        f"{name}, n = {N}, {h.nnz / N:.1f} entries a row, at most {np.diff(h.indptr).max()}",
         {
             "edges": lambda: adcore.sparse.hessian(f, method="edges")(x),
             "pattern and colours": lambda: adcore.sparse.hessian(f, method="colored")(x),
