@@ -71,7 +71,7 @@ def minimize(
     >>> adcore.optimize.minimize(rosenbrock, np.zeros(4), method="trust-exact").x.round(3)
     array([1., 1., 1., 1.])
     >>> many = adcore.optimize.minimize(rosenbrock, np.full(5000, 0.9), method="newton-sparse")
-    >>> many.success, abs(many.x - 1.0).max() < 1e-6
+    >>> many.success, bool(abs(many.x - 1.0).max() < 1e-6)
     (True, True)
     """
     if isinstance(constraints, list | tuple) and not len(constraints):
