@@ -448,6 +448,10 @@ cdef extern from "ad_run.h" nogil:
     void ad_frame_outcome(const ad_plan *plan, const ad_frame *frame, int guard, double *out)
 
 
+cdef extern from "ad_rewrite.h" nogil:
+    ad_status ad_program_copy(const ad_program *source, ad_program **to)
+
+
 cdef extern from "ad_pattern.h" nogil:
     struct ad_pattern:
         int64_t n_rows, n_columns

@@ -267,7 +267,7 @@ class Differentiable(Replayed):
         n_rows = n_columns if second else path.size
         if not path.varies:
             return _sparse.empty((n_rows, n_columns)).astype(bool)
-        pattern = path.program.depends(wanted, second, local, 2**31 - 1)
+        pattern = path.program.depends(wanted, second, arguments.inputs if local else None)
         if pattern is None:
             raise MemoryError(f"the pattern of {self.name} has too many entries")
         matrix = _sparse.pattern_matrix(pattern)

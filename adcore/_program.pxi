@@ -185,6 +185,26 @@ cdef enum:
     MUCH_WORK = 20000       # bytes of a plan and a frame from which on other threads may run too
 
 
+cdef int replay_on_tape(ad_program *program, list inputs) except -1:
+    """Let the values on the tape be those at the inputs."""
+    cdef int k, failed
+    cdef const double **given = <const double **>PyMem_Malloc(
+        (program.n_inputs + program.n_outputs + 1) * sizeof(double *))
+    if given == NULL:
+        raise MemoryError()
+    cdef double **found = <double **>given + program.n_inputs
+    outputs = [np.empty(view_shape(&program.outputs[k])) for k in range(program.n_outputs)]
+    try:
+        for k in range(program.n_inputs):
+            given[k] = <const double *>cnp.PyArray_DATA(<cnp.ndarray?>inputs[k])
+        for k in range(program.n_outputs):
+            found[k] = <double *>cnp.PyArray_DATA(<cnp.ndarray>outputs[k])
+        check(ad_program_replay(program, given, found, &failed))
+    finally:
+        PyMem_Free(given)
+    return 0
+
+
 cdef tuple taken_pattern(ad_pattern *pattern):
     """(indptr, indices, shape) of a pattern, which is freed; the arrays cannot be written to."""
     cdef int64_t n = pattern.n_rows, n_entries = pattern.start[pattern.n_rows]
@@ -426,19 +446,26 @@ cdef class Program:
         out.take(raw, self.reassociate)
         return out
 
-    def depends(self, tuple wanted, bint second, bint local, int64_t most):
+    def depends(self, tuple wanted, bint second, list at=None, int64_t most=2**31 - 1):
         """The pattern of the Jacobian of all outputs, or the Hessian of any of their combinations.
 
         (indptr, indices, shape) of it as a CSR matrix, rows being elements of the outputs and
-        columns of the wanted inputs; `local` at the values on the tape.  None if it has more than
-        `most` entries.
+        columns of the wanted inputs; with `at`, arrays of all inputs, that at these.  None if it
+        has more than `most` entries.
         """
+        cdef Program there
+        if at is not None:
+            there = Program.__new__(Program)
+            check(ad_program_copy(self.program, &there.program))
+            replay_on_tape(there.program, at)
+            return there.depends_on_values(wanted, second, True, most)
+        return self.depends_on_values(wanted, second, False, most)
+
+    cdef tuple depends_on_values(self, tuple wanted, bint second, bint local, int64_t most):
         cdef cnp.ndarray picked = np.array(wanted, dtype=np.intc)
         cdef ad_depend_question question
         cdef ad_pattern pattern
         cdef c_bool known
-        if local:
-            check(ad_program_wake(self.program))
         question.program = self.program
         question.n_wanted = len(wanted)
         question.wanted = <const int *>cnp.PyArray_DATA(picked)

@@ -193,19 +193,31 @@ AD_INLINE int32_t slot_at(const struct ad_span *span, int64_t j)
     return INT32_MIN;
 }
 
-/* Which arguments of element j of a tile count, by the values on the tape. */
+AD_INLINE double value_at(const struct ad_tape *tape, const struct ad_span *span, int64_t j)
+{
+    if (span->kind == AD_SPAN_FIXED)
+        return span->fixed.v ? span->fixed.v[j] : span->fixed.c;
+    return tape->value[slot_at(span, j)];
+}
+
+/* May some arguments of an instruction not count, by what is known of values? */
+static bool chooses(const struct depend *d, enum ad_op op, const struct operands *o)
+{
+    return ad_ops[op].curvature == AD_SELECT &&
+           (d->local || (op == AD_OP_where && !(o->varies & 1)));
+}
+
+/* Which arguments of element j of a tile count: by a constant condition, or the values on the tape. */
 static uint8_t chosen(const struct depend *d, enum ad_op op, double p, const struct tile *t,
                       int64_t j, int32_t dst)
 {
     double x[AD_MAX_ARGS] = {0}, partial[AD_MAX_ARGS];
     uint8_t found = 0;
 
-    for (int arg = 0; arg < ad_ops[op].n_args; arg++) {
-        const struct ad_span *span = &t->span[arg];
-
-        x[arg] = span->kind == AD_SPAN_FIXED ? span->fixed.v ? span->fixed.v[j] : span->fixed.c
-                                             : d->tape->value[slot_at(span, j)];
-    }
+    if (op == AD_OP_where)
+        return value_at(d->tape, &t->span[0], j) != 0 ? 2 : 4;
+    for (int arg = 0; arg < ad_ops[op].n_args; arg++)
+        x[arg] = value_at(d->tape, &t->span[arg], j);
     ad_op_partials(op, p, x[0], x[1], x[2], d->tape->value[dst + t->start + j], partial);
     for (int arg = 0; arg < ad_ops[op].n_args; arg++)
         if (partial[arg] != 0)
@@ -240,9 +252,11 @@ static void ask_words(struct depend *d, int32_t i)
     struct operands o;
     struct tile t;
     struct facts facts;
+    bool choose;
     uint8_t bent = 0; /* arguments that bend with one that varies */
 
     operands_of(d->tape, i, &o);
+    choose = chooses(d, op, &o);
     facts = facts_at(d, op, o.p);
     for (int arg = 0; arg < o.n; arg++)
         if (o.varies >> arg & 1 && facts.bends[arg] & o.varies)
@@ -255,9 +269,7 @@ static void ask_words(struct depend *d, int32_t i)
                 int32_t slot = slot_at(&t.span[arg], j);
                 uint8_t asked = d->asked[dst + t.start + j];
 
-                if (slot < 0 || !asked ||
-                    (d->local && ad_ops[op].curvature == AD_SELECT &&
-                     !(chosen(d, op, o.p, &t, j, dst) >> arg & 1)))
+                if (slot < 0 || !asked || (choose && !(chosen(d, op, o.p, &t, j, dst) >> arg & 1)))
                     continue;
                 if (asked & LIVE && bent >> arg & 1)
                     asked |= NEEDED;
@@ -363,13 +375,14 @@ static enum ad_status depend_words(struct depend *d, int32_t i)
 {
     enum ad_op op = (enum ad_op)ad_tape_code(d->tape, i);
     int32_t dst = d->tape->dst[i];
-    bool choose = d->local && ad_ops[op].curvature == AD_SELECT;
+    bool choose;
     struct operands o;
     struct tile t;
     struct facts facts;
     enum ad_status status = AD_OK;
 
     operands_of(d->tape, i, &o);
+    choose = chooses(d, op, &o);
     facts = facts_at(d, op, o.p);
     facts.follows &= o.varies;
     for (t.start = 0; !status && facts.follows && tile_of(d, &o, &t); t.start += t.n)

@@ -61,6 +61,16 @@ def all_numbers(tree):
     return np.ravel(tree)
 
 
+def matrix(blocks, sizes):
+    """Blocks of second derivatives, one per pair of arguments, as one matrix."""
+    return np.block(
+        [
+            [np.reshape(b, (m, n)) for b, n in zip(row, sizes, strict=True)]
+            for row, m in zip(blocks, sizes, strict=True)
+        ]
+    )
+
+
 def check(program, seed, value):
     """Every way of differentiating the compiled program, at all the points, against the transforms.
 
@@ -102,13 +112,19 @@ def check(program, seed, value):
             slopes, product = compiled.hvp(tuple(point), v)
             agree(leaves(slopes), gradient, "gradient with the product")
             agree(leaves(product), leaves(adcore.hvp(f, tuple(point), v)[1]), "product")
-            curvature = all_numbers(adcore.hessian(f, every)(*point))
+            blocks = adcore.hessian(f, every)(*point)
+            curvature = all_numbers(blocks)
+            square = matrix(blocks, [np.size(x) for x in point])
             for c, order in ((compiled, "in order"), (quick, "in any order")):
                 agree(flat(c.grad(*point, argnums=every)), gradient, f"gradient, {order}")
                 found = all_numbers(c.hessian(*point, argnums=every))
                 agree(found, curvature, f"Hessian, {order}")
                 found = all_numbers(c.jacobian(*point, argnums=every))
                 agree(found, gradient, f"Jacobian, {order}")
+                found = c.hessian(*point, argnums=every, sparse=True).toarray()
+                agree(found, square, f"sparse Hessian, {order}")
+                found = c.jacobian(*point, argnums=every, sparse=True).toarray()
+                agree(found[0], gradient, f"sparse Jacobian, {order}")
 
 
 @examples(300)
