@@ -70,7 +70,7 @@ def test_readme_examples_print_what_they_say():
         run_examples(block, f"README.md, python block {number}", names)
 
 
-@pytest.mark.parametrize("page", ["docs/optimize.md"])
+@pytest.mark.parametrize("page", ["docs/optimize.md", "docs/sparse.md"])
 def test_examples_of_pages_print_what_they_say(page):
     names = {}
     for number, block in enumerate(blocks(page, "python"), 1):

@@ -56,11 +56,11 @@ static enum ad_status hessian_of(struct ad_tape *tape, const struct ad_view *out
 
     h->n = n;
     h->gradient = malloc(((size_t)n + 1) * sizeof *h->gradient);
-    status = ad_edge_hessian(tape, output, 0, n, h->gradient, &h->pattern, &h->data);
+    status = ad_edge_hessian(tape, output, 0, n, INT64_MAX, h->gradient, &h->pattern, &h->data);
     if (n_failed > failed && status) {
         CHECK(status == AD_NO_MEMORY, "%s without memory", ad_status_text(status));
         CHECK(!h->data && !h->pattern.start && !h->pattern.column, "what failed left something");
-        status = ad_edge_hessian(tape, output, 0, n, h->gradient, &h->pattern, &h->data);
+        status = ad_edge_hessian(tape, output, 0, n, INT64_MAX, h->gradient, &h->pattern, &h->data);
     }
     CHECK(tape->busy == 0, "the tape is still busy");
     CHECK(status == AD_OK || status == AD_NO_EDGES, "%s", ad_status_text(status));
