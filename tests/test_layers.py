@@ -160,6 +160,7 @@ PYTHON_MAY_IMPORT = {
     "_c_source": {"_core", "errors"},
     "_native": {"_core", "_c_source", "errors"},
     "_code_reference": {"_core"},
+    "_coloring": {"_core", "errors"},
     "_replayed": BASE | {"_arguments", "_paths", "_files", "_native"},
     "_derivatives": BASE | {"transforms", "_arguments", "_replayed"},
     "_compiled_call": BASE | {"_arguments", "_calls"},
