@@ -451,6 +451,8 @@ cdef extern from "ad_run.h" nogil:
 
 cdef extern from "ad_rewrite.h" nogil:
     ad_status ad_program_copy(const ad_program *source, ad_program **to)
+cdef extern from "<stdbool.h>":
+    ctypedef unsigned char c_bool "bool"
 
 
 cdef extern from "ad_pattern.h" nogil:
@@ -459,10 +461,44 @@ cdef extern from "ad_pattern.h" nogil:
         int64_t *start
         int32_t *column
     void ad_pattern_free(ad_pattern *pattern)
+    ad_status ad_pattern_mates(const ad_pattern *pattern, int32_t *mate, c_bool *symmetric)
 
 
-cdef extern from "<stdbool.h>":
-    ctypedef unsigned char c_bool "bool"
+cdef extern from "ad_order.h" nogil:
+    enum ad_order:
+        AD_ORDER_NATURAL
+        AD_ORDER_LARGEST_FIRST
+        AD_ORDER_SMALLEST_LAST
+        AD_ORDER_INCIDENCE
+    ad_status ad_order_vertices(const ad_pattern *symmetric, ad_order how, int32_t *order)
+    ad_status ad_order_columns(const ad_pattern *pattern, ad_order how, int32_t *order)
+
+
+cdef extern from "ad_color.h" nogil:
+    ad_status ad_color_columns(const ad_pattern *pattern, const int32_t *order, int64_t limit,
+                               int32_t *color, int64_t *n_colors)
+    ad_status ad_color_star(const ad_pattern *symmetric, const int32_t *order, int64_t limit,
+                            int32_t *color, int64_t *n_colors)
+    ad_status ad_color_acyclic(const ad_pattern *symmetric, const int32_t *order, int64_t limit,
+                               int32_t *color, int64_t *n_colors)
+
+
+cdef extern from "ad_bicolor.h" nogil:
+    ad_status ad_color_bicolor(const ad_pattern *pattern, ad_order how, int32_t *row_color,
+                               int32_t *column_color, int64_t *n_row_colors,
+                               int64_t *n_column_colors)
+
+
+cdef extern from "ad_recover.h" nogil:
+    ad_status ad_recover_star(const ad_pattern *symmetric, const int32_t *color, int32_t *row,
+                              int32_t *lane)
+    ad_status ad_recover_bicolor(const ad_pattern *pattern, const int32_t *row_color,
+                                 const int32_t *column_color, int32_t *lane)
+    ad_status ad_recover_acyclic(const ad_pattern *symmetric, const int32_t *color,
+                                 int32_t *entry, int32_t *mate, int64_t *n_steps)
+    void ad_recover_substitute(const ad_pattern *symmetric, const int32_t *color,
+                               int64_t n_colors, int64_t n_steps, const int32_t *entry,
+                               const int32_t *mate, double *lanes, double *data)
 
 
 cdef extern from "ad_depend.h" nogil:

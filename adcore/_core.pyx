@@ -595,5 +595,6 @@ include "_map.pxi"
 include "_io.pxi"
 include "_look.pxi"
 include "_to_c.pxi"
+include "_coloring.pxi"
 
 cdef dict _own_attributes = {Tensor: frozenset(dir(Tensor)), Dual: frozenset(dir(Dual))}

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scipy import sparse as _scipy
 
 from . import _edges, _sparse
+from ._coloring import color as color
 from ._recording import Recording
 from .compile import compile as _compile
 from .errors import NotDifferentiableError

@@ -163,6 +163,7 @@ PYTHON_MAY_IMPORT = {
     "_c_source": {"_core", "errors"},
     "_native": {"_core", "_c_source", "errors"},
     "_code_reference": {"_core"},
+    "_coloring": {"_core", "errors"},
     "_replayed": BASE | {"_arguments", "_paths", "_files", "_native"},
     "_sparse": {"_trees", "_recording"},
     "_derivatives": BASE | {"transforms", "_arguments", "_replayed", "_sparse"},
@@ -191,7 +192,7 @@ PYTHON_MAY_IMPORT = {
     "ipopt": {"_problem", "_progress"},
     "ode": {"scipy"},
     "hips": BASE | {"_calls", "compile", "numpy", "scipy", "testing", "transforms"},
-    "sparse": {"_edges", "_sparse", "_recording", "compile", "errors"},
+    "sparse": {"_coloring", "_edges", "_sparse", "_recording", "compile", "errors"},
     "testing": BASE | {"transforms", "taylor"},
     "plot": {"errors"},
 }
