@@ -519,8 +519,9 @@ cdef extern from "ad_edge.h" nogil:
     struct ad_edge_cost:
         int64_t slots, operands, curved
         c_bool known
-    ad_status ad_edge_hessian(ad_tape *tape, const ad_view *output, int32_t low, int32_t n, int64_t most,
-                              double *gradient, ad_pattern *pattern, double **data)
+    ad_status ad_edge_hessian(ad_tape *tape, const ad_view *output, int32_t low, int32_t n,
+                              int64_t most, double *gradient, ad_pattern *pattern,
+                              double **data)
     ad_edge_cost ad_edge_cost_of(const ad_tape *tape, const ad_view *output, int32_t low)
 
 
