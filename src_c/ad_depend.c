@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ad_emit_algebra.h"
+#include "ad_lanes.h"
 #include "ad_sets.h"
 
 /* What is asked of a slot. */
@@ -178,26 +179,11 @@ static bool tile_of(const struct depend *d, const struct operands *o, struct til
     return true;
 }
 
-AD_INLINE int32_t slot_at(const struct ad_span *span, int64_t j)
-{
-    switch (span->kind) {
-    case AD_SPAN_RUN:
-        return span->slot + (int32_t)j;
-    case AD_SPAN_ONE:
-        return span->slot;
-    case AD_SPAN_MANY:
-        return span->slots[j];
-    case AD_SPAN_FIXED:
-        break;
-    }
-    return INT32_MIN;
-}
-
 AD_INLINE double value_at(const struct ad_tape *tape, const struct ad_span *span, int64_t j)
 {
     if (span->kind == AD_SPAN_FIXED)
         return span->fixed.v ? span->fixed.v[j] : span->fixed.c;
-    return tape->value[slot_at(span, j)];
+    return tape->value[ad_span_slot(span, j)];
 }
 
 /* May some arguments of an instruction not count, by what is known of values? */
@@ -266,7 +252,7 @@ static void ask_words(struct depend *d, int32_t i)
             if (!(facts.follows >> arg & 1))
                 continue;
             for (int64_t j = 0; j < t.n; j++) {
-                int32_t slot = slot_at(&t.span[arg], j);
+                int32_t slot = (int32_t)ad_span_slot(&t.span[arg], j);
                 uint8_t asked = d->asked[dst + t.start + j];
 
                 if (slot < 0 || !asked || (choose && !(chosen(d, op, o.p, &t, j, dst) >> arg & 1)))
@@ -301,10 +287,10 @@ static void ask_words(struct depend *d, int32_t i)
                     ad_span_of(&to_view, of_tape->dst[i], of_tape->value, of_at, of_n, &to_room);  \
                                                                                                    \
                 for (int64_t of_j = 0; of_j < of_n; of_j++) {                                      \
-                    int32_t of_slot = slot_at(&of_from, of_j);                                     \
+                    int64_t of_slot = ad_span_slot(&of_from, of_j);                                \
                                                                                                    \
                     if (of_slot >= 0)                                                              \
-                        EACH(of_slot, slot_at(&of_to, of_j));                                      \
+                        EACH(of_slot, ad_span_slot(&of_to, of_j));                                 \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
@@ -396,7 +382,7 @@ static enum ad_status depend_words(struct depend *d, int32_t i)
             if (choose)
                 counts &= chosen(d, op, o.p, &t, j, dst);
             for (int arg = 0; arg < o.n && !status; arg++) {
-                int32_t slot = counts >> arg & 1 ? slot_at(&t.span[arg], j) : -1;
+                int64_t slot = counts >> arg & 1 ? ad_span_slot(&t.span[arg], j) : -1;
 
                 sets[arg] = slot >= 0 ? d->set[slot] : (struct ad_set){0, 0};
                 if (d->asked[to] & NEEDED)
@@ -450,7 +436,7 @@ static enum ad_status depend_addto(struct depend *d, int32_t i)
         count[j + 2] += count[j + 1];
 #define SORT(from, to)                                                                             \
     if (d->asked[to] & NEEDED && !ad_set_is_empty(d->set[from]))                                   \
-    terms[count[(to) - dst + 1]++] = from
+    terms[count[(to) - dst + 1]++] = (int32_t)(from)
     if (terms)
         EACH_ADDED(d, i, SORT);
     else

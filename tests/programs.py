@@ -412,6 +412,16 @@ def flat(parts):
 # ---- what is true ----
 
 
+def matrix(blocks, sizes):
+    """Blocks of second derivatives, one per pair of arguments, as one matrix."""
+    return np.block(
+        [
+            [np.reshape(b, (m, n)) for b, n in zip(row, sizes, strict=True)]
+            for row, m in zip(blocks, sizes, strict=True)
+        ]
+    )
+
+
 def exact(program, point, direction, order):
     """Derivatives 0 .. order of the program along a direction, by mpmath, as floats."""
     f = program.bind(**mp_functions())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import adcore
-from programs import array_programs, examples, flat, scalar_programs
+from programs import array_programs, examples, flat, matrix, scalar_programs
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, math.inf, -math.inf, math.nan, 1e300, 1e-300, -2.0]
 
@@ -59,16 +59,6 @@ def all_numbers(tree):
     if isinstance(tree, tuple):
         return np.concatenate([all_numbers(part) for part in tree])
     return np.ravel(tree)
-
-
-def matrix(blocks, sizes):
-    """Blocks of second derivatives, one per pair of arguments, as one matrix."""
-    return np.block(
-        [
-            [np.reshape(b, (m, n)) for b, n in zip(row, sizes, strict=True)]
-            for row, m in zip(blocks, sizes, strict=True)
-        ]
-    )
 
 
 def check(program, seed, value):

@@ -12,7 +12,7 @@ from hypothesis import given
 import adcore
 from adcore._edges import edge_cost, pushed
 from adcore._recording import Recording
-from programs import array_programs, examples, flat, scalar_programs
+from programs import array_programs, examples, flat, matrix, scalar_programs
 from wild_programs import Drawn
 
 N_WILD = int(os.environ.get("ADCORE_WILD", "400"))
@@ -23,12 +23,7 @@ def dense_of(f, point, argnums):
     blocks = adcore.hessian(f, argnums)(*point)
     if isinstance(point[0], list):  # of numbers: blocks are lists of lists
         return np.reshape(blocks, (len(point[0]), len(point[0])))
-    sizes = [np.size(p) for p in point]
-    rows = [
-        np.hstack([np.reshape(b, (n, m)) for b, m in zip(row, sizes, strict=True)])
-        for row, n in zip(blocks, sizes, strict=True)
-    ]
-    return np.vstack(rows)
+    return matrix(blocks, [np.size(p) for p in point])
 
 
 def by_edges(f, point):

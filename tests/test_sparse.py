@@ -11,6 +11,7 @@ from scipy.linalg import hilbert
 import adcore
 import adcore.numpy as anp
 from adcore.errors import NotDifferentiableError, ShapeError
+from programs import matrix
 from wild_programs import Drawn
 
 RNG = np.random.default_rng(5)
@@ -131,19 +132,13 @@ def test_random_programs(part):
     for seed in range(10_000 + 150 * part, 10_150 + 150 * part):
         drawn = Drawn(seed)
         x = [np.array(p) if np.ndim(p) else float(p) for p in drawn.point]
-        sizes = [np.size(p) for p in x]
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 blocks = adcore.hessian(drawn.scalar, every)(*x)
             except (adcore.errors.ADError, TypeError, ValueError, IndexError):
                 continue  # what NumPy or adcore refuse
-            want = np.block(
-                [
-                    [np.reshape(b, (m, n)) for b, n in zip(row, sizes, strict=True)]
-                    for row, m in zip(blocks, sizes, strict=True)
-                ]
-            )
+            want = matrix(blocks, [np.size(p) for p in x])
             if not np.all(np.isfinite(want)):
                 continue
             c = adcore.compile(drawn.scalar)
