@@ -9,6 +9,7 @@ SOURCES := $(wildcard src_c/*.[ch] src_c/*.def adcore/*.pyx adcore/*.pxd adcore/
 C_TESTS := $(wildcard tests/c/*.c)
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 C_PROGRAMS := $(C_TESTS:tests/c/%.c=build/c/%)
+C_RUNS := $(C_TESTS:tests/c/%.c=run/%)
 C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch] bench/by_hand/*.c)
 EXAMPLES := minimal_surface bratu torsion steering power_network bundle_adjustment laplace
 BENCHES := $(wildcard bench/bench_*.py)
@@ -46,7 +47,7 @@ print(adcore.__file__, got.tolist())
 endef
 export TRY_WHEEL
 
-.PHONY: build demo examples test test-c bench bench-peers lint format stubs dist clean
+.PHONY: build demo examples test test-c bench bench-peers lint format stubs dist clean $(C_RUNS)
 .DELETE_ON_ERROR:
 
 build: .venv/built
@@ -74,17 +75,18 @@ demo: build
 examples: build
 	@set -e; for name in $(EXAMPLES); do echo "examples/$$name.py"; $(BIN)/python examples/$$name.py; done
 
-# The C tests run beside pytest, and are reported after it.
+# First the C tests, then pytest with a process for every processor.
 test: build
-	@$(MAKE) --no-print-directory -j$(JOBS) $(C_PROGRAMS)
-	@$(MAKE) --no-print-directory test-c > build/c/log 2>&1 & c=$$!; \
-	$(BIN)/python -m pytest $(PYTEST_ARGS); status=$$?; \
-	wait $$c || status=1; cat build/c/log; exit $$status
+	@$(MAKE) --no-print-directory -j$(JOBS) --keep-going --output-sync test-c; status=$$?; \
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS) || status=1; \
+	exit $$status
 
 # The C core alone, without Python, under the address and undefined-behaviour sanitizers where the
 # compiler has them, and with its allocations counted.
-test-c: $(C_PROGRAMS)
-	@set -e; for program in $^; do echo "$$program"; $$program; done
+test-c: $(C_RUNS)
+
+$(C_RUNS): run/%: build/c/%
+	@echo "$<"; $<
 
 build/c/flags: Makefile
 	@mkdir -p $(@D)

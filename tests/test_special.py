@@ -505,7 +505,7 @@ def test_recorded_values_are_scipys_whatever_the_layout(n):
     a, x = rng.uniform(0.5, 3.0, (2, n))
     both = rng.uniform(0.5, 3.0, (n, 2))
     ta = adcore.tensor(a, requires_grad=True)
-    for other in (x, 1.5, both[:, 0], both[:, :1]):
+    for other in (x, 1.5, both[:, 0], both[:3, :1]):
         found = special.gammainc(ta, other)
         np.testing.assert_array_equal(found.detach().numpy(), sp.gammainc(a, other))
         assert found.shape == sp.gammainc(a, other).shape
