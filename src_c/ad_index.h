@@ -7,6 +7,7 @@
 #define AD_INDEX_H
 
 #include "ad_base.h"
+#include "ad_status.h"
 
 /* Doubles that sorting n numbers needs as room. */
 AD_INLINE int64_t ad_index_room(int64_t n)
@@ -19,6 +20,19 @@ AD_INLINE int64_t ad_index_room(int64_t n)
 typedef int ad_argsort_loop(void *x, intptr_t *order, intptr_t n, void *array);
 /* NULL unless it has been given one that is made of vector instructions. */
 extern ad_argsort_loop *ad_argsort_simd;
+
+/* How NumPy sorts the n doubles at 'x', nan last; NULL unless it has been given. */
+typedef int ad_sort_loop(void *x, intptr_t n, void *array);
+extern ad_sort_loop *ad_sort_by_numpy;
+
+/* Sort each row of n numbers in place, nan last.  AD_NO_MEMORY if it fails; the rows are then in any order. */
+enum ad_status ad_sort_rows(int64_t rows, int64_t n, double *x);
+
+/*
+ * The place of the element of a rank, from 0, in a row of n whose element of that rank is 'value'; equal
+ * ones keep their order.  Where a nan is in the row, the place of the last nan.
+ */
+int64_t ad_place_of_rank(int64_t n, const double *x, int64_t rank, double value);
 
 /* y = the indices that sort each row of n numbers: equal ones keep their order, nan come last. */
 void ad_index_sort(int64_t rows, int64_t n, const double *x, double *y, void *room);
