@@ -99,6 +99,10 @@ cdef extern from "ad_index.h" nogil:
     ad_argsort_loop *ad_argsort_simd
     ctypedef int ad_sort_loop(void *x, Py_ssize_t n, void *array)
     ad_sort_loop *ad_sort_by_numpy
+    int64_t ad_index_room(int64_t n)
+    int64_t ad_index_unique(int64_t n, const double *x, bint equal_nan, int64_t *first,
+                            int64_t *inverse, int64_t *count, double *room)
+    void ad_index_range(int64_t n, const int64_t *at, int64_t *low, int64_t *high)
     int64_t ad_place_of_rank(int64_t n, const double *x, int64_t rank, double value)
 
 
@@ -301,7 +305,10 @@ cdef extern from "ad_draw.h" nogil:
     ad_status ad_record_draw(ad_tape *tape, const ad_view *from_, int64_t m, ad_view *result)
     ad_status ad_record_sort(ad_tape *tape, const ad_view *from_, ad_view *result)
     ad_status ad_record_set(ad_tape *tape, ad_set_of kind, const ad_view *from_, int64_t split,
-                            int64_t n_second, const double *second, ad_view *result)
+                            int64_t n_second, const double *second, int64_t *count,
+                            ad_view *result)
+    ad_status ad_record_bins(ad_tape *tape, const ad_view *from_, const int64_t *at, int64_t n_bins,
+                             ad_view *result)
 
 
 cdef extern from "ad_lanes.h" nogil:

@@ -114,32 +114,57 @@ static int64_t one_sided(int64_t n, const double *x, int64_t n_other, const doub
     return m;
 }
 
-static enum ad_status sort_distinct(int64_t n, double *x, bool equal_nan, int64_t *m)
+/* How many elements of a sorted row each of its different numbers is of. */
+static void count_equals(int64_t n, const double *x, bool equal_nan, int64_t *count)
 {
-    enum ad_status status = ad_sort_rows(1, n, x);
+    int64_t end = without_nan(n, x), m = -1;
 
-    *m = status ? 0 : distinct(n, x, equal_nan);
+    for (int64_t j = 0; j < end; j++) {
+        if (j == 0 || x[j] != x[j - 1])
+            count[++m] = 0;
+        count[m]++;
+    }
+    if (end < n && equal_nan)
+        count[++m] = n - end;
+    for (int64_t j = end; j < n && !equal_nan; j++)
+        count[++m] = 1;
+}
+
+/* Each number once; *n becomes how many there are. */
+static enum ad_status sort_distinct(int64_t *n, double *x)
+{
+    enum ad_status status = ad_sort_rows(1, *n, x);
+
+    if (!status)
+        *n = distinct(*n, x, true);
     return status;
 }
 
 /* Makes the n elements at x the set, of *m; room is for n + n_second numbers. */
 static enum ad_status make_set(enum ad_set_of kind, int64_t n, double *x, int64_t split,
-                               int64_t n_second, double *room, int64_t *m)
+                               int64_t n_second, double *room, int64_t *count, int64_t *m)
 {
     double *second = room;
     enum ad_status status;
 
-    if (kind == AD_SET_OF_ALL || kind == AD_SET_OF_NUMBERS)
-        return sort_distinct(n, x, kind == AD_SET_OF_ALL, m);
+    if (kind == AD_SET_OF_ALL || kind == AD_SET_OF_NUMBERS) {
+        status = ad_sort_rows(1, n, x);
+        if (status)
+            return status;
+        if (count)
+            count_equals(n, x, kind == AD_SET_OF_ALL, count);
+        *m = distinct(n, x, kind == AD_SET_OF_ALL);
+        return AD_OK;
+    }
     if (kind == AD_SET_ONE_SIDED) {
         memcpy(room, x, (size_t)n * sizeof *room);
         second = room + split;
         n_second = n - split;
         n = split;
     }
-    status = sort_distinct(n_second, second, true, &n_second);
+    status = sort_distinct(&n_second, second);
     if (!status)
-        status = sort_distinct(n, kind == AD_SET_ONE_SIDED ? room : x, true, &n);
+        status = sort_distinct(&n, kind == AD_SET_ONE_SIDED ? room : x);
     if (!status && kind == AD_SET_ONE_SIDED)
         *m = one_sided(n, room, n_second, second, x);
     else if (!status)
@@ -148,7 +173,7 @@ static enum ad_status make_set(enum ad_set_of kind, int64_t n, double *x, int64_
 }
 
 enum ad_status ad_record_set(struct ad_tape *tape, enum ad_set_of kind, const struct ad_view *from,
-                             int64_t split, int64_t n_second, const double *second,
+                             int64_t split, int64_t n_second, const double *second, int64_t *count,
                              struct ad_view *result)
 {
     int64_t n = ad_view_size(from), m = 0, most = kind == AD_SET_ONE_SIDED ? n : n_second;
@@ -167,9 +192,55 @@ enum ad_status ad_record_set(struct ad_tape *tape, enum ad_set_of kind, const st
     if (kind != AD_SET_ONE_SIDED && n_second)
         memcpy(room, second, (size_t)n_second * sizeof *room);
     ad_view_read(from, tape->value, tape->value + tape->n_slots);
-    status = make_set(kind, n, tape->value + tape->n_slots, split, n_second, room, &m);
+    status = make_set(kind, n, tape->value + tape->n_slots, split, n_second, room, count, &m);
     free(room);
     return status ? status : ad_record_draw(tape, from, m, result);
+}
+
+/* ---- bins ---- */
+
+/* y[at[j]] += x[j], from zeros, and the same places as slots. */
+static void fill_bins(int64_t n, const int64_t *at, const double *x, int32_t *slot, double *y)
+{
+    for (int64_t j = 0; j < n; j++) {
+        slot[j] = (int32_t)at[j];
+        y[at[j]] += x[j];
+    }
+}
+
+enum ad_status ad_record_bins(struct ad_tape *tape, const struct ad_view *from, const int64_t *at,
+                              int64_t n_bins, struct ad_view *result)
+{
+    int64_t n = ad_view_size(from);
+    struct ad_view pair[2];
+    double *copy = NULL;
+    bool in_place = from->place == AD_SLOTS && ad_view_is_contiguous(from);
+    enum ad_status status;
+
+    if (from->ndim != 1)
+        return AD_SHAPES_DIFFER;
+    ad_view_copy(&pair[0], from);
+    ad_view_set_slots(&pair[1], 0, 1, &n);
+    pair[1].place = AD_OWN_LIST;
+    pair[1].in.list = ad_list_new(NULL, n);
+    if (!in_place)
+        copy = malloc((size_t)(n + 1) * sizeof *copy);
+    status = pair[1].in.list && (in_place || copy)
+                 ? ad_record_block(tape, AD_ADDTO, 0, 0, n_bins, 2, pair)
+                 : AD_NO_MEMORY;
+    if (!status) {
+        double *y = tape->value + tape->dst[tape->n - 1];
+
+        memset(y, 0, (size_t)n_bins * sizeof *y);
+        if (copy)
+            ad_view_read(from, tape->value, copy);
+        fill_bins(n, at, copy ? copy : tape->value + from->base, pair[1].in.list->slot, y);
+        ad_view_set_slots(result, tape->dst[tape->n - 1], 1, &n_bins);
+    }
+    free(copy);
+    if (pair[1].in.list)
+        ad_list_drop(pair[1].in.list);
+    return status;
 }
 
 /* ---- where they are ---- */

@@ -29,10 +29,20 @@ enum ad_set_of {
     AD_SET_ONE_SIDED /* of the first 'split' elements and of those behind, what one of the two has */
 };
 
-/* 'second' is 'n_second' numbers, of AD_SET_COMMON and AD_SET_MISSING only. */
+/*
+ * 'second' is 'n_second' numbers, of AD_SET_COMMON and AD_SET_MISSING only.  'count', of AD_SET_OF_ALL and
+ * AD_SET_OF_NUMBERS only, receives how many elements each is of; NULL, or room for as many as there are.
+ */
 enum ad_status ad_record_set(struct ad_tape *tape, enum ad_set_of kind, const struct ad_view *from,
-                             int64_t split, int64_t n_second, const double *second,
+                             int64_t split, int64_t n_second, const double *second, int64_t *count,
                              struct ad_view *result);
+
+/*
+ * Elements of 'from', of one dimension, added up in bins: result[at[j]] += element j.  Each place is one of
+ * 0 ... n_bins - 1; see ad_index_range().
+ */
+enum ad_status ad_record_bins(struct ad_tape *tape, const struct ad_view *from, const int64_t *at,
+                              int64_t n_bins, struct ad_view *result);
 
 /* Let no instruction of first ... last be an AD_DRAW; slots stay where they are. */
 enum ad_status ad_draw_find_all(struct ad_tape *tape, int32_t first, int32_t last);

@@ -134,6 +134,40 @@ int64_t ad_place_of_rank(int64_t n, const double *x, int64_t rank, double value)
     return j;
 }
 
+int64_t ad_index_unique(int64_t n, const double *x, bool equal_nan, int64_t *first, int64_t *inverse,
+                        int64_t *count, double *room)
+{
+    int64_t m = -1;
+    double last = 0;
+
+    ad_index_sort(1, n, x, room, room + n);
+    for (int64_t j = 0; j < n; j++) {
+        int64_t at = (int64_t)room[j];
+        bool same = x[at] == last || (equal_nan && x[at] != x[at] && last != last);
+
+        if (j == 0 || !same) {
+            first[++m] = at;
+            count[m] = 0;
+        }
+        count[m]++;
+        inverse[at] = m;
+        last = x[at];
+    }
+    return m + 1;
+}
+
+AD_VECTOR void ad_index_range(int64_t n, const int64_t *at, int64_t *low, int64_t *high)
+{
+    int64_t least = *low, most = *high;
+
+    for (int64_t j = 0; j < n; j++) {
+        least = AD_MIN(least, at[j]);
+        most = AD_MAX(most, at[j]);
+    }
+    *low = least;
+    *high = most;
+}
+
 /* Which of n elements an index names, -1 if none. */
 static int64_t place_of(double index, int64_t n)
 {

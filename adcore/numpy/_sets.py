@@ -105,16 +105,14 @@ def unique(
 def _drawn_unique(x, return_index, return_inverse, return_counts, equal_nan):
     """unique() of a tensor, where no replay is to find it anew."""
     flat = x if x.ndim == 1 else reshape(x, (-1,))
-    if not (return_index or return_inverse or return_counts):
-        return _core.set_of("all" if equal_nan else "numbers", flat)
-    found = np.unique(
-        values(flat), return_index, return_inverse, return_counts, equal_nan=equal_nan
-    )
-    numbers = flat[found[1]] if return_index else _core.drawn(flat, found[0])
-    rest = list(found[1:])
-    if return_inverse:
-        rest[int(return_index)] = rest[int(return_index)].reshape(x.shape)
-    return (numbers, *rest)
+    if return_index or return_inverse:
+        found, places, inverse, counts = _core.located_set(flat, equal_nan)
+        inverse = inverse if x.ndim == 1 else inverse.reshape(x.shape)
+        wanted = ((places, return_index), (inverse, return_inverse), (counts, return_counts))
+        return (found, *[part for part, asked in wanted if asked])
+    if return_counts:
+        return _core.counted_set(flat, equal_nan)
+    return _core.set_of("all" if equal_nan else "numbers", flat)
 
 
 def _guarded(x):

@@ -346,9 +346,8 @@ def add_at(x, places, n):
     x = x.tensor if type(x) is Mask or type(x) is Index else x
     if type(at) is np.ndarray and type(x) is not Tensor:
         return np.bincount(places, x, n)
-    if type(at) is np.ndarray and _core.can_draw(x) and x.ndim == 1:
-        return _core.add_at_places(x, np.asarray(places, dtype=np.int64), n)
-    return _core.scatter_last(x, at, n)
+    found = _core.add_at_places(x, places, n)
+    return _core.scatter_last(x, at, n) if found is NotImplemented else found
 
 
 @array_function(np.bincount)
@@ -363,9 +362,9 @@ def bincount(x, weights=None, minlength=0):
     """
     if weights is not None:
         weights = as_array(weights)
-        if _core.can_draw(weights) and type(x) is np.ndarray and x.dtype == np.int64:
-            if weights.shape == x.shape and x.ndim == 1:
-                return _core.add_at_places(weights, x, minlength)
+        found = _core.add_at_places(weights, x, minlength)
+        if found is not NotImplemented:
+            return found
     if type(x) is Index:
         if x.ndim != 1:
             raise ValueError(f"bincount needs one dimension, got shape {x.shape}")
