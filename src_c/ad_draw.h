@@ -22,10 +22,10 @@ enum ad_status ad_record_sort(struct ad_tape *tape, const struct ad_view *from,
 
 /* Sets in ascending order, of elements of one dimension. */
 enum ad_set_of {
-    AD_SET_OF_ALL,   /* each number once; nan too */
+    AD_SET_OF_ALL,     /* each number once; nan too */
     AD_SET_OF_NUMBERS, /* the same, but each nan is another */
-    AD_SET_COMMON,   /* those that are in the second set too, where no nan is */
-    AD_SET_MISSING,  /* those that are not */
+    AD_SET_COMMON,     /* those that are in the second set too, where no nan is */
+    AD_SET_MISSING,    /* those that are not */
     AD_SET_ONE_SIDED /* of the first 'split' elements and of those behind, what one of the two has */
 };
 

@@ -134,8 +134,8 @@ int64_t ad_place_of_rank(int64_t n, const double *x, int64_t rank, double value)
     return j;
 }
 
-int64_t ad_index_unique(int64_t n, const double *x, bool equal_nan, int64_t *first, int64_t *inverse,
-                        int64_t *count, double *room)
+int64_t ad_index_unique(int64_t n, const double *x, bool equal_nan, int64_t *first,
+                        int64_t *inverse, int64_t *count, double *room)
 {
     int64_t m = -1;
     double last = 0;

@@ -42,8 +42,8 @@ void ad_index_sort(int64_t rows, int64_t n, const double *x, double *y, void *ro
  * first element, and 'count' how many there are; 'inverse' is, of each element, which of them it is.  Returns
  * how many they are.  'room' is for n + ad_index_room(n) doubles.
  */
-int64_t ad_index_unique(int64_t n, const double *x, bool equal_nan, int64_t *first, int64_t *inverse,
-                        int64_t *count, double *room);
+int64_t ad_index_unique(int64_t n, const double *x, bool equal_nan, int64_t *first,
+                        int64_t *inverse, int64_t *count, double *room);
 
 /* The least and the greatest of n whole numbers and what *low and *high are. */
 void ad_index_range(int64_t n, const int64_t *at, int64_t *low, int64_t *high);

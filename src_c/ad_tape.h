@@ -26,7 +26,7 @@ enum ad_code {
     AD_SCATTER, /* (..., m) and m indices: zeros (..., n) to which they are added; extra: n */
     AD_KERNEL,  /* a kernel of ad_kernel.def; extra: ad_kernel_extra(), parameter: its p */
     AD_CALL,    /* a rule of the user's, called through struct ad_call */
-    AD_DRAW     /* elements of a view, which ones is not yet known: see ad_draw.h; views: from, own */
+    AD_DRAW /* elements of a view, which ones is not yet known: see ad_draw.h; views: from, own */
 };
 
 enum {

@@ -556,7 +556,8 @@ bool ad_view_has_nan(const struct ad_view *view, const double *value)
 /* Rows of one number each, times over; or rows of two or more, each of a few. */
 static void read_short_rows(const struct ad_view *view, const double *data, double *out)
 {
-    int64_t n = view->shape[0], row = view->shape[1], next = view->stride[0], step = view->stride[1];
+    int64_t n = view->shape[0], row = view->shape[1], next = view->stride[0],
+            step = view->stride[1];
 
     if (row == 2)
         for (int64_t i = 0; i < n; i++, data += next, out += 2) {

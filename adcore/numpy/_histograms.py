@@ -19,7 +19,7 @@ def _in_numbers(x):
 
 
 def _edges(x, bins, range):
-    """(edges of bins along each dimension of points, as numpy.histogramdd has them, all inside?)."""
+    """(edges of bins along each dimension of points, as NumPy finds them; is all inside?)."""
     n = x.shape[1]
     if type(bins) is int and bins >= 1 and range is None and x.shape[0]:
         least, most = x.min(axis=0), x.max(axis=0)
@@ -30,7 +30,7 @@ def _edges(x, bins, range):
 
 
 def _bins(x, edges, inside):
-    """The bin of each point, counted through all dimensions; beyond the last one if it is in none."""
+    """The bin of each point, counted through all dimensions; one beyond the last if in none."""
     counts = [len(e) - 1 for e in edges]
     flat, within = None, True
     for d, e in enumerate(edges):
