@@ -553,7 +553,7 @@ bool ad_view_has_nan(const struct ad_view *view, const double *value)
     return false;
 }
 
-/* Rows of one number each, times over; or rows of two or more, each of a few. */
+/* Two dimensions of slots or of an array, of which the last is so short that tiles would not pay. */
 static void read_short_rows(const struct ad_view *view, const double *data, double *out)
 {
     int64_t n = view->shape[0], row = view->shape[1], next = view->stride[0],
