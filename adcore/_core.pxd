@@ -97,6 +97,13 @@ cdef extern from "ad_linalg.h" nogil:
 cdef extern from "ad_index.h" nogil:
     ctypedef int ad_argsort_loop(void *x, Py_ssize_t *order, Py_ssize_t n, void *array)
     ad_argsort_loop *ad_argsort_simd
+    ctypedef int ad_sort_loop(void *x, Py_ssize_t n, void *array)
+    ad_sort_loop *ad_sort_by_numpy
+    int64_t ad_index_room(int64_t n)
+    int64_t ad_index_unique(int64_t n, const double *x, bint equal_nan, int64_t *first,
+                            int64_t *inverse, int64_t *count, double *room)
+    void ad_index_range(int64_t n, const int64_t *at, int64_t *low, int64_t *high)
+    int64_t ad_place_of_rank(int64_t n, const double *x, int64_t rank, double value)
 
 
 cdef extern from "ad_lapack.h" nogil:
@@ -184,7 +191,7 @@ cdef extern from "ad_kernel_run.h" nogil:
 cdef extern from "ad_tape.h" nogil:
     enum:
         AD_INPUT, AD_ADDTO, AD_MATMUL, AD_CUMSUM, AD_EXTREMUM, AD_NORM, AD_ARGSORT,
-        AD_GATHER, AD_SCATTER, AD_KERNEL, AD_CALL
+        AD_GATHER, AD_SCATTER, AD_KERNEL, AD_CALL, AD_DRAW
     struct ad_handle:
         ad_tape *tape
         ad_handle *next
@@ -290,6 +297,18 @@ cdef extern from "ad_tape.h" nogil:
 
 cdef extern from "ad_tape.h":
     void ad_tape_watch(ad_tape *tape, void (*watch)(ad_tape *tape) noexcept)
+
+
+cdef extern from "ad_draw.h" nogil:
+    enum ad_set_of:
+        AD_SET_OF_ALL, AD_SET_OF_NUMBERS, AD_SET_COMMON, AD_SET_MISSING, AD_SET_ONE_SIDED
+    ad_status ad_record_draw(ad_tape *tape, const ad_view *from_, int64_t m, ad_view *result)
+    ad_status ad_record_sort(ad_tape *tape, const ad_view *from_, ad_view *result)
+    ad_status ad_record_set(ad_tape *tape, ad_set_of kind, const ad_view *from_, int64_t split,
+                            int64_t n_second, const double *second, int64_t *count,
+                            ad_view *result)
+    ad_status ad_record_bins(ad_tape *tape, const ad_view *from_, const int64_t *at, int64_t n_bins,
+                             ad_view *result)
 
 
 cdef extern from "ad_lanes.h" nogil:

@@ -4,7 +4,7 @@
 cdef dict _structural = {
     AD_INPUT: "input", AD_ADDTO: "sum/copy", AD_MATMUL: "matmul", AD_CUMSUM: "cumsum",
     AD_EXTREMUM: "extremum", AD_NORM: "norm", AD_ARGSORT: "argsort", AD_GATHER: "gather",
-    AD_SCATTER: "scatter", AD_KERNEL: "kernel", AD_CALL: "call",
+    AD_SCATTER: "scatter", AD_KERNEL: "kernel", AD_CALL: "call", AD_DRAW: "draw",
 }
 
 

@@ -153,6 +153,35 @@ def concatenate(parts, int axis):
         PyMem_Free(views)
 
 
+def repeat(Tensor x, int64_t times, int axis):
+    """Each part along `axis`, not negative, so many times."""
+    cdef ad_tape *tape = this_tape()
+    cdef ad_view view, result
+    cdef ad_status status
+    cdef int d
+    if x.h.tape == NULL:
+        return constant_tensor(np.repeat(x.constant, times, axis))
+    if x.ndim == AD_MAX_DIMS:
+        raise ShapeError(f"a tensor of at most {AD_MAX_DIMS - 1} dimensions can be repeated")
+    check(ad_tape_room(tape, 8))
+    tensor_view(x, &view)
+    for d in range(view.ndim, axis + 1, -1):
+        view.shape[d] = view.shape[d - 1]
+        view.stride[d] = view.stride[d - 1]
+    view.shape[axis + 1] = times
+    view.stride[axis + 1] = 0
+    view.ndim += 1
+    status = ad_record_copy(tape, &view, &result)
+    ad_view_drop(&view)
+    check(status)
+    result.ndim -= 1
+    result.shape[axis] *= times
+    for d in range(axis + 1, result.ndim):
+        result.shape[d] = result.shape[d + 1]
+    ad_strides(result.ndim, result.shape, result.stride)
+    return settle(tape, &result, True)
+
+
 def gather(items, shape=None):
     """Numbers and scalar tensors as one Tensor: a list of their slots, no instruction.
 

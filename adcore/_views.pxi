@@ -21,6 +21,10 @@ cdef object get_item(Tensor t, object key):
         return settle(t.h.tape, &view, True)
     picked = []
     try:
+        if view.ndim == 1 and type(key) is cnp.ndarray and cnp.PyArray_NDIM(key) == 1 \
+                and cnp.PyArray_TYPE(<cnp.ndarray>key) == cnp.NPY_BOOL \
+                and cnp.PyArray_DIM(<cnp.ndarray>key, 0) == view.shape[0]:
+            key = key.nonzero()[0]
         if view.ndim == 1 and type(key) is cnp.ndarray \
                 and cnp.PyArray_TYPE(<cnp.ndarray>key) == cnp.NPY_INT64 \
                 and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>key):
@@ -81,6 +85,10 @@ cdef int set_item(Tensor t, object key, object value) except -1:
             "with adcore.stack([...])")
     if isinstance(value, cnp.ndarray) and type(value) is not cnp.ndarray:
         refuse_subclass(value)
+    if key is Ellipsis and is_tracked(value) and ad_local.off == 0 \
+            and (<Tensor>value).h.tape == tape and (<Tensor>value).shape == t.shape:
+        replace(t, value)
+        return 0
     if t.h.tape == NULL and (ad_local.off or (t.meta is not None and t.meta.owner is not None)
                              or not (is_tracked(value) or _contains_tracked(value))):
         if isinstance(t.constant, float):

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_draw.h"
 #include "ad_emit_algebra.h"
 
 enum { NONE = INT32_MIN }; /* for a slot: no adjoint */
@@ -67,6 +68,7 @@ enum ad_status ad_adjoints_begin(struct ad_adjoints *e, struct ad_tape *tape, in
                                  const struct ad_view *inputs)
 {
     size_t slots, instrs;
+    enum ad_status status;
 
     memset(e, 0, sizeof *e);
     e->tape = tape;
@@ -82,6 +84,9 @@ enum ad_status ad_adjoints_begin(struct ad_adjoints *e, struct ad_tape *tape, in
     if (e->first < tape->n)
         e->low = tape->dst[e->first];
     e->end = tape->n;
+    status = ad_draw_find(tape, e->first, e->end - 1);
+    if (status)
+        return status;
     slots = (size_t)(tape->n_slots - e->low) + 1;
     instrs = (size_t)(e->end - e->first) + 1;
     e->latest = malloc(slots * sizeof *e->latest);

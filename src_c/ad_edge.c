@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_draw.h"
 #include "ad_edge_pool.h"
 #include "ad_emit_algebra.h"
 #include "ad_index.h"
@@ -682,8 +683,11 @@ static enum ad_status push_instr(struct sweep *w, int32_t i)
         return AD_NO_EDGES;
     case AD_INPUT:
     case AD_ARGSORT:
-        break; /* no derivative goes through */
+        return AD_OK; /* no derivative goes through */
+    case AD_DRAW:
+        break;
     }
+    ad_unreachable();
     return AD_OK;
 }
 
@@ -735,8 +739,11 @@ enum ad_status ad_edge_hessian(struct ad_tape *tape, const struct ad_view *outpu
     *data = NULL;
     if (last >= first && has_notes(tape, first, last))
         return AD_NO_EDGES;
-    if (!ad_tape_constants_intact(tape, first, last))
-        return AD_CONST_CHANGED;
+    status = ad_draw_find(tape, first, last);
+    if (!status && !ad_tape_constants_intact(tape, first, last))
+        status = AD_CONST_CHANGED;
+    if (status)
+        return status;
     floor = ad_tape_enter(tape, tape->n);
     status = ad_edge_pool_new(tape->n_slots - low, &w.pool);
     w.pool.most = most;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_draw.h"
 #include "ad_emit_tangent.h"
 
 static enum ad_status forward_words(struct ad_forward *e, int32_t i, enum ad_op op, double p,
@@ -577,7 +578,9 @@ static enum ad_status emitter_begin(struct ad_forward *e, struct ad_tape *tape, 
         e->at[j] = -1;
     if (!e->at || !e->uses)
         return AD_NO_MEMORY;
-    return ad_tape_constants_intact(tape, e->first, e->end - 1) ? AD_OK : AD_CONST_CHANGED;
+    if (!ad_tape_constants_intact(tape, e->first, e->end - 1))
+        return AD_CONST_CHANGED;
+    return ad_draw_find(tape, e->first, e->end - 1);
 }
 
 /* After a failure the tape is cut back to where it was. */

@@ -2,6 +2,7 @@
 #include "ad_index.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ad_sort.h"
@@ -10,6 +11,7 @@
 enum { LONG = 64 };
 
 ad_argsort_loop *ad_argsort_simd;
+ad_sort_loop *ad_sort_by_numpy;
 
 /* Keys that are ordered as the numbers are: -0.0 with 0.0, and every nan behind infinity. */
 static uint64_t key_of(double x)
@@ -75,6 +77,95 @@ void ad_index_sort(int64_t rows, int64_t n, const double *x, double *y, void *ro
     for (int64_t r = 0; r < rows; r++, x += n, y += n)
         if (n < LONG || !ad_argsort_simd || !sort_by_loop(n, x, y, room))
             sort_by_keys(n, x, y, room);
+}
+
+enum ad_status ad_sort_rows(int64_t rows, int64_t n, double *x)
+{
+    double *room;
+
+    if (n < 2)
+        return AD_OK;
+    if (ad_sort_by_numpy) {
+        for (int64_t r = 0; r < rows; r++)
+            if (ad_sort_by_numpy(x + r * n, (intptr_t)n, NULL))
+                return AD_NO_MEMORY;
+        return AD_OK;
+    }
+    room = malloc((size_t)(2 * n + ad_index_room(n)) * sizeof *room);
+    if (!room)
+        return AD_NO_MEMORY;
+    for (int64_t r = 0; r < rows; r++, x += n) {
+        memcpy(room, x, (size_t)n * sizeof *x);
+        ad_index_sort(1, n, room, room + n, room + 2 * n);
+        for (int64_t j = 0; j < n; j++)
+            x[j] = room[(int64_t)room[n + j]];
+    }
+    free(room);
+    return AD_OK;
+}
+
+/* How many numbers are less than one, and in *nans whether any is none. */
+AD_VECTOR static int64_t count_less(int64_t n, const double *x, double value, bool *nans)
+{
+    int64_t less = 0, bad = 0;
+
+    for (int64_t j = 0; j < n; j++) {
+        less += x[j] < value;
+        bad |= x[j] != x[j];
+    }
+    *nans = bad != 0;
+    return less;
+}
+
+int64_t ad_place_of_rank(int64_t n, const double *x, int64_t rank, double value)
+{
+    bool nans;
+    int64_t equals = rank - count_less(n, x, value, &nans), j = 0;
+
+    if (nans) {
+        for (j = n - 1; x[j] == x[j]; j--)
+            ;
+        return j;
+    }
+    for (; j < n; j++)
+        if (x[j] == value && equals-- == 0)
+            break;
+    ad_assert(j < n);
+    return j;
+}
+
+int64_t ad_index_unique(int64_t n, const double *x, bool equal_nan, int64_t *first,
+                        int64_t *inverse, int64_t *count, double *room)
+{
+    int64_t m = -1;
+    double last = 0;
+
+    ad_index_sort(1, n, x, room, room + n);
+    for (int64_t j = 0; j < n; j++) {
+        int64_t at = (int64_t)room[j];
+        bool same = x[at] == last || (equal_nan && x[at] != x[at] && last != last);
+
+        if (j == 0 || !same) {
+            first[++m] = at;
+            count[m] = 0;
+        }
+        count[m]++;
+        inverse[at] = m;
+        last = x[at];
+    }
+    return m + 1;
+}
+
+AD_VECTOR void ad_index_range(int64_t n, const int64_t *at, int64_t *low, int64_t *high)
+{
+    int64_t least = *low, most = *high;
+
+    for (int64_t j = 0; j < n; j++) {
+        least = AD_MIN(least, at[j]);
+        most = AD_MAX(most, at[j]);
+    }
+    *low = least;
+    *high = most;
 }
 
 /* Which of n elements an index names, -1 if none. */

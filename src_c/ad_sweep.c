@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_draw.h"
 #include "ad_lanes.h"
 #include "ad_point.h"
 
@@ -229,11 +230,13 @@ static bool any_reached(const uint8_t *reached, int32_t n)
 
 enum ad_status ad_sweep_forward(struct ad_tape *tape, int32_t first, int32_t last)
 {
-    enum ad_status status = AD_OK;
+    enum ad_status status = ad_draw_find(tape, first, last);
     int32_t floor;
 
-    if (!ad_tape_constants_intact(tape, first, last))
-        return AD_CONST_CHANGED;
+    if (!status && !ad_tape_constants_intact(tape, first, last))
+        status = AD_CONST_CHANGED;
+    if (status)
+        return status;
     floor = ad_tape_enter(tape, tape->n);
     for (int32_t i = first; i <= last && !status; i++) {
         if (ad_tape_is_array(tape, i))
@@ -284,11 +287,13 @@ static enum ad_status call_notes(struct ad_tape *tape, int32_t instr)
 
 enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t last)
 {
-    enum ad_status status = AD_OK;
+    enum ad_status status = ad_draw_find(tape, first, last);
     int32_t floor;
 
-    if (!ad_tape_constants_intact(tape, first, last))
-        return AD_CONST_CHANGED;
+    if (!status && !ad_tape_constants_intact(tape, first, last))
+        status = AD_CONST_CHANGED;
+    if (status)
+        return status;
     floor = ad_tape_enter(tape, tape->n);
     if (tape->work->reached) /* stop at the notes */
         for (int32_t k; !status && (k = ad_tape_notes_before(tape, last + 1) - 1) >= 0;) {
@@ -311,11 +316,13 @@ enum ad_status ad_sweep_reverse(struct ad_tape *tape, int32_t first, int32_t las
 
 enum ad_status ad_sweep_second(struct ad_tape *tape, int32_t first, int32_t last)
 {
-    enum ad_status status = AD_OK;
+    enum ad_status status = ad_draw_find(tape, first, last);
     int32_t floor;
 
-    if (!ad_tape_constants_intact(tape, first, last))
-        return AD_CONST_CHANGED;
+    if (!status && !ad_tape_constants_intact(tape, first, last))
+        status = AD_CONST_CHANGED;
+    if (status)
+        return status;
     floor = ad_tape_enter(tape, tape->n);
     for (int32_t i = last; i >= first && !status; i--) {
         if (ad_tape_is_array(tape, i))
@@ -353,7 +360,9 @@ static void reach(const struct ad_tape *tape, const struct ad_view *target,
 enum ad_status ad_tape_depends(struct ad_tape *tape, int32_t first, int32_t last, int32_t low,
                                uint8_t *reached)
 {
-    for (int32_t i = last; i >= first; i--) {
+    enum ad_status status = ad_draw_find(tape, first, last);
+
+    for (int32_t i = last; i >= first && !status; i--) {
         int32_t dst = tape->dst[i], length = ad_tape_length(tape, i);
         int code = ad_tape_code(tape, i);
 
@@ -390,5 +399,5 @@ enum ad_status ad_tape_depends(struct ad_tape *tape, int32_t first, int32_t last
             }
         }
     }
-    return AD_OK;
+    return status;
 }

@@ -33,6 +33,7 @@ void *ad_tape_drop_block(struct ad_tape *tape, int32_t i)
         tape->n_checked -= view.place == AD_ARRAY && view.in.array->checked;
         ad_view_drop(&view);
     }
+    tape->n_draws -= ad_tape_code(tape, i) == AD_DRAW;
     return ad_tape_code(tape, i) == AD_CALL ? (void *)(uintptr_t)block[4] : NULL;
 }
 

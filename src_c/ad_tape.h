@@ -25,7 +25,8 @@ enum ad_code {
     AD_GATHER,           /* (..., n) and m indices: those elements, (..., m) */
     AD_SCATTER, /* (..., m) and m indices: zeros (..., n) to which they are added; extra: n */
     AD_KERNEL,  /* a kernel of ad_kernel.def; extra: ad_kernel_extra(), parameter: its p */
-    AD_CALL     /* a rule of the user's, called through struct ad_call */
+    AD_CALL,    /* a rule of the user's, called through struct ad_call */
+    AD_DRAW /* elements of a view, which ones is not yet known: see ad_draw.h; views: from, own */
 };
 
 enum {
@@ -123,6 +124,7 @@ struct ad_tape {
     int32_t floor; /* instructions below it are not popped */
     bool orphan;   /* its thread is gone: to be freed with its last handle */
     int64_t n_handles;
+    int32_t n_draws;   /* AD_DRAWs on the tape */
     int64_t n_checked; /* views of constant arrays that others might write to */
     double *scratch;   /* AD_SCRATCH doubles */
     struct ad_work *work;

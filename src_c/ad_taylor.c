@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_draw.h"
 #include "ad_linalg.h"
 #include "ad_series.h"
 
@@ -343,6 +344,8 @@ static enum ad_status instruction(struct sweep *s, int32_t i)
     case AD_KERNEL:
     case AD_CALL:
         return AD_NO_SERIES;
+    case AD_DRAW:
+        break;
     }
     ad_unreachable();
     return AD_OK;
@@ -374,10 +377,12 @@ enum ad_status ad_sweep_taylor(struct ad_tape *tape, int32_t first, int32_t last
 {
     int32_t low = tape->work->low, inputs, floor;
     struct sweep s = {.tape = tape, .order = tape->work->lanes - 1, .low = low};
-    enum ad_status status = AD_OK;
+    enum ad_status status = ad_draw_find(tape, first, last);
 
-    if (!ad_tape_constants_intact(tape, first, last))
-        return AD_CONST_CHANGED;
+    if (!status && !ad_tape_constants_intact(tape, first, last))
+        status = AD_CONST_CHANGED;
+    if (status)
+        return status;
     s.degree = malloc((size_t)AD_MAX(tape->n_slots - low, 1) * sizeof *s.degree);
     if (!s.degree)
         return AD_NO_MEMORY;

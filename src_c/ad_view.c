@@ -553,11 +553,34 @@ bool ad_view_has_nan(const struct ad_view *view, const double *value)
     return false;
 }
 
+/* Two dimensions of slots or of an array, of which the last is so short that tiles would not pay. */
+static void read_short_rows(const struct ad_view *view, const double *data, double *out)
+{
+    int64_t n = view->shape[0], row = view->shape[1], next = view->stride[0],
+            step = view->stride[1];
+
+    if (row == 2)
+        for (int64_t i = 0; i < n; i++, data += next, out += 2) {
+            out[0] = data[0];
+            out[1] = data[step];
+        }
+    else
+        for (int64_t i = 0; i < n; i++, data += next)
+            for (int64_t j = 0; j < row; j++)
+                *out++ = data[j * step];
+}
+
 void ad_view_read(const struct ad_view *view, const double *value, double *out)
 {
     int64_t size = ad_view_size(view);
     struct ad_span_room room;
 
+    if (view->ndim == 2 && view->shape[1] < LONG_ROW &&
+        (view->place == AD_SLOTS || view->place == AD_ARRAY)) {
+        read_short_rows(view, (view->place == AD_ARRAY ? view->in.array->data : value) + view->base,
+                        out);
+        return;
+    }
     for (int64_t start = 0, n; start < size; start += n) {
         n = ad_tile_size(view, size, start);
         struct ad_span span = ad_span_of(view, 0, value, start, n, &room);

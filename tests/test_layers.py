@@ -51,6 +51,7 @@ C_ORDER = [
     "ad_tape",
     "ad_record",
     "ad_handle",
+    "ad_draw",
     "ad_compact",
     "ad_lanes",
     "ad_gather",

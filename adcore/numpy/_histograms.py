@@ -1,5 +1,6 @@
 """Histograms of several dimensions: differentiable in the weights."""
 
+import builtins
 import math
 
 import numpy as np
@@ -17,6 +18,32 @@ def _in_numbers(x):
     return np.asarray(_core.values(below(x)))
 
 
+def _edges(x, bins, range):
+    """(edges of bins along each dimension of points, as NumPy finds them; is all inside?)."""
+    n = x.shape[1]
+    if type(bins) is int and bins >= 1 and range is None and x.shape[0]:
+        least, most = x.min(axis=0), x.max(axis=0)
+        if np.isfinite(least).all() and np.isfinite(most).all() and (least < most).all():
+            return [np.linspace(least[d], most[d], bins + 1) for d in builtins.range(n)], True
+    ends = np.stack([x.min(axis=0), x.max(axis=0)]) if x.shape[0] else x
+    return np.histogramdd(ends, bins, range)[1], False
+
+
+def _bins(x, edges, inside):
+    """The bin of each point, counted through all dimensions; one beyond the last if in none."""
+    counts = [len(e) - 1 for e in edges]
+    flat, within = None, True
+    for d, e in enumerate(edges):
+        if inside:
+            at = e.searchsorted(x[:, d], side="right") - 1
+            at -= x[:, d] == e[-1]
+        else:
+            at = ordering.bins_of(x[:, d], e)
+            within = within & (at < counts[d])
+        flat = at if flat is None else flat * counts[d] + at
+    return flat if inside else np.where(within, flat, math.prod(counts))
+
+
 @rule()
 def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     """(counts or sums of weights in each bin, the edges along each dimension)."""
@@ -30,24 +57,18 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
         return np.histogramdd(
             x, bins, range, density, values(weights) if is_traced([weights]) else weights
         )
-    _, edges = np.histogramdd(x, bins, range)
+    edges, inside = _edges(x, bins, range)
     weights = as_array(weights)
     if weights.shape != (x.shape[0],):
         raise ValueError(f"histogramdd: weights of shape {weights.shape} for {x.shape[0]} points")
     counts = [len(e) - 1 for e in edges]
     total = math.prod(counts)
-    inside = np.ones(x.shape[0], dtype=bool)
-    flat = np.zeros(x.shape[0], dtype=np.intp)
-    for d, e in enumerate(edges):
-        at = ordering.bins_of(x[:, d], e)
-        inside &= at < counts[d]
-        flat = flat * counts[d] + at
-    flat = np.where(inside, flat, total)
-    found = reshape(ordering.add_at(weights, flat, total + 1)[:total], tuple(counts))
+    sums = ordering.add_at(weights, _bins(x, edges, inside), total + 1)[:total]
+    found = reshape(sums, tuple(counts)) if len(counts) > 1 else sums
     if density:
         for d, e in enumerate(edges):
             found = found / np.diff(e).reshape(-1, *[1] * (len(counts) - 1 - d))
-        found = found / reductions.sum(ordering.add_at(weights, flat, total + 1)[:total])
+        found = found / reductions.sum(sums)
     return found, edges
 
 
@@ -59,6 +80,10 @@ def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
     n = 1 if np.ndim(bins) == 0 and not is_traced([bins]) else len(bins)
     if n not in (1, 2):
         bins = [np.asarray(stripped(bins))] * 2
-    points = shapes.stack([as_array(x), as_array(y)], axis=1)
+    x, y = as_array(x), as_array(y)
+    if type(x) is np.ndarray and type(y) is np.ndarray:
+        points = np.array((x, y)).T
+    else:
+        points = shapes.stack([x, y], axis=1)
     found, edges = histogramdd(points, bins, range, density, weights)
     return found, edges[0], edges[1]

@@ -149,8 +149,10 @@ def _nan_extremum(name, x, axis, out, keepdims, others, least):
     x = as_array(x)
     edge = math.inf if least else -math.inf
     reduce = reductions.min if least else reductions.max
-    if x.size and _has_no_nan(x):
-        return reduce(x, axis, keepdims=keepdims, **others)
+    if x.size and not _core.is_compiling():
+        found = reduce(x, axis, keepdims=keepdims, **others)
+        if not _core.has_nan(found if type(found) is Tensor else values(found)):
+            return found  # none was there, or it would be the result
     absent = np.isnan(below(x))
     found = reduce(choices.where(absent, edge, x), axis, keepdims=keepdims, **others)
     if others:

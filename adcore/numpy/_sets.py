@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import _core
 from ..rules import ordering, shapes
-from ..rules.primitives import as_array, below, reshape
-from ..rules.recorded import truths
+from ..rules.primitives import as_array, below, reshape, values
+from ..rules.recorded import is_recorded, truths
 from ._table import rule
 
 
@@ -78,16 +78,18 @@ def unique(
     """The different elements in ascending order, and on request where they are."""
     del sorted
     x = as_array(x)
+    if axis is None and _core.can_draw(x):
+        return _drawn_unique(x, return_index, return_inverse, return_counts, equal_nan)
     if axis is None:
-        values, places, inverse, counts = _unique(reshape(x, (-1,)), equal_nan)
+        found, places, inverse, counts = _unique(reshape(x, (-1,)), equal_nan)
         inverse = inverse.reshape(x.shape)
     else:
         numbers = np.asarray(_guarded(x))
         _, places, inverse, counts = np.unique(
             numbers, True, True, True, axis=axis, equal_nan=equal_nan
         )
-        values = shapes.take(x, places, axis)
-    out = [values]
+        found = shapes.take(x, places, axis)
+    out = [found]
     out += [
         part
         for part, wanted in (
@@ -97,7 +99,20 @@ def unique(
         )
         if wanted
     ]
-    return tuple(out) if len(out) > 1 else values
+    return tuple(out) if len(out) > 1 else found
+
+
+def _drawn_unique(x, return_index, return_inverse, return_counts, equal_nan):
+    """unique() of a tensor, where no replay is to find it anew."""
+    flat = x if x.ndim == 1 else reshape(x, (-1,))
+    if return_index or return_inverse:
+        found, places, inverse, counts = _core.located_set(flat, equal_nan)
+        inverse = inverse if x.ndim == 1 else inverse.reshape(x.shape)
+        wanted = ((places, return_index), (inverse, return_inverse), (counts, return_counts))
+        return (found, *[part for part, asked in wanted if asked])
+    if return_counts:
+        return _core.counted_set(flat, equal_nan)
+    return _core.set_of("all" if equal_nan else "numbers", flat)
 
 
 def _guarded(x):
@@ -148,6 +163,8 @@ def union1d(a, b):
 def intersect1d(a, b, assume_unique=False, return_indices=False):
     """The different elements of `a` that are in `b` too."""
     a, b = _flat(a), _flat(b)
+    if not (assume_unique or return_indices) and _core.can_draw(a) and not is_recorded(b):
+        return _core.set_of("common", a, values(b))
     places_a = np.arange(a.shape[0])
     if not assume_unique:
         a, places_a = unique(a, return_index=True)
@@ -166,9 +183,11 @@ def intersect1d(a, b, assume_unique=False, return_indices=False):
 @rule()
 def setdiff1d(a, b, assume_unique=False):
     """The different elements of `a` that are not in `b`."""
-    a = _flat(a)
+    a, b = _flat(a), _flat(b)
+    if not assume_unique and _core.can_draw(a) and not is_recorded(b):
+        return _core.set_of("missing", a, values(b))
     a = a if assume_unique else unique(a)
-    return a[np.flatnonzero(~_is_among(a, _flat(b)))]
+    return a[np.flatnonzero(~_is_among(a, b))]
 
 
 @rule()
@@ -176,6 +195,9 @@ def setxor1d(a, b, assume_unique=False):
     """The elements that are in one of the two."""
     a, b = _flat(a), _flat(b)
     if not assume_unique:
+        both = shapes.concatenate([a, b])
+        if _core.can_draw(both):
+            return _core.set_of("one-sided", both, None, a.shape[0])
         a, b = unique(a), unique(b)
-    values, _, _, counts = _unique(shapes.concatenate([a, b]), True)
-    return values[np.flatnonzero(counts == 1)]
+    found, _, _, counts = _unique(shapes.concatenate([a, b]), False)
+    return found[np.flatnonzero(counts == 1)]

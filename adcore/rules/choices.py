@@ -10,7 +10,7 @@ from . import primitives
 from .indices import Index
 from .masks import Mask
 from .primitives import as_array, below
-from .recorded import observe, observed, stripped, truths
+from .recorded import observe, observed, stripped, true_places, truths
 from .shapes import ravel
 from .table import Dual, Tensor, array_function, functions, refuse
 
@@ -86,7 +86,8 @@ def extract(condition, x):
     >>> adcore.extract([True, False], np.array([3.0, 1.0]))
     array([3.])
     """
-    return ravel(x)[np.flatnonzero(truths(condition))]
+    x = as_array(x)
+    return (x if x.ndim == 1 else ravel(x))[true_places(condition)]
 
 
 @array_function(np.round, np.around, method="round")

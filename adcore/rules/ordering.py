@@ -16,7 +16,7 @@ from .indices import argsort as indices_that_sort
 from .masks import Mask
 from .primitives import as_array, axes_of, axis_of, below, reshape, values
 from .recorded import is_recorded, observe, observed, stripped
-from .reductions import keep, to_last
+from .reductions import along, keep, to_last
 from .shapes import ravel, take_along_axis
 from .table import Dual, Tensor, array_function, functions, refuse
 
@@ -41,6 +41,8 @@ def sort(x, axis=-1, kind=None, order=None, *, stable=None):
         x, axis = ravel(x), 0
     axis = axis_of(axis, x.ndim)
     del kind, stable  # stable always: the derivative says which of equal elements is which
+    if _core.can_draw(x):
+        return along(_core.sort_last, x, axis)
     return take_along_axis(x, argsort(x, axis), axis)
 
 
@@ -129,6 +131,8 @@ def partition(x, kth, axis=-1, kind="introselect", order=None):
     if axis is None:
         x, axis = ravel(x), 0
     axis = axis_of(axis, x.ndim)
+    if _core.can_draw(x):
+        return along(lambda y: _core.partition_last(y, kth, kind), x, axis)
     order = observed(np.argpartition, below(x), kth, axis, kind)
     if type(order) is Index:
         order = Index(order.tensor, order.dtype, below=x.shape[axis])
@@ -152,20 +156,41 @@ def median(x, axis=None, out=None, overwrite_input=False, keepdims=False):
         refuse("median", out=out)
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
-    last = sort(to_last(x, axes))
+    last = to_last(x, axes)
     n = last.shape[-1]
     if n == 0:
         found = primitives.sum_axes(last, (last.ndim - 1,)) / 0.0
     elif n % 2:
-        found = _unless_nan(last, last[..., n // 2])
+        element, end = _ranked(last, (n // 2,))
+        found = _unless_nan(end, element[n // 2])
     else:
-        found = _unless_nan(last, (last[..., n // 2 - 1] + last[..., n // 2]) / 2.0)
+        element, end = _ranked(last, (n // 2 - 1, n // 2))
+        found = _unless_nan(end, (element[n // 2 - 1] + element[n // 2]) / 2.0)
     return keep(found, x.shape, axes) if keepdims else found
 
 
-def _unless_nan(ordered, found):
-    """What was found in sorted rows, but nan where there is one, which then is the last."""
-    end = ordered[..., -1]
+_MOST_RANKS = 8  # more of them are found in less time by sorting
+
+
+def _ranked(x, ranks):
+    """({rank: the elements of that rank in each row}, the last of each sorted row or None).
+
+    Where the last are None, all elements of a row with a nan are a nan already.
+    """
+    if is_recorded(x) or len(ranks) > _MOST_RANKS:
+        ordered = sort(x)
+        return {k: ordered[..., k] for k in ranks}, ordered[..., -1]
+    places = _core.places_of_ranks(values(x), ranks)
+    if x.ndim == 1:
+        return dict(zip(ranks, [x[at] for at in places.tolist()], strict=True)), None
+    picked = take_along_axis(x, np.moveaxis(places, 0, -1), -1)
+    return {k: picked[..., i] for i, k in enumerate(ranks)}, None
+
+
+def _unless_nan(end, found):
+    """What was found in rows, but nan where there is one, which then is the last if sorted."""
+    if end is None:
+        return found
     last = below(end)
     bad = _core.apply("not_equal", last, last) if type(last) is Tensor else np.isnan(last)
     return _core.apply("where", bad, end, found)
@@ -255,9 +280,10 @@ def _quantile(name, x, q, whole, axis, out, overwrite_input, method, keepdims, o
         raise IndexError(f"{name} of no elements")
     if weights is not None:
         return _weighted(name, x, last, q, weights, axes, method, keepdims)
-    last = sort(last)
-    rows = [_between(last, p, n) for p in _PLACES[method](q, n).ravel()]
-    found = [_unless_nan(last, row) for row in rows]
+    places = np.clip(_PLACES[method](q, n), 0, n - 1).ravel().tolist()
+    ranks = {k for p in places for k in (math.floor(p), math.ceil(p))}
+    element, end = _ranked(last, tuple(sorted(ranks)))
+    found = [_unless_nan(end, _between(element, p)) for p in places]
     kept = [keep(y, x.shape, axes) if keepdims else y for y in found]
     if q.ndim == 0:
         return kept[0]
@@ -298,15 +324,14 @@ def _weighted(name, x, last, q, weights, axes, method, keepdims):
     return reshape(joined, (*q.shape, *kept[0].shape))
 
 
-def _between(ordered, place, n):
-    """Elements at a place of sorted rows of n, interpolated as NumPy does."""
-    place = min(max(float(place), 0.0), n - 1.0)
+def _between(element, place):
+    """What is at a place between elements of two ranks, interpolated as NumPy does."""
     i = math.floor(place)
     t = place - i
-    a = ordered[..., i]
+    a = element[i]
     if t == 0:
         return a
-    b = ordered[..., i + 1]
+    b = element[i + 1]
     return a + (b - a) * t if t < 0.5 else b - (b - a) * (1.0 - t)
 
 
@@ -321,7 +346,8 @@ def add_at(x, places, n):
     x = x.tensor if type(x) is Mask or type(x) is Index else x
     if type(at) is np.ndarray and type(x) is not Tensor:
         return np.bincount(places, x, n)
-    return _core.scatter_last(x, at, n)
+    found = _core.add_at_places(x, places, n)
+    return _core.scatter_last(x, at, n) if found is NotImplemented else found
 
 
 @array_function(np.bincount)
@@ -336,6 +362,9 @@ def bincount(x, weights=None, minlength=0):
     """
     if weights is not None:
         weights = as_array(weights)
+        found = _core.add_at_places(weights, x, minlength)
+        if found is not NotImplemented:
+            return found
     if type(x) is Index:
         if x.ndim != 1:
             raise ValueError(f"bincount needs one dimension, got shape {x.shape}")

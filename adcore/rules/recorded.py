@@ -141,3 +141,10 @@ def truths(condition):
     if is_recorded(condition):
         return np.asarray(observed(np.not_equal, condition, 0))
     return np.asarray(stripped(condition)) != 0
+
+
+def true_places(condition):
+    """The places of the flattened condition where it holds."""
+    if type(condition) is np.ndarray:
+        return (condition if condition.ndim == 1 else condition.ravel()).nonzero()[0]
+    return np.flatnonzero(truths(condition))

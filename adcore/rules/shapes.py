@@ -9,7 +9,7 @@ from ..errors import NotDifferentiableError, ShapeError
 from . import primitives
 from .indices import Index, gather, take_along
 from .primitives import as_array, axes_of, axis_of, common_shape, shape_of, values
-from .recorded import truths
+from .recorded import true_places
 from .table import Dual, Tensor, array_function, refuse
 
 
@@ -609,7 +609,8 @@ def take(x, indices, axis=None, out=None, mode="raise"):
     axis = axis_of(axis, x.ndim)
     if type(indices) is Index and mode == "raise":
         return gather(x, (*(slice(None),) * axis, indices))
-    indices = np.asarray(values(indices))
+    if type(indices) is not np.ndarray:
+        indices = np.asarray(values(indices))
     if mode == "wrap":
         indices = indices % x.shape[axis]
     elif mode == "clip":
@@ -650,7 +651,7 @@ def compress(condition, x, axis=None, out=None):
     >>> adcore.compress([True, False, True], np.arange(3.0))
     array([0., 2.])
     """
-    return take(x, np.flatnonzero(truths(condition)), axis, out)
+    return take(x, true_places(condition), axis, out)
 
 
 @array_function(np.delete)
@@ -697,8 +698,10 @@ def repeat(x, repeats, axis=None):
     """
     x = as_array(x)
     if axis is None:
-        x, axis = primitives.reshape(x, (-1,)), 0
+        x, axis = x if x.ndim == 1 else primitives.reshape(x, (-1,)), 0
     axis = axis_of(axis, x.ndim)
+    if type(repeats) is int and repeats >= 0 and type(x) is Tensor:
+        return _core.repeat(x, repeats, axis)
     shape = x.shape
     if type(repeats) is int and repeats >= 0:
         before, after = shape[: axis + 1], shape[axis + 1 :]
