@@ -89,6 +89,13 @@ def polydiv(u, v):
     return q, r[first:]
 
 
+def _powers(n):
+    """n ... 2, 1, which nobody can write to, so that they are kept without a copy."""
+    powers = np.arange(n, 0.0, -1.0)
+    powers.flags.writeable = False
+    return powers
+
+
 @rule()
 def polyder(p, m=1):
     """The m-th derivative of a polynomial."""
@@ -98,7 +105,7 @@ def polyder(p, m=1):
     p = _coefficients(p)
     for _ in range(m):
         n = p.shape[0] - 1
-        p = p[:-1] * np.arange(n, 0, -1)
+        p = p[:-1] * _powers(n)
     return p
 
 
@@ -116,7 +123,7 @@ def polyint(p, m=1, k=None):
     p = _coefficients(p)
     for i in range(m):
         n = p.shape[0]
-        p = shapes.concatenate([p / np.arange(n, 0, -1), k[i : i + 1]])
+        p = shapes.concatenate([p / _powers(n), k[i : i + 1]])
     return p
 
 
