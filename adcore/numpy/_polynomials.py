@@ -90,7 +90,7 @@ def polydiv(u, v):
 
 
 def _powers(n):
-    """n ... 2, 1, which nobody can write to, so that they are kept without a copy."""
+    """The numbers n ... 2, 1, which nobody can write to, so that they are kept without a copy."""
     powers = np.arange(n, 0.0, -1.0)
     powers.flags.writeable = False
     return powers
