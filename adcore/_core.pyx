@@ -378,7 +378,7 @@ cpdef bint is_complex(object x):
 
     Also a list or a tuple with one of these in it.
     """
-    if type(x) in NEVER_COMPLEX:
+    if PyFloat_CheckExact(x) or type(x) in NEVER_COMPLEX:
         return False
     if isinstance(x, cnp.ndarray):
         return cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x)

@@ -7,6 +7,8 @@ AWARE = set()       # NumPy's functions whose rules take an Index too, without a
 cpdef bint is_traced(items) except -1:
     """Whether `items`, or lists and tuples among them, have a Tensor, a Dual or pairs of these."""
     for item in items:
+        if PyFloat_CheckExact(item):
+            continue
         if type(item) is Tensor or type(item) is Dual:
             return True
         if type(item) is list or type(item) is tuple:

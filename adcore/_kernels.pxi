@@ -72,7 +72,7 @@ cdef object kernel_shapes_differ(int64_t extra, list operands, const char *needs
     return ShapeError(f"{kernel_name(extra)}: operands of shape {shapes} do not fit{wants}")
 
 
-def run_kernel(int64_t extra, double p, list operands):
+cpdef object run_kernel(int64_t extra, double p, list operands):
     """The result of a kernel of plain arrays."""
     cdef ad_kernel kernel
     cdef int ndim[3]
@@ -107,7 +107,17 @@ def run_kernel(int64_t extra, double p, list operands):
     return out
 
 
-def record_kernel(int64_t extra, double p, list operands):
+def apply_kernel(int64_t extra, double p, list operands):
+    """The result of a kernel of arrays and tensors; NotImplemented of duals."""
+    cdef bint traced = False
+    for x in operands:
+        if type(x) is Dual:
+            return NotImplemented
+        traced = traced or type(x) is Tensor
+    return record_kernel(extra, p, operands) if traced else run_kernel(extra, p, operands)
+
+
+cpdef object record_kernel(int64_t extra, double p, list operands):
     """The result of a kernel as a Tensor; its operands are arrays and tensors."""
     cdef ad_tape *tape = this_tape()
     cdef ad_view views[3]
@@ -115,6 +125,8 @@ def record_kernel(int64_t extra, double p, list operands):
     cdef int n = len(operands), k, held = 0
     cdef bint tracked = False
     cdef ad_status status
+    cdef ad_kernel kernel
+    cdef const char *needs = NULL
     try:
         check(ad_tape_room(tape, 8))
         for k in range(n):
@@ -124,11 +136,13 @@ def record_kernel(int64_t extra, double p, list operands):
             held += 1
             tracked = tracked or is_tracked(operands[k])
         status = ad_record_kernel(tape, extra, p, n, views, &result)
+        if status == AD_SHAPES_DIFFER:
+            needs = ad_kernel_read(extra, p, n, views, &kernel)
     finally:
         for k in range(held):
             ad_view_drop(&views[k])
     if status == AD_SHAPES_DIFFER:
-        raise kernel_shapes_differ(extra, operands, NULL)
+        raise kernel_shapes_differ(extra, operands, needs)
     check(status)
     return settle(tape, &result, tracked)
 

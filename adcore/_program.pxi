@@ -373,7 +373,8 @@ cdef class Program:
             file, line, where = self.origin(ad_tape_origin(program.tape, written[0]))
             if ad_tape_code(program.tape, written[0]) == AD_KERNEL:
                 name = kernel_name(program.tape.aux[program.tape.a[written[0]] + 4])
-                what = f"linear algebra ({name}) cannot be written as C, which has no LAPACK"
+                what = f"{name} cannot be written as C" if name in ("convolve", "line") else \
+                    f"linear algebra ({name}) cannot be written as C, which has no LAPACK"
                 remedy = "; leave backend=\"c\" out, or use save() instead of to_c()"
             else:
                 rule = rule_of(program.tape, written[0])

@@ -56,30 +56,144 @@ def extremum_last(x, bint least=False):
     return record_one(x, AD_EXTREMUM, least)
 
 
+def product_last(x):
+    """The product of a Tensor over its last dimension, which is not empty.
+
+    Halves are multiplied with halves: no division, so that derivatives are exact at zeros, and each
+    element goes through about log2(n) products.
+    """
+    cdef Tensor t = x
+    cdef ad_tape *tape = this_tape()
+    cdef ad_view view, low, high, rest
+    cdef const ad_view *args[2]
+    cdef ad_status status = AD_OK
+    cdef bint left = False      # is there a rest?
+    cdef int64_t n
+    cdef int last = t.ndim - 1
+    check(ad_tape_room(tape, t.numel()))
+    tensor_view(t, &view)
+    if view.place == AD_NUMBER:
+        ad_view_drop(&view)
+        return constant_tensor(_value(np.prod(t.value(), axis=-1)))
+    low = view
+    n = view.shape[last]
+    while n > 1 and status == AD_OK:
+        if n % 2:
+            high = low
+            high.ndim = last
+            high.base += (n - 1) * high.stride[last]
+            if left:
+                args[0], args[1] = &high, &rest
+                status = ad_record_op(tape, AD_OP_mul, 0, args, &rest)
+            else:
+                rest, left = high, True
+        n //= 2
+        low.shape[last] = n
+        high = low
+        high.base += n * high.stride[last]
+        args[0], args[1] = &low, &high
+        if status == AD_OK:
+            status = ad_record_op(tape, AD_OP_mul, 0, args, &low)
+    low.ndim = last
+    if left and status == AD_OK:
+        args[0], args[1] = &low, &rest
+        status = ad_record_op(tape, AD_OP_mul, 0, args, &low)
+    if not left and view.shape[last] == 1:
+        return settle(tape, &low, t.h.tape != NULL)
+    ad_view_drop(&view)
+    check(status)
+    return settle(tape, &low, t.h.tape != NULL)
+
+
+def polynomial_of_roots(x):
+    """The coefficients, the highest power first, of the polynomial with these roots, a Tensor.
+
+    The linear factors are multiplied one by one, in their order.
+    """
+    cdef Tensor t = x
+    cdef ad_tape *tape = this_tape()
+    cdef ad_view roots, negative, factor, product
+    cdef ad_view parts[4]
+    cdef const ad_view *args[2]
+    cdef ad_status status
+    cdef int64_t n = t.numel(), one = 1, k, length
+    check(ad_tape_room(tape, n))
+    tensor_view(t, &roots)
+    args[0] = &roots
+    status = ad_record_op(tape, AD_OP_neg, 0, args, &negative)
+    ad_view_drop(&roots)
+    product = ad_view_number(1)
+    ad_view_broadcast(&product, 1, &one)
+    for k in range(n):
+        if status != AD_OK:
+            break
+        factor = negative
+        factor.base += k
+        factor.ndim = 0
+        args[0], args[1] = &product, &factor
+        length = k + 1
+        parts[0] = product
+        if k == 0:
+            parts[1] = negative
+            parts[1].shape[0] = 1
+        else:
+            status = ad_record_op(tape, AD_OP_mul, 0, args, &parts[1])
+        parts[2] = ad_view_slots(0, 1, &length)
+        parts[2].place = AD_OWN
+        parts[3] = parts[2]
+        parts[3].base = 1
+        if status == AD_OK:
+            status = ad_record_addto(tape, length + 1, 2, parts, parts + 2, &product)
+    check(status)
+    return settle(tape, &product, t.h.tape != NULL)
+
+
 def matmul(a, b):
     """The matrix product of operands at least one of which is a Tensor; vectors as in NumPy."""
+    return product_of("matmul", a, b, False, False)
+
+
+def vecdot(a, b):
+    """The products of vectors over the last dimension, at least one operand a Tensor."""
+    return product_of("vecdot", a, b, True, True)
+
+
+def matvec(a, x):
+    """Matrices times vectors, at least one operand a Tensor."""
+    return product_of("matvec", a, x, False, True)
+
+
+def vecmat(x, a):
+    """Vectors times matrices, at least one operand a Tensor."""
+    return product_of("vecmat", x, a, True, False)
+
+
+cdef object product_of(str name, a, b, bint row, bint column):
+    """The matrix product; the first are rows, and the second columns, or what has one dimension."""
     cdef ad_tape *tape = this_tape()
     cdef ad_view left, right, result
-    cdef ad_status status
-    cdef bint row, column
+    cdef ad_status status = AD_SHAPES_DIFFER
     check(ad_tape_room(tape, 8))
     if not operand(a, &left):
-        raise TypeError(f"matmul takes arrays and tensors, got {type(a).__name__}")
+        raise TypeError(f"{name} takes arrays and tensors, got {type(a).__name__}")
     if not operand(b, &right):
         ad_view_drop(&left)
-        raise TypeError(f"matmul takes arrays and tensors, got {type(b).__name__}")
-    row, column = left.ndim == 1, right.ndim == 1
-    if row:
-        insert_dim(&left, 0)
-    if column:
-        insert_dim(&right, 1)
-    status = ad_record_matmul(tape, &left, &right, &result)
+        raise TypeError(f"{name} takes arrays and tensors, got {type(b).__name__}")
+    row, column = row or left.ndim == 1, column or right.ndim == 1
+    if 0 < left.ndim < AD_MAX_DIMS and 0 < right.ndim < AD_MAX_DIMS:
+        if row:
+            insert_dim(&left, left.ndim - 1)
+        if column:
+            insert_dim(&right, right.ndim)
+        status = ad_record_matmul(tape, &left, &right, &result)
     ad_view_drop(&left)
     ad_view_drop(&right)
     if status == AD_SHAPES_DIFFER:
-        raise ShapeError(f"matmul: shapes {shape_of(a)} and {shape_of(b)} do not fit: the last "
+        raise ShapeError(f"{name}: shapes {shape_of(a)} and {shape_of(b)} do not fit: the last "
                          "dimension of the first must be the last but one, or only one, of the "
-                         "second")
+                         "second" if name == "matmul" else
+                         f"{name}: shapes {shape_of(a)} and {shape_of(b)} do not fit: they differ "
+                         "in length where their products are summed")
     check(status)
     if column:
         result.ndim -= 1        # of length 1, at the end
@@ -91,13 +205,15 @@ def matmul(a, b):
     return settle(tape, &result, is_tracked(a) or is_tracked(b))
 
 
-cdef void insert_dim(ad_view *vector, int at) noexcept:
-    """Make a view of one dimension a row (at 0) or a column (at 1)."""
-    vector.ndim = 2
-    vector.shape[1 - at] = vector.shape[0]
-    vector.stride[1 - at] = vector.stride[0]
-    vector.shape[at] = 1
-    vector.stride[at] = 0
+cdef void insert_dim(ad_view *view, int at) noexcept:
+    """Insert a dimension of length 1."""
+    cdef int d
+    for d in range(view.ndim, at, -1):
+        view.shape[d] = view.shape[d - 1]
+        view.stride[d] = view.stride[d - 1]
+    view.ndim += 1
+    view.shape[at] = 1
+    view.stride[at] = 0
 
 
 def concatenate(parts, int axis):

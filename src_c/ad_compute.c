@@ -204,16 +204,22 @@ static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view 
 {
     int ndim = views[0].ndim, nb = ndim - 2;
     int64_t m = views[0].shape[nb], k = views[0].shape[nb + 1], n = views[1].shape[nb + 1],
-            batches = 1;
+            batches = 1, each = 1, steps[2] = {0, 0};
     int64_t left = views[0].place == AD_LIST ? m * k : 1;
     int64_t right = views[1].place == AD_LIST ? k * n : 1;
-    double *room = malloc((size_t)(left + right) * sizeof *room);
+    double small[2],
+        *room = left + right > 2 ? malloc((size_t)(left + right) * sizeof *room) : small;
 
     if (!room)
         return AD_NO_MEMORY;
     for (int d = 0; d < nb; d++)
         batches *= views[0].shape[d];
-    for (int64_t batch = 0; batch < batches; batch++) {
+    if (nb > 0 && left + right == 2) { /* the last of the leading dimensions at once */
+        each = views[0].shape[nb - 1];
+        steps[0] = views[0].stride[nb - 1];
+        steps[1] = views[1].stride[nb - 1];
+    }
+    for (int64_t batch = 0; batch < batches; batch += each) {
         int64_t offset[2] = {0, 0}, rest = batch;
 
         for (int d = nb - 1; d >= 0; d--) {
@@ -223,11 +229,12 @@ static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view 
             offset[0] += index * views[0].stride[d];
             offset[1] += index * views[1].stride[d];
         }
-        ad_matmul(matrix_of(tape, &views[0], offset[0], room),
-                  matrix_of(tape, &views[1], offset[1], room + left),
-                  tape->value + dst + batch * m * n);
+        ad_matmul_each(each, matrix_of(tape, &views[0], offset[0], room),
+                       matrix_of(tape, &views[1], offset[1], room + left), steps,
+                       tape->value + dst + batch * m * n);
     }
-    free(room);
+    if (room != small)
+        free(room);
     return AD_OK;
 }
 
@@ -369,22 +376,27 @@ static enum ad_status compute_kernel(struct ad_tape *tape, double p, int64_t ext
     const double *args[AD_KERNEL_MOST_ARGS];
     const char *unfit = ad_kernel_read(extra, p, n, views, &kernel);
     int64_t room = 0;
-    double *copies;
+    double *copies = NULL, *to;
     enum ad_status status;
 
     ad_assert(!unfit);
     (void)unfit;
-    for (int a = 0; a < n; a++)
-        room += ad_view_size(&views[a]);
-    copies = malloc((size_t)AD_MAX(room, 1) * sizeof *copies);
-    if (!copies)
-        return AD_NO_MEMORY;
-    room = 0;
     for (int a = 0; a < n; a++) {
-        ad_view_read(&views[a], tape->value, copies + room);
-        args[a] = copies + room;
-        room += ad_view_size(&views[a]);
+        args[a] = in_place(tape, &views[a]);
+        room += args[a] ? 0 : ad_view_size(&views[a]);
     }
+    if (room) {
+        copies = malloc((size_t)room * sizeof *copies);
+        if (!copies)
+            return AD_NO_MEMORY;
+    }
+    to = copies;
+    for (int a = 0; a < n; a++)
+        if (!args[a]) {
+            ad_view_read(&views[a], tape->value, to);
+            args[a] = to;
+            to += ad_view_size(&views[a]);
+        }
     status = ad_kernel_run(&kernel, args, tape->value + dst);
     free(copies);
     return status;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ad_sequence.h"
+
 static const struct ad_kernel_row rows[AD_KERNEL_NUMBERS] = {
 #define KERNEL(number, name, args, d0, d1, d2, dy) [number] = {#name, args, {d0, d1, d2, dy}},
 #include "ad_kernel.def"
@@ -116,6 +118,23 @@ static const char *shape_of(struct ad_kernel *k)
         return square(k, 0) ? give(k, n + 2, n) : "a square matrix";
     case AD_KERNEL_interchange:
         return k->rows[1] == n ? give(k, n, k->cols[1]) : "as many pivots as rows";
+    case AD_KERNEL_lstsq:
+        return k->rows[1] == m ? give(k, n, k->cols[1]) : "two matrices of as many rows";
+    case AD_KERNEL_cumprod:
+        return give(k, n, 1);
+    case AD_KERNEL_recurrence:
+        return k->cols[1] == n ? give(k, n, 1) : "two vectors of one length";
+    case AD_KERNEL_convolve:
+        return (k->flags & ~AD_BACKWARDS) <= AD_OVERLAP_SAME && n && k->cols[1]
+                   ? give(k,
+                          ad_convolved((enum ad_overlap)(k->flags & ~AD_BACKWARDS), n, k->cols[1]),
+                          1)
+                   : "two vectors that are not empty";
+    case AD_KERNEL_line:
+        return k->flags <= 1 && k->first < AD_LINE_KINDS && k->cols[1] &&
+                       k->cols[2] == (k->flags ? n : k->cols[1])
+                   ? give(k, k->flags ? k->cols[1] : n, 1)
+                   : "points, knots and as many numbers";
     case AD_KERNEL_NUMBERS:
         break;
     }

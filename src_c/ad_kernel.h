@@ -1,5 +1,5 @@
-/* ad_kernel.h -- linear algebra as instructions: a table of kernels that compute all of their results at
- * once from all of their operands.
+/* ad_kernel.h -- linear algebra, and what runs along sequences, as instructions: a table of kernels that
+ * compute all of their results at once from all of their operands.
  *
  * Their derivatives are rules written in operations on tensors, which the core reaches as those of an
  * AD_CALL; the values need neither Python nor its lock. */
@@ -31,6 +31,9 @@ enum { AD_SHOWN = 4 };
 
 /* A flag of 'eigh': LAPACK reads the upper triangle, on which the signs of the vectors depend. */
 enum { AD_FROM_UPPER = 1 };
+
+/* A flag of 'convolve' beside enum ad_overlap: the second vector is read from its end. */
+enum { AD_BACKWARDS = 4 };
 
 /* A kernel with all that is known before its operands' values are. */
 struct ad_kernel {

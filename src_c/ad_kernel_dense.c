@@ -39,6 +39,50 @@ static enum ad_status pinv(const struct ad_item *item)
     return AD_OK;
 }
 
+/* ---- least squares ---- */
+
+enum { LEAF = 25 }; /* LAPACK's SMLSIZ: the size of what divide and conquer does not divide */
+
+static struct ad_kernel_room lstsq_room(int64_t m, int64_t n, int64_t k)
+{
+    int64_t least = AD_MIN(m, n), levels = 1;
+
+    for (int64_t size = least / (LEAF + 1); size > 0; size /= 2)
+        levels++;
+    return (struct ad_kernel_room){m * n + AD_MAX(m, n) * k + least /* A, B and singular values */
+                                       + 12 * AD_MAX(m, n) + 2 * least * LEAF + 8 * least * levels +
+                                       least * k + (LEAF + 1) * (LEAF + 1) + least * least +
+                                       QR_BLOCK * (AD_MAX(m, n) + k),
+                                   3 * least * levels + 11 * least};
+}
+
+static enum ad_status lstsq(const struct ad_item *item)
+{
+    int64_t m = item->kernel->rows[0], n = item->kernel->cols[0], k = item->kernel->cols[1],
+            most = AD_MAX(m, n);
+    int rows = (int)m, cols = (int)n, rhs = (int)k, ldb = (int)most, info = 0, rank, lwork;
+    double *a = item->room, *b = a + m * n, *s = b + most * k, *work = s + AD_MIN(m, n),
+           cutoff = item->kernel->p;
+
+    if (m == 0 || n == 0) {
+        memset(item->y, 0, (size_t)(n * k) * sizeof *item->y);
+        return AD_OK;
+    }
+    lwork = (int)(lstsq_room(m, n, k).doubles - (work - a));
+    ad_transposed(m, n, item->x[0], a);
+    for (int64_t j = 0; j < k; j++)
+        for (int64_t i = 0; i < m; i++)
+            b[j * most + i] = item->x[1][i * k + j];
+    item->lapack->dgelsd(&rows, &cols, &rhs, a, &rows, b, &ldb, s, &cutoff, &rank, work, &lwork,
+                         item->ints, &info);
+    if (info)
+        return AD_NO_CONVERGENCE;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < k; j++)
+            item->y[i * k + j] = b[j * most + i];
+    return AD_OK;
+}
+
 static enum ad_status eig(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0];
@@ -179,6 +223,8 @@ struct ad_kernel_room ad_kernel_dense_room(const struct ad_kernel *kernel)
         return (struct ad_kernel_room){m * n + n + QR_BLOCK * n, 0};
     case AD_KERNEL_pinv:
         return (struct ad_kernel_room){m * n + (m + n) * k + k + ad_svd_room(m, n, true), 8 * k};
+    case AD_KERNEL_lstsq:
+        return lstsq_room(m, n, kernel->cols[1]);
     case AD_KERNEL_eig:
         return (struct ad_kernel_room){2 * n * n + 9 * n, 0};
     case AD_KERNEL_expm:
@@ -195,6 +241,8 @@ enum ad_status ad_kernel_dense(const struct ad_item *item)
         return qr(item);
     case AD_KERNEL_pinv:
         return pinv(item);
+    case AD_KERNEL_lstsq:
+        return lstsq(item);
     case AD_KERNEL_eig:
         return eig(item);
     default:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ad_kernel_parts.h"
+#include "ad_sequence.h"
 
 static struct ad_kernel_room room_of(const struct ad_kernel *kernel)
 {
@@ -17,6 +18,32 @@ static struct ad_kernel_room room_of(const struct ad_kernel *kernel)
         most.ints = AD_MAX(most.ints, rooms[j].ints);
     }
     return most;
+}
+
+/* Those that need neither LAPACK nor room. */
+static bool run_sequence(const struct ad_item *item)
+{
+    const struct ad_kernel *k = item->kernel;
+    int64_t n = k->cols[0], m = k->cols[1];
+
+    switch ((int)k->name) {
+    case AD_KERNEL_cumprod:
+        ad_cumprod(n, item->x[0], item->y);
+        return true;
+    case AD_KERNEL_recurrence:
+        ad_recurrence(k->flags != 0, n, item->x[0], item->x[1], item->y);
+        return true;
+    case AD_KERNEL_convolve:
+        ad_convolve((enum ad_overlap)(k->flags & ~AD_BACKWARDS), (k->flags & AD_BACKWARDS) != 0, n,
+                    item->x[0], m, item->x[1], item->y);
+        return true;
+    case AD_KERNEL_line:
+        (k->flags ? ad_line_transposed : ad_line)((enum ad_line)k->first, n, item->x[0], m,
+                                                  item->x[1], item->x[2], item->y);
+        return true;
+    default:
+        return false;
+    }
 }
 
 static enum ad_status run_item(const struct ad_item *item)
@@ -52,7 +79,12 @@ static enum ad_status run_item(const struct ad_item *item)
     case AD_KERNEL_pinv:
     case AD_KERNEL_eig:
     case AD_KERNEL_expm:
+    case AD_KERNEL_lstsq:
         return ad_kernel_dense(item);
+    case AD_KERNEL_cumprod:
+    case AD_KERNEL_recurrence:
+    case AD_KERNEL_convolve:
+    case AD_KERNEL_line:
     case AD_KERNEL_NUMBERS:
         break;
     }
@@ -60,14 +92,28 @@ static enum ad_status run_item(const struct ad_item *item)
     return AD_OK;
 }
 
+static void set_item(struct ad_item *item, const double *const *args, double *y, int64_t batch)
+{
+    const struct ad_kernel *kernel = item->kernel;
+
+    for (int a = 0; a < kernel->n_args; a++)
+        item->x[a] = args[a] + batch * kernel->rows[a] * kernel->cols[a];
+    item->y = y + batch * kernel->size;
+}
+
 enum ad_status ad_kernel_run(const struct ad_kernel *kernel, const double *const *args, double *y)
 {
-    struct ad_kernel_room room = room_of(kernel);
     struct ad_item item = {.kernel = kernel};
+    struct ad_kernel_room room;
     enum ad_status status = AD_OK;
+    int64_t batch = 0;
 
     if (kernel->size == 0 || kernel->batches == 0)
         return AD_OK;
+    for (set_item(&item, args, y, 0); run_sequence(&item); set_item(&item, args, y, batch))
+        if (++batch == kernel->batches)
+            return AD_OK;
+    room = room_of(kernel);
     status = ad_lapack(&item.lapack);
     if (status)
         return status;
@@ -75,10 +121,8 @@ enum ad_status ad_kernel_run(const struct ad_kernel *kernel, const double *const
     item.ints = malloc((size_t)AD_MAX(room.ints, 1) * sizeof *item.ints);
     if (!item.room || !item.ints)
         status = AD_NO_MEMORY;
-    for (int64_t batch = 0; batch < kernel->batches && !status; batch++) {
-        for (int a = 0; a < kernel->n_args; a++)
-            item.x[a] = args[a] + batch * kernel->rows[a] * kernel->cols[a];
-        item.y = y + batch * kernel->size;
+    for (; batch < kernel->batches && !status; batch++) {
+        set_item(&item, args, y, batch);
         status = run_item(&item);
     }
     free(item.room);

@@ -66,6 +66,31 @@ void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
         }
 }
 
+void ad_matmul_each(int64_t count, struct ad_matrix a, struct ad_matrix b, const int64_t *steps,
+                    double *c)
+{
+    const int64_t m = a.rows, k = a.cols, n = b.cols, each = sizeof(double);
+
+    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL && m * k * n <= UNCOPIED) {
+        const intptr_t dimensions[4] = {(intptr_t)count, (intptr_t)m, (intptr_t)k, (intptr_t)n},
+                       strides[9] = {(intptr_t)(steps[0] * each),
+                                     (intptr_t)(steps[1] * each),
+                                     (intptr_t)(m * n * each),
+                                     (intptr_t)(a.row_stride * each),
+                                     (intptr_t)(a.col_stride * each),
+                                     (intptr_t)(b.row_stride * each),
+                                     (intptr_t)(b.col_stride * each),
+                                     (intptr_t)(n * each),
+                                     (intptr_t)each};
+        char *args[3] = {(char *)(uintptr_t)a.data, (char *)(uintptr_t)b.data, (char *)c};
+
+        ad_matmul_blas(args, dimensions, strides, NULL);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++, a.data += steps[0], b.data += steps[1], c += m * n)
+        ad_matmul(a, b, c);
+}
+
 void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int32_t *slot,
                       double *room)
 {

@@ -20,6 +20,10 @@ enum { AD_MATMUL_SMALL = 64 }; /* up to so many products a plain loop is faster 
 /* c = a b, c contiguous (a.rows, b.cols), overlapping neither. */
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c);
 
+/* The same of 'count' pairs whose matrices are 'steps' apart, into consecutive ones. */
+void ad_matmul_each(int64_t count, struct ad_matrix a, struct ad_matrix b, const int64_t *steps,
+                    double *c);
+
 /* Put the matrix whose elements are values[slot[...]], by its strides, into 'room' in C order. */
 void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int32_t *slot,
                       double *room);

@@ -361,8 +361,13 @@ enum ad_status ad_record_kernel(struct ad_tape *tape, int64_t extra, double p, i
         shape[leading + d] = kernel.shape[d];
     status = ad_record_block(tape, AD_KERNEL, p, extra, ad_shape_size(leading + kernel.ndim, shape),
                              n, args);
-    if (!status)
+    if (!status) {
+        /* LAPACK may be loaded now, by Python, which may collect tensors: what is newest must stay. */
+        int32_t floor = ad_tape_enter(tape, INT32_MAX);
+
         status = compute_newest(tape);
+        ad_tape_leave(tape, floor);
+    }
     if (!status)
         *result = ad_view_slots(tape->dst[tape->n - 1], leading + kernel.ndim, shape);
     return status;

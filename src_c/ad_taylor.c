@@ -3,7 +3,7 @@
  * Elementwise instructions go through the rows read as series, a tile at a time: the coefficients
  * of a slot lie side by side on the tape's work, those of a tile are turned to lie in rows.
  * Structural instructions are linear, so coefficients move through them as tangents do; matrix
- * products are bilinear, one Cauchy product.
+ * products are bilinear, one Cauchy product, and so is what runs along sequences, element by element.
  */
 #include "ad_taylor.h"
 
@@ -13,6 +13,7 @@
 
 #include "ad_draw.h"
 #include "ad_linalg.h"
+#include "ad_sequence.h"
 #include "ad_series.h"
 
 enum { TILE = 128 }; /* elements of an array instruction at a time */
@@ -320,6 +321,178 @@ static enum ad_status norm(struct sweep *s, int32_t i)
     return AD_OK;
 }
 
+/* ---- sequences ---- */
+
+/* Coefficients of the operands and of the result of a kernel, in rows 'length' apart. */
+struct coefficients {
+    int32_t degree[AD_KERNEL_MOST_ARGS], degrees;
+    int64_t length[AD_KERNEL_MOST_ARGS], size;
+    double *c[AD_KERNEL_MOST_ARGS], *y;
+};
+
+/* Of all of the batch; to be freed by free(k->c[0]). */
+static enum ad_status load_operands(const struct sweep *s, int32_t i, int n, int64_t more,
+                                    struct coefficients *k)
+{
+    struct ad_view views[AD_KERNEL_MOST_ARGS];
+    int64_t room = 0;
+
+    ad_tape_views(s->tape, i, views, n);
+    k->size = ad_tape_length(s->tape, i);
+    k->degrees = 0;
+    for (int a = 0; a < n; a++) {
+        k->length[a] = ad_view_size(&views[a]);
+        k->degree[a] = view_degree(s, &views[a], 0, k->length[a]);
+        room += (k->degree[a] + 1) * k->length[a];
+        if (k->degree[a] > 0)
+            k->degrees = s->order;
+    }
+    k->c[0] = calloc((size_t)(room + (k->degrees + 1) * k->size + more + 1), sizeof *k->c[0]);
+    if (!k->c[0])
+        return AD_NO_MEMORY;
+    for (int a = 0; a < n; a++) {
+        double *behind = k->c[a] + (k->degree[a] + 1) * k->length[a];
+
+        load(s, &views[a], 0, k->length[a], k->degree[a], k->c[a], k->length[a]);
+        if (a + 1 < n)
+            k->c[a + 1] = behind;
+        else
+            k->y = behind;
+    }
+    return AD_OK;
+}
+
+/* Coefficient 'order' of the product of element i of an operand and element j of the result. */
+static double times_result(const struct coefficients *k, int32_t order, int64_t i, int64_t j)
+{
+    double sum = 0;
+
+    for (int32_t d = 0; d <= AD_MIN(order, k->degree[0]); d++)
+        sum += k->c[0][d * k->length[0] + i] * k->y[(order - d) * k->size + j];
+    return sum;
+}
+
+/* Running products, and recurrences, which have a second operand. */
+static void recur(const struct coefficients *k, const struct ad_kernel *kernel)
+{
+    int64_t n = kernel->size;
+    bool product = kernel->n_args == 1, from_end = kernel->flags != 0;
+
+    for (int64_t e = 0; e < k->size; e++) {
+        int64_t at = from_end ? k->size - 1 - e : e, last = from_end ? at + 1 : at - 1;
+
+        for (int32_t order = 0; order <= k->degrees; order++) {
+            double *y = &k->y[order * k->size + at];
+
+            if (e % n > 0)
+                *y = times_result(k, order, from_end ? last : at, last);
+            else if (product && order <= k->degree[0])
+                *y = k->c[0][order * k->size + at];
+            if (!product && order <= k->degree[1])
+                *y += k->c[1][order * k->size + at];
+        }
+    }
+}
+
+static void convolve(const struct coefficients *k, const struct ad_kernel *kernel)
+{
+    int64_t n = kernel->cols[0], m = kernel->cols[1], size = kernel->size;
+    double *part = k->y + (k->degrees + 1) * k->size;
+
+    for (int32_t order = 1; order <= k->degrees; order++)
+        for (int32_t j = AD_MAX(0, order - k->degree[1]); j <= AD_MIN(order, k->degree[0]); j++)
+            for (int64_t batch = 0; batch < kernel->batches; batch++) {
+                double *to = k->y + order * k->size + batch * size;
+
+                ad_convolve((enum ad_overlap)(kernel->flags & ~AD_BACKWARDS),
+                            (kernel->flags & AD_BACKWARDS) != 0, n,
+                            k->c[0] + j * k->length[0] + batch * n, m,
+                            k->c[1] + (order - j) * k->length[1] + batch * m, part);
+                for (int64_t e = 0; e < size; e++)
+                    to[e] += part[e];
+            }
+}
+
+/* Coefficient 'order' of an operand's element, 0 beyond its degree. */
+static double coefficient(const struct coefficients *k, int arg, int32_t order, int64_t i)
+{
+    return order > k->degree[arg] ? 0 : k->c[arg][order * k->length[arg] + i];
+}
+
+/* Adds 'share' of the coefficients of point i, on the piece before knot 'place' of a line whose knots are
+ * m elements of the operands from 'first' on; 'slope' is room for a coefficient of each order. */
+static void add_piece(const struct coefficients *k, int64_t i, int64_t place, int64_t first,
+                      int64_t m, bool slopes, double share, double *slope)
+{
+    int64_t to = first + AD_MIN(place, m - 1), from = first + AD_MAX(place - 1, 0);
+
+    for (int32_t order = 0; order <= k->degrees; order++) {
+        double y = slopes ? 0 : coefficient(k, 2, order, from);
+
+        if (from != to) { /* the slope is f / x, both from knot to knot */
+            double rest = coefficient(k, 2, order, to) - coefficient(k, 2, order, from);
+
+            for (int32_t d = 1; d <= order; d++)
+                rest -= (coefficient(k, 1, d, to) - coefficient(k, 1, d, from)) * slope[order - d];
+            slope[order] = rest / (k->c[1][to] - k->c[1][from]);
+            for (int32_t d = 0; d <= order && !slopes; d++)
+                y += (coefficient(k, 0, d, i) - coefficient(k, 1, d, from)) * slope[order - d];
+            if (slopes)
+                y = slope[order];
+        }
+        k->y[order * k->size + i] += share * y;
+    }
+}
+
+static void line(const struct coefficients *k, const struct ad_kernel *kernel)
+{
+    int64_t n = kernel->cols[0], m = kernel->cols[1];
+    double *slope = k->y + (k->degrees + 1) * k->size;
+    bool slopes = kernel->first >= AD_LINE_SLOPES;
+    int side = (int)kernel->first % AD_LINE_SLOPES; /* 0: both */
+
+    for (int64_t i = 0; i < k->size; i++) {
+        int64_t first = i / n * m;
+
+        if (side != 2)
+            add_piece(k, i, ad_knots(false, k->c[0][i], m, k->c[1] + first), first, m, slopes,
+                      side ? 1 : 0.5, slope);
+        if (side != 1)
+            add_piece(k, i, ad_knots(true, k->c[0][i], m, k->c[1] + first), first, m, slopes,
+                      side ? 1 : 0.5, slope);
+    }
+}
+
+static enum ad_status through_kernel(struct sweep *s, int32_t i)
+{
+    const int64_t *block = s->tape->aux + s->tape->a[i];
+    struct ad_view views[AD_KERNEL_MOST_ARGS];
+    struct ad_kernel kernel;
+    struct coefficients k;
+    enum ad_status status;
+
+    ad_tape_views(s->tape, i, views, AD_KERNEL_MOST_ARGS);
+    if (ad_kernel_read(block[4], 0, (int)block[1], views, &kernel))
+        return AD_NO_SERIES;
+    if (kernel.name != AD_KERNEL_cumprod && kernel.name != AD_KERNEL_recurrence &&
+        kernel.name != AD_KERNEL_convolve && (kernel.name != AD_KERNEL_line || kernel.flags))
+        return AD_NO_SERIES;
+    status = load_operands(s, i, kernel.n_args, AD_MAX(kernel.size, s->order + 1), &k);
+    if (status)
+        return status;
+    if (k.degrees > 0) {
+        if (kernel.name == AD_KERNEL_convolve)
+            convolve(&k, &kernel);
+        else if (kernel.name == AD_KERNEL_line)
+            line(&k, &kernel);
+        else
+            recur(&k, &kernel);
+    }
+    store(s, s->tape->dst[i], k.size, k.degrees, k.y, k.size);
+    free(k.c[0]);
+    return AD_OK;
+}
+
 static enum ad_status instruction(struct sweep *s, int32_t i)
 {
     int code = ad_tape_code(s->tape, i);
@@ -342,6 +515,7 @@ static enum ad_status instruction(struct sweep *s, int32_t i)
     case AD_NORM:
         return norm(s, i);
     case AD_KERNEL:
+        return through_kernel(s, i);
     case AD_CALL:
         return AD_NO_SERIES;
     case AD_DRAW:

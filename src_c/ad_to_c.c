@@ -248,6 +248,44 @@ static void add_gather(struct ad_c_writer *w, const struct ad_plan_step *step)
                 at->shape[0]);
 }
 
+/* Running products and recurrences, as ad_sequence.c has them; false of other kernels. */
+static bool add_recurrence(struct ad_c_writer *w, const struct ad_plan_step *step)
+{
+    struct ad_text *text = &w->body;
+    const struct ad_kernel *kernel = step->kernel;
+    int64_t n = kernel->cols[0], used = 0;
+
+    if (kernel->name != AD_KERNEL_cumprod && kernel->name != AD_KERNEL_recurrence)
+        return false;
+    ad_text_add(text, "    {\n");
+    add_pointer(w, "y", step->y.space, step->y.at);
+    add_dense(w, "a", &step->views[0], &used);
+    if (kernel->name == AD_KERNEL_recurrence)
+        add_dense(w, "b", &step->views[1], &used);
+    ad_text_add(text, "    for (int64_t i = 0; i < %" PRId64 "; i += %" PRId64 ") {\n", step->n,
+                AD_MAX(n, 1));
+    if (kernel->name == AD_KERNEL_cumprod)
+        ad_text_add(text,
+                    "        double last = 1;\n\n"
+                    "        for (int64_t j = i; j < i + %" PRId64 "; j++)\n"
+                    "            y[j] = last *= a[j];\n",
+                    n);
+    else if (kernel->flags)
+        ad_text_add(text,
+                    "        double last = 0;\n\n"
+                    "        for (int64_t j = i + %" PRId64 " - 1; j >= i; j--)\n"
+                    "            y[j] = last = (last == 0 ? 0 : a[j + 1] * last) + b[j];\n",
+                    n);
+    else
+        ad_text_add(text,
+                    "        double last = 0;\n\n"
+                    "        for (int64_t j = i; j < i + %" PRId64 "; j++)\n"
+                    "            y[j] = last = (last == 0 ? 0 : a[j] * last) + b[j];\n",
+                    n);
+    ad_text_add(text, "    }\n    }\n");
+    return true;
+}
+
 static enum ad_status add_step(struct ad_c_writer *w, const struct ad_plan_step *step)
 {
     switch (step->kind) {
@@ -274,6 +312,7 @@ static enum ad_status add_step(struct ad_c_writer *w, const struct ad_plan_step 
         ad_text_add(&w->body, "    }\n");
         return AD_OK;
     case AD_PLAN_KERNEL:
+        return add_recurrence(w, step) ? AD_OK : AD_CALL_FAILED;
     case AD_PLAN_CALL:
         return AD_CALL_FAILED;
     }

@@ -112,11 +112,14 @@ def test_second_derivative(name):
         )
 
     truth = (gradient(1) - gradient(-1)) / 2e-6
-    swept = _core.sweep_second(scalar, flat, flat_step[:, None])[1][:, 0]
+    first = _core.emit_reverse([scalar], [None], [flat])[0]
+    if _core.has_kernels(flat):  # whose rules have no second-order sweep of their own
+        swept = _core.emit_reverse([(first * flat_step).sum()], [None], [flat])[0].detach().numpy()
+    else:
+        swept = _core.sweep_second(scalar, flat, flat_step[:, None])[1][:, 0]
     scale = max(1.0, np.max(np.abs(truth), initial=0.0))
     np.testing.assert_allclose(swept, truth, rtol=1e-6, atol=1e-7 * scale)
 
-    first = _core.emit_reverse([scalar], [None], [flat])[0]
     if not first.requires_grad:
         assert not swept.any()
         return

@@ -38,6 +38,7 @@ C_ORDER = [
     "ad_blocks",
     "ad_linalg",
     "ad_lapack",
+    "ad_sequence",
     "ad_kernel",
     "ad_kernel_parts",
     "ad_kernel_solve",

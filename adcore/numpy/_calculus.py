@@ -1,78 +1,47 @@
 """Convolutions, differences, interpolation, and elementwise functions that are no ufuncs."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from .. import _calls, ops
-from .._named import Named
+from .. import ops
 from ..errors import ShapeError
-from ..rules import choices, primitives, reductions, shapes
+from ..rules import choices, primitives, reductions, sequences, shapes
 from ..rules.primitives import as_array, axes_of, axis_of, below, reshape, shape_of
-from ..rules.recorded import is_recorded
-from ..rules.table import refuse
+from ..rules.table import Tensor, refuse
 from ._table import constant_of, rule, vector
 
 # ---- convolutions ----
 
 
-@dataclass
-class Convolution(Named, saved_as="numpy.convolve"):
-    """numpy.convolve of two vectors; it is linear in each, and its transposes are convolutions."""
-
-    mode: str
-
-    name = "convolve"
-
-    def __post_init__(self):
-        if self.mode not in ("full", "same", "valid"):
-            raise ValueError(f"convolve: mode is 'full', 'same' or 'valid', got {self.mode!r}")
-
-    def run(self, leaves):
-        """(value, nothing) of plain vectors."""
-        return np.convolve(*leaves, self.mode), None
-
-    def push(self, leaves, output, saved, tangents):
-        """Each tangent in the place of its vector."""
-        del output, saved
-        a, b = leaves
-        terms = [] if tangents[0] is None else [_calls.call(self, [tangents[0], b])]
-        if tangents[1] is not None:
-            terms.append(_calls.call(self, [a, tangents[1]]))
-        return [terms[0] if len(terms) == 1 else terms[0] + terms[1]]
-
-    def pull(self, leaves, output, saved, ct, wanted):
-        """The adjoint of all sums, convolved with the other vector in reverse order."""
-        del output, saved
-        n, m = [shape_of(v)[0] for v in leaves]
-        least, most = min(n, m), max(n, m)
-        before = {"full": 0, "same": (least - 1) // 2, "valid": least - 1}[self.mode]
-        length = {"full": n + m - 1, "same": most, "valid": most - least + 1}[self.mode]
-        g = shapes.pad(ct[0], (before, n + m - 1 - length - before))
-        return [_calls.call(Convolution("valid"), [g, shapes.flip(leaves[1 - i])]) for i in wanted]
-
-
-def _vectors(name, a, v):
-    a, v = [shapes.atleast_1d(as_array(x)) for x in (a, v)]
-    for x in (a, v):
-        if x.ndim != 1 or x.shape[0] == 0:
-            raise ShapeError(f"{name} takes vectors that are not empty, got shape {x.shape}")
-    return [x.astype(np.float64) if type(x) is np.ndarray else x for x in (a, v)]
+def _vector(name, x):
+    """A number or a vector as a vector."""
+    x = as_array(x)
+    if x.ndim == 0:
+        return reshape(x, (1,))
+    if x.ndim > 1:
+        raise ShapeError(f"{name} takes vectors, got shape {x.shape}")
+    return x
 
 
 @rule()
 def convolve(a, v, mode="full"):
     """The sums of products a[i] v[k - i]."""
-    return _calls.call(Convolution(mode), _vectors("convolve", a, v))
+    if type(a) is not Tensor or a.ndim != 1:
+        a = _vector("convolve", a)
+    if type(v) is not Tensor or v.ndim != 1:
+        v = _vector("convolve", v)
+    return sequences.convolved(a, v, mode)
 
 
 @rule()
 def correlate(a, v, mode="valid"):
     """The sums of products a[i + k] v[i]."""
-    a, v = _vectors("correlate", a, v)
-    if a.shape[0] >= v.shape[0]:
-        return _calls.call(Convolution(mode), [a, shapes.flip(v)])
-    return shapes.flip(_calls.call(Convolution(mode), [v, shapes.flip(a)]))
+    if type(a) is not Tensor or a.ndim != 1:
+        a = _vector("correlate", a)
+    if type(v) is not Tensor or v.ndim != 1:
+        v = _vector("correlate", v)
+    if len(a) >= len(v):
+        return sequences.convolved(a, v, mode, True)
+    return sequences.convolved(v, a, mode, True)[::-1]
 
 
 # ---- differences ----
@@ -166,11 +135,9 @@ def interp(x, xp, fp, left=None, right=None, period=None):
 
     The points may be tensors too, and so may be what stands outside of them.
     """
-    x, xp, fp = as_array(x), as_array(xp), as_array(fp)
-    if xp.ndim != 1 or fp.ndim != 1 or xp.shape != fp.shape:
-        raise ValueError("fp and xp are not of the same length, or not of one dimension")
-    if xp.shape[0] == 0:
-        raise ValueError("array of sample points is empty")
+    if type(x) is not Tensor:
+        x = as_array(x)
+    xp, fp = as_array(xp), as_array(fp)
     if period is not None:
         period = abs(period)
         x, xp = np.remainder(x, period), np.remainder(xp, period)
@@ -179,42 +146,21 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         xp = shapes.concatenate([xp[-1:] - period, xp, xp[:1] + period])
         fp = shapes.concatenate([fp[-1:], fp, fp[:1]])
         left = right = None
-    shape = tuple(x.shape)
-    x = reshape(x, (-1,))
-    found = _interpolated(x, xp, fp)
-    numbers, points = below(x), below(xp)
+    flat = x.ndim == 1
+    try:
+        found = sequences.interpolated(x if flat else reshape(x, (-1,)), xp, fp)
+    except ShapeError:
+        raise ShapeError(
+            f"interp: xp and fp must be vectors of one length that are not empty, got shapes "
+            f"{shape_of(xp)} and {shape_of(fp)}"
+        ) from None
+    if not flat:
+        found = reshape(found, tuple(x.shape))
     if left is not None:
-        found = choices.where(numbers < points[0], left, found)
+        found = choices.where(below(x) < below(xp)[0], left, found)
     if right is not None:
-        found = choices.where(numbers > points[-1], right, found)
-    return reshape(found, shape)
-
-
-def _interpolated(x, xp, fp):
-    """The broken line through the points, flat outside of them."""
-    n = xp.shape[0]
-    numbers, points = below(x), below(xp)
-    after = np.searchsorted(points, numbers, side="right")
-    before = np.searchsorted(points, numbers, side="left")
-    right = _on_piece(x, xp, fp, after, n)
-    if not is_recorded([x, xp]) and np.array_equal(after, before):
-        return right
-    left = _on_piece(x, xp, fp, before, n)
-    at_point = numbers == shapes.take(points, np.minimum(np.maximum(before, 0), n - 1))
-    # Of the value the point's own; the mean of both sides has the mean of both slopes.
-    mean = (left + right) * 0.5
-    return choices.where(at_point, mean, right)
-
-
-def _on_piece(x, xp, fp, place, n):
-    """The values on the pieces that end at the points of these numbers, 0 to n."""
-    ends = np.minimum(place, n - 1)
-    starts = np.maximum(place - 1, 0)
-    x0, x1 = shapes.take(xp, starts), shapes.take(xp, ends)
-    y0, y1 = shapes.take(fp, starts), shapes.take(fp, ends)
-    flat = below(x0) == below(x1)  # outside: both are the same point
-    slope = (y1 - y0) / choices.where(flat, 1.0, x1 - x0)
-    return choices.where(flat, y0, slope * (x - x0) + y0)
+        found = choices.where(below(x) > below(xp)[-1], right, found)
+    return found
 
 
 @rule()

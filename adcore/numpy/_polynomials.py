@@ -1,18 +1,19 @@
 """Polynomials by their coefficients, the highest power first."""
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _calls
-from .._core import complex_pair, is_complex
+from .._core import complex_pair, is_complex, polynomial_of_roots
 from .._named import Named
 from .._trees import flatten
 from ..complexes.arrays import FUNCTIONS as complex_functions
 from ..errors import NotDifferentiableError
-from ..rules import reductions, shapes
-from ..rules.primitives import as_array, below, reshape, shape_of
-from ..rules.recorded import observe, observed, truths
+from ..rules import kernels, reductions, shapes
+from ..rules.primitives import as_array, below, reshape, shape_of, values
+from ..rules.recorded import is_recorded, observe, observed, truths
 from ..rules.table import Tensor, is_traced
 from ._calculus import convolve
 from ._table import rule, vector
@@ -88,6 +89,13 @@ def polydiv(u, v):
     return q, r[first:]
 
 
+def _powers(n):
+    """The numbers n ... 2, 1, which nobody can write to, so that they are kept without a copy."""
+    powers = np.arange(n, 0.0, -1.0)
+    powers.flags.writeable = False
+    return powers
+
+
 @rule()
 def polyder(p, m=1):
     """The m-th derivative of a polynomial."""
@@ -97,7 +105,7 @@ def polyder(p, m=1):
     p = _coefficients(p)
     for _ in range(m):
         n = p.shape[0] - 1
-        p = p[:-1] * np.arange(n, 0, -1)
+        p = p[:-1] * _powers(n)
     return p
 
 
@@ -115,7 +123,7 @@ def polyint(p, m=1, k=None):
     p = _coefficients(p)
     for i in range(m):
         n = p.shape[0]
-        p = shapes.concatenate([p / np.arange(n, 0, -1), k[i : i + 1]])
+        p = shapes.concatenate([p / _powers(n), k[i : i + 1]])
     return p
 
 
@@ -130,7 +138,9 @@ def poly(roots):
         )
     if roots.ndim > 1:
         raise ValueError("input must be 1d or non-empty square 2d array.")
-    roots = vector(shapes.atleast_1d(roots))
+    roots = vector(roots)
+    if type(roots) is Tensor:
+        return polynomial_of_roots(roots)
     p = np.ones(1)
     zero = np.zeros(1)
     for k in range(roots.shape[0]):
@@ -144,9 +154,13 @@ class Roots(Named, saved_as="numpy.roots"):
 
     name = "roots"
     remedy = "pass p.detach() for a constant"
+    found = None  # the roots, until run() asks for them, if they are known
 
     def run(self, leaves):
         """(roots, nothing) of plain coefficients."""
+        found, self.found = self.found, None
+        if found is not None:
+            return found, None
         found = np.roots(leaves[0])  # of a replay whose guard is about to fail, maybe complex
         return np.where(np.imag(found) == 0.0, np.real(found), np.nan), None
 
@@ -175,10 +189,12 @@ class ComplexRoots(Named, saved_as="numpy.complex_roots"):
 
     name = "roots"
     remedy = "pass p.detach() for a constant"
+    found = None  # as above
 
     def run(self, leaves):
         """(roots, nothing) of plain coefficients."""
-        return np.roots(_joined(leaves)) + 0j, None
+        found, self.found = self.found, None
+        return np.roots(_joined(leaves)) + 0j if found is None else found, None
 
     def push(self, leaves, output, saved, tangents):
         """How the roots move."""
@@ -209,9 +225,23 @@ def roots(p):
     p, zeros = _trimmed(_coefficients(p))
     if shape_of(p)[0] < 2:
         return zeros
-    real = observed(_roots_are_real, p)
-    found = _calls.call(Roots() if real else ComplexRoots(), [p])
+    if is_recorded(p):
+        definition = Roots() if observed(_roots_are_real, p) else ComplexRoots()
+    else:
+        numbers = _eigenvalues(values(p))
+        definition = Roots() if numbers.dtype == np.float64 else ComplexRoots()
+        definition.found = numbers
+    found = _calls.call(definition, [p])
     return np.concatenate([found, zeros]) if zeros.size else found
+
+
+def _eigenvalues(p):
+    """The roots of a polynomial whose first and last coefficients are not 0."""
+    n = p.shape[0] - 1
+    matrix = np.zeros((n, n))
+    matrix.reshape(-1)[n :: n + 1] = 1.0
+    matrix[0] = -p[1:] / p[0]
+    return np.linalg.eigvals(matrix)
 
 
 def _complex_roots(p):
@@ -226,8 +256,15 @@ def _complex_roots(p):
 complex_functions[np.roots] = _complex_roots
 
 
+_NONE = np.zeros(0)
+
+
 def _trimmed(p):
     """(coefficients between the first and the last that are not 0, a root 0 for each behind)."""
+    if type(p) is Tensor and not is_recorded(p):
+        numbers = values(p)
+        if numbers.size and numbers[0] != 0 != numbers[-1]:
+            return p, _NONE
     at = np.flatnonzero(p != 0 if is_complex((p,)) else truths(p))
     if not at.size:
         return p[:0], np.zeros(0)
@@ -235,55 +272,68 @@ def _trimmed(p):
     return p[first : last + 1], np.zeros(shape_of(p)[0] - last - 1)
 
 
+def _floats(x):
+    x = as_array(x)
+    return x.astype(np.float64) if type(x) is np.ndarray and x.dtype != np.float64 else x
+
+
 @rule()
 def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
     """The coefficients of the polynomial of least squares."""
-    x, y = as_array(x) + 0.0, as_array(y) + 0.0  # squares of whole numbers might overflow
-    powers = np.arange(int(deg), -1, -1) if np.ndim(deg) == 0 else np.sort(np.asarray(deg))[::-1]
-    order = int(powers[0]) + 1
-    if powers.min() < 0:
+    x, y = _floats(x), _floats(y)  # squares of whole numbers might overflow
+    all_powers = np.ndim(deg) == 0
+    powers = range(int(deg), -1, -1) if all_powers else sorted(map(int, deg), reverse=True)
+    if (int(deg) if all_powers else powers[-1]) < 0:
         raise ValueError("expected deg >= 0")
+    order = powers[0] + 1
     if x.ndim != 1 or x.shape[0] == 0:
         raise TypeError("expected 1D vector for x")
     if y.ndim not in (1, 2) or x.shape[0] != y.shape[0]:
         raise TypeError("expected x and y to have same length")
-    rcond = x.shape[0] * np.finfo(np.float64).eps if rcond is None else rcond
+    rcond = x.shape[0] * sys.float_info.epsilon if rcond is None else rcond
     if is_traced([x]):
         columns = [np.ones(x.shape)]
         for _ in range(order - 1):
             columns.append(columns[-1] * x)
         left = shapes.stack([columns[k] for k in powers], axis=1)
     else:
-        left = np.vander(x, order) if np.ndim(deg) == 0 else np.power.outer(x, powers)
+        left = np.vander(x, order) if all_powers else np.power.outer(x, powers)
     if w is not None:
         w = as_array(w)
         left = left * reshape(w, (-1, 1))
         y = y * (w if y.ndim == 1 else reshape(w, (-1, 1)))
-    scale = np.sqrt(reductions.sum(left * left, 0))
-    left = left / scale
-    if is_traced([left]):
-        found, residuals, rank, singular = np.linalg.lstsq(left, y, rcond)
+    squares = left * left
+    plain = type(left) is np.ndarray
+    scale = np.sqrt(np.add.reduce(squares) if plain else reductions.sum(squares, 0))
+    if plain:
+        left /= scale
+        left.flags.writeable = False  # so that it is kept without a copy
     else:
-        inverse = np.linalg.pinv(left, rcond)
-        found = inverse @ y
-        rest = y - left @ found
+        left = left / scale
+    found = kernels.lstsq(left, y if y.ndim == 2 else reshape(y, (-1, 1)), p=float(rcond))
+    if y.ndim == 1:
+        found = reshape(found, (-1,))
+    found = found / (scale if y.ndim == 1 else reshape(scale, (-1, 1)))
+    if not full and not cov:
+        return found
+    if not plain:
+        _, residuals, rank, singular = np.linalg.lstsq(left, y, rcond)
+    else:
+        rest = y - left @ (found * (scale if y.ndim == 1 else reshape(scale, (-1, 1))))
         residuals = reductions.sum(rest * rest, 0)
         singular = np.linalg.svd(left, compute_uv=False)
         rank = int(np.sum(singular > rcond * singular[0]))
-    found = found / (scale if found.ndim == 1 else reshape(as_array(scale), (-1, 1)))
     if full:
         determined = rank == len(powers) and x.shape[0] > len(powers)
         residuals = shapes.atleast_1d(residuals) if determined else np.zeros(0)
         return found, residuals, rank, singular, rcond
-    if cov:
-        base = np.linalg.inv(shapes.transpose(left) @ left)
-        base = base / (reshape(scale, (-1, 1)) * scale)
-        if cov != "unscaled" and x.shape[0] <= len(powers):
-            raise ValueError(
-                "the number of data points must exceed order to scale the covariance matrix"
-            )
-        factor = 1.0 if cov == "unscaled" else residuals / (x.shape[0] - len(powers))
-        if y.ndim == 2:
-            base = reshape(base, (*base.shape, 1))
-        return found, base * factor
-    return found
+    base = np.linalg.inv(shapes.transpose(left) @ left)
+    base = base / (reshape(scale, (-1, 1)) * scale)
+    if cov != "unscaled" and x.shape[0] <= len(powers):
+        raise ValueError(
+            "the number of data points must exceed order to scale the covariance matrix"
+        )
+    factor = 1.0 if cov == "unscaled" else residuals / (x.shape[0] - len(powers))
+    if y.ndim == 2:
+        base = reshape(base, (*base.shape, 1))
+    return found, base * factor

@@ -15,6 +15,7 @@ use the factor again at every order, and no rule ever differentiates what LAPACK
 """
 
 import functools
+import importlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,13 @@ SHOWN = 4  # beside them; AD_SHOWN
 FROM_UPPER = 1  # of eigh; AD_FROM_UPPER
 
 
+def _kernel(number):
+    """The kernel of a number, from here or from the module of sequences."""
+    if number not in _by_number:
+        importlib.import_module("adcore.rules.sequences")
+    return _by_number[number]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a kernel is called with beside its operands."""
@@ -53,6 +61,11 @@ class Call:
 @functools.lru_cache(1024)
 def _call(number, flags, first, count, p):
     return Call(_core.kernel_extra(number, flags, first, count), flags, first, count, p)
+
+
+def call_of(name, flags=0, first=0, count=0, p=0.0):
+    """What a kernel of this name is called with."""
+    return _call(_core.KERNELS[name][0], flags, first, count, p)
 
 
 @functools.lru_cache(1024)
@@ -75,15 +88,11 @@ class Kernel:
 
     def run(self, call, args):
         """The result for operands of the same leading dimensions."""
-        tag = outermost(args)
-        if tag is not None:
-            return self._of_duals(call, args, tag)
-        for a in args:
-            if type(a) is Tensor:
-                return _core.record_kernel(call.extra, call.p, args)
-        return _core.run_kernel(call.extra, call.p, args)
+        found = _core.apply_kernel(call.extra, call.p, args)
+        return self._of_duals(call, args) if found is NotImplemented else found
 
-    def _of_duals(self, call, args, tag):
+    def _of_duals(self, call, args):
+        tag = outermost(args)
         moving = [type(a) is Dual and a.tag == tag for a in args]
         values = [a.value if m else a for a, m in zip(args, moving, strict=True)]
         out = self.run(call, values)
@@ -113,7 +122,7 @@ class Bound:
     """The rule of one instruction, as adcore/_calls.pxi asks for it."""
 
     def __init__(self, extra, p, shape, operands, result):
-        self.kernel = _by_number[extra & 0xFF]
+        self.kernel = _kernel(extra & 0xFF)
         self.call = _call_of(extra, p)
         self.shape, self.operands, self.result = shape, operands, result
 
@@ -554,6 +563,43 @@ def _pinv_pull(call, args, out, g, wanted):
 
 
 pinv = Kernel("pinv", _pinv_push, _pinv_pull)
+
+
+# ---- least squares, of matrices of constant rank ----
+
+
+def _lstsq_push(call, args, out, tangents):
+    a, b = args
+    da, db = tangents
+    inverse = pinv(a, p=call.p)
+    if da is None:
+        return matmul(inverse, db)
+    rest = b - matmul(a, out)
+    beside = matmul(flipped(da), matmul(flipped(inverse), out))
+    return (
+        matmul(inverse, total(db, -matmul(da, out)))
+        + matmul(inverse, matmul(flipped(inverse), matmul(flipped(da), rest)))
+        + (beside - matmul(inverse, matmul(a, beside)))
+    )
+
+
+def _lstsq_pull(call, args, out, g, wanted):
+    a, b = args
+    inverse = pinv(a, p=call.p)
+    back = matmul(flipped(inverse), g)
+    if 0 not in wanted:
+        return [None, back]
+    rest = b - matmul(a, out)
+    beside = g - matmul(flipped(a), back)
+    return [
+        matmul(rest, flipped(matmul(inverse, back)))
+        - matmul(back, flipped(out))
+        + matmul(matmul(flipped(inverse), out), flipped(beside)),
+        back,
+    ]
+
+
+lstsq = Kernel("lstsq", _lstsq_push, _lstsq_pull)
 
 
 # ---- exponential ----

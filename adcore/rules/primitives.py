@@ -64,6 +64,20 @@ def cumsum_last(x):
     return np.cumsum(x, axis=-1)
 
 
+_CUMPROD = _core.kernel_extra(_core.KERNELS["cumprod"][0])
+
+
+def cumprod_last(x):
+    """Running products along the last dimension."""
+    if type(x) is Tensor:
+        return _core.record_kernel(_CUMPROD, 0.0, [x])
+    if type(x) is Dual:
+        from .sequences import cumprod  # when first needed
+
+        return cumprod(x)
+    return np.cumprod(x, axis=-1)
+
+
 def outermost(parts):
     """The greatest tag of the Duals among `parts`; None if there is no Dual."""
     return max([p.tag for p in parts if type(p) is Dual], default=None)

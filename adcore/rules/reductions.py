@@ -11,6 +11,7 @@ from .primitives import (
     as_array,
     axes_of,
     axis_of,
+    cumprod_last,
     cumsum_last,
     extremum_last,
     norm_last,
@@ -20,7 +21,7 @@ from .primitives import (
     values,
 )
 from .shapes import concatenate, moveaxis
-from .table import array_function, refuse
+from .table import Tensor, array_function, refuse
 
 
 @array_function(np.sum, method="sum")
@@ -195,12 +196,19 @@ def keep(y, shape, axes):
     return reshape(y, tuple([1 if d in axes else n for d, n in enumerate(shape)]))
 
 
+def multiply(a, b):
+    """The product of two."""
+    return a * b
+
+
 def halves(op, x):
     """Combine the last dimension by an associative `op`: halves with halves, no division.
 
     Each element goes through about log2(n) steps, so the derivatives of a product with zeros are
     exact at every order.
     """
+    if op is multiply and type(x) is Tensor:
+        return _core.product_last(x)
     n = x.shape[-1]
     rest = None
     while n > 1:
@@ -266,7 +274,7 @@ def prod(x, axis=None, dtype=None, out=None, keepdims=False, **others):
         x, initial = _chosen("prod", x, 1.0, others, dtype=dtype, out=out)
         if initial is not None:
             return prod(x, axis, keepdims=keepdims) * initial
-    return reduce_by(lambda a, b: a * b, 1.0, as_array(x), axis, keepdims)
+    return reduce_by(multiply, 1.0, as_array(x), axis, keepdims)
 
 
 @array_function(np.cumsum, method="cumsum")
@@ -298,7 +306,7 @@ def cumprod(x, axis=None, dtype=None, out=None):
     """
     if dtype is not None or out is not None:
         refuse("cumprod", dtype=dtype, out=out)
-    return along(lambda y: scan(lambda a, b: a * b, y), as_array(x), axis)
+    return along(cumprod_last, as_array(x), axis)
 
 
 @array_function(np.max, np.amax, method=("max", "amax"))

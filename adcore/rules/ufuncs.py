@@ -90,8 +90,17 @@ def _frexp(x):
     return x * np.ldexp(1.0, half) * np.ldexp(1.0, -e - half), e
 
 
+def _of_tensors(record, compose):
+    """A product that is recorded at once, and composed where duals are among its operands."""
+
+    def product(a, b):
+        a, b = as_array(a), as_array(b)
+        return compose(a, b) if type(a) is Dual or type(b) is Dual else record(a, b)
+
+    return product
+
+
 def _vecdot(a, b):
-    a, b = as_array(a), as_array(b)
     if a.ndim == 0 or b.ndim == 0 or a.shape[-1] != b.shape[-1]:
         raise ShapeError(f"vecdot: vectors of shapes {a.shape} and {b.shape} differ in length")
     if a.ndim == 1 and b.ndim == 1:
@@ -100,14 +109,12 @@ def _vecdot(a, b):
 
 
 def _matvec(a, x):
-    x = as_array(x)
     if x.ndim == 1:
         return products.matmul(a, x)
     return products.matmul(a, reshape(x, (*x.shape, 1)))[..., 0]
 
 
 def _vecmat(x, a):
-    x = as_array(x)
     if x.ndim == 1:
         return products.matmul(x, a)
     return products.matmul(reshape(x, (*x.shape[:-1], 1, -1)), a)[..., 0, :]
@@ -132,9 +139,9 @@ COMPOSED = {
     "heaviside": _heaviside,
     "ldexp": _ldexp,
     "matmul": products.matmul,
-    "vecdot": _vecdot,
-    "matvec": _matvec,
-    "vecmat": _vecmat,
+    "vecdot": _of_tensors(_core.vecdot, _vecdot),
+    "matvec": _of_tensors(_core.matvec, _matvec),
+    "vecmat": _of_tensors(_core.vecmat, _vecmat),
 }
 
 _REDUCE = {
@@ -160,9 +167,8 @@ REFUSED = {
     "isnat": "it is of times; tensors hold numbers",
     "nextafter": "write x itself, which it differs from in the last digit",
 }
+_RUNNING = {"add": reductions.cumsum, "multiply": reductions.cumprod}
 _ACCUMULATE = {
-    "add": lambda a, b: a + b,
-    "multiply": lambda a, b: a * b,
     "maximum": ops.maximum,
     "minimum": ops.minimum,
 }
@@ -205,8 +211,8 @@ def _accumulate(ufunc, x, axis=0, dtype=None, out=None):
     refuse(f"numpy.{name}.accumulate", dtype=dtype, out=out)
     x = as_array(x)
     axis = axis_of(axis, x.ndim)
-    if ufunc is np.add:
-        return reductions.cumsum(x, axis)
+    if name in _RUNNING:
+        return _RUNNING[name](x, axis)
     if name in _ACCUMULATE:
         op = _ACCUMULATE[name]
         return reductions.along(lambda y: reductions.scan(op, y), x, axis)

@@ -330,6 +330,45 @@ static void eliminate(int n, int k, double *a, double *b, int ldb, int *info)
     }
 }
 
+/* By normal equations: of matrices of full rank. */
+static void plain_dgelsd(int *m, int *n, int *k, double *a, int *lda, double *b, int *ldb,
+                         double *s, double *rcond, int *rank, double *work, int *lwork, int *iwork,
+                         int *info)
+{
+    int least = AD_MIN(*m, *n), levels = 1;
+    bool tall = *m >= *n;
+    static double square[64 * 64], rhs[64 * 64];
+
+    CHECK(*rcond >= 0 && *ldb >= AD_MAX(*m, *n) && *k <= 64, "dgelsd");
+    use_up(work, lwork);
+    while (least / 26 >> levels > 0)
+        levels++;
+    for (int i = 0; i < 3 * least * levels + 11 * least; i++)
+        iwork[i] = -1;
+    for (int i = 0; i < least; i++) {
+        s[i] = NAN;
+        for (int j = 0; j < least; j++) {
+            AT(square, least, i, j) = 0;
+            for (int l = 0; l < AD_MAX(*m, *n); l++)
+                AT(square, least, i, j) += tall ? AT(a, *lda, l, i) * AT(a, *lda, l, j)
+                                                : AT(a, *lda, i, l) * AT(a, *lda, j, l);
+        }
+        for (int j = 0; j < *k; j++) {
+            AT(rhs, least, i, j) = tall ? 0 : AT(b, *ldb, i, j);
+            for (int l = 0; l < *m && tall; l++)
+                AT(rhs, least, i, j) += AT(a, *lda, l, i) * AT(b, *ldb, l, j);
+        }
+    }
+    eliminate(least, *k, square, rhs, least, info);
+    for (int i = 0; i < *n; i++)
+        for (int j = 0; j < *k; j++) {
+            AT(b, *ldb, i, j) = tall ? AT(rhs, least, i, j) : 0;
+            for (int l = 0; l < *m && !tall; l++)
+                AT(b, *ldb, i, j) += AT(a, *lda, l, i) * AT(rhs, least, l, j);
+        }
+    *rank = least;
+}
+
 static void plain_dgbsv(int *n, int *kl, int *ku, int *k, double *band, int *ld, int *pivot,
                         double *b, int *ldb, int *info)
 {

@@ -291,6 +291,10 @@ static void check_dense(int64_t m, int64_t n)
     EACH(c) set_at(&c, b, i, j, product(&a, false, &y, false, b, i, j));
     EACH(a) expect("pinv", product(&c, false, &a, false, b, i, j), at(&a, b, i, j));
     EACH(c) expect("projection", at(&c, b, i, j), at(&c, b, j, i));
+    set(&c, m, 3);
+    RUN(lstsq, 0, 0, 0, 0, &x, &a, &c);
+    set(&other, n, 3);
+    EACH(other) expect("lstsq", at(&x, b, i, j), product(&y, false, &c, false, b, i, j));
     set_definite(&a, n);
     RUN(eig, 0, 0, 0, 0, &y, &a);
     RUN(eig_vectors, 0, 0, 0, 0, &q, &y);
@@ -478,12 +482,15 @@ static void run_program(long fail)
 }
 
 static int n_loads;
+static struct ad_tape *collected; /* a tape, something of which goes while functions are loaded */
 
 static enum ad_status load(void)
 {
     n_loads++;
     if (n_loads == 1)
         return AD_CALL_FAILED;
+    if (collected)
+        ad_tape_pop(collected);
     ad_lapack_give(&plain_lapack);
     return AD_OK;
 }
@@ -491,10 +498,21 @@ static enum ad_status load(void)
 static void check_loader(void)
 {
     const struct ad_lapack *found;
+    const int64_t square[2] = {2, 2};
+    const struct ad_view a = ad_view_slots(0, 2, square);
+    struct ad_view result;
 
     CHECK(ad_lapack(&found) == AD_NO_LAPACK, "functions out of nowhere");
     ad_lapack_set_loader(load);
     CHECK(ad_lapack(&found) == AD_CALL_FAILED, "a loader that fails");
+    collected = ad_tape_new();
+    CHECK(collected && ad_record_input(collected, 4, (const double[4]){2, 0, 0, 3}) == AD_OK &&
+              ad_record_kernel(collected, ad_kernel_extra(AD_KERNEL_expm, 0, 0, 0), 0, 1, &a,
+                               &result) == AD_OK,
+          "a kernel that is the first to need a function");
+    CHECK(collected->n == 2 && result.base == collected->dst[1], "the kernel was taken back");
+    expect("exp(2)", collected->value[result.base], exp(2));
+    ad_tape_free(collected);
     CHECK(ad_lapack(&found) == AD_OK && found == &plain_lapack, "a loader");
     CHECK(ad_lapack(&found) == AD_OK && n_loads == 2, "loaded %d times", n_loads);
     for (int k = 0; k < ad_n_lapack_rows; k++)
