@@ -281,7 +281,10 @@ cdef extern from "ad_tape.h" nogil:
     ad_view ad_handle_get(const ad_handle *handle)
     bint ad_tape_narrow(ad_tape *tape, ad_view *view)
     ad_status ad_handle_own(ad_handle *handle)
-    ad_status ad_handle_assign(ad_handle *handle, const int64_t *positions, const ad_view *value)
+    ad_status ad_handle_assign(ad_handle *handle, int64_t n, const int64_t *positions,
+                               const ad_view *value)
+    ad_status ad_handle_assign_where(ad_handle *handle, const unsigned char *mask, bint in_turn,
+                                     const ad_view *value)
     void ad_handle_need(ad_handle *handle, int32_t instr)
     void ad_tape_pop(ad_tape *tape)
     int32_t ad_tape_enter(ad_tape *tape, int32_t floor)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import _core
 from ..errors import NotDifferentiableError
 from ..rules import primitives, shapes
 from ..rules.primitives import as_array, reshape, shape_of
@@ -39,6 +40,10 @@ def _array(name, x, dtype=None, order=None, ndmin=0, ndmax=0, copy=None, **other
 @constructor()
 def array(x, dtype=None, *, copy=True, order="K", ndmin=0, **others):
     """A tensor, or nested lists with tensors in them, as one tensor."""
+    if type(x) is list and dtype is None and ndmin == 0 and not others:
+        joined = _core.join(x, "stack")
+        if joined is not NotImplemented:
+            return joined
     return _array("array", x, dtype, order, ndmin, copy=copy, **others)
 
 
@@ -100,6 +105,10 @@ def fromiter(iter, dtype, count=-1, *, like=None):
     """The numbers that an iterator gives, which may be tensors, as one array."""
     del like
     items = list(iter) if count < 0 else [x for x, _ in zip(iter, range(count), strict=False)]
+    if dtype is float:
+        joined = _core.join(items, "stack")
+        if joined is not NotImplemented:
+            return joined
     if not is_traced(items):
         return np.fromiter(items, dtype, count)
     return _array("fromiter", items, dtype)

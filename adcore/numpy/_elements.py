@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from .. import _core
 from ..errors import NotDifferentiableError, ShapeError
 from ..rules import choices, primitives, shapes
 from ..rules.choices import where as pick
@@ -31,7 +32,8 @@ def unstack(x, /, *, axis=0):
     x = as_array(x)
     if x.ndim == 0:
         raise ShapeError("unstack needs one dimension or more")
-    return tuple(shapes.moveaxis(x, axis, 0))
+    parts = _core.unstack(x, axis_of(axis, x.ndim))
+    return tuple(shapes.moveaxis(x, axis, 0) if parts is NotImplemented else parts)
 
 
 @rule()
@@ -61,8 +63,12 @@ def resize(x, new_shape):
         raise ValueError("all elements of `new_shape` must be non-negative")
     if n == 0:
         return np.zeros(new_shape)
-    x = x[:total] if total <= n else shapes.tile(x, -(-total // n))[:total]
-    return reshape(x, new_shape)
+    if total > n:
+        rows = primitives.broadcast_to(x, (-(-total // n), n))
+        if total % n == 0:
+            return reshape(rows, new_shape)
+        x = reshape(rows, (-1,))
+    return reshape(x[:total] if total < x.shape[0] else x, new_shape)
 
 
 @rule()
@@ -187,6 +193,8 @@ def copyto(dst, src, casting="same_kind", where=True):
 @rule()
 def putmask(x, mask, values):
     """Assign values[n] to the elements n where the mask holds, values over again if too few."""
+    if _core.put_where(x, mask, values, False):
+        return
     x = tensor_to_change("putmask", x)
     at = np.flatnonzero(np.broadcast_to(truths(mask), x.shape))
     values = reshape(as_array(values), (-1,))
@@ -197,6 +205,8 @@ def putmask(x, mask, values):
 @rule()
 def place(x, mask, vals):
     """Assign the first of vals to the elements where the mask holds, over again if too few."""
+    if _core.put_where(x, mask, vals, True):
+        return
     x = tensor_to_change("place", x)
     at = np.flatnonzero(truths(mask))
     vals = reshape(as_array(vals), (-1,))
@@ -209,6 +219,8 @@ def place(x, mask, vals):
 @rule()
 def put(x, ind, v, mode="raise"):
     """Assign to the elements at places of the flattened array."""
+    if mode == "raise" and _core.put(x, ind, v):
+        return
     x = tensor_to_change("put", x)
     at = np.asarray(constant_of("put", ind)).ravel()
     n = x.size
@@ -237,7 +249,11 @@ def put_along_axis(x, indices, values, axis):
         at = indices.ravel() % x.size
         _put(x, at, primitives.broadcast_to(as_array(values), at.shape))
         return
-    axis = axis_of(axis, x.ndim)
+    ndim = x.ndim
+    axis = axis_of(axis, ndim)
+    if ndim == 1 and indices.ndim == 1:
+        x[indices] = values
+        return
     key = list(np.ogrid[tuple([slice(n) for n in x.shape])])
     key[axis] = indices
     x[tuple(key)] = values
@@ -247,16 +263,19 @@ def put_along_axis(x, indices, values, axis):
 def fill_diagonal(x, val, wrap=False):
     """Assign to the diagonal of a tensor."""
     x = tensor_to_change("fill_diagonal", x)
-    if x.ndim < 2:
+    shape = x.shape
+    if len(shape) < 2:
         raise ValueError("array must be at least 2-d")
-    places = np.arange(x.size).reshape(x.shape)
-    if x.ndim == 2:
-        end = None if wrap else x.shape[1] * x.shape[1]
-        at = places.ravel()[: end : x.shape[1] + 1]
-    elif len(set(x.shape)) != 1:
+    size = math.prod(shape)
+    if len(shape) == 2:
+        step, end = shape[1] + 1, size if wrap else shape[1] * shape[1]
+    elif len(set(shape)) != 1:
         raise ValueError("All dimensions of input must be of equal length")
     else:
-        at = places[(np.arange(x.shape[0]),) * x.ndim]
+        step, end = sum([shape[0] ** d for d in range(len(shape))]), size
+    at = np.arange(0, end if end < size else size, step)
+    if _core.put(x, at, val):
+        return
     val = reshape(as_array(val), (-1,))
     _put(x, at, val[np.arange(at.size) % val.shape[0]])
 
@@ -308,15 +327,21 @@ class vectorize(np.vectorize):
                 "vectorize of tensors takes neither signature= nor excluded=; use a loop and stack"
             )
         names = [*kwargs]
-        arrays = shapes.broadcast_arrays(*args, *kwargs.values())
+        arrays = [as_array(a) for a in (*args, *kwargs.values())]
+        if len(arrays) > 1:
+            arrays = shapes.broadcast_arrays(*arrays)
         shape = tuple(arrays[0].shape)
         if math.prod(shape) == 0:
             raise ValueError("vectorize of tensors: there are no elements to call the function of")
-        flat = [reshape(a, (-1,)) for a in arrays]
-        found = []
-        for numbers in zip(*flat, strict=True):
+        flat = [a if len(shape) == 1 else reshape(a, (-1,)) for a in arrays]
+        if names:
             n = len(args)
-            found.append(self.pyfunc(*numbers[:n], **dict(zip(names, numbers[n:], strict=True))))
+            found = [
+                self.pyfunc(*numbers[:n], **dict(zip(names, numbers[n:], strict=True)))
+                for numbers in zip(*flat, strict=True)
+            ]
+        else:
+            found = list(map(self.pyfunc, *flat))
         if isinstance(found[0], tuple):
             return tuple(
                 [reshape(shapes.stack(list(part)), shape) for part in zip(*found, strict=True)]

@@ -289,6 +289,9 @@ def concatenate(arrays, axis=0, out=None, dtype=None, casting=None):
     """
     if out is not None or dtype is not None or casting is not None:
         refuse("concatenate", out=out, dtype=dtype, casting=casting)
+    joined = NotImplemented if axis is None else _core.join(arrays, "concatenate", axis)
+    if joined is not NotImplemented:
+        return joined
     arrays = rows_of(arrays)
     if axis is None:
         arrays, axis = [primitives.reshape(a, (-1,)) for a in arrays], 0
@@ -315,13 +318,12 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting=None):
         refuse("stack", out=out, dtype=dtype, casting=casting)
     if type(arrays) is Tensor or type(arrays) is Dual:
         return moveaxis(arrays, 0, axis)
+    joined = _core.join(arrays, "stack", axis)
+    if joined is not NotImplemented:
+        return joined
     arrays = list(arrays)
     if not arrays:
         raise ShapeError("stack needs at least one array")
-    if axis == 0:
-        out = _core.gather(arrays)
-        if out is not NotImplemented:
-            return out
     shape = common_shape("stack", arrays)
     axis = axis_of(axis, len(shape) + 1)
     if shape == ():
@@ -340,6 +342,10 @@ def vstack(arrays, *, dtype=None, casting=None):
     array([[1., 1.],
            [0., 0.]])
     """
+    if dtype is None and casting is None:
+        joined = _core.join(arrays, "vstack")
+        if joined is not NotImplemented:
+            return joined
     return concatenate([_at_least(2, a) for a in rows_of(arrays)], 0, None, dtype, casting)
 
 
@@ -352,6 +358,10 @@ def hstack(arrays, *, dtype=None, casting=None):
     >>> adcore.hstack([np.ones(2), np.zeros(1)])
     array([1., 1., 0.])
     """
+    if dtype is None and casting is None:
+        joined = _core.join(arrays, "hstack")
+        if joined is not NotImplemented:
+            return joined
     arrays = [_at_least(1, a) for a in rows_of(arrays)]
     return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, None, dtype, casting)
 
@@ -365,6 +375,9 @@ def dstack(arrays):
     >>> adcore.dstack([np.ones(2), np.zeros(2)]).shape
     (1, 2, 2)
     """
+    joined = _core.join(arrays, "dstack", 2)
+    if joined is not NotImplemented:
+        return joined
     return concatenate([_at_least(3, a) for a in rows_of(arrays)], 2)
 
 
@@ -378,6 +391,9 @@ def column_stack(arrays):
     array([[1., 0.],
            [1., 0.]])
     """
+    joined = _core.join(arrays, "column_stack", 1)
+    if joined is not NotImplemented:
+        return joined
     arrays = rows_of(arrays)
     return concatenate([a if a.ndim >= 2 else primitives.reshape(a, (-1, 1)) for a in arrays], 1)
 
@@ -391,7 +407,8 @@ def append(x, end, axis=None):
     >>> adcore.grad(lambda x: adcore.append(x, x[0] ** 2)[-1])(np.array([3.0, 1.0]))
     array([6., 0.])
     """
-    return concatenate([x, end], axis)
+    joined = _core.join((x, end), "append") if axis is None else NotImplemented
+    return concatenate([x, end], axis) if joined is NotImplemented else joined
 
 
 @array_function(np.block)
@@ -436,6 +453,28 @@ def _block(arrays, depth, ndim):
 # ---- parts ----
 
 
+def _parts(x, cuts, axis):
+    """The parts of `x` between the neighbours among `cuts`, along an axis that is not negative."""
+    parts = _core.cut(x, cuts, axis)
+    if parts is not NotImplemented:
+        return parts
+    lead = (slice(None),) * axis
+    return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(cuts)]
+
+
+def _cuts(sections, n):
+    """Where n elements are cut: between that many parts, or at the given indices."""
+    if type(sections) is list:
+        return [0, *map(int, sections), n]
+    if type(sections) is not int and np.ndim(sections):
+        return [0, *[int(i) for i in sections], n]
+    sections = int(sections)
+    if sections < 1:
+        raise ValueError(f"array_split needs one section or more, got {sections}")
+    each, more = divmod(n, sections)
+    return [i * each + (i if i < more else more) for i in range(sections + 1)]
+
+
 @array_function(np.array_split)
 def array_split(x, sections, axis=0):
     """A list of parts: that many of nearly one size, or cut at the given indices.
@@ -446,20 +485,9 @@ def array_split(x, sections, axis=0):
     [3, 2]
     """
     x = as_array(x)
-    axis = axis_of(axis, x.ndim)
-    n = x.shape[axis]
-    if type(sections) is int or np.ndim(sections) == 0:
-        sections = int(sections)
-        if sections < 1:
-            raise ValueError(f"array_split needs one section or more, got {sections}")
-        each, more = divmod(n, sections)
-        cuts = [i * each + (i if i < more else more) for i in range(sections + 1)]
-    else:
-        cuts = [0, *[int(i) for i in sections], n]
-    if axis == 0:
-        return [x[a:b] for a, b in itertools.pairwise(cuts)]
-    lead = (slice(None),) * axis
-    return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(cuts)]
+    shape = x.shape
+    axis = axis_of(axis, len(shape))
+    return _parts(x, _cuts(sections, shape[axis]), axis)
 
 
 @array_function(np.split)
@@ -472,13 +500,15 @@ def split(x, sections, axis=0):
     [array([0., 1.]), array([2., 3.])]
     """
     x = as_array(x)
-    whole = type(sections) is int or np.ndim(sections) == 0
-    if whole and x.shape[axis_of(axis, x.ndim)] % sections:
+    shape = x.shape
+    axis = axis_of(axis, len(shape))
+    cuts = _cuts(sections, shape[axis])
+    if type(sections) is not list and np.ndim(sections) == 0 and shape[axis] % sections:
         raise ShapeError(
-            f"split: {x.shape[axis]} elements do not divide into {sections} equal parts; "
+            f"split: {shape[axis]} elements do not divide into {sections} equal parts; "
             "use array_split"
         )
-    return array_split(x, sections, axis)
+    return _parts(x, cuts, axis)
 
 
 @array_function(np.hsplit)
@@ -670,10 +700,11 @@ def delete(x, which, axis=None):
     cuts = _few_places(which, n)
     if cuts is None:
         return take(x, np.delete(np.arange(n), which), axis)
-    lead = (slice(None),) * axis
-    pairs = zip([0, *[i + 1 for i in cuts]], [*cuts, n], strict=True)
-    parts = [x[(*lead, slice(a, b))] for a, b in pairs if a < b]
-    return concatenate(parts, axis) if parts else x[(*lead, slice(0, 0))]
+    ends = [0]
+    for i in cuts:  # between each two an element goes
+        ends += (i, i + 1)
+    parts = _parts(x, [*ends, n], axis)[::2]
+    return concatenate(parts, axis)
 
 
 def _few_places(which, n):
@@ -754,6 +785,10 @@ def pad(x, pad_width, mode="constant", **options):
     array([2., 2.])
     """
     x = as_array(x)
+    if type(pad_width) is int and mode == "constant" and not options and pad_width >= 0:
+        for axis in range(x.ndim):
+            x = _core.pad_axis(x, axis, pad_width, pad_width)
+        return x
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(d, pad_width.get(d - x.ndim, 0)) for d in range(x.ndim)]
         pad_width = [(w, w) if np.ndim(w) == 0 else w for w in pad_width]
@@ -776,6 +811,11 @@ def pad(x, pad_width, mode="constant", **options):
 
 def _pad_constant(x, widths, fill):
     traced = type(fill) is Tensor or type(fill) is Dual
+    if isinstance(fill, (int, float)):
+        for axis, (before, after) in enumerate(widths):
+            if before or after:
+                x = _core.pad_axis(x, axis, before, after, fill)
+        return x
     fills = broadcast_to(fill, (x.ndim, 2)) if traced else np.broadcast_to(fill, (x.ndim, 2))
     for axis, (before, after) in enumerate(widths):
         shape = x.shape
@@ -825,21 +865,12 @@ def diag(x, k=0):
     m = x.shape[0]
     n = m + abs(k)
     # Rows of an element and n zeros: each begins one place further on in its row of the matrix.
-    rows = concatenate([primitives.reshape(x, (m, 1)), _zeros(m, n)], 1)
-    parts = [primitives.reshape(rows, (-1,))]
-    before = k if k > 0 else -k * n
-    after = n * n - before - m * (n + 1)
-    if before:
-        parts.insert(0, _zeros(before))
-    if after > 0:
-        parts.append(_zeros(after))
-    flat = concatenate(parts) if len(parts) > 1 else parts[0]
+    rows = _core.pad_axis(primitives.reshape(x, (m, 1)), 1, 0, n)
+    flat = primitives.reshape(rows, (-1,))
+    if k:
+        before = k if k > 0 else -k * n
+        flat = _core.pad_axis(flat, 0, before, builtin_max(n * n - before - m * (n + 1), 0))
     return primitives.reshape(flat[: n * n], (n, n))
-
-
-def _zeros(*shape):
-    """Zeros that take no room."""
-    return np.broadcast_to(0.0, shape)
 
 
 @array_function(np.diagflat)
