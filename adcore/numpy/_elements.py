@@ -1,12 +1,13 @@
 """Elements moved, chosen, changed in place and handed to functions."""
 
+import functools
 import math
 
 import numpy as np
 
 from .. import _core
 from ..errors import NotDifferentiableError, ShapeError
-from ..rules import choices, primitives, shapes
+from ..rules import choices, parts, primitives, shapes
 from ..rules.choices import where as pick
 from ..rules.indices import Index
 from ..rules.primitives import as_array, axes_of, axis_of, reshape, shape_of
@@ -23,7 +24,7 @@ def dsplit(x, sections):
     x = as_array(x)
     if x.ndim < 3:
         raise ShapeError(f"dsplit only works on arrays of 3 or more dimensions, got {x.ndim}")
-    return shapes.split(x, sections, 2)
+    return parts.split(x, sections, 2)
 
 
 @rule()
@@ -32,8 +33,8 @@ def unstack(x, /, *, axis=0):
     x = as_array(x)
     if x.ndim == 0:
         raise ShapeError("unstack needs one dimension or more")
-    parts = _core.unstack(x, axis_of(axis, x.ndim))
-    return tuple(shapes.moveaxis(x, axis, 0) if parts is NotImplemented else parts)
+    rows = _core.unstack(x, axis_of(axis, x.ndim))
+    return tuple(shapes.moveaxis(x, axis, 0) if rows is NotImplemented else rows)
 
 
 @rule()
@@ -153,22 +154,34 @@ def piecewise(x, condlist, funclist, *args, **kw):
         not isinstance(condlist[0], (list, tuple)) and len(shape_of(condlist[0])) == 0 and x.ndim
     ):
         condlist = [condlist]
-    conditions = [np.broadcast_to(truths(c), x.shape) for c in condlist]
+    shape = tuple(x.shape)
+    conditions = [_mask(c, shape) for c in condlist]
     n = len(conditions)
     if len(funclist) == n + 1:
-        conditions.append(~np.any(conditions, axis=0))
-    elif len(funclist) != n:
+        conditions.append(~functools.reduce(np.logical_or, conditions))
+    elif len(funclist) == n:  # elsewhere it is a constant 0, also of infinite elements
+        conditions.insert(0, ~functools.reduce(np.logical_or, conditions))
+        funclist = [0.0, *funclist]
+    else:
         raise ValueError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
-    y = reshape(x, (-1,)) * 0.0 if is_traced([x]) else np.zeros(x.size)
-    # Where nothing holds the result is a constant 0, also of infinite elements.
-    y = choices.where(np.zeros(x.size, bool), y, 0.0)
-    flat = reshape(x, (-1,))
+    flat = reshape(x, (-1,)) if is_traced([x]) else np.array(x, dtype=np.float64).reshape(-1)
+    y = flat.copy()
     for condition, function in zip(conditions, funclist, strict=True):
         at = np.flatnonzero(condition)
         if at.size:
             found = function(flat[at], *args, **kw) if callable(function) else function
-            y = _with(y, at, found)
-    return reshape(y, x.shape)
+            if not isinstance(found, float):
+                found = primitives.broadcast_to(as_array(found), at.shape)
+            if not _core.put_where(y, condition, found, True):
+                y = _with(y, at, found)
+    return reshape(y, shape)
+
+
+def _mask(condition, shape):
+    """A condition as an array of truths in a shape."""
+    if type(condition) is not np.ndarray or condition.dtype != bool:
+        condition = truths(condition)
+    return condition if condition.shape == shape else np.broadcast_to(condition, shape)
 
 
 def _with(y, at, found):
