@@ -83,7 +83,8 @@ def _frexp(x):
         mantissa, e = np.frexp(numbers)
         # The power of 2 between them is a quotient without error, unless one is 0 or not finite.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            scale = np.divide(mantissa, numbers, out=mantissa if mantissa.ndim else None)
+            scale = np.asarray(mantissa / numbers)
+        scale.flags.writeable = False
         if not _core.has_nan(scale, infinite=True):
             return x * scale, e
     e = observed(_exponents, below(x))
