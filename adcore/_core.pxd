@@ -158,7 +158,7 @@ cdef extern from "ad_view.h" nogil:
     bint ad_view_reshape(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_broadcast(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_pick(ad_view *view, ad_list **head, const int64_t *positions, int64_t n)
-    bint ad_view_has_nan(const ad_view *view, const double *value)
+    bint ad_view_has_nan(const ad_view *view, const double *value, bint infinite)
     int64_t ad_view_take(ad_view *view, ad_list **head, const int64_t *index, int64_t n)
     void ad_view_positions(const ad_view *view, int64_t *at)
     void ad_view_read(const ad_view *view, const double *value, double *out)
@@ -288,7 +288,10 @@ cdef extern from "ad_tape.h" nogil:
     ad_view ad_handle_get(const ad_handle *handle)
     bint ad_tape_narrow(ad_tape *tape, ad_view *view)
     ad_status ad_handle_own(ad_handle *handle)
-    ad_status ad_handle_assign(ad_handle *handle, const int64_t *positions, const ad_view *value)
+    ad_status ad_handle_assign(ad_handle *handle, int64_t n, const int64_t *positions,
+                               const ad_view *value)
+    ad_status ad_handle_assign_where(ad_handle *handle, const unsigned char *mask, bint in_turn,
+                                     const ad_view *value)
     void ad_handle_need(ad_handle *handle, int32_t instr)
     void ad_tape_pop(ad_tape *tape)
     int32_t ad_tape_enter(ad_tape *tape, int32_t floor)

@@ -356,23 +356,23 @@ cdef object plain_operand(object x):
     return array if array.ndim else float(array)
 
 
-def has_nan(x):
-    """Is any of these numbers, of a float, an array or a tensor, not one?"""
+def has_nan(x, bint infinite=False):
+    """Is any of these numbers, of a float, an array or a tensor, nan, or also infinite?"""
     cdef ad_view view
     cdef bint found
     if PyFloat_CheckExact(x):
-        return x != x
+        return not isfinite(x) if infinite else x != x
     if type(x) is Tensor and (<Tensor>x).h.tape != NULL:
         if ad_local.program != NULL:
-            return has_nan((<Tensor>x).value())     # guarded
+            return has_nan((<Tensor>x).value(), infinite)     # guarded
         tensor_view(<Tensor>x, &view)
-        found = ad_view_has_nan(&view, (<Tensor>x).h.tape.value)
+        found = ad_view_has_nan(&view, (<Tensor>x).h.tape.value, infinite)
     else:
         x = (<Tensor>x).constant if type(x) is Tensor else np.asarray(x, dtype=np.float64)
         if PyFloat_CheckExact(x):
-            return x != x
+            return has_nan(x, infinite)
         array_view(x, &view)
-        found = ad_view_has_nan(&view, NULL)
+        found = ad_view_has_nan(&view, NULL, infinite)
     ad_view_drop(&view)
     return found
 

@@ -1,4 +1,4 @@
-"""Instructions with more structure than an elementwise op: sums, products, concatenation."""
+"""Instructions with more structure than an elementwise op: sums and products."""
 
 
 cdef object record_one(Tensor t, int code, int64_t extra, bint keepdims=True):
@@ -182,9 +182,9 @@ cdef object product_of(str name, a, b, bint row, bint column):
     row, column = row or left.ndim == 1, column or right.ndim == 1
     if 0 < left.ndim < AD_MAX_DIMS and 0 < right.ndim < AD_MAX_DIMS:
         if row:
-            insert_dim(&left, left.ndim - 1)
+            put_length_1(&left, left.ndim - 1)
         if column:
-            insert_dim(&right, right.ndim)
+            put_length_1(&right, right.ndim)
         status = ad_record_matmul(tape, &left, &right, &result)
     ad_view_drop(&left)
     ad_view_drop(&right)
@@ -203,70 +203,6 @@ cdef object product_of(str name, a, b, bint row, bint column):
             result.shape[result.ndim - 1] = result.shape[result.ndim]
             result.stride[result.ndim - 1] = result.stride[result.ndim]
     return settle(tape, &result, is_tracked(a) or is_tracked(b))
-
-
-cdef void insert_dim(ad_view *view, int at) noexcept:
-    """Insert a dimension of length 1."""
-    cdef int d
-    for d in range(view.ndim, at, -1):
-        view.shape[d] = view.shape[d - 1]
-        view.stride[d] = view.stride[d - 1]
-    view.ndim += 1
-    view.shape[at] = 1
-    view.stride[at] = 0
-
-
-def concatenate(parts, int axis):
-    """Operands of the same shape but for `axis` (not negative), at least one a Tensor, joined."""
-    cdef ad_tape *tape = this_tape()
-    cdef int n = len(parts), i, d, ndim = 0
-    cdef int64_t total = 0, size = 1, offset = 0
-    cdef int64_t shape[16]
-    cdef ad_view *views = <ad_view *>PyMem_Malloc(2 * max(n, 1) * sizeof(ad_view))
-    cdef ad_view result
-    cdef ad_status status
-    cdef int held = 0
-    cdef bint tracked = False
-    if views == NULL:
-        raise MemoryError("no memory to join tensors")
-    try:
-        check(ad_tape_room(tape, 8))
-        for i in range(n):
-            if not operand(parts[i], &views[i]):
-                raise TypeError(f"concatenate takes arrays and tensors, got "
-                                f"{type(parts[i]).__name__}")
-            held += 1
-            tracked = tracked or is_tracked(parts[i])
-            if i == 0:
-                ndim = views[0].ndim
-                for d in range(ndim):
-                    shape[d] = views[0].shape[d]
-            if views[i].ndim != ndim or axis >= ndim:
-                raise ShapeError(f"concatenate needs operands of equal dimension along axis "
-                                 f"{axis}, got shapes {[shape_of(p) for p in parts]}")
-            for d in range(ndim):
-                if d != axis and views[i].shape[d] != shape[d]:
-                    raise ShapeError(f"concatenate along axis {axis}: shapes "
-                                     f"{[shape_of(p) for p in parts]} differ elsewhere")
-            total += views[i].shape[axis]
-        shape[axis] = total
-        for d in range(ndim):
-            size *= shape[d]
-        result = ad_view_slots(0, ndim, shape)
-        for i in range(n):
-            views[n + i] = result
-            views[n + i].place = AD_OWN
-            views[n + i].base = offset * result.stride[axis]
-            views[n + i].shape[axis] = views[i].shape[axis]
-            offset += views[i].shape[axis]
-        status = ad_record_addto(tape, size, n, views, views + n, &result)
-        check(status)
-        result = ad_view_slots(result.base, ndim, shape)
-        return settle(tape, &result, tracked)
-    finally:
-        for i in range(held):
-            ad_view_drop(&views[i])
-        PyMem_Free(views)
 
 
 def repeat(Tensor x, int64_t times, int axis):
@@ -296,50 +232,3 @@ def repeat(Tensor x, int64_t times, int axis):
         result.shape[d] = result.shape[d + 1]
     ad_strides(result.ndim, result.shape, result.stride)
     return settle(tape, &result, True)
-
-
-def gather(items, shape=None):
-    """Numbers and scalar tensors as one Tensor: a list of their slots, no instruction.
-
-    NotImplemented if there are others among the items.
-    """
-    cdef ad_tape *tape = this_tape()
-    cdef Py_ssize_t n = len(items), j = 0
-    cdef bint tracked = False
-    cdef ad_view view
-    cdef ad_list *slots
-    check(ad_tape_room(tape, 8))
-    check(ad_tape_grow(tape, 0, 0, n, 0))
-    slots = ad_list_new(&tape.lists, n)
-    if slots == NULL:
-        raise MemoryError("no memory for an index list")
-    view = ad_view_slots(0, 0, NULL)
-    view.place = AD_LIST
-    view.in_.list = slots
-    try:
-        set_shape(&view, (n,) if shape is None else shape)
-        ad_strides(view.ndim, view.shape, view.stride)
-        for item in items:
-            if is_tracked(item):
-                if (<Tensor>item).h.tape != tape:
-                    raise_foreign(<Tensor>item)
-                if (<Tensor>item).h.view != NULL:
-                    ad_view_drop(&view)
-                    return NotImplemented
-                tracked = True
-                slots.slot[j] = (<Tensor>item).h.slot
-            else:
-                value = (<Tensor>item).constant if type(item) is Tensor else item
-                if not (PyFloat_CheckExact(value) or is_plain_scalar(value)):
-                    ad_view_drop(&view)
-                    return NotImplemented
-                slots.slot[j] = ad_tape_const(tape, value)
-            j += 1
-    except BaseException:
-        ad_view_drop(&view)
-        raise
-    if tracked:
-        return settle(tape, &view, True)
-    value = view_values(tape, &view)
-    ad_view_drop(&view)
-    return constant_tensor(value)

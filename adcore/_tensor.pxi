@@ -338,6 +338,8 @@ cdef class Tensor:
     def __iter__(self):
         if self.ndim == 0:
             raise TypeError("iteration over a scalar tensor")
+        if self.h.tape != NULL:
+            return iter(unstack(self))
         return iter([self[i] for i in range(self.shape[0])])
 
     def __getitem__(self, key):

@@ -103,6 +103,7 @@ fmod: _Binary
 remainder: _Binary
 floor_divide: _Binary
 copysign: _Binary
+heaviside: _Binary
 logaddexp: _Binary
 logaddexp2: _Binary
 xlogy: _Binary
@@ -113,4 +114,4 @@ fma: _Ternary
 
 functions: dict[str, Any]
 
-__all__ = ['neg', 'abs', 'sign', 'floor', 'ceil', 'trunc', 'rint', 'square', 'reciprocal', 'sqrt', 'cbrt', 'exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'deg2rad', 'rad2deg', 'erf', 'erfc', 'erfinv', 'erfcinv', 'ndtr', 'ndtri', 'gamma', 'lgamma', 'digamma', 'logistic', 'softplus', 'logit', 'log_expit', 'cosm1', 'log_ndtr', 'entr', 'powi', 'polygamma', 'sinc', 'mills', 'erfcx', 'add', 'sub', 'mul', 'div', 'pow', 'atan2', 'hypot', 'maximum', 'minimum', 'fmax', 'fmin', 'fmod', 'remainder', 'floor_divide', 'copysign', 'logaddexp', 'logaddexp2', 'xlogy', 'xlog1py', 'where', 'clip', 'fma']
+__all__ = ['neg', 'abs', 'sign', 'floor', 'ceil', 'trunc', 'rint', 'square', 'reciprocal', 'sqrt', 'cbrt', 'exp', 'exp2', 'expm1', 'log', 'log2', 'log10', 'log1p', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'asinh', 'acosh', 'atanh', 'deg2rad', 'rad2deg', 'erf', 'erfc', 'erfinv', 'erfcinv', 'ndtr', 'ndtri', 'gamma', 'lgamma', 'digamma', 'logistic', 'softplus', 'logit', 'log_expit', 'cosm1', 'log_ndtr', 'entr', 'powi', 'polygamma', 'sinc', 'mills', 'erfcx', 'add', 'sub', 'mul', 'div', 'pow', 'atan2', 'hypot', 'maximum', 'minimum', 'fmax', 'fmin', 'fmod', 'remainder', 'floor_divide', 'copysign', 'heaviside', 'logaddexp', 'logaddexp2', 'xlogy', 'xlog1py', 'where', 'clip', 'fma']

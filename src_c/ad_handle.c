@@ -2,6 +2,7 @@
 #include "ad_tape.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The newest instruction that a view reads. */
 static int32_t newest(const struct ad_tape *tape, const struct ad_view *view)
@@ -64,23 +65,20 @@ static void bind(struct ad_tape *tape, const struct ad_span *span, int64_t n, in
 {
     int32_t first = span->slot;
 
-    if (span->kind == AD_SPAN_FIXED && !span->fixed.v)
-        first = ad_tape_const(tape, span->fixed.c);
-    for (int64_t i = 0; i < n; i++)
-        switch (span->kind) {
-        case AD_SPAN_RUN:
+    if (span->kind == AD_SPAN_RUN) {
+        for (int64_t i = 0; i < n; i++)
             slot[i] = first + (int32_t)i;
-            break;
-        case AD_SPAN_ONE:
+    } else if (span->kind == AD_SPAN_MANY) {
+        memcpy(slot, span->slots, (size_t)n * sizeof *slot);
+    } else if (span->kind == AD_SPAN_FIXED && span->fixed.v) {
+        for (int64_t i = 0; i < n; i++)
+            slot[i] = ad_tape_const(tape, span->fixed.v[i]);
+    } else {
+        if (span->kind == AD_SPAN_FIXED)
+            first = ad_tape_const(tape, span->fixed.c);
+        for (int64_t i = 0; i < n; i++)
             slot[i] = first;
-            break;
-        case AD_SPAN_MANY:
-            slot[i] = span->slots[i];
-            break;
-        case AD_SPAN_FIXED:
-            slot[i] = span->fixed.v ? ad_tape_const(tape, span->fixed.v[i]) : first;
-            break;
-        }
+    }
 }
 
 bool ad_tape_narrow(struct ad_tape *tape, struct ad_view *view)
@@ -138,28 +136,104 @@ enum ad_status ad_handle_own(struct ad_handle *handle)
     return AD_OK;
 }
 
-enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positions,
-                                const struct ad_view *value)
+enum { FEW = 16 };
+
+/* The n slots of all elements of a view, or one that stands for a number: in 'few', or to be freed. */
+static enum ad_status slots_of(struct ad_tape *tape, const struct ad_view *value, int32_t few[FEW],
+                               int32_t **slots, int64_t *n)
 {
-    struct ad_tape *tape = handle->tape;
-    int32_t *slot = handle->view->in.list->slot, newest_slot = 0, from[AD_TILE];
-    int64_t size = ad_view_size(value);
+    int64_t size = value->place == AD_NUMBER ? 1 : ad_view_size(value);
     struct ad_span_room room;
     enum ad_status status = ad_tape_grow(tape, 0, 0, size, 0);
+    int32_t *slot = few;
 
     if (status)
         return status;
-    for (int64_t start = 0, n; start < size; start += n) {
-        n = ad_tile_size(value, size, start);
-        struct ad_span span = ad_span_of(value, 0, tape->value, start, n, &room);
+    if (size > FEW)
+        slot = malloc((size_t)size * sizeof *slot);
+    if (!slot)
+        return AD_NO_MEMORY;
+    if (value->place == AD_NUMBER)
+        slot[0] = ad_tape_const(tape, value->in.number);
+    else
+        for (int64_t start = 0, part; start < size; start += part) {
+            part = ad_tile_size(value, size, start);
+            struct ad_span span = ad_span_of(value, 0, tape->value, start, part, &room);
 
-        bind(tape, &span, n, from);
-        for (int64_t i = 0; i < n; i++) {
-            slot[positions[start + i]] = from[i];
-            newest_slot = AD_MAX(newest_slot, from[i]);
+            bind(tape, &span, part, slot + start);
         }
+    *slots = slot;
+    *n = size;
+    return AD_OK;
+}
+
+/* Let go of the n slots that slots_of() found; from now on the handle needs what they need. */
+static void need_slots(struct ad_handle *handle, const int32_t *few, int32_t *slots, int64_t n)
+{
+    int32_t newest_slot = 0;
+
+    for (int64_t i = 0; i < n; i++)
+        newest_slot = AD_MAX(newest_slot, slots[i]);
+    ad_handle_need(handle, ad_tape_producer(handle->tape, newest_slot));
+    if (slots != few)
+        free(slots);
+}
+
+enum ad_status ad_handle_assign(struct ad_handle *handle, int64_t n, const int64_t *positions,
+                                const struct ad_view *value)
+{
+    int32_t *to = handle->view->in.list->slot, few[FEW], *from;
+    int64_t m;
+    enum ad_status status = slots_of(handle->tape, value, few, &from, &m);
+
+    if (status)
+        return status;
+    ad_assert(m > 0 || n == 0);
+    for (int64_t i = 0, j = 0; i < n; i++) {
+        to[positions[i]] = from[j];
+        if (++j == m)
+            j = 0;
     }
-    ad_handle_need(handle, ad_tape_producer(tape, newest_slot));
+    need_slots(handle, few, from, m);
+    return AD_OK;
+}
+
+AD_VECTOR static void choose_one(int64_t n, const unsigned char *mask, int32_t from, int32_t *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = mask[i] ? from : to[i];
+}
+
+AD_VECTOR static void choose_each(int64_t n, const unsigned char *mask, const int32_t *from,
+                                  int32_t *to)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = mask[i] ? from[i] : to[i];
+}
+
+enum ad_status ad_handle_assign_where(struct ad_handle *handle, const unsigned char *mask,
+                                      bool in_turn, const struct ad_view *value)
+{
+    const struct ad_list *list = handle->view->in.list;
+    int32_t *to = list->slot, few[FEW], *from;
+    int64_t m;
+    enum ad_status status = slots_of(handle->tape, value, few, &from, &m);
+
+    if (status)
+        return status;
+    ad_assert(m > 0);
+    if (m == 1)
+        choose_one(list->n, mask, from[0], to);
+    else if (m == list->n && !in_turn)
+        choose_each(list->n, mask, from, to);
+    else
+        for (int64_t i = 0, j = 0; i < list->n; i++) {
+            if (mask[i])
+                to[i] = from[j];
+            if ((mask[i] || !in_turn) && ++j == m)
+                j = 0;
+        }
+    need_slots(handle, few, from, m);
     return AD_OK;
 }
 

@@ -58,6 +58,8 @@
 #define HIDDEN_BINARY(name, value, dx, dz, ...) WORDS(dx_##name, dx) WORDS(dz_##name, dz)
 #define TERNARY(name, ufunc, value, dx, dz, dw, ...)                                               \
     WORDS(dx_##name, dx) WORDS(dz_##name, dz) WORDS(dw_##name, dw)
+#define HIDDEN_TERNARY(name, value, dx, dz, dw, ...)                                               \
+    WORDS(dx_##name, dx) WORDS(dz_##name, dz) WORDS(dw_##name, dw)
 #include "ad_ops.def"
 
 #define LINEAR AD_LINEAR
@@ -81,6 +83,15 @@ const struct ad_op_info ad_ops[AD_N_OPS] = {
      #ufunc,                                                                                       \
      3,                                                                                            \
      false,                                                                                        \
+     false,                                                                                        \
+     curvature,                                                                                    \
+     {{-INF, INF}, {-INF, INF}, {-INF, INF}},                                                      \
+     {dx_##name, dz_##name, dw_##name}},
+#define HIDDEN_TERNARY(name, value, dx, dz, dw, curvature)                                         \
+    {#name,                                                                                        \
+     #name,                                                                                        \
+     3,                                                                                            \
+     true,                                                                                         \
      false,                                                                                        \
      curvature,                                                                                    \
      {{-INF, INF}, {-INF, INF}, {-INF, INF}},                                                      \

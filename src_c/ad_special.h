@@ -106,6 +106,15 @@ static inline double ad_above(double x, double z)
     return 0.5 + x_wins - z_wins;
 }
 
+/* 0 for x < 0, z at 0, 1 for x > 0; nan for nan. */
+static inline double ad_heaviside(double x, double z)
+{
+    double y = x > 0 ? 1.0 : x;
+
+    y = x < 0 ? 0.0 : y;
+    return x == 0 ? z : y;
+}
+
 /* Remainder of the floor division, with the sign of z: Python's x % z. */
 static inline double ad_remainder(double x, double z)
 {

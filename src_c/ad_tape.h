@@ -401,10 +401,14 @@ AD_INLINE struct ad_view ad_handle_get(const struct ad_handle *handle)
 
 /* Make the handle's view a list of its own, contiguous, so that its slots may be rebound. */
 enum ad_status ad_handle_own(struct ad_handle *handle);
-/* Rebind the elements at 'positions' (C order) to those of 'value', whose size says how many; the
- * handle owns its list. */
-enum ad_status ad_handle_assign(struct ad_handle *handle, const int64_t *positions,
+/* Rebind the elements at n positions (C order), one after another, to those of 'value', over again if
+ * they are too few; the handle owns its list.  There is one of 'value' unless n is 0. */
+enum ad_status ad_handle_assign(struct ad_handle *handle, int64_t n, const int64_t *positions,
                                 const struct ad_view *value);
+/* The same of the elements whose byte of 'mask' is not 0: element i is given number i of 'value', or,
+ * 'in_turn', those chosen are given its elements in order.  There is one of 'value'. */
+enum ad_status ad_handle_assign_where(struct ad_handle *handle, const unsigned char *mask,
+                                      bool in_turn, const struct ad_view *value);
 /* After rebinding: the handle needs instruction 'instr' as well. */
 void ad_handle_need(struct ad_handle *handle, int32_t instr);
 

@@ -528,18 +528,20 @@ struct ad_vec ad_span_values(const struct ad_span *span, const double *value, in
     return span->fixed;
 }
 
-AD_VECTOR static bool run_has_nan(const double *x, int64_t n)
+/* Is any of n numbers, times 'factor', not a number? */
+AD_VECTOR static bool run_has_nan(const double *x, double factor, int64_t n)
 {
     int bad = 0;
 
     for (int64_t i = 0; i < n; i++)
-        bad |= x[i] != x[i];
+        bad |= x[i] * factor != x[i] * factor;
     return bad;
 }
 
-bool ad_view_has_nan(const struct ad_view *view, const double *value)
+bool ad_view_has_nan(const struct ad_view *view, const double *value, bool infinite)
 {
     int64_t size = ad_view_size(view);
+    double factor = infinite ? 0 : 1; /* of infinities, 0 makes nan */
     struct ad_span_room room;
 
     for (int64_t start = 0, n; start < size; start += n) {
@@ -547,7 +549,7 @@ bool ad_view_has_nan(const struct ad_view *view, const double *value)
         struct ad_span span = ad_span_of(view, 0, value, start, n, &room);
         struct ad_vec x = ad_span_values(&span, value, n, room.values);
 
-        if (x.v ? run_has_nan(x.v, n) : x.c != x.c)
+        if (run_has_nan(x.v ? x.v : &x.c, factor, x.v ? n : 1))
             return true;
     }
     return false;

@@ -140,8 +140,8 @@ struct ad_span ad_span_of(const struct ad_view *view, int32_t dst, const double 
 /* The values of a span; 'values' is room for n. */
 struct ad_vec ad_span_values(const struct ad_span *span, const double *value, int64_t n,
                              double *values);
-/* Is any value of a view not a number? */
-bool ad_view_has_nan(const struct ad_view *view, const double *value);
+/* Is any value of a view not a number?  Or, with 'infinite', is any not finite? */
+bool ad_view_has_nan(const struct ad_view *view, const double *value, bool infinite);
 /* All values of a view, in C order. */
 void ad_view_read(const struct ad_view *view, const double *value, double *out);
 

@@ -125,7 +125,7 @@ CASES = {
             np.ones_like(x) * x
             + np.zeros_like(x)
             + np.full_like(x, x[0])
-            + 0 * np.empty_like(x * 0)
+            + 0 * np.empty_like(x * 0).size
         ),
         "real",
     ),

@@ -140,6 +140,8 @@ ORACLES = {
     "fmod": _fmod,
     "remainder": lambda x, z: x - z * mp.floor(x / z),
     "floor_divide": lambda x, z: mp.floor(x / z),
+    "line": lambda x, z, w: x * z + w,
+    "heaviside": lambda x, z: z if x == 0 else mp.mpf(x > 0),
     "copysign": lambda x, z: abs(x) * (1 if z >= 0 else -1),
     "logaddexp": lambda x, z: max(x, z) + mp.log1p(mp.exp(-abs(x - z))),
     "logaddexp2": lambda x, z: max(x, z) + mp.log1p(mpf(2) ** -abs(x - z)) / mp.log(2),

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .. import ops
+from .. import _core, ops
 from ..errors import ShapeError
-from ..rules import choices, primitives, reductions, sequences, shapes
-from ..rules.primitives import as_array, axes_of, axis_of, below, reshape, shape_of
+from ..rules import choices, diagonals, primitives, reductions, sequences, shapes
+from ..rules.primitives import as_array, axes_of, axis_of, below, reshape, shape_of, values
 from ..rules.table import Tensor, refuse
 from ._table import constant_of, rule, vector
 
@@ -85,17 +85,22 @@ def _slopes(f, spacing, axis, edge_order):
             "Shape of array too small to calculate a numerical gradient, at least "
             f"(edge_order + 1) elements are required; got {n}"
         )
-    f = shapes.moveaxis(f, axis, -1)
+    last_axis = f.ndim - 1
+    if axis != last_axis:
+        f = shapes.moveaxis(f, axis, -1)
+    if edge_order == 1 and len(shape_of(spacing)) == 0:
+        inner = (f[..., 2:] - f[..., : n - 2]) * 0.5
+        first = f[..., 1:2] - f[..., :1]
+        last = f[..., n - 1 :] - f[..., n - 2 : n - 1]
+        out = primitives.concatenate([first, inner, last], last_axis)
+        out = out if type(spacing) is float and spacing == 1.0 else out / spacing
+        return out if axis == last_axis else shapes.moveaxis(out, -1, axis)
     if len(shape_of(spacing)) == 0:
         inner = (f[..., 2:] - f[..., :-2]) / (2.0 * spacing)
-        if edge_order == 1:
-            first = (f[..., 1:2] - f[..., :1]) / spacing
-            last = (f[..., n - 1 :] - f[..., n - 2 : n - 1]) / spacing
-        else:
-            weights = [-1.5 / spacing, 2.0 / spacing, -0.5 / spacing]
-            first = _weighted(f, weights, (0, 1, 2))
-            weights = [0.5 / spacing, -2.0 / spacing, 1.5 / spacing]
-            last = _weighted(f, weights, (n - 3, n - 2, n - 1))
+        weights = [-1.5 / spacing, 2.0 / spacing, -0.5 / spacing]
+        first = _weighted(f, weights, (0, 1, 2))
+        weights = [0.5 / spacing, -2.0 / spacing, 1.5 / spacing]
+        last = _weighted(f, weights, (n - 3, n - 2, n - 1))
     else:
         if shape_of(spacing) != (n,):
             raise ValueError(
@@ -170,8 +175,10 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
     axis = axis_of(axis, p.ndim)
     lead = (slice(None),) * axis
     head, tail = p[(*lead, slice(None, 1))], p[(*lead, slice(1, None))]
-    step = tail - p[(*lead, slice(None, -1))]
     half = period / 2.0
+    if isinstance(period, (int, float)) and not _core.is_compiling():
+        return p + _whole_periods(values(p), lead, half if discont is None else discont, period)
+    step = tail - p[(*lead, slice(None, -1))]
     turns = np.floor((step + half) / period)
     reduced = below(step - turns * period)
     # A jump of half a period up stays one up.
@@ -179,6 +186,20 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * np.pi):
     small = abs(below(step)) < below(half if discont is None else np.maximum(discont, half))
     moved = tail + reductions.cumsum(choices.where(small, 0.0, -turns * period), axis)
     return shapes.concatenate([head, moved], axis)
+
+
+def _whole_periods(x, lead, discont, period):
+    """What unwrap() adds to numbers, which does not vary with them."""
+    half = period / 2.0
+    step = x[(*lead, slice(1, None))] - x[(*lead, slice(None, -1))]
+    turns = np.floor((step + half) / period)
+    if not turns.any():
+        return 0.0
+    turns[(step - turns * period == -half) & (step > 0)] -= 1.0
+    turns[abs(step) < max(discont, half)] = 0.0
+    added = np.zeros(x.shape)
+    np.cumsum(turns * -period, axis=len(lead), out=added[(*lead, slice(1, None))])
+    return added
 
 
 # ---- elementwise ----
@@ -204,6 +225,8 @@ def fix(x, out=None):
 def angle(z, deg=False):
     """Of real numbers 0 or pi, which does not vary."""
     z = as_array(z)
+    if not _core.is_compiling():
+        return choices.constant_like(z, np.angle(values(z), deg))
     half_turn = 180.0 if deg else np.pi
     x = below(z)
     return choices.where(x < 0, half_turn, z * 0.0)
@@ -283,5 +306,5 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     c = cov(x, y, rowvar)
     if c.ndim == 0:
         return c / c
-    scale = np.sqrt(shapes.diagonal(c))
+    scale = np.sqrt(diagonals.diagonal(c))
     return c / reshape(scale, (-1, 1)) / scale

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from .. import _core
 from ..errors import NotDifferentiableError
 from ..rules import primitives, shapes
-from ..rules.primitives import as_array, reshape, shape_of
+from ..rules.primitives import as_array, reshape, shape_of, values
 from ..rules.table import Dual, Tensor, is_traced, refuse
 from ._table import constructor, rule
 
@@ -39,6 +40,10 @@ def _array(name, x, dtype=None, order=None, ndmin=0, ndmax=0, copy=None, **other
 @constructor()
 def array(x, dtype=None, *, copy=True, order="K", ndmin=0, **others):
     """A tensor, or nested lists with tensors in them, as one tensor."""
+    if type(x) is list and dtype is None and ndmin == 0 and not others:
+        joined = _core.join(x, "stack")
+        if joined is not NotImplemented:
+            return joined
     return _array("array", x, dtype, order, ndmin, copy=copy, **others)
 
 
@@ -70,7 +75,7 @@ def asfortranarray(x, dtype=None, **others):
 def asarray_chkfinite(x, dtype=None, order=None):
     """The same as asarray; a ValueError if an element is infinite or nan."""
     x = _array("asarray_chkfinite", x, dtype, order)
-    if not np.isfinite(x).all():
+    if _core.has_nan(x if type(x) is Tensor else values(x), infinite=True):
         raise ValueError("array must not contain infs or NaNs")
     return x
 
@@ -100,6 +105,10 @@ def fromiter(iter, dtype, count=-1, *, like=None):
     """The numbers that an iterator gives, which may be tensors, as one array."""
     del like
     items = list(iter) if count < 0 else [x for x, _ in zip(iter, range(count), strict=False)]
+    if dtype is float:
+        joined = _core.join(items, "stack")
+        if joined is not NotImplemented:
+            return joined
     if not is_traced(items):
         return np.fromiter(items, dtype, count)
     return _array("fromiter", items, dtype)
@@ -120,6 +129,13 @@ def _lines(n, endpoint):
     """The parts of the way from the first to the last of n numbers."""
     steps = n - 1 if endpoint else n
     return np.arange(n) / steps if steps > 0 else np.zeros(n)
+
+
+def _ramp(n):
+    """The numbers from 0 to n - 1, which nobody can change."""
+    ramp = np.arange(n, dtype=np.float64)
+    ramp.flags.writeable = False
+    return ramp
 
 
 def _columns(*ends):
@@ -163,6 +179,11 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     start, stop = _columns(start, stop)
     steps = n - 1 if endpoint else n
     step = (stop - start) / steps if steps > 0 else (stop - start) * np.nan
+    if n > 2 and start.ndim == 0:
+        y = _core.apply("line", _ramp(n - 1 if endpoint else n), step, start)
+        if endpoint:
+            y = primitives.concatenate([y, reshape(stop, (1,))], 0)
+        return (y, step) if retstep else y
     if n > 1 or not endpoint:
         y = _rows(np.arange(n, dtype=np.float64), start.ndim) * step + start
     else:
@@ -177,7 +198,8 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
     """`base` to the powers linspace(start, stop, num); any of the three may be a tensor."""
     refuse("logspace", dtype=dtype)
-    start, stop, base = _columns(start, stop, base)
+    if type(base) is not float:
+        start, stop, base = _columns(start, stop, base)
     powers = (
         linspace(start, stop, num, endpoint)
         if is_traced([start, stop])
@@ -238,13 +260,18 @@ def vander(x, N=None, increasing=False):
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     n = x.shape[0] if N is None else N
-    columns = [primitives.broadcast_to(np.ones(1), x.shape)]
+    columns = [_ones(x.shape[0])]
     while len(columns) < n:
         columns.append(columns[-1] * x if len(columns) > 1 else x)
     if n == 0:
         return np.ones((x.shape[0], 0))
-    columns = columns[:n] if increasing else columns[:n][::-1]
-    return shapes.stack(columns, axis=-1)
+    columns = columns[:n] if increasing else columns[n - 1 :: -1]
+    return shapes.column_stack(columns)
+
+
+def _ones(n):
+    """N ones that take no room where there are many."""
+    return np.ones(n) if n < 64 else np.broadcast_to(1.0, (n,))
 
 
 def kaiser_window(n, beta):

@@ -1,12 +1,13 @@
 """Elements moved, chosen, changed in place and handed to functions."""
 
+import functools
 import math
 
 import numpy as np
 
 from .. import _core
 from ..errors import NotDifferentiableError, ShapeError
-from ..rules import choices, primitives, shapes
+from ..rules import choices, parts, primitives, shapes
 from ..rules.choices import where as pick
 from ..rules.indices import Index
 from ..rules.primitives import as_array, axes_of, axis_of, reshape, shape_of
@@ -23,7 +24,7 @@ def dsplit(x, sections):
     x = as_array(x)
     if x.ndim < 3:
         raise ShapeError(f"dsplit only works on arrays of 3 or more dimensions, got {x.ndim}")
-    return shapes.split(x, sections, 2)
+    return parts.split(x, sections, 2)
 
 
 @rule()
@@ -32,7 +33,8 @@ def unstack(x, /, *, axis=0):
     x = as_array(x)
     if x.ndim == 0:
         raise ShapeError("unstack needs one dimension or more")
-    return tuple(shapes.moveaxis(x, axis, 0))
+    rows = _core.unstack(x, axis_of(axis, x.ndim))
+    return tuple(shapes.moveaxis(x, axis, 0) if rows is NotImplemented else rows)
 
 
 @rule()
@@ -62,8 +64,12 @@ def resize(x, new_shape):
         raise ValueError("all elements of `new_shape` must be non-negative")
     if n == 0:
         return np.zeros(new_shape)
-    x = x[:total] if total <= n else shapes.tile(x, -(-total // n))[:total]
-    return reshape(x, new_shape)
+    if total > n:
+        rows = primitives.broadcast_to(x, (-(-total // n), n))
+        if total % n == 0:
+            return reshape(rows, new_shape)
+        x = reshape(rows, (-1,))
+    return reshape(x[:total] if total < x.shape[0] else x, new_shape)
 
 
 @rule()
@@ -151,22 +157,34 @@ def piecewise(x, condlist, funclist, *args, **kw):
         not isinstance(condlist[0], (list, tuple)) and len(shape_of(condlist[0])) == 0 and x.ndim
     ):
         condlist = [condlist]
-    conditions = [np.broadcast_to(truths(c), x.shape) for c in condlist]
+    shape = tuple(x.shape)
+    conditions = [_mask(c, shape) for c in condlist]
     n = len(conditions)
     if len(funclist) == n + 1:
-        conditions.append(~np.any(conditions, axis=0))
-    elif len(funclist) != n:
+        conditions.append(~functools.reduce(np.logical_or, conditions))
+    elif len(funclist) == n:  # elsewhere it is a constant 0, also of infinite elements
+        conditions.insert(0, ~functools.reduce(np.logical_or, conditions))
+        funclist = [0.0, *funclist]
+    else:
         raise ValueError(f"with {n} condition(s), either {n} or {n + 1} functions are expected")
-    y = reshape(x, (-1,)) * 0.0 if is_traced([x]) else np.zeros(x.size)
-    # Where nothing holds the result is a constant 0, also of infinite elements.
-    y = choices.where(np.zeros(x.size, bool), y, 0.0)
-    flat = reshape(x, (-1,))
+    flat = reshape(x, (-1,)) if is_traced([x]) else np.array(x, dtype=np.float64).reshape(-1)
+    y = flat.copy()
     for condition, function in zip(conditions, funclist, strict=True):
         at = np.flatnonzero(condition)
         if at.size:
             found = function(flat[at], *args, **kw) if callable(function) else function
-            y = _with(y, at, found)
-    return reshape(y, x.shape)
+            if not isinstance(found, float):
+                found = primitives.broadcast_to(as_array(found), at.shape)
+            if not _core.put_where(y, condition, found, True):
+                y = _with(y, at, found)
+    return reshape(y, shape)
+
+
+def _mask(condition, shape):
+    """A condition as an array of truths in a shape."""
+    if type(condition) is not np.ndarray or condition.dtype != bool:
+        condition = truths(condition)
+    return condition if condition.shape == shape else np.broadcast_to(condition, shape)
 
 
 def _with(y, at, found):
@@ -191,6 +209,8 @@ def copyto(dst, src, casting="same_kind", where=True):
 @rule()
 def putmask(x, mask, values):
     """Assign values[n] to the elements n where the mask holds, values over again if too few."""
+    if _core.put_where(x, mask, values, False):
+        return
     x = tensor_to_change("putmask", x)
     at = np.flatnonzero(np.broadcast_to(truths(mask), x.shape))
     values = reshape(as_array(values), (-1,))
@@ -201,6 +221,8 @@ def putmask(x, mask, values):
 @rule()
 def place(x, mask, vals):
     """Assign the first of vals to the elements where the mask holds, over again if too few."""
+    if _core.put_where(x, mask, vals, True):
+        return
     x = tensor_to_change("place", x)
     at = np.flatnonzero(truths(mask))
     vals = reshape(as_array(vals), (-1,))
@@ -213,6 +235,8 @@ def place(x, mask, vals):
 @rule()
 def put(x, ind, v, mode="raise"):
     """Assign to the elements at places of the flattened array."""
+    if mode == "raise" and _core.put(x, ind, v):
+        return
     x = tensor_to_change("put", x)
     at = np.asarray(constant_of("put", ind)).ravel()
     n = x.size
@@ -241,7 +265,11 @@ def put_along_axis(x, indices, values, axis):
         at = indices.ravel() % x.size
         _put(x, at, primitives.broadcast_to(as_array(values), at.shape))
         return
-    axis = axis_of(axis, x.ndim)
+    ndim = x.ndim
+    axis = axis_of(axis, ndim)
+    if ndim == 1 and indices.ndim == 1:
+        x[indices] = values
+        return
     key = list(np.ogrid[tuple([slice(n) for n in x.shape])])
     key[axis] = indices
     x[tuple(key)] = values
@@ -251,16 +279,19 @@ def put_along_axis(x, indices, values, axis):
 def fill_diagonal(x, val, wrap=False):
     """Assign to the diagonal of a tensor."""
     x = tensor_to_change("fill_diagonal", x)
-    if x.ndim < 2:
+    shape = x.shape
+    if len(shape) < 2:
         raise ValueError("array must be at least 2-d")
-    places = np.arange(x.size).reshape(x.shape)
-    if x.ndim == 2:
-        end = None if wrap else x.shape[1] * x.shape[1]
-        at = places.ravel()[: end : x.shape[1] + 1]
-    elif len(set(x.shape)) != 1:
+    size = math.prod(shape)
+    if len(shape) == 2:
+        step, end = shape[1] + 1, size if wrap else shape[1] * shape[1]
+    elif len(set(shape)) != 1:
         raise ValueError("All dimensions of input must be of equal length")
     else:
-        at = places[(np.arange(x.shape[0]),) * x.ndim]
+        step, end = sum([shape[0] ** d for d in range(len(shape))]), size
+    at = np.arange(0, end if end < size else size, step)
+    if _core.put(x, at, val):
+        return
     val = reshape(as_array(val), (-1,))
     _put(x, at, val[np.arange(at.size) % val.shape[0]])
 
@@ -312,15 +343,21 @@ class vectorize(np.vectorize):
                 "vectorize of tensors takes neither signature= nor excluded=; use a loop and stack"
             )
         names = [*kwargs]
-        arrays = shapes.broadcast_arrays(*args, *kwargs.values())
+        arrays = [as_array(a) for a in (*args, *kwargs.values())]
+        if len(arrays) > 1:
+            arrays = shapes.broadcast_arrays(*arrays)
         shape = tuple(arrays[0].shape)
         if math.prod(shape) == 0:
             raise ValueError("vectorize of tensors: there are no elements to call the function of")
-        flat = [reshape(a, (-1,)) for a in arrays]
-        found = []
-        for numbers in zip(*flat, strict=True):
+        flat = [a if len(shape) == 1 else reshape(a, (-1,)) for a in arrays]
+        if names:
             n = len(args)
-            found.append(self.pyfunc(*numbers[:n], **dict(zip(names, numbers[n:], strict=True))))
+            found = [
+                self.pyfunc(*numbers[:n], **dict(zip(names, numbers[n:], strict=True)))
+                for numbers in zip(*flat, strict=True)
+            ]
+        else:
+            found = list(map(self.pyfunc, *flat))
         if isinstance(found[0], tuple):
             return tuple(
                 [reshape(shapes.stack(list(part)), shape) for part in zip(*found, strict=True)]

@@ -3,9 +3,11 @@
 from .. import ops  # noqa: F401  (first: rules take the place of some of its methods)
 from . import (  # noqa: F401
     choices,
+    diagonals,
     einstein,
     linalg,
     ordering,
+    parts,
     products,
     reductions,
     shapes,

@@ -267,14 +267,14 @@ def ones_like(x, dtype=None, order=None, subok=None, shape=None, **others):
 
 @array_function(np.empty_like)
 def empty_like(x, dtype=None, order=None, subok=None, shape=None, **others):
-    """Room in the shape of `x`, a constant tensor of zeros.
+    """Room in the shape of `x`, a constant tensor of any numbers, to be assigned to.
 
     Examples
     --------
     >>> adcore.empty_like(adcore.tensor([1.0, 2.0])).shape
     (2,)
     """
-    return _like("empty_like", x, dtype, shape, others, np.zeros)
+    return _like("empty_like", x, dtype, shape, others, np.empty)
 
 
 @array_function(np.full_like)

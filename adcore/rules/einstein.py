@@ -15,8 +15,8 @@ import math
 import numpy as np
 
 from ..errors import ShapeError
+from .diagonals import diagonal
 from .primitives import as_array, matmul, reshape, sum_axes, transpose
-from .shapes import diagonal
 from .table import array_function, refuse
 
 

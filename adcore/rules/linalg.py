@@ -5,14 +5,14 @@ Their public names are in adcore.numpy.linalg; here they answer NumPy's function
 
 import numpy as np
 
-from . import products, reductions, shapes
+from . import diagonals, products, reductions, shapes
 from .primitives import as_array, axes_of, reshape
 from .table import array_function
 
 
 @array_function(np.linalg.diagonal)
 def _diagonal(x, *, offset=0):
-    return shapes.diagonal(x, offset, -2, -1)
+    return diagonals.diagonal(x, offset, -2, -1)
 
 
 @array_function(np.linalg.trace)

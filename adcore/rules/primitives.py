@@ -136,9 +136,11 @@ def stack_nested(data):
     >>> adcore.grad(lambda x: adcore.stack_nested([[x, x**2], [1.0, 0.0]])[0, 1])(3.0)
     6.0
     """
+    joined = _core.join(data, "stack")
+    if joined is not NotImplemented:
+        return joined
     leaves = []
-    uniform = data and all(type(x) is Tensor and x.ndim for x in data)  # rows, as they are
-    shape = None if uniform else _flatten(data, leaves)
+    shape = _flatten(data, leaves)
     if shape is not None:
         return gather([plain_scalar(x) for x in leaves], shape)
     parts = [as_array(item) for item in data]

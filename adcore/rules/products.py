@@ -8,8 +8,9 @@ from .. import _core
 from .._core import is_complex
 from ..errors import ShapeError
 from . import primitives
+from .diagonals import diagonal
 from .primitives import as_array, axes_of, reshape, shape_of, sum_axes
-from .shapes import concatenate, diagonal, moveaxis
+from .shapes import concatenate, moveaxis
 from .table import Tensor, array_function, refuse
 
 

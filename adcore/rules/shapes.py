@@ -1,7 +1,5 @@
 """Functions that move elements and compute nothing."""
 
-import itertools
-
 import numpy as np
 
 from .. import _core
@@ -289,6 +287,9 @@ def concatenate(arrays, axis=0, out=None, dtype=None, casting=None):
     """
     if out is not None or dtype is not None or casting is not None:
         refuse("concatenate", out=out, dtype=dtype, casting=casting)
+    joined = NotImplemented if axis is None else _core.join(arrays, "concatenate", axis)
+    if joined is not NotImplemented:
+        return joined
     arrays = rows_of(arrays)
     if axis is None:
         arrays, axis = [primitives.reshape(a, (-1,)) for a in arrays], 0
@@ -315,13 +316,12 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting=None):
         refuse("stack", out=out, dtype=dtype, casting=casting)
     if type(arrays) is Tensor or type(arrays) is Dual:
         return moveaxis(arrays, 0, axis)
+    joined = _core.join(arrays, "stack", axis)
+    if joined is not NotImplemented:
+        return joined
     arrays = list(arrays)
     if not arrays:
         raise ShapeError("stack needs at least one array")
-    if axis == 0:
-        out = _core.gather(arrays)
-        if out is not NotImplemented:
-            return out
     shape = common_shape("stack", arrays)
     axis = axis_of(axis, len(shape) + 1)
     if shape == ():
@@ -340,6 +340,10 @@ def vstack(arrays, *, dtype=None, casting=None):
     array([[1., 1.],
            [0., 0.]])
     """
+    if dtype is None and casting is None:
+        joined = _core.join(arrays, "vstack")
+        if joined is not NotImplemented:
+            return joined
     return concatenate([_at_least(2, a) for a in rows_of(arrays)], 0, None, dtype, casting)
 
 
@@ -352,6 +356,10 @@ def hstack(arrays, *, dtype=None, casting=None):
     >>> adcore.hstack([np.ones(2), np.zeros(1)])
     array([1., 1., 0.])
     """
+    if dtype is None and casting is None:
+        joined = _core.join(arrays, "hstack")
+        if joined is not NotImplemented:
+            return joined
     arrays = [_at_least(1, a) for a in rows_of(arrays)]
     return concatenate(arrays, 0 if arrays[0].ndim == 1 else 1, None, dtype, casting)
 
@@ -365,6 +373,9 @@ def dstack(arrays):
     >>> adcore.dstack([np.ones(2), np.zeros(2)]).shape
     (1, 2, 2)
     """
+    joined = _core.join(arrays, "dstack", 2)
+    if joined is not NotImplemented:
+        return joined
     return concatenate([_at_least(3, a) for a in rows_of(arrays)], 2)
 
 
@@ -378,6 +389,9 @@ def column_stack(arrays):
     array([[1., 0.],
            [1., 0.]])
     """
+    joined = _core.join(arrays, "column_stack", 1)
+    if joined is not NotImplemented:
+        return joined
     arrays = rows_of(arrays)
     return concatenate([a if a.ndim >= 2 else primitives.reshape(a, (-1, 1)) for a in arrays], 1)
 
@@ -391,7 +405,8 @@ def append(x, end, axis=None):
     >>> adcore.grad(lambda x: adcore.append(x, x[0] ** 2)[-1])(np.array([3.0, 1.0]))
     array([6., 0.])
     """
-    return concatenate([x, end], axis)
+    joined = _core.join((x, end), "append") if axis is None else NotImplemented
+    return concatenate([x, end], axis) if joined is NotImplemented else joined
 
 
 @array_function(np.block)
@@ -433,76 +448,7 @@ def _block(arrays, depth, ndim):
     return concatenate([_block(a, depth - 1, ndim) for a in arrays], axis=-depth)
 
 
-# ---- parts ----
-
-
-@array_function(np.array_split)
-def array_split(x, sections, axis=0):
-    """A list of parts: that many of nearly one size, or cut at the given indices.
-
-    Examples
-    --------
-    >>> [part.size for part in adcore.array_split(np.ones(5), 2)]
-    [3, 2]
-    """
-    x = as_array(x)
-    axis = axis_of(axis, x.ndim)
-    n = x.shape[axis]
-    if type(sections) is int or np.ndim(sections) == 0:
-        sections = int(sections)
-        if sections < 1:
-            raise ValueError(f"array_split needs one section or more, got {sections}")
-        each, more = divmod(n, sections)
-        cuts = [i * each + (i if i < more else more) for i in range(sections + 1)]
-    else:
-        cuts = [0, *[int(i) for i in sections], n]
-    if axis == 0:
-        return [x[a:b] for a, b in itertools.pairwise(cuts)]
-    lead = (slice(None),) * axis
-    return [x[(*lead, slice(a, b))] for a, b in itertools.pairwise(cuts)]
-
-
-@array_function(np.split)
-def split(x, sections, axis=0):
-    """A list of parts: that many of one size, or cut at the given indices.
-
-    Examples
-    --------
-    >>> adcore.split(np.arange(4.0), 2)
-    [array([0., 1.]), array([2., 3.])]
-    """
-    x = as_array(x)
-    whole = type(sections) is int or np.ndim(sections) == 0
-    if whole and x.shape[axis_of(axis, x.ndim)] % sections:
-        raise ShapeError(
-            f"split: {x.shape[axis]} elements do not divide into {sections} equal parts; "
-            "use array_split"
-        )
-    return array_split(x, sections, axis)
-
-
-@array_function(np.hsplit)
-def hsplit(x, sections):
-    """Parts along the second dimension, of vectors along the first.
-
-    Examples
-    --------
-    >>> adcore.hsplit(np.arange(4.0), [1])
-    [array([0.]), array([1., 2., 3.])]
-    """
-    return split(x, sections, 0 if as_array(x).ndim == 1 else 1)
-
-
-@array_function(np.vsplit)
-def vsplit(x, sections):
-    """Parts along the first dimension.
-
-    Examples
-    --------
-    >>> [part.shape for part in adcore.vsplit(np.ones((4, 2)), 2)]
-    [(2, 2), (2, 2)]
-    """
-    return split(x, sections, 0)
+# ---- elements picked, turned round, framed ----
 
 
 @array_function(np.flip)
@@ -545,51 +491,6 @@ def flipud(x):
            [1., 2.]])
     """
     return flip(x, 0)
-
-
-@array_function(np.rot90)
-def rot90(x, k=1, axes=(0, 1)):
-    """`x` turned k times by a quarter, from the first of `axes` towards the second.
-
-    Examples
-    --------
-    >>> adcore.rot90(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    array([[2., 4.],
-           [1., 3.]])
-    """
-    x = as_array(x)
-    a, b = axes_of(axes, x.ndim)
-    k %= 4
-    if k == 2:
-        return flip(x, (a, b))
-    if k == 1:
-        return swapaxes(flip(x, b), a, b)
-    return flip(swapaxes(x, a, b), b) if k == 3 else x
-
-
-@array_function(np.roll)
-def roll(x, shift, axis=None):
-    """The elements moved along `axis` by `shift`, those beyond the end coming back in front.
-
-    Examples
-    --------
-    >>> adcore.roll(np.arange(4.0), 1)
-    array([3., 0., 1., 2.])
-    """
-    x = as_array(x)
-    if axis is None:
-        return primitives.reshape(roll(primitives.reshape(x, (-1,)), shift, 0), x.shape)
-    shifts, axes = np.broadcast_arrays(shift, axis)
-    for by, a in zip(shifts.ravel().tolist(), axes.ravel().tolist(), strict=True):
-        a = axis_of(a, x.ndim)
-        n = x.shape[a]
-        by = by % n if n else 0
-        if by:
-            lead = (slice(None),) * a
-            x = primitives.concatenate(
-                [x[(*lead, slice(n - by, None))], x[(*lead, slice(n - by))]], a
-            )
-    return x
 
 
 @array_function(np.take, method="take")
@@ -654,39 +555,6 @@ def compress(condition, x, axis=None, out=None):
     return take(x, true_places(condition), axis, out)
 
 
-@array_function(np.delete)
-def delete(x, which, axis=None):
-    """`x` without the parts `which` along `axis`.
-
-    Examples
-    --------
-    >>> adcore.delete(np.arange(4.0), 1)
-    array([0., 2., 3.])
-    """
-    x = as_array(x)
-    if axis is None:
-        x, axis = x if x.ndim == 1 else primitives.reshape(x, (-1,)), 0
-    axis = axis_of(axis, x.ndim)
-    n = x.shape[axis]
-    cuts = _few_places(which, n)
-    if cuts is None:
-        return take(x, np.delete(np.arange(n), which), axis)
-    lead = (slice(None),) * axis
-    pairs = zip([0, *[i + 1 for i in cuts]], [*cuts, n], strict=True)
-    parts = [x[(*lead, slice(a, b))] for a, b in pairs if a < b]
-    return concatenate(parts, axis) if parts else x[(*lead, slice(0, 0))]
-
-
-def _few_places(which, n):
-    """The places among n that an index or a list of some picks, in order; None of anything else."""
-    places = [which] if type(which) is int else which
-    if type(places) is not list or len(places) > 8:
-        return None
-    if not all(type(i) is int and -n <= i < n for i in places):
-        return None
-    return sorted({i + n if i < 0 else i for i in places})
-
-
 @array_function(np.repeat)
 def repeat(x, repeats, axis=None):
     """Each element, or each part along `axis`, `repeats` times.
@@ -725,26 +593,6 @@ def _repeat_method(x, *repeats, axis=None):
 _core.add_methods({"repeat": _repeat_method})
 
 
-@array_function(np.tile)
-def tile(x, repeats):
-    """`x` repeated as a whole, so many times along each dimension.
-
-    Examples
-    --------
-    >>> adcore.tile(np.arange(2.0), 2)
-    array([0., 1., 0., 1.])
-    """
-    x = as_array(x)
-    repeats = (repeats,) if type(repeats) is int or np.ndim(repeats) == 0 else tuple(repeats)
-    ndim = builtin_max(x.ndim, len(repeats))
-    repeats = (1,) * (ndim - len(repeats)) + repeats
-    shape = (1,) * (ndim - x.ndim) + tuple(x.shape)
-    apart = [n for pair in zip((1,) * ndim, shape, strict=True) for n in pair]
-    wide = [n for pair in zip(repeats, shape, strict=True) for n in pair]
-    x = primitives.broadcast_to(primitives.reshape(x, tuple(apart)), tuple(wide))
-    return primitives.reshape(x, tuple([r * n for r, n in zip(repeats, shape, strict=True)]))
-
-
 @array_function(np.pad)
 def pad(x, pad_width, mode="constant", **options):
     """`x` with elements added at its borders: a constant, or its own as `mode` says.
@@ -757,6 +605,10 @@ def pad(x, pad_width, mode="constant", **options):
     array([2., 2.])
     """
     x = as_array(x)
+    if type(pad_width) is int and mode == "constant" and not options and pad_width >= 0:
+        for axis in range(x.ndim):
+            x = _core.pad_axis(x, axis, pad_width, pad_width)
+        return x
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(d, pad_width.get(d - x.ndim, 0)) for d in range(x.ndim)]
         pad_width = [(w, w) if np.ndim(w) == 0 else w for w in pad_width]
@@ -779,6 +631,11 @@ def pad(x, pad_width, mode="constant", **options):
 
 def _pad_constant(x, widths, fill):
     traced = type(fill) is Tensor or type(fill) is Dual
+    if isinstance(fill, (int, float)):
+        for axis, (before, after) in enumerate(widths):
+            if before or after:
+                x = _core.pad_axis(x, axis, before, after, fill)
+        return x
     fills = broadcast_to(fill, (x.ndim, 2)) if traced else np.broadcast_to(fill, (x.ndim, 2))
     for axis, (before, after) in enumerate(widths):
         shape = x.shape
@@ -791,96 +648,3 @@ def _pad_constant(x, widths, fill):
         if len(parts) > 1:
             x = primitives.concatenate(parts, axis)
     return x
-
-
-# ---- diagonals and triangles ----
-
-
-@array_function(np.diagonal, method="diagonal")
-def diagonal(x, offset=0, axis1=0, axis2=1):
-    """The elements whose index along `axis2` is that along `axis1` plus `offset`, along the end.
-
-    Examples
-    --------
-    >>> adcore.diagonal(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    array([1., 4.])
-    """
-    x = as_array(x)
-    a, b = axes_of((axis1, axis2), x.ndim)
-    return primitives.diagonal(x, offset, a, b)
-
-
-@array_function(np.diag)
-def diag(x, k=0):
-    """The k-th diagonal of a matrix; of a vector, the matrix with it there and 0 elsewhere.
-
-    Examples
-    --------
-    >>> adcore.diag(np.array([1.0, 2.0]))
-    array([[1., 0.],
-           [0., 2.]])
-    """
-    x = as_array(x)
-    if x.ndim == 2:
-        return diagonal(x, k)
-    if x.ndim != 1:
-        raise ShapeError(f"diag takes a vector or a matrix, got shape {x.shape}")
-    m = x.shape[0]
-    n = m + abs(k)
-    # Rows of an element and n zeros: each begins one place further on in its row of the matrix.
-    rows = concatenate([primitives.reshape(x, (m, 1)), _zeros(m, n)], 1)
-    parts = [primitives.reshape(rows, (-1,))]
-    before = k if k > 0 else -k * n
-    after = n * n - before - m * (n + 1)
-    if before:
-        parts.insert(0, _zeros(before))
-    if after > 0:
-        parts.append(_zeros(after))
-    flat = concatenate(parts) if len(parts) > 1 else parts[0]
-    return primitives.reshape(flat[: n * n], (n, n))
-
-
-def _zeros(*shape):
-    """Zeros that take no room."""
-    return np.broadcast_to(0.0, shape)
-
-
-@array_function(np.diagflat)
-def diagflat(x, k=0):
-    """The matrix with the elements of `x` on its k-th diagonal.
-
-    Examples
-    --------
-    >>> adcore.diagflat(np.ones(1), 1)
-    array([[0., 1.],
-           [0., 0.]])
-    """
-    return diag(ravel(x), k)
-
-
-@array_function(np.tril)
-def tril(x, k=0):
-    """`x` with 0 above the k-th diagonal.
-
-    Examples
-    --------
-    >>> adcore.tril(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    array([[1., 0.],
-           [3., 4.]])
-    """
-    x = as_array(x)
-    return _core.apply("where", np.tri(*x.shape[-2:], k=k, dtype=bool), x, 0.0)
-
-
-@array_function(np.triu)
-def triu(x, k=0):
-    """`x` with 0 below the k-th diagonal.
-
-    Examples
-    --------
-    >>> adcore.triu(np.array([[1.0, 2.0], [3.0, 4.0]]))
-    array([[1., 2.],
-           [0., 4.]])
-    """
-    x = as_array(x)
-    return _core.apply("where", np.tri(*x.shape[-2:], k=k - 1, dtype=bool), 0.0, x)

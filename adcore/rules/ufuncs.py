@@ -13,7 +13,7 @@ from .. import _core, ops
 from ..errors import NotDifferentiableError, ShapeError
 from . import choices, ordering, products, reductions, shapes
 from .indices import Index
-from .primitives import as_array, axes_of, axis_of, below, matmul, reshape
+from .primitives import as_array, axes_of, axis_of, below, matmul, reshape, values
 from .recorded import observe, observed
 from .table import Dual, Tensor, refuse
 
@@ -60,12 +60,6 @@ def _compared(name, *inputs):
     return _TRUTHS[name](*inputs)
 
 
-def _heaviside(x, at_zero):
-    step = _core.apply("less", 0.0, x)
-    step = _core.apply("where", _core.apply("equal", x, 0.0), at_zero, step)
-    return _core.apply("where", _core.apply("not_equal", x, x), np.nan, step)
-
-
 def _divmod(x, z):
     return ops.floor_divide(x, z), ops.remainder(x, z)
 
@@ -83,6 +77,16 @@ observe(_exponents, "exponents")
 
 
 def _frexp(x):
+    if not _core.is_compiling():
+        x = as_array(x)
+        numbers = values(x)
+        mantissa, e = np.frexp(numbers)
+        # The power of 2 between them is a quotient without error, unless one is 0 or not finite.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            scale = np.asarray(mantissa / numbers)
+        scale.flags.writeable = False
+        if not _core.has_nan(scale, infinite=True):
+            return x * scale, e
     e = observed(_exponents, below(x))
     if type(e) is Index:
         return x * ops.exp2(-e.tensor), e
@@ -136,7 +140,6 @@ COMPOSED = {
     "divmod": _divmod,
     "modf": _modf,
     "frexp": _frexp,
-    "heaviside": _heaviside,
     "ldexp": _ldexp,
     "matmul": products.matmul,
     "vecdot": _of_tensors(_core.vecdot, _vecdot),

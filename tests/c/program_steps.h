@@ -438,7 +438,8 @@ static void assign_step(struct program *p)
     const struct value *x = &p->value[to], *from_value = &p->value[from];
     struct value *y;
     struct ad_view view, value;
-    int64_t positions[64], n = AD_MIN(from_value->size, 64);
+    int64_t positions[64], m = from_value->size, n = m ? rng_int(&p->rng, 0, 63) : 0;
+    unsigned char *mask;
 
     if (!tracked(x) || x->size == 0 || x->ndim == 0)
         return;
@@ -449,23 +450,30 @@ static void assign_step(struct program *p)
     TRY(p, status_of(ad_handle_view(&y->handle, p->tape, &view)));
     TRY(p, ad_tape_room(p->tape, 8));
     TRY(p, ad_handle_own(&y->handle));
-    for (int64_t i = 0; i < n; i++) {
-        positions[i] = rng_int(&p->rng, 0, x->size - 1);
-        check_note(" %" PRId64, positions[i]);
-    }
     value = borrowed_view(p, from);
-    if (n == from_value->size) {
-        for (int64_t i = 0; i < n; i++)
-            y->cell[positions[i]] = from_value->cell[i];
-    } else { /* the first number everywhere */
-        for (int d = 0; d < value.ndim; d++)
-            value.shape[d] = AD_MIN(value.shape[d], 1);
-        n = ad_view_size(&value);
-        if (n)
-            y->cell[positions[0]] = from_value->cell[0];
+    if (rng_int(&p->rng, 0, 1) || !m) {
+        for (int64_t i = 0; i < n; i++) {
+            positions[i] = rng_int(&p->rng, 0, x->size - 1);
+            check_note(" %" PRId64, positions[i]);
+            y->cell[positions[i]] = from_value->cell[i % m];
+        }
+        note_shape(y->ndim, y->shape);
+        TRY(p, ad_handle_assign(&y->handle, n, positions, &value));
+    } else {
+        bool in_turn = rng_int(&p->rng, 0, 1);
+
+        mask = malloc((size_t)x->size);
+        n = 0;
+        for (int64_t i = 0; i < x->size; i++) {
+            mask[i] = (unsigned char)rng_int(&p->rng, 0, 1);
+            check_note(mask[i] ? " +" : " -");
+            if (mask[i])
+                y->cell[i] = from_value->cell[(in_turn ? n++ : i) % m];
+        }
+        note_shape(y->ndim, y->shape);
+        TRY(p, ad_handle_assign_where(&y->handle, mask, in_turn, &value));
+        free(mask);
     }
-    note_shape(y->ndim, y->shape);
-    TRY(p, ad_handle_assign(&y->handle, positions, &value));
     ad_view_drop(&value);
     check_values(p, y, 0, "an assignment");
 }

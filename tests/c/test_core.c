@@ -480,7 +480,7 @@ static void test_reclaim(void)
         CHECK(ad_handle_view(&x, tape, &view), "a handle");
         ok(ad_handle_own(&x));
         list = ad_view_number(i);
-        ok(ad_handle_assign(&x, (int64_t[]){1}, &list));
+        ok(ad_handle_assign(&x, 1, (int64_t[]){1}, &list));
         ad_handle_scalar(&element, tape, next.instr, (int32_t)ad_handle_get(&next).base + 2);
         ad_handle_drop(&next);
         if (i == 15000)

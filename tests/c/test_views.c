@@ -299,15 +299,17 @@ static void test_nan(void)
     check_clear();
     odd.stride[1] = 1;
     odd.stride[0] = 100;
-    CHECK(!ad_view_has_nan(&odd, value), "none");
+    CHECK(!ad_view_has_nan(&odd, value, false), "none");
     for (int i = 0; i < 300; i++) {
         value[i] = NAN;
-        CHECK(ad_view_has_nan(&odd, value) == (i % 100 < 70), "at %d", i);
-        CHECK(ad_view_has_nan(&rows, value) == (i < 210), "in a run, at %d", i);
+        CHECK(ad_view_has_nan(&odd, value, false) == (i % 100 < 70), "at %d", i);
+        CHECK(ad_view_has_nan(&rows, value, false) == (i < 210), "in a run, at %d", i);
         value[i] = 0;
     }
     one = ad_view_number(NAN);
-    CHECK(ad_view_has_nan(&one, value), "a number");
+    CHECK(ad_view_has_nan(&one, value, false), "a number");
+    one = ad_view_number(INFINITY);
+    CHECK(!ad_view_has_nan(&one, value, false) && ad_view_has_nan(&one, value, true), "infinity");
 }
 
 static void test_broadcast(void)

@@ -3,9 +3,9 @@
 import numpy as np
 import scipy.optimize as _scipy
 
+from ...rules.diagonals import diag
 from ...rules.primitives import as_array, concatenate, sum_axes
 from ...rules.recorded import observe, observed
-from ...rules.shapes import diag
 from ._call import traced
 
 
