@@ -103,6 +103,7 @@ C_ORDER = [
     "ad_c_run",
     "ad_c_group",
     "ad_to_c",
+    "ad_entries",
     "ad_derivation",
     "ad_derive",
     "ad_pattern",
@@ -115,6 +116,7 @@ C_ORDER = [
     "ad_depend",
     "ad_edge_pool",
     "ad_edge",
+    "ad_jacobian_bicolor",
     "ad_jacobian",
 ]
 C_STANDARD = {
