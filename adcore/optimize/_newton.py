@@ -15,7 +15,9 @@ from ._factor import Factor
 EPS = float(np.finfo(float).eps)
 # Gains, relative to the model's, below and above which the trust region becomes smaller or larger.
 LOW, HIGH = 0.25, 0.75
-MOST_ITERATIONS = 500  # of conjugate gradients, with factors of the Hessian itself
+MOST_ITERATIONS = 500  # of conjugate gradients
+FEW_ITERATIONS = 4  # of them, from which on it can be told how many there will be
+FLOOR = 0.01  # of the gradient that is asked for: what is left of it by a step need not be less
 MESSAGES = {
     0: "Optimization terminated successfully.",
     1: "Maximum number of iterations has been exceeded.",
@@ -128,7 +130,8 @@ class _Search:
         elif gain > HIGH and at_edge:
             self.radius = min(2.0 * length, self.most)
         # Where factors of an earlier Hessian are in the way, lengths by this one say more.
-        self.stale |= (at_edge or not gain >= LOW) and not self.fresh
+        poor = not gain >= LOW or (at_edge and not gain > HIGH)
+        self.stale |= poor and not self.fresh
         if not gain > self.eta:
             if self.stale and not self.fresh:
                 self._factorise()
@@ -159,7 +162,7 @@ class _Search:
     def _direction(self):
         """(step, change of the model, length, whether it ends at the edge of the trust region).
 
-        None if conjugate gradients take longer than it would take to factorise anew.
+        None if conjugate gradients would still take longer than to factorise anew, as they go.
         """
         p, r = np.zeros_like(self.g), self.g.copy()
         z = self.factor.solve(r)
@@ -168,19 +171,20 @@ class _Search:
         if self.radius is None:
             self.radius = min(np.sqrt(rz), self.most)
         self.scale = max(self.scale, rz)
-        goal = rz * min(0.01, np.sqrt(rz / self.scale))
-        most = 2.0 + self.factor.ratio
+        start, goal = rz, rz * min(0.01, np.sqrt(rz / self.scale))
+        most = 2.0 + self.factor.ratio  # iterations that take the time of factors and a step
         # Squares of lengths and products of p and d as the matrix of the factors measures them.
         pp, pd, dd = 0.0, 0.0, rz
         model, n = 0.0, 0
         while True:
             n += 1
-            if n > most:
-                self.stale = True
-                if not self.fresh:
+            self.stale |= n > most
+            if n > MOST_ITERATIONS:
+                return p, model, np.sqrt(pp), False
+            if n > FEW_ITERATIONS and not self.fresh:
+                left = (n - 1) * np.log(rz / goal) / max(np.log(start / rz), EPS)
+                if left > most:
                     return None
-                if n > MOST_ITERATIONS:
-                    return p, model, np.sqrt(pp), False
             hd = self.hessian @ d
             self.n_products += 1
             curvature = d @ hd
@@ -197,7 +201,7 @@ class _Search:
             pp = longer
             z = self.factor.solve(r)
             following = r @ z
-            if following <= goal:
+            if following <= goal or np.abs(r).max() <= FLOOR * self.gtol:
                 edge = np.sqrt(pp) >= 0.99 * self.radius
                 return p, model, np.sqrt(pp), edge
             b = following / rz
