@@ -13,7 +13,7 @@ from scipy import sparse
 import adcore
 from adcore import _progress
 from adcore.errors import DomainError, ShapeError
-from adcore.optimize import covariance, curve_fit, least_squares, minimize, root
+from adcore.optimize import _newton, covariance, curve_fit, least_squares, minimize, root
 from adcore.optimize._factor import Factor
 
 
@@ -310,6 +310,52 @@ def test_factors_are_those_of_a_positive_definite_matrix(seed):
     b = rng.normal(size=40)
     dense = a.toarray() + factor.shift * np.eye(40)
     np.testing.assert_allclose(dense @ factor.solve(b), b, atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_factors_in_single_precision(seed):
+    """The same shifts; solutions to about six digits, of matrices and vectors of any size."""
+    rng = np.random.default_rng(seed)
+    a = sparse.random_array((40, 40), density=0.1, rng=rng)
+    a = sparse.csr_array(a + a.T + sparse.eye_array(40) * rng.uniform(-1.0, 4.0))
+    a.sort_indices()
+    size = 10.0 ** rng.uniform(-150, 150)
+    a.data *= size
+    factor = Factor(a, single=True)
+    assert factor.shift == pytest.approx(Factor(a).shift)
+    x = rng.normal(size=40)
+    dense = factor.matrix.toarray()
+    small = np.linalg.cond(dense) * 1e-6 * np.abs(x).max()
+    for b in (dense @ x, 1e-200 * (dense @ x), np.zeros(40)):
+        found = factor.solve(b)
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(
+            found, np.linalg.solve(dense, b), atol=small * np.abs(b).max() / np.abs(dense @ x).max()
+        )
+    apart = Factor(sparse.csr_array(np.diag([1e-60, 1.0])), single=True)
+    assert not apart.single
+    np.testing.assert_allclose(apart.solve(np.ones(2)), [1e60, 1.0])
+
+
+@pytest.mark.parametrize("name", ["rosenbrock, from afar", "wood", "powell, from afar"])
+def test_newton_with_factors_in_single_precision(name, monkeypatch):
+    """As precise as ever: they only make steps cheaper, and are given up where they do not."""
+    made = []
+
+    def factor(matrix, shift, single):
+        made.append(Factor(matrix, shift, single))
+        return made[-1]
+
+    monkeypatch.setattr(_newton, "MUCH", 0.0)
+    monkeypatch.setattr(_newton, "Factor", factor)
+    f, x0, most, steps = HARD[name]
+    found = minimize(f, x0, method="newton-sparse", tol=1e-8)
+    assert found.success
+    assert found.fun <= most
+    assert np.abs(adcore.grad(f)(found.x)).max() <= 1e-8
+    assert found.nit <= steps
+    assert not made[0].single
+    assert name.startswith("powell") or any(m.single for m in made)
 
 
 def test_factors_of_matrices_without_a_diagonal_and_of_scales_far_apart():

@@ -16,7 +16,10 @@ EPS = float(np.finfo(float).eps)
 # Gains, relative to the model's, below and above which the trust region becomes smaller or larger.
 LOW, HIGH = 0.25, 0.75
 MOST_ITERATIONS = 500  # of conjugate gradients
-FEW_ITERATIONS = 4  # of them, from which on it can be told how many there will be
+MUCH = 20.0  # iterations: factors that take longer are made in single precision, if that will do,
+SINGLE = 0.6  # which takes so much of the time
+FEW_ITERATIONS = 8  # of them, from which on it can be told how many there will be
+PESSIMISM = 1.5  # of that: they become faster as they go
 FLOOR = 0.01  # of the gradient that is asked for: what is left of it by a step need not be less
 MESSAGES = {
     0: "Optimization terminated successfully.",
@@ -76,6 +79,7 @@ class _Search:
         self.hessian = None
         self.factor = self.last = None  # and the step that led here
         self.fresh = self.stale = False  # whether they are of this Hessian; past their use
+        self.single = True  # whether factors in single precision serve
         self.scale = 0.0  # the largest square of a gradient's length
         self.n_steps = self.n_factors = self.n_products = 0
 
@@ -148,16 +152,21 @@ class _Search:
 
     def _factorise(self):
         """Factors of the Hessian here, and the trust region in the lengths that they give."""
-        p, shift, length = self.last, 0.0, None
+        p, shift, length, single = self.last, 0.0, None, False
         if self.factor is not None:
             shift = 0.01 * self.factor.shift
+            single = self._in_single()
             length = None if p is None else np.sqrt(p @ (self.factor.matrix @ p))
             self.factor = None  # first: two of them are too much memory
-        self.factor = Factor(self.hessian, shift)
+        self.factor = Factor(self.hessian, shift, single)
         self.n_factors += 1
         self.fresh, self.stale = True, False
         if length:
             self.radius *= np.sqrt(p @ (self.factor.matrix @ p)) / length
+
+    def _in_single(self):
+        """Whether the next factors are made in single precision."""
+        return self.single and self.factor.ratio > MUCH
 
     def _direction(self):
         """(step, change of the model, length, whether it ends at the edge of the trust region).
@@ -172,7 +181,7 @@ class _Search:
             self.radius = min(np.sqrt(rz), self.most)
         self.scale = max(self.scale, rz)
         start, goal = rz, rz * min(0.01, np.sqrt(rz / self.scale))
-        most = 2.0 + self.factor.ratio  # iterations that take the time of factors and a step
+        most = 2.0 + self.factor.ratio * (SINGLE if self._in_single() else 1.0)
         # Squares of lengths and products of p and d as the matrix of the factors measures them.
         pp, pd, dd = 0.0, 0.0, rz
         model, n = 0.0, 0
@@ -181,9 +190,12 @@ class _Search:
             self.stale |= n > most
             if n > MOST_ITERATIONS:
                 return p, model, np.sqrt(pp), False
+            if n > FEW_ITERATIONS and self.fresh and self.factor.single:
+                self.single = False
+                return None
             if n > FEW_ITERATIONS and not self.fresh:
                 left = (n - 1) * np.log(rz / goal) / max(np.log(start / rz), EPS)
-                if left > most:
+                if left > PESSIMISM * most:
                     return None
             hd = self.hessian @ d
             self.n_products += 1
