@@ -257,8 +257,8 @@ class Differentiable(Replayed):
         found = {k: plain(a) for k, a in zip(wanted, arrays[: len(wanted)], strict=True)}
         return value, arguments.tree(argnums, found), matrix
 
-    def _lanes(self, args, kwargs, argnums, way):
-        """How many lanes a sparse Jacobian takes, (of columns, of rows); None if Python runs it."""
+    def _directions_of(self, args, kwargs, argnums, way):
+        """How many (columns, rows) a sparse Jacobian takes together; None if Python runs it."""
         arguments = self._arguments(args, kwargs, argnums)
         path, _ = self._replay(arguments)
         if path is None:
@@ -266,7 +266,7 @@ class Differentiable(Replayed):
         if not path.varies:
             return 0, 0
         kind = _SPARSE["jacobian"] + way
-        return path.program.derived(kind, arguments.wanted(argnums)).lanes
+        return path.program.derived(kind, arguments.wanted(argnums)).directions
 
     def _pattern(self, args, kwargs, argnums, second, local):
         """Where the Jacobian, or the Hessian of any combination of the results, has entries."""

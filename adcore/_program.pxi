@@ -251,7 +251,7 @@ cdef class Program:
     cdef readonly list output_shapes
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
     cdef readonly object pattern        # of a sparse derivative, the last output; or None
-    cdef readonly object lanes          # of a sparse Jacobian: (of columns, of rows); or None
+    cdef readonly object directions     # of a sparse Jacobian: (of columns, of rows)
     cdef public object template         # makes the last output what the caller sees, or None
 
     def __dealloc__(self):
@@ -448,7 +448,7 @@ cdef class Program:
             check(ad_derive_sparse_jacobian(self.program, n, w, sparse_jacobian_modes[kind], False,
                                             &entries, &lanes, &raw))
             out.pattern = taken_pattern(&entries)
-            out.lanes = lanes.forward, lanes.reverse
+            out.directions = lanes.forward, lanes.reverse
         elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian"):
             check(ad_derive_sparse_hessian(self.program, n, w, kind != "sparse_hessian", &entries,
                                            &raw))

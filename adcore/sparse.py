@@ -220,16 +220,18 @@ def jacobian(f, argnums=0, method="auto", info=False):
             return (found, Info("dense", "as it was asked for", {})) if info else found
         compiled, way = _compile(f), _JACOBIANS[method]
         found = compiled._sparse("jacobian", argnums, args, kwargs, way=way)
-        return (found, _told(compiled._lanes(args, kwargs, argnums, way), way)) if info else found
+        if not info:
+            return found
+        return found, _told(compiled._directions_of(args, kwargs, argnums, way), way)
 
     return jacobian_f
 
 
-def _told(lanes, way):
+def _told(directions, way):
     """How a Jacobian was found, from how many directions it took."""
-    if lanes is None:
+    if directions is None:
         return Info("dense", "the function does not settle, so that Python must run it", {})
-    columns, rows = lanes
+    columns, rows = directions
     method = "bicolor" if columns and rows else "rows" if rows else "columns"
     reasons = {
         "columns": "directions of columns alone are the least work",
