@@ -11,7 +11,7 @@ JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 C_PROGRAMS := $(C_TESTS:tests/c/%.c=build/c/%)
 C_RUNS := $(C_TESTS:tests/c/%.c=run/%)
 C_FILES := $(wildcard src_c/*.[ch] tests/c/*.[ch] tests/c/support/*.[ch] bench/by_hand/*.c)
-EXAMPLES := minimal_surface bratu torsion steering power_network bundle_adjustment laplace
+EXAMPLES := minimal_surface obstacle bratu torsion steering power_network bundle_adjustment laplace
 BENCHES := $(wildcard bench/bench_*.py)
 PEERS := casadi heyoka jax torch autograd xad hyperjet numba
 PEER_BENCHES := $(wildcard bench/bench_replay*.py) bench/bench_map.py bench/bench_gmm.py \

@@ -549,13 +549,16 @@ cdef extern from "ad_edge.h" nogil:
 
 cdef extern from "ad_jacobian.h" nogil:
     enum:
-        AD_JACOBIAN_AUTO
+        AD_JACOBIAN_AUTO, AD_JACOBIAN_FORWARD, AD_JACOBIAN_REVERSE, AD_JACOBIAN_BOTH
+    struct ad_jacobian_lanes:
+        int64_t forward, reverse
     ad_status ad_derive_jacobian(const ad_program *source, int n_wanted, const int *wanted,
                                  int mode, bint keep, ad_program **to)
     ad_status ad_derive_hessian(const ad_program *source, int n_wanted, const int *wanted,
                                 bint keep, ad_program **to)
     ad_status ad_derive_sparse_jacobian(const ad_program *source, int n_wanted, const int *wanted,
-                                        int mode, bint keep, ad_pattern *entries, ad_program **to)
+                                        int mode, bint keep, ad_pattern *entries,
+                                        ad_jacobian_lanes *lanes, ad_program **to)
     ad_status ad_derive_sparse_hessian(const ad_program *source, int n_wanted, const int *wanted,
                                        bint keep, ad_pattern *entries, ad_program **to)
 

@@ -206,8 +206,11 @@ class Differentiable(Replayed):
 
         return value, pullback
 
-    def _sparse(self, transform, argnums, args, kwargs, out):
-        """A sparse matrix over all elements of the arguments, one argument after the other."""
+    def _sparse(self, transform, argnums, args, kwargs, out=None, way=""):
+        """A sparse matrix over all elements of the arguments, one argument after the other.
+
+        `way` is "_columns", "_rows" or "_bicolor" where a Jacobian is to be found so.
+        """
         from . import _sparse  # when first needed, as scipy.sparse takes long to import
 
         arguments = self._arguments(args, kwargs, argnums)
@@ -218,7 +221,7 @@ class Differentiable(Replayed):
                 "sparse=True out there"
             )
         wanted = arguments.wanted(argnums)
-        kind = _SPARSE[transform]
+        kind = _SPARSE[transform] + way
         if transform == "jacobian":
 
             def derive(path):
@@ -244,7 +247,7 @@ class Differentiable(Replayed):
             matrix = program.template(data)
             if transform == "jacobian":
                 matrix = _sparse.rows_of(matrix, path)
-            if argnums == 0 and (transform != "jacobian" or path.in_order):
+            if argnums == 0 and (transform != "jacobian" or (path.in_order and not way)):
                 self._prime(self._entries[transform].sparse, arguments, program, True)
         if transform != "value_grad_and_hessian":
             return matrix
@@ -253,6 +256,17 @@ class Differentiable(Replayed):
             arrays = [np.zeros(arguments.inputs[k].shape) for k in wanted]
         found = {k: plain(a) for k, a in zip(wanted, arrays[: len(wanted)], strict=True)}
         return value, arguments.tree(argnums, found), matrix
+
+    def _directions_of(self, args, kwargs, argnums, way):
+        """How many (columns, rows) a sparse Jacobian takes together; None if Python runs it."""
+        arguments = self._arguments(args, kwargs, argnums)
+        path, _ = self._replay(arguments)
+        if path is None:
+            return None
+        if not path.varies:
+            return 0, 0
+        kind = _SPARSE["jacobian"] + way
+        return path.program.derived(kind, arguments.wanted(argnums)).directions
 
     def _pattern(self, args, kwargs, argnums, second, local):
         """Where the Jacobian, or the Hessian of any combination of the results, has entries."""

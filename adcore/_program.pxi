@@ -219,6 +219,14 @@ cdef tuple taken_pattern(ad_pattern *pattern):
         ad_pattern_free(pattern)
 
 
+cdef dict sparse_jacobian_modes = {
+    "sparse_jacobian": AD_JACOBIAN_AUTO,
+    "sparse_jacobian_columns": AD_JACOBIAN_FORWARD,
+    "sparse_jacobian_rows": AD_JACOBIAN_REVERSE,
+    "sparse_jacobian_bicolor": AD_JACOBIAN_BOTH,
+}
+
+
 cdef class Program:
     """A recording: arrays in, arrays out, and the guards that say whether they count.
 
@@ -243,6 +251,7 @@ cdef class Program:
     cdef readonly list output_shapes
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
     cdef readonly object pattern        # of a sparse derivative, the last output; or None
+    cdef readonly object directions     # of a sparse Jacobian: (of columns, of rows)
     cdef public object template         # makes the last output what the caller sees, or None
 
     def __dealloc__(self):
@@ -405,6 +414,7 @@ cdef class Program:
         hessian                                        a block per wanted input and wanted input
         value_grad_and_...                             value; an adjoint per wanted input; blocks
         sparse_jacobian                                the entries of `pattern`
+        sparse_jacobian_...                            the same: by columns, by rows or by both
         sparse_hessian                                 the entries of `pattern`
         value_grad_and_sparse_...                      value; adjoints; the entries of `pattern`
         ==================  =========================  ==========================================
@@ -424,6 +434,7 @@ cdef class Program:
         cdef int n = len(wanted)
         cdef ad_program *raw = NULL
         cdef ad_pattern entries
+        cdef ad_jacobian_lanes lanes
         cdef Program out = Program.__new__(Program)
         if kind in ("jvp", "value_and_jvp"):
             check(ad_derive_forward(self.program, n, w, kind != "jvp", &raw))
@@ -434,10 +445,11 @@ cdef class Program:
             check(ad_derive_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &raw))
         elif kind in ("hessian", "value_grad_and_hessian"):
             check(ad_derive_hessian(self.program, n, w, kind != "hessian", &raw))
-        elif kind == "sparse_jacobian":
-            check(ad_derive_sparse_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &entries,
-                                            &raw))
+        elif kind in sparse_jacobian_modes:
+            check(ad_derive_sparse_jacobian(self.program, n, w, sparse_jacobian_modes[kind], False,
+                                            &entries, &lanes, &raw))
             out.pattern = taken_pattern(&entries)
+            out.directions = lanes.forward, lanes.reverse
         elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian"):
             check(ad_derive_sparse_hessian(self.program, n, w, kind != "sparse_hessian", &entries,
                                            &raw))

@@ -30,13 +30,14 @@ class Info(NamedTuple):
     Attributes
     ----------
     method : str
-        "dense", "colored" or "edges".
+        "dense", "colored" or "edges"; of a Jacobian "dense", "columns", "rows" or "bicolor".
     reason : str
         Why it was taken, in words.
     cost : dict
         Of a Hessian by "auto": what was counted on the tape, its `slots`, the `operands` they have,
         those that are `curved`, and the estimates `dense` and `most`: how many edges could be
-        pushed in the time of the dense Hessian, and how many were allowed.
+        pushed in the time of the dense Hessian, and how many were allowed.  Of a Jacobian by
+        colours: how many directions of `columns` and of `rows` there are.
     """
 
     method: str
@@ -161,7 +162,16 @@ def _chosen(f, argnums, args, kwargs):
 _HESSIANS = {"auto": _chosen, "dense": _dense, "colored": _colored, "edges": _by_edges}
 
 
-def jacobian(f, argnums=0, method="auto"):
+_JACOBIANS = {
+    "auto": "",
+    "colored": "",
+    "columns": "_columns",
+    "rows": "_rows",
+    "bicolor": "_bicolor",
+}
+
+
+def jacobian(f, argnums=0, method="auto", info=False):
     """The first derivatives of a function, as a sparse matrix.
 
     Rows are elements of what the function returns, one array after the other, and columns those of
@@ -172,14 +182,19 @@ def jacobian(f, argnums=0, method="auto"):
     f : callable
         Of arguments and results that are numbers, arrays or nested containers of them.
     argnums : int or tuple of int
-    method : "auto", "dense" or "colored"
-        "colored" finds columns that share no row together, or rows that share no column; "auto" is
-        the same.
+    method : {"auto", "dense", "colored", "columns", "rows", "bicolor"}
+        "columns" finds columns that share no row together, by forward sweeps; "rows" finds rows
+        that share no column together, by reverse sweeps; "bicolor" finds some of the entries by
+        columns and the others by rows, unless one of these alone takes fewer directions.
+        "colored" takes what is likely to take least time of the three, and "auto" is the same.
+    info : bool
+        Whether to return an Info beside the matrix.
 
     Returns
     -------
     callable
-        Of the arguments of `f`; it gives a scipy.sparse.csr_array of shape (m, n).
+        Of the arguments of `f`; it gives a scipy.sparse.csr_array of shape (m, n); with `info` a
+        pair of it and an Info.
 
     Examples
     --------
@@ -187,17 +202,44 @@ def jacobian(f, argnums=0, method="auto"):
     >>> adcore.sparse.jacobian(lambda x: x[1:] * x[:-1])(np.array([1.0, 2.0, 3.0])).toarray()
     array([[2., 1., 0.],
            [0., 3., 2.]])
+
+    A dense row and a dense column:
+
+    >>> f = lambda x: np.concatenate([x**2 * x[0], [x.sum()]])
+    >>> matrix, how = adcore.sparse.jacobian(f, info=True)(np.linspace(1.0, 2.0, 10_000))
+    >>> matrix.nnz, how.method, how.cost
+    (29999, 'bicolor', {'columns': 2, 'rows': 1})
     """
-    if method not in ("auto", "dense", "colored"):
-        raise ValueError(f"method must be auto, dense or colored, got {method!r}")
+    if method != "dense" and method not in _JACOBIANS:
+        raise ValueError(f"method must be dense, {', '.join(_JACOBIANS)}, got {method!r}")
 
     @functools.wraps(f)
     def jacobian_f(*args, **kwargs):
         if method == "dense":
-            return _scipy.csr_array(_sparse.jacobian_in_python(f, argnums, args, kwargs))
-        return _compile(f).jacobian(*args, argnums=argnums, sparse=True, **kwargs)
+            found = _scipy.csr_array(_sparse.jacobian_in_python(f, argnums, args, kwargs))
+            return (found, Info("dense", "as it was asked for", {})) if info else found
+        compiled, way = _compile(f), _JACOBIANS[method]
+        found = compiled._sparse("jacobian", argnums, args, kwargs, way=way)
+        if not info:
+            return found
+        return found, _told(compiled._directions_of(args, kwargs, argnums, way), way)
 
     return jacobian_f
+
+
+def _told(directions, way):
+    """How a Jacobian was found, from how many directions it took."""
+    if directions is None:
+        return Info("dense", "the function does not settle, so that Python must run it", {})
+    columns, rows = directions
+    method = "bicolor" if columns and rows else "rows" if rows else "columns"
+    reasons = {
+        "columns": "directions of columns alone are the least work",
+        "rows": "directions of rows alone are fewer",
+        "bicolor": "there are long rows and long columns, and directions of both are fewer by far",
+    }
+    reason = "as it was asked for" if way.endswith(method) else reasons[method]
+    return Info(method, reason, {"columns": columns, "rows": rows})
 
 
 def hessian_pattern(f, argnums=0, local=False):

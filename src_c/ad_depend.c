@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ad_emit_algebra.h"
+#include "ad_facts.h"
 #include "ad_lanes.h"
 #include "ad_sets.h"
 
@@ -15,13 +16,6 @@ enum {
 };
 
 enum { MET = 1 << 12 };
-
-/* What an op does to its arguments: bits of their numbers. */
-struct facts {
-    bool known;
-    uint8_t follows;            /* arguments whose partial is not 0 everywhere */
-    uint8_t bends[AD_MAX_ARGS]; /* of each argument: those its partial depends on */
-};
 
 struct depend {
     const struct ad_tape *tape;
@@ -34,91 +28,13 @@ struct depend {
         struct ad_set a, b;
     } *met;
     int64_t work;
-    struct facts facts[AD_N_OPS];
+    struct ad_facts facts[AD_N_OPS];
 };
 
 static bool is_constant(const struct ad_view *view)
 {
     return view->place == AD_NUMBER || view->place == AD_ARRAY ||
            (view->place == AD_SLOTS && view->base < 0);
-}
-
-/* ---- what ops do ---- */
-
-/* Is the partial 0 whatever the arguments?  What a taint adds is 0 or nan: a pattern without it makes more
- * of the matrix nan, where there is one, but matrices without nan as sparse as they are. */
-static bool ignores(enum ad_op op, int arg)
-{
-    const struct ad_word *word = ad_ops[op].partial[arg];
-
-    return (op == AD_OP_taint && arg == 1) ||
-           (word[0].op == AD_W_CONST && word[0].c == 0 && word[1].op == AD_W_END);
-}
-
-static uint8_t follows(enum ad_op op)
-{
-    uint8_t found = 0;
-
-    for (int arg = 0; arg < ad_ops[op].n_args; arg++)
-        if (!ignores(op, arg))
-            found |= (uint8_t)(1 << arg);
-    return found;
-}
-
-/* The arguments that a partial depends on, by the words it is written in. */
-static uint8_t depends(enum ad_op op, int arg)
-{
-    uint8_t stack[AD_MAX_WORDS];
-    int n = 0;
-
-    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
-        uint8_t found = 0;
-
-        switch (word->op) {
-        case AD_W_X:
-        case AD_W_Z:
-        case AD_W_W:
-            found = (uint8_t)(1 << (AD_W_X - word->op));
-            break;
-        case AD_W_Y:
-            found = follows(op);
-            break;
-        case AD_W_P:
-        case AD_W_CONST:
-            break;
-        default:
-            n -= ad_ops[word->op].n_args;
-            for (int k = 0; k < ad_ops[word->op].n_args; k++)
-                if (!ignores((enum ad_op)word->op, k))
-                    found |= stack[n + k];
-        }
-        stack[n++] = found;
-    }
-    return stack[0];
-}
-
-static const struct facts *facts_of(struct depend *d, enum ad_op op)
-{
-    struct facts *facts = &d->facts[op];
-
-    if (facts->known)
-        return facts;
-    facts->known = true;
-    facts->follows = follows(op);
-    for (int arg = 0; arg < ad_ops[op].n_args; arg++)
-        if (ad_ops[op].curvature >= AD_CURVED && facts->follows >> arg & 1)
-            facts->bends[arg] = depends(op, arg) & facts->follows;
-    return facts;
-}
-
-/* The facts of an op whose parameter is known: the first powers do not bend. */
-static struct facts facts_at(struct depend *d, enum ad_op op, double p)
-{
-    struct facts facts = *facts_of(d, op);
-
-    if (op == AD_OP_powi && (p == 0 || p == 1))
-        facts.bends[0] = 0;
-    return facts;
 }
 
 /* ---- operands of an elementwise instruction ---- */
@@ -237,13 +153,13 @@ static void ask_words(struct depend *d, int32_t i)
     int32_t dst = d->tape->dst[i];
     struct operands o;
     struct tile t;
-    struct facts facts;
+    struct ad_facts facts;
     bool choose;
     uint8_t bent = 0; /* arguments that bend with one that varies */
 
     operands_of(d->tape, i, &o);
     choose = chooses(d, op, &o);
-    facts = facts_at(d, op, o.p);
+    facts = ad_facts_at(d->facts, op, o.p);
     for (int arg = 0; arg < o.n; arg++)
         if (o.varies >> arg & 1 && facts.bends[arg] & o.varies)
             bent |= (uint8_t)(1 << arg | (facts.bends[arg] & o.varies));
@@ -364,12 +280,12 @@ static enum ad_status depend_words(struct depend *d, int32_t i)
     bool choose;
     struct operands o;
     struct tile t;
-    struct facts facts;
+    struct ad_facts facts;
     enum ad_status status = AD_OK;
 
     operands_of(d->tape, i, &o);
     choose = chooses(d, op, &o);
-    facts = facts_at(d, op, o.p);
+    facts = ad_facts_at(d->facts, op, o.p);
     facts.follows &= o.varies;
     for (t.start = 0; !status && facts.follows && tile_of(d, &o, &t); t.start += t.n)
         for (int64_t j = 0; j < t.n && !status; j++) {

@@ -114,3 +114,36 @@ enum ad_status ad_derivation_end(struct ad_derivation *d, enum ad_status status,
     reverse_views((*to)->outputs, (*to)->n_outputs);
     return AD_OK;
 }
+
+enum ad_status ad_derivation_drop_inputs(const struct ad_program *from, int n,
+                                         struct ad_program **to)
+{
+    struct ad_program fewer = *from;
+    struct ad_rewrite r;
+    uint8_t *used = malloc((size_t)from->tape->n + 1);
+    enum ad_status status;
+
+    fewer.n_inputs = n;
+    status = ad_rewrite_begin(&r, &fewer);
+    if (!used)
+        status = AD_NO_MEMORY;
+    else
+        ad_program_used(&fewer, used);
+    for (int32_t i = n; i < from->tape->n && !status; i++) {
+        if (!used[i])
+            continue;
+        if (i < from->n_inputs) {
+            int64_t size = ad_tape_length(from->tape, i);
+            struct ad_view one = ad_view_number(1), ones;
+
+            ad_view_broadcast(&one, 1, &size);
+            status = ad_record_copy(r.to->tape, &one, &ones);
+            if (!status)
+                ad_rewrite_results(&r, i, (int32_t)ones.base);
+        } else {
+            status = ad_rewrite_copy(&r, i);
+        }
+    }
+    free(used);
+    return ad_rewrite_end(&r, status, to);
+}

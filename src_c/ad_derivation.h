@@ -32,4 +32,8 @@ enum ad_status ad_derivation_results(struct ad_derivation *d, int n, int64_t lan
 enum ad_status ad_derivation_end(struct ad_derivation *d, enum ad_status status, bool keep,
                                  struct ad_program **to);
 
+/* The program without inputs from n on: what still reads one reads ones instead. */
+enum ad_status ad_derivation_drop_inputs(const struct ad_program *from, int n,
+                                         struct ad_program **to);
+
 #endif

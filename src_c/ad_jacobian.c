@@ -8,6 +8,8 @@
 #include "ad_depend.h"
 #include "ad_derivation.h"
 #include "ad_emit.h"
+#include "ad_entries.h"
+#include "ad_jacobian_bicolor.h"
 #include "ad_recover.h"
 
 /* Which matrix, and how it is laid out: columns are elements of the wanted inputs, one lane each or
@@ -60,10 +62,11 @@ static enum ad_status recover_plan(struct plan *plan)
     return ad_recover_star(&plan->pattern, plan->color, plan->row, plan->lane);
 }
 
-static enum ad_status color_plan(const struct matrix *m, struct plan *plan)
+/* Share lanes, if that takes no more than 'most' of them. */
+static enum ad_status color_plan(const struct matrix *m, int64_t most, struct plan *plan)
 {
     size_t n = (size_t)AD_MAX(plan->n_columns, 1);
-    int64_t limit = m->order ? plan->n_columns : plan->n_columns / 2, n_colors;
+    int64_t limit = AD_MIN(most, m->order ? plan->n_columns : plan->n_columns / 2), n_colors;
     enum ad_status status;
 
     plan->color = malloc(n * sizeof *plan->color);
@@ -86,7 +89,7 @@ static enum ad_status plan_of(const struct matrix *m, bool known, struct ad_patt
     plan->pattern = *pattern;
     plan->n_columns = columns_of(m);
     plan->lanes = AD_MAX(plan->n_columns, 1);
-    return known ? color_plan(m, plan) : AD_OK;
+    return known ? color_plan(m, plan->n_columns, plan) : AD_OK;
 }
 
 /* The seed of wanted input k, whose first column is 'column': (lanes, *shape), ones where a lane has a
@@ -152,86 +155,6 @@ static enum ad_status block_of_lanes(struct ad_derivation *d, const struct matri
     return ad_program_add_output(d->r.to, &block);
 }
 
-/* Entries of one block that are read from one result. */
-struct entries {
-    int64_t n, *from; /* positions in the result, in C order */
-    int32_t *to;      /* positions in the block */
-};
-
-/* A part of an AD_ADDTO that puts entries of 'result' into a block. */
-static enum ad_status part_of_block(struct ad_tape *tape, const struct ad_view *result,
-                                    const struct entries *entries, struct ad_view *from,
-                                    struct ad_view *to)
-{
-    if (result->place == AD_ARRAY || result->place == AD_NUMBER) { /* lists are of slots */
-        enum ad_status status = ad_record_copy(tape, result, from);
-
-        if (status)
-            return status;
-    } else {
-        *from = *result;
-        ad_view_hold(from);
-    }
-    if (!ad_view_pick(from, &tape->lists, entries->from, entries->n)) {
-        ad_view_drop(from);
-        return AD_NO_MEMORY;
-    }
-    *to = ad_view_slots(0, 1, &entries->n);
-    to->place = AD_OWN_LIST;
-    to->in.list = ad_list_new(NULL, entries->n);
-    if (!to->in.list) {
-        ad_view_drop(from);
-        return AD_NO_MEMORY;
-    }
-    if (entries->n)
-        memcpy(to->in.list->slot, entries->to, (size_t)entries->n * sizeof *entries->to);
-    return AD_OK;
-}
-
-/*
- * Put entries of results in their places: parts[k] of results[k], each at most once, among zeros of 'size'
- * elements.  *whole is a number if there are none, and holds a reference.
- */
-static enum ad_status put_entries(struct ad_derivation *d, int64_t size, int n,
-                                  const struct ad_view *const *results,
-                                  const struct entries *entries, struct ad_view *whole)
-{
-    struct ad_view *from = calloc((size_t)AD_MAX(2 * n, 1), sizeof *from),
-                   *to = from ? from + n : NULL;
-    int parts = 0;
-    enum ad_status status = from ? AD_OK : AD_NO_MEMORY;
-
-    *whole = ad_view_number(0);
-    for (int k = 0; k < n && !status; k++)
-        if (entries[k].n && !(results[k]->place == AD_NUMBER && results[k]->in.number == 0)) {
-            status =
-                part_of_block(d->r.to->tape, results[k], &entries[k], &from[parts], &to[parts]);
-            parts += !status;
-        }
-    if (!status && parts)
-        status = ad_record_addto(d->r.to->tape, size, parts, from, to, whole);
-    while (parts-- > 0) {
-        ad_view_drop(&from[parts]);
-        ad_view_drop(&to[parts]);
-    }
-    free(from);
-    return status;
-}
-
-static enum ad_status entries_new(int64_t most, struct entries *entries)
-{
-    entries->n = 0;
-    entries->from = malloc((size_t)AD_MAX(most, 1) * sizeof *entries->from);
-    entries->to = malloc((size_t)AD_MAX(most, 1) * sizeof *entries->to);
-    return entries->from && entries->to ? AD_OK : AD_NO_MEMORY;
-}
-
-static void entries_free(struct entries *entries)
-{
-    free(entries->from);
-    free(entries->to);
-}
-
 /*
  * The block of input w, whose first column is 'column', and output o, whose first row is 'row': its
  * entries are scattered into zeros.
@@ -245,7 +168,7 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
     int64_t n_columns = ad_view_size(input), n_rows = ad_view_size(output), n = 0,
             size = n_rows * n_columns;
     /* read in their own row; and in that of their mate, which is their column */
-    struct entries entries[2] = {{0, NULL, NULL}, {0, NULL, NULL}};
+    struct ad_entries entries[2] = {{0, NULL, NULL}, {0, NULL, NULL}};
     const struct ad_view *results[2] = {&d->results[o], &d->results[m->symmetric ? w : o]};
     struct ad_view block, whole;
     int of_input, of_output;
@@ -256,11 +179,11 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
     for (int64_t k = plan->pattern.start[row]; k < plan->pattern.start[row + n_rows]; k++)
         n += plan->pattern.column[k] >= column && plan->pattern.column[k] < column + n_columns;
     for (int j = 0; j < 2 && !status; j++)
-        status = entries_new(n, &entries[j]);
+        status = ad_entries_new(n, &entries[j]);
     for (int64_t r = 0; r < n_rows && !status; r++)
         for (int64_t k = plan->pattern.start[row + r]; k < plan->pattern.start[row + r + 1]; k++) {
             int64_t c = plan->pattern.column[k] - column;
-            struct entries *put;
+            struct ad_entries *put;
             bool mate;
 
             if (c < 0 || c >= n_columns)
@@ -273,7 +196,7 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
             put->to[put->n++] = (int32_t)(m->by_column ? c * n_rows + r : r * n_columns + c);
         }
     if (!status)
-        status = put_entries(d, size, 2, results, entries, &whole);
+        status = ad_entries_put(d->r.to->tape, size, 2, results, entries, &whole);
     if (!status && whole.place == AD_NUMBER)
         ad_view_broadcast(&whole, block.ndim, block.shape);
     else if (!status)
@@ -281,7 +204,7 @@ static enum ad_status block_of_entries(struct ad_derivation *d, const struct mat
     if (!status)
         status = ad_program_add_output(d->r.to, &whole);
     for (int j = 0; j < 2; j++)
-        entries_free(&entries[j]);
+        ad_entries_free(&entries[j]);
     return status;
 }
 
@@ -291,7 +214,7 @@ static enum ad_status add_entries(struct ad_derivation *d, const struct matrix *
 {
     const struct ad_pattern *order = m->order;
     int64_t size = order->start[order->n_rows], n_rows = 0;
-    struct entries *entries = calloc((size_t)AD_MAX(m->n_outputs, 1), sizeof *entries);
+    struct ad_entries *entries = calloc((size_t)AD_MAX(m->n_outputs, 1), sizeof *entries);
     const struct ad_view **results = calloc((size_t)AD_MAX(m->n_outputs, 1), sizeof *results);
     int32_t *output = NULL; /* of each row */
     int64_t *first = calloc((size_t)m->n_outputs + 1, sizeof *first), *count = NULL;
@@ -334,7 +257,7 @@ static enum ad_status add_entries(struct ad_derivation *d, const struct matrix *
             }
         for (int o = 0; o < m->n_outputs && pass == 0 && !status; o++) {
             results[o] = &d->results[o];
-            status = entries_new(count[o], &entries[o]);
+            status = ad_entries_new(count[o], &entries[o]);
         }
     }
     if (!status && m->n_outputs == 1 && results[0]->place == AD_SLOTS) { /* they are in order */
@@ -347,7 +270,7 @@ static enum ad_status add_entries(struct ad_derivation *d, const struct matrix *
             ad_view_drop(&now);
         }
     } else if (!status) {
-        status = put_entries(d, size, m->n_outputs, results, entries, &whole);
+        status = ad_entries_put(d->r.to->tape, size, m->n_outputs, results, entries, &whole);
         if (!status) {
             if (whole.place == AD_NUMBER)
                 ad_view_broadcast(&whole, 1, &size);
@@ -355,7 +278,7 @@ static enum ad_status add_entries(struct ad_derivation *d, const struct matrix *
         }
     }
     for (int o = 0; o < m->n_outputs && entries; o++)
-        entries_free(&entries[o]);
+        ad_entries_free(&entries[o]);
     free(entries);
     free(results);
     free(output);
@@ -431,37 +354,84 @@ static enum ad_status derive_blocks(const struct matrix *m, const struct plan *p
     return ad_derivation_end(&d, status, keep, to);
 }
 
-/* The program without inputs from n on: what still reads one reads ones instead. */
-static enum ad_status drop_inputs(const struct ad_program *from, int n, struct ad_program **to)
+/* The ways to a Jacobian: columns in forward lanes, rows in reverse lanes, and some of either. */
+struct ways {
+    struct plan columns, rows;
+    struct ad_bicoloring both;
+};
+
+static void ways_free(struct ways *ways)
 {
-    struct ad_program fewer = *from;
-    struct ad_rewrite r;
-    uint8_t *used = malloc((size_t)from->tape->n + 1);
-    enum ad_status status;
+    plan_free(&ways->columns);
+    plan_free(&ways->rows);
+    ad_bicoloring_free(&ways->both);
+}
 
-    fewer.n_inputs = n;
-    status = ad_rewrite_begin(&r, &fewer);
-    if (!used)
-        status = AD_NO_MEMORY;
-    else
-        ad_program_used(&fewer, used);
-    for (int32_t i = n; i < from->tape->n && !status; i++) {
-        if (!used[i])
-            continue;
-        if (i < from->n_inputs) {
-            int64_t size = ad_tape_length(from->tape, i);
-            struct ad_view one = ad_view_number(1), ones;
+/* Those to a matrix whose pattern, which is taken over, is known or not; without colours so far. */
+static enum ad_status ways_of(int64_t n_rows, int64_t n_columns, bool known,
+                              struct ad_pattern *pattern, struct ways *ways)
+{
+    memset(ways, 0, sizeof *ways);
+    ways->columns.pattern = *pattern;
+    ways->columns.n_columns = n_columns;
+    ways->columns.lanes = AD_MAX(n_columns, 1);
+    ways->rows.n_columns = n_rows;
+    ways->rows.lanes = AD_MAX(n_rows, 1);
+    return known ? ad_pattern_transpose(pattern, &ways->rows.pattern) : AD_OK;
+}
 
-            ad_view_broadcast(&one, 1, &size);
-            status = ad_record_copy(r.to->tape, &one, &ones);
-            if (!status)
-                ad_rewrite_results(&r, i, (int32_t)ones.base);
-        } else {
-            status = ad_rewrite_copy(&r, i);
-        }
-    }
-    free(used);
-    return ad_rewrite_end(&r, status, to);
+/* How many lanes of one kind take the time of these of both. */
+static int64_t lanes_worth(int64_t forward, int64_t reverse)
+{
+    return 1 + forward + 2 * reverse;
+}
+
+static int64_t longest_row(const struct ad_pattern *pattern)
+{
+    int64_t longest = 0;
+
+    for (int64_t r = 0; r < pattern->n_rows; r++)
+        longest = AD_MAX(longest, pattern->start[r + 1] - pattern->start[r]);
+    return longest;
+}
+
+/*
+ * Could lanes of both kinds be fewer by far?  Columns take as many as the longest row has entries at least, and
+ * rows as many as the longest column; of any kind there are as many as it takes for all entries.
+ */
+static bool is_crossed(const struct ways *ways)
+{
+    const struct ad_pattern *pattern = &ways->columns.pattern;
+    int64_t n = AD_MAX(pattern->n_rows, pattern->n_columns),
+            least = (pattern->start[pattern->n_rows] + n - 1) / AD_MAX(n, 1);
+
+    return lanes_worth(1, least - 1) < longest_row(pattern) &&
+           lanes_worth(1, least - 1) < longest_row(&ways->rows.pattern);
+}
+
+/* Colour what may be taken, if the pattern is known, and settle *mode. */
+static enum ad_status choose_way(const struct matrix *m, bool known, struct ways *ways,
+                                 enum ad_jacobian_mode *mode)
+{
+    const struct ad_bicoloring *both = &ways->both;
+    int64_t most = INT64_MAX; /* lanes of one kind that are better than those of both */
+    enum ad_status status = AD_OK;
+
+    if (*mode == AD_JACOBIAN_BOTH || (*mode == AD_JACOBIAN_AUTO && m->order && is_crossed(ways)))
+        status = ad_bicoloring_of(&ways->columns.pattern, &ways->both);
+    if (status || *mode == AD_JACOBIAN_BOTH)
+        return status;
+    if (both->n_row_colors && both->n_column_colors)
+        most = lanes_worth(both->n_column_colors, both->n_row_colors);
+    if (known && *mode != AD_JACOBIAN_REVERSE)
+        status = color_plan(m, most, &ways->columns);
+    if (known && !status && *mode != AD_JACOBIAN_FORWARD)
+        status = color_plan(m, most, &ways->rows);
+    if (*mode == AD_JACOBIAN_AUTO)
+        *mode = AD_MIN(ways->columns.lanes, ways->rows.lanes) > most ? AD_JACOBIAN_BOTH
+                : ways->rows.lanes < ways->columns.lanes             ? AD_JACOBIAN_REVERSE
+                                                                     : AD_JACOBIAN_FORWARD;
+    return status;
 }
 
 /*
@@ -469,9 +439,8 @@ static enum ad_status drop_inputs(const struct ad_program *from, int n, struct a
  * of the reverse program, are the rows of the Jacobian; the seeds themselves are not needed then.
  */
 static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted, const int *wanted,
-                                     bool known, struct ad_pattern *pattern,
-                                     const struct ad_pattern *order, bool keep,
-                                     struct ad_program **to)
+                                     const struct plan *plan, const struct ad_pattern *order,
+                                     bool keep, struct ad_program **to)
 {
     struct ad_program *reverse = NULL, *blocks = NULL;
     int *seeds = malloc((size_t)AD_MAX(from->n_outputs, 1) * sizeof *seeds),
@@ -483,7 +452,6 @@ static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted
                        .order = order,
                        .across = true,
                        .by_column = true};
-    struct plan plan = {.pattern = *pattern};
     enum ad_status status = seeds ? AD_OK : AD_NO_MEMORY;
 
     for (int k = 0; k < from->n_outputs && !status; k++)
@@ -492,9 +460,7 @@ static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted
         status = ad_derive_reverse(from, n_wanted, wanted, false, keep, &reverse);
     m.program = reverse;
     if (!status)
-        status = plan_of(&m, known, pattern, &plan);
-    if (!status)
-        status = derive_blocks(&m, &plan, true, &blocks);
+        status = derive_blocks(&m, plan, true, &blocks);
     if (!status) { /* the adjoints along the seeds, which lie between */
         int n = blocks->n_outputs - n_kept - n_wanted;
 
@@ -503,9 +469,8 @@ static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted
         memmove(blocks->outputs + n_kept, blocks->outputs + n_kept + n_wanted,
                 (size_t)n * sizeof *blocks->outputs);
         blocks->n_outputs -= n_wanted;
-        status = drop_inputs(blocks, from->n_inputs, to);
+        status = ad_derivation_drop_inputs(blocks, from->n_inputs, to);
     }
-    plan_free(&plan);
     ad_program_free(reverse);
     ad_program_free(blocks);
     free(seeds);
@@ -515,68 +480,68 @@ static enum ad_status reverse_blocks(const struct ad_program *from, int n_wanted
 /* The Jacobian, or its entries alone: then *entries is their pattern. */
 static enum ad_status derive_jacobian(const struct ad_program *from, int n_wanted,
                                       const int *wanted, enum ad_jacobian_mode mode, bool keep,
-                                      struct ad_pattern *entries, struct ad_program **to)
+                                      struct ad_pattern *entries, struct ad_jacobian_lanes *lanes,
+                                      struct ad_program **to)
 {
     struct matrix m = {
         .program = from, .wanted = wanted, .n_wanted = n_wanted, .n_outputs = from->n_outputs};
     struct ad_depend_question question = {
         .program = from, .n_wanted = n_wanted, .wanted = wanted, .n_outputs = from->n_outputs};
-    struct ad_pattern pattern, transposed = {0, 0, NULL, NULL};
-    struct plan plan, across;
-    int64_t n_rows = 0;
-    bool known, reverse;
+    struct ad_pattern pattern;
+    struct ways ways;
+    int64_t n_rows = 0, n_columns = columns_of(&m);
+    bool known;
     enum ad_status status;
 
     *to = NULL;
     for (int k = 0; k < from->n_outputs; k++)
         n_rows += ad_view_size(&from->outputs[k]);
-    question.most = entries ? INT32_MAX : n_rows * columns_of(&m) / 2;
+    question.most = entries ? INT32_MAX : n_rows * n_columns / 2;
     status = ad_depend_jacobian(&question, &known, &pattern);
     if (!status && entries && !known)
         status = AD_NO_SLOTS;
     if (status)
         return status;
-    m.order = entries ? &pattern : NULL;
-    if (known)
-        status = ad_pattern_transpose(&pattern, &transposed);
-    memset(&across, 0, sizeof across);
-    across.n_columns = across.lanes = n_rows;
-    across.pattern = transposed;
+    status = ways_of(n_rows, n_columns, known, &pattern, &ways);
+    m.order = entries ? &ways.columns.pattern : NULL;
     if (!status)
-        status = plan_of(&m, known, &pattern, &plan);
-    else
-        plan = (struct plan){.pattern = pattern};
-    if (!status && known && mode == AD_JACOBIAN_AUTO)
-        status = color_plan(&m, &across);
-    reverse =
-        mode == AD_JACOBIAN_REVERSE || (mode == AD_JACOBIAN_AUTO && across.lanes < plan.lanes);
-    if (!status && !reverse)
-        status = derive_blocks(&m, &plan, keep, to);
-    if (!status && reverse) {
-        status = reverse_blocks(from, n_wanted, wanted, known, &across.pattern, m.order, keep, to);
-        across.pattern = (struct ad_pattern){0, 0, NULL, NULL};
+        status = choose_way(&m, known, &ways, &mode);
+    *lanes = (struct ad_jacobian_lanes){0, 0};
+    if (!status && mode == AD_JACOBIAN_FORWARD) {
+        lanes->forward = ways.columns.lanes;
+        status = derive_blocks(&m, &ways.columns, keep, to);
+    } else if (!status && mode == AD_JACOBIAN_REVERSE) {
+        lanes->reverse = ways.rows.lanes;
+        status = reverse_blocks(from, n_wanted, wanted, &ways.rows, m.order, keep, to);
+    } else if (!status) {
+        *lanes = (struct ad_jacobian_lanes){ways.both.n_column_colors, ways.both.n_row_colors};
+        status =
+            ad_derive_bicolored_jacobian(from, n_wanted, wanted, keep, m.order, &ways.both, to);
     }
     if (!status && entries) {
-        *entries = plan.pattern;
-        plan.pattern = (struct ad_pattern){0, 0, NULL, NULL};
+        *entries = ways.columns.pattern;
+        ways.columns.pattern = (struct ad_pattern){0, 0, NULL, NULL};
     }
-    plan_free(&plan);
-    plan_free(&across);
+    ways_free(&ways);
     return status;
 }
 
 enum ad_status ad_derive_jacobian(const struct ad_program *from, int n_wanted, const int *wanted,
                                   enum ad_jacobian_mode mode, bool keep, struct ad_program **to)
 {
-    return derive_jacobian(from, n_wanted, wanted, mode, keep, NULL, to);
+    struct ad_jacobian_lanes lanes;
+
+    ad_assert(mode != AD_JACOBIAN_BOTH);
+    return derive_jacobian(from, n_wanted, wanted, mode, keep, NULL, &lanes, to);
 }
 
 enum ad_status ad_derive_sparse_jacobian(const struct ad_program *from, int n_wanted,
                                          const int *wanted, enum ad_jacobian_mode mode, bool keep,
-                                         struct ad_pattern *entries, struct ad_program **to)
+                                         struct ad_pattern *entries,
+                                         struct ad_jacobian_lanes *lanes, struct ad_program **to)
 {
     memset(entries, 0, sizeof *entries);
-    return derive_jacobian(from, n_wanted, wanted, mode, keep, entries, to);
+    return derive_jacobian(from, n_wanted, wanted, mode, keep, entries, lanes, to);
 }
 
 static enum ad_status derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,

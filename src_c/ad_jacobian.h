@@ -19,7 +19,13 @@
 enum ad_jacobian_mode {
     AD_JACOBIAN_AUTO,    /* the one with fewer lanes; forward if they are as many */
     AD_JACOBIAN_FORWARD, /* tangents of the outputs: a lane for each element of the wanted inputs */
-    AD_JACOBIAN_REVERSE  /* adjoints of the wanted inputs: a lane for each element of the outputs */
+    AD_JACOBIAN_REVERSE, /* adjoints of the wanted inputs: a lane for each element of the outputs */
+    AD_JACOBIAN_BOTH     /* of sparse ones: either, each for some of the entries */
+};
+
+/* How many lanes of each kind a program has. */
+struct ad_jacobian_lanes {
+    int64_t forward, reverse;
 };
 
 /*
@@ -46,10 +52,13 @@ enum ad_status ad_derive_hessian(const struct ad_program *from, int n_wanted, co
  * The same of sparse matrices: the one output after what is kept holds the entries of *entries alone, row by
  * row.  Rows of that pattern are elements of the outputs, one output after the other, and columns those
  * of the wanted inputs; it is the caller's.  AD_NO_SLOTS if it has too many entries.
+ *
+ * Of Jacobians, AD_JACOBIAN_AUTO takes lanes of both kinds where there are dense rows and dense columns.
  */
 enum ad_status ad_derive_sparse_jacobian(const struct ad_program *from, int n_wanted,
                                          const int *wanted, enum ad_jacobian_mode mode, bool keep,
-                                         struct ad_pattern *entries, struct ad_program **to);
+                                         struct ad_pattern *entries,
+                                         struct ad_jacobian_lanes *lanes, struct ad_program **to);
 enum ad_status ad_derive_sparse_hessian(const struct ad_program *from, int n_wanted,
                                         const int *wanted, bool keep, struct ad_pattern *entries,
                                         struct ad_program **to);

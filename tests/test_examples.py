@@ -11,11 +11,13 @@ import bundle_adjustment
 import checks
 import laplace
 import newton
+import obstacle
 import power_network
 import torsion
 
 SIZES = {
     "minimal_surface": 20,
+    "obstacle": 20,
     "bratu": 20,
     "torsion": 20,
     "steering": 100,
@@ -38,6 +40,7 @@ def test_example_finds_what_is_known(name, capsys):
     ("name", "constant", "wrong"),
     [
         ("minimal_surface", "enneper", lambda x, y: x * x - y * y),  # no minimal surface
+        ("obstacle", "COPS", {(50, 25): 2.5196}),
         ("bratu", "FOLD", 6.81),
         ("torsion", "TORSION_CONSTANT", 0.13),
         ("steering", "COPS", {"size": 200, "time": 0.5545}),
@@ -187,3 +190,11 @@ def test_torsion_has_its_conditions_by_hand():
     bound = torsion.distance(m)
     left = np.max(np.abs(x - np.clip(x - slope, -bound, bound)))
     assert torsion.optimality(m, twist, x) == pytest.approx(left, rel=1e-12)
+
+
+def test_obstacle_has_its_conditions_by_hand(rng):
+    """The slopes written out are the gradient that adcore finds."""
+    x = rng.random(5 * 8) + obstacle.table(5, 8)
+    slope = adcore.grad(obstacle.area(5, 8))(x)
+    left = np.max(np.abs(x - np.maximum(x - slope, obstacle.table(5, 8))))
+    assert obstacle.optimality(5, 8, x) == pytest.approx(left, rel=1e-12)

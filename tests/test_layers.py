@@ -105,6 +105,7 @@ C_ORDER = [
     "ad_c_run",
     "ad_c_group",
     "ad_to_c",
+    "ad_entries",
     "ad_derivation",
     "ad_derive",
     "ad_pattern",
@@ -114,9 +115,14 @@ C_ORDER = [
     "ad_color",
     "ad_bicolor",
     "ad_recover",
+    "ad_facts",
     "ad_depend",
     "ad_edge_pool",
+    "ad_edge_sweep",
+    "ad_edge_elements",
+    "ad_edge_array",
     "ad_edge",
+    "ad_jacobian_bicolor",
     "ad_jacobian",
 ]
 C_STANDARD = {

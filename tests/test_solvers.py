@@ -13,7 +13,7 @@ from scipy import sparse
 import adcore
 from adcore import _progress
 from adcore.errors import DomainError, ShapeError
-from adcore.optimize import covariance, curve_fit, least_squares, minimize, root
+from adcore.optimize import _newton, covariance, curve_fit, least_squares, minimize, root
 from adcore.optimize._factor import Factor
 
 
@@ -159,6 +159,75 @@ def test_newton_finds_minima_from_where_the_hessian_is_indefinite(seed):
     assert np.linalg.eigvalsh(scipys.rosen_hess(found.x))[0] > 0.0
 
 
+def wood(x):
+    """Colville's function of every four (More, Garbow, Hillstrom 1981, problem 14)."""
+    a, b, c, d = x[0::4], x[1::4], x[2::4], x[3::4]
+    first = 100.0 * (b - a**2) ** 2 + (1.0 - a) ** 2 + 90.0 * (d - c**2) ** 2 + (1.0 - c) ** 2
+    return (first + 10.0 * (b + d - 2.0) ** 2 + 0.1 * (b - d) ** 2).sum()
+
+
+def powell(x):
+    """Powell's singular function of every four (problem 13): no curvature at the minimum."""
+    a, b, c, d = x[0::4], x[1::4], x[2::4], x[3::4]
+    return (
+        (a + 10.0 * b) ** 2 + 5.0 * (c - d) ** 2 + (b - 2.0 * c) ** 4 + 10.0 * (a - d) ** 4
+    ).sum()
+
+
+def dixon(x):
+    """Dixon and Price, whose minimum is 0."""
+    return (x[0] - 1.0) ** 2 + (
+        np.arange(2.0, len(x) + 1.0) * (2.0 * x[1:] ** 2 - x[:-1]) ** 2
+    ).sum()
+
+
+DRAWN = np.random.default_rng(17).normal(size=100)
+# name -> (function, start, greatest value at a minimum, most steps)
+HARD = {
+    "rosenbrock, all -10": (rosenbrock, np.full(100, -10.0), 1e-12, 400),
+    "rosenbrock, from afar": (rosenbrock, 100.0 * DRAWN, 4.0, 400),
+    "rosenbrock, its start": (rosenbrock, np.tile([-1.2, 1.0], 50), 4.0, 300),
+    "wood": (wood, np.tile([-3.0, -1.0, -3.0, -1.0], 25), 1e-12, 100),
+    "wood, from afar": (wood, 50.0 * DRAWN, 1e-12, 200),
+    "powell": (powell, np.tile([3.0, -1.0, 0.0, 1.0], 25), 1e-8, 40),
+    "powell, from afar": (powell, 1e3 * DRAWN, 1e-8, 80),
+    "dixon": (dixon, np.full(100, 10.0), 1.0, 40),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_newton_converges_from_hard_starts(name):
+    """From where Hessians are indefinite and values are many powers of ten above the least."""
+    f, x0, most, steps = HARD[name]
+    found = minimize(f, x0, method="newton-sparse", tol=1e-8)
+    assert found.success
+    assert found.fun <= most
+    assert np.abs(adcore.grad(f)(found.x)).max() <= 1e-8
+    assert np.linalg.eigvalsh(adcore.hessian(f)(found.x))[0] > -1e-6
+    assert found.nit <= steps
+
+
+@pytest.mark.parametrize("size", [0.1, 3.0, 100.0])
+def test_newton_converges_on_a_surface_from_random_heights(size):
+    """The area is convex, with one minimum; far away it is flat across and steep along."""
+    area, n = surface(15), 225
+    want = minimize(area, np.zeros(n), method="newton-sparse", tol=1e-12)
+    found = minimize(
+        area, size * np.random.default_rng(3).normal(size=n), method="newton-sparse", tol=1e-12
+    )
+    assert found.success
+    np.testing.assert_allclose(found.x, want.x, atol=1e-9)
+    assert found.nit <= 60
+
+
+def test_newton_keeps_factors_while_they_serve():
+    """Fewer factorisations than steps, and no step solved to more than what was asked for."""
+    found = minimize(surface(60), np.zeros(3600), method="newton-sparse", tol=1e-9)
+    assert found.success
+    assert found.n_factors <= found.nit // 2
+    assert found.n_products <= 60
+
+
 def test_newton_agrees_with_scipy_on_a_surface():
     area = surface(12)
     ours = minimize(area, np.zeros(144), method="newton-sparse", tol=1e-12)
@@ -241,6 +310,52 @@ def test_factors_are_those_of_a_positive_definite_matrix(seed):
     b = rng.normal(size=40)
     dense = a.toarray() + factor.shift * np.eye(40)
     np.testing.assert_allclose(dense @ factor.solve(b), b, atol=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_factors_in_single_precision(seed):
+    """The same shifts; solutions to about six digits, of matrices and vectors of any size."""
+    rng = np.random.default_rng(seed)
+    a = sparse.random_array((40, 40), density=0.1, rng=rng)
+    a = sparse.csr_array(a + a.T + sparse.eye_array(40) * rng.uniform(-1.0, 4.0))
+    a.sort_indices()
+    size = 10.0 ** rng.uniform(-150, 150)
+    a.data *= size
+    factor = Factor(a, single=True)
+    assert factor.shift == pytest.approx(Factor(a).shift)
+    x = rng.normal(size=40)
+    dense = factor.matrix.toarray()
+    small = np.linalg.cond(dense) * 1e-6 * np.abs(x).max()
+    for b in (dense @ x, 1e-200 * (dense @ x), np.zeros(40)):
+        found = factor.solve(b)
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(
+            found, np.linalg.solve(dense, b), atol=small * np.abs(b).max() / np.abs(dense @ x).max()
+        )
+    apart = Factor(sparse.csr_array(np.diag([1e-60, 1.0])), single=True)
+    assert not apart.single
+    np.testing.assert_allclose(apart.solve(np.ones(2)), [1e60, 1.0])
+
+
+@pytest.mark.parametrize("name", ["rosenbrock, from afar", "wood", "powell, from afar"])
+def test_newton_with_factors_in_single_precision(name, monkeypatch):
+    """As precise as ever: they only make steps cheaper, and are given up where they do not."""
+    made = []
+
+    def factor(matrix, shift, single):
+        made.append(Factor(matrix, shift, single))
+        return made[-1]
+
+    monkeypatch.setattr(_newton, "MUCH", 0.0)
+    monkeypatch.setattr(_newton, "Factor", factor)
+    f, x0, most, steps = HARD[name]
+    found = minimize(f, x0, method="newton-sparse", tol=1e-8)
+    assert found.success
+    assert found.fun <= most
+    assert np.abs(adcore.grad(f)(found.x)).max() <= 1e-8
+    assert found.nit <= steps
+    assert not made[0].single
+    assert name.startswith("powell") or any(m.single for m in made)
 
 
 def test_factors_of_matrices_without_a_diagonal_and_of_scales_far_apart():

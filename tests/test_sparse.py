@@ -171,6 +171,15 @@ JACOBIANS = {
     "constants": (lambda x: np.where(np.arange(9) > 4, x, 1.0), [set()] * 5 + [{5}, {6}, {7}, {8}]),
     "containers": (lambda x: {"a": x[:2], "b": (7.0, x[4])}, [{0}, {1}, set(), {4}]),
     "twice": (lambda x: (x[:2], x[:2]), [{0}, {1}, {0}, {1}]),
+    "crossed": (
+        lambda x: np.concatenate([x**2 * x[0], [np.exp(x).sum()]]),
+        [*[{0, i} for i in range(9)], ALL],
+    ),
+    "crossed twice": (
+        lambda x: {"a": x[4] * x * x[::-1], "b": (3.0, x.sum(), np.sin(x).prod() + x[2])},
+        [*[{4, i, 8 - i} for i in range(9)], set(), ALL, ALL],
+    ),
+    "one entry": (lambda x: x[4:5] ** 2, [{4}]),
 }
 
 
@@ -184,6 +193,7 @@ def test_jacobians(name):
         adcore.sparse.jacobian(f)(x),
         compiled.jacobian(x, sparse=True),
         compiled.jacobian(x, sparse=True),
+        *[adcore.sparse.jacobian(f, method=m)(x) for m in ("columns", "rows", "bicolor")],
     ):
         assert isinstance(j, sparse.csr_array)
         np.testing.assert_allclose(j.toarray(), dense, rtol=1e-13, atol=1e-14)
@@ -194,6 +204,76 @@ def test_jacobians(name):
     leaves = adcore.jacobian(f)(x)
     if not isinstance(leaves, (dict, tuple)):
         np.testing.assert_allclose(dense, np.reshape(leaves, (-1, 9)), rtol=1e-14)
+
+
+def test_the_way_to_a_jacobian_is_chosen_and_told():
+    n = 200
+    x = point(n)
+
+    def way(f, method="auto"):
+        j, how = adcore.sparse.jacobian(f, method=method, info=True)(x)
+        want = np.reshape(adcore.jacobian(f)(x), (-1, n))
+        np.testing.assert_allclose(j.toarray(), want, rtol=1e-13, atol=1e-300)
+        return how.method, tuple(how.cost.values())
+
+    band = lambda x: x[1:] * x[:-1]  # noqa: E731
+    assert way(band) == ("columns", (2, 0))
+    assert way(band, "rows") == ("rows", (0, 2))
+    assert sum(way(band, "bicolor")[1]) == 2  # of one kind, as both would take no fewer
+    assert way(lambda x: x[::2].prod()) == ("rows", (0, 1))
+    crossed = lambda x: np.concatenate([x * x[0], [x @ x]])  # noqa: E731
+    assert way(crossed) == ("bicolor", (2, 1))
+    assert way(crossed, "columns") == ("columns", (n, 0))
+    # one block of five that is full: a few more columns are cheaper than a second direction
+    assert way(lambda x: np.concatenate([x[:5].sum() * x[:5], x[5:] ** 2]))[0] == "columns"
+    assert way(band, "dense") == ("dense", ())
+    assert adcore.sparse.jacobian(lambda x: np.ones(3), info=True)(x)[1].cost["rows"] == 0
+    with pytest.raises(ValueError, match="bicolor"):
+        adcore.sparse.jacobian(band, method="edges")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_jacobians_of_random_patterns_by_every_way(seed):
+    """Long rows and columns at random, several results and arguments, against plain dense sums."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(3, 40, 2)
+    density = rng.random((m, 1)) ** 3 + rng.random((1, n)) ** 3
+    a = np.where(rng.random((m, n)) < density / 2, rng.normal(size=(m, n)), 0.0)
+    r, c = np.nonzero(a)
+    cut, split = m // 2, n // 3
+
+    def f(x, y):
+        z = np.concatenate([x, y])
+        rows = adcore.zeros(int(m)) * z[0]
+        terms = a[r, c] * np.sin(z[c]) * z[(c + 1) % n]
+        for i in range(m):
+            rows[i] = terms[r == i].sum()
+        return rows[:cut], (2.0 * rows[cut:],)
+
+    x = rng.normal(size=n)
+    parts = adcore.jacobian(lambda z: f(z[:split], z[split:]))(x)
+    want = np.concatenate([parts[0], parts[1][0]])
+    for method in ("auto", "columns", "rows", "bicolor"):
+        got = adcore.sparse.jacobian(f, (0, 1), method)(x[:split], x[split:]).toarray()
+        np.testing.assert_allclose(got, want, rtol=1e-13, atol=1e-14, err_msg=method)
+
+
+def test_crossed_jacobian_of_many_variables():
+    """A dense row and a dense column cost one direction each, not one for each element."""
+    n = 10_000
+    x = point(n)
+    out = np.empty(3 * n)
+    c = adcore.compile(lambda x: np.concatenate([x**2 + x[n // 2], [0.5 * (x @ x)]]))
+    for _ in range(2):
+        j = c.jacobian(x, sparse=True)
+        assert j.nnz == 3 * n - 1
+        diagonal = 2.0 * x
+        diagonal[n // 2] += 1.0
+        np.testing.assert_allclose(j.diagonal(), diagonal, rtol=1e-15)
+        np.testing.assert_array_equal(j[[n]].toarray()[0], x)
+        np.testing.assert_array_equal(np.delete(j[:n, [n // 2]].toarray(), n // 2), np.ones(n - 1))
+        x = point(n)
+    assert c.jacobian(x, sparse=True, out=out[:-1]).data.base is out
 
 
 def test_the_way_is_chosen_and_told():

@@ -15,7 +15,12 @@ from ._factor import Factor
 EPS = float(np.finfo(float).eps)
 # Gains, relative to the model's, below and above which the trust region becomes smaller or larger.
 LOW, HIGH = 0.25, 0.75
-MOST_ITERATIONS = 500  # of conjugate gradients, with factors of the Hessian itself
+MOST_ITERATIONS = 500  # of conjugate gradients
+MUCH = 20.0  # iterations: factors that take longer are made in single precision, if that will do,
+SINGLE = 0.6  # which takes so much of the time
+FEW_ITERATIONS = 8  # of them, from which on it can be told how many there will be
+PESSIMISM = 1.5  # of that: they become faster as they go
+FLOOR = 0.01  # of the gradient that is asked for: what is left of it by a step need not be less
 MESSAGES = {
     0: "Optimization terminated successfully.",
     1: "Maximum number of iterations has been exceeded.",
@@ -74,6 +79,7 @@ class _Search:
         self.hessian = None
         self.factor = self.last = None  # and the step that led here
         self.fresh = self.stale = False  # whether they are of this Hessian; past their use
+        self.single = True  # whether factors in single precision serve
         self.scale = 0.0  # the largest square of a gradient's length
         self.n_steps = self.n_factors = self.n_products = 0
 
@@ -128,7 +134,8 @@ class _Search:
         elif gain > HIGH and at_edge:
             self.radius = min(2.0 * length, self.most)
         # Where factors of an earlier Hessian are in the way, lengths by this one say more.
-        self.stale |= (at_edge or not gain >= LOW) and not self.fresh
+        poor = not gain >= LOW or (at_edge and not gain > HIGH)
+        self.stale |= poor and not self.fresh
         if not gain > self.eta:
             if self.stale and not self.fresh:
                 self._factorise()
@@ -145,21 +152,26 @@ class _Search:
 
     def _factorise(self):
         """Factors of the Hessian here, and the trust region in the lengths that they give."""
-        p, shift, length = self.last, 0.0, None
+        p, shift, length, single = self.last, 0.0, None, False
         if self.factor is not None:
             shift = 0.01 * self.factor.shift
+            single = self._in_single()
             length = None if p is None else np.sqrt(p @ (self.factor.matrix @ p))
             self.factor = None  # first: two of them are too much memory
-        self.factor = Factor(self.hessian, shift)
+        self.factor = Factor(self.hessian, shift, single)
         self.n_factors += 1
         self.fresh, self.stale = True, False
         if length:
             self.radius *= np.sqrt(p @ (self.factor.matrix @ p)) / length
 
+    def _in_single(self):
+        """Whether the next factors are made in single precision."""
+        return self.single and self.factor.ratio > MUCH
+
     def _direction(self):
         """(step, change of the model, length, whether it ends at the edge of the trust region).
 
-        None if conjugate gradients take longer than it would take to factorise anew.
+        None if conjugate gradients would still take longer than to factorise anew, as they go.
         """
         p, r = np.zeros_like(self.g), self.g.copy()
         z = self.factor.solve(r)
@@ -168,19 +180,23 @@ class _Search:
         if self.radius is None:
             self.radius = min(np.sqrt(rz), self.most)
         self.scale = max(self.scale, rz)
-        goal = rz * min(0.01, np.sqrt(rz / self.scale))
-        most = 2.0 + self.factor.ratio
+        start, goal = rz, rz * min(0.01, np.sqrt(rz / self.scale))
+        most = 2.0 + self.factor.ratio * (SINGLE if self._in_single() else 1.0)
         # Squares of lengths and products of p and d as the matrix of the factors measures them.
         pp, pd, dd = 0.0, 0.0, rz
         model, n = 0.0, 0
         while True:
             n += 1
-            if n > most:
-                self.stale = True
-                if not self.fresh:
+            self.stale |= n > most
+            if n > MOST_ITERATIONS:
+                return p, model, np.sqrt(pp), False
+            if n > FEW_ITERATIONS and self.fresh and self.factor.single:
+                self.single = False
+                return None
+            if n > FEW_ITERATIONS and not self.fresh:
+                left = (n - 1) * np.log(rz / goal) / max(np.log(start / rz), EPS)
+                if left > PESSIMISM * most:
                     return None
-                if n > MOST_ITERATIONS:
-                    return p, model, np.sqrt(pp), False
             hd = self.hessian @ d
             self.n_products += 1
             curvature = d @ hd
@@ -197,7 +213,7 @@ class _Search:
             pp = longer
             z = self.factor.solve(r)
             following = r @ z
-            if following <= goal:
+            if following <= goal or np.abs(r).max() <= FLOOR * self.gtol:
                 edge = np.sqrt(pp) >= 0.99 * self.radius
                 return p, model, np.sqrt(pp), edge
             b = following / rz

@@ -4,6 +4,7 @@
 
 static struct program program; /* large */
 static long n_symbolic, n_compared;
+static long n_both; /* Jacobians of which some entries were found by columns and some by rows */
 
 /* Make a call that may run out of memory, and once more if it did. */
 #define MAKE(call)                                                                                 \
@@ -436,6 +437,56 @@ static void check_jacobian(struct program *p, const struct ad_program *first, co
     }
 }
 
+/* Entries alone, by every way: times the direction they are the tangents. */
+static void check_sparse_jacobian(struct program *p, const struct ad_program *first,
+                                  const double *x)
+{
+    const int wanted[2] = {0, 1};
+    const enum ad_jacobian_mode modes[] = {AD_JACOBIAN_AUTO, AD_JACOBIAN_FORWARD,
+                                           AD_JACOBIAN_REVERSE, AD_JACOBIAN_BOTH};
+    int64_t n = p->value[0].size, cut = rng_int(&p->rng, 0, n);
+    struct ad_program *split, *jacobian;
+    struct results value = results_of(first), got;
+    struct arguments args = {2, {x, x + cut}};
+    double *t = direction_of(p, D1), *want = components(p, D1),
+           *product = malloc(((size_t)value.size + 1) * sizeof *product);
+
+    MAKE(split_input(first, cut, &split));
+    for (int m = 0; m < 4; m++) {
+        bool keep = rng_int(&p->rng, 0, 1);
+        struct ad_pattern entries;
+        struct ad_jacobian_lanes lanes;
+        const double *entry;
+
+        if (m == 2 && value.size > 600)
+            continue;
+        MAKE(ad_derive_sparse_jacobian(split, 2, wanted, modes[m], keep, &entries, &lanes,
+                                       &jacobian));
+        n_both += lanes.forward && lanes.reverse;
+        CHECK(entries.n_rows == value.size && entries.n_columns == n, "shape of the pattern");
+        CHECK(jacobian->n_inputs == 2, "%d inputs", jacobian->n_inputs);
+        got = replayed(jacobian, &args);
+        CHECK(got.size == entries.start[value.size] + (keep ? value.size : 0), "size %" PRId64,
+              got.size);
+        entry = got.output[keep ? first->n_outputs : 0];
+        for (int64_t r = 0; r < value.size; r++) {
+            product[r] = 0;
+            for (int64_t k = entries.start[r]; k < entries.start[r + 1]; k++)
+                if (entry[k] != 0)
+                    product[r] += entry[k] * t[entries.column[k]];
+        }
+        check_close(value.size, product, want, 1000, "sparse Jacobian times direction");
+        results_free(&got);
+        ad_pattern_free(&entries);
+        ad_program_free(jacobian);
+    }
+    ad_program_free(split);
+    results_free(&value);
+    free(product);
+    free(t);
+    free(want);
+}
+
 static void check_hessian(struct program *p, const struct ad_program *first, const double *x)
 {
     const int wanted[2] = {0, 1};
@@ -497,6 +548,7 @@ static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
     check_reverse(&program, first, x);
     if (n_inputs <= 40) {
         check_jacobian(&program, first, x);
+        check_sparse_jacobian(&program, first, x);
         check_hessian(&program, first, x);
     }
     fail_in = -1;
@@ -519,6 +571,7 @@ int main(int argc, char **argv)
     for (uint64_t seed = 0; seed < 160; seed++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6], -1);
     CHECK(n_symbolic > 100, "few symbolic tapes");
+    CHECK(n_both > 10, "few Jacobians by columns and rows both");
     for (uint64_t seed = 2000; seed < 2016; seed++)
         for (long n = 0;; n += 1 + n / 40, n_cases++) { /* fewer where there are many */
             long failed = n_failed;
