@@ -1,8 +1,9 @@
 """Functions of SciPy whose derivatives are rules in Python, and whose values are ufuncs.
 
 A call whose operands have one shape, or are numbers, is recorded by the inner loop of the ufunc,
-without an array being made: it reads the operands on the tape and writes its results there.  What
-the tape keeps is an ElementwiseCall, of which a sweep makes the rule that _calls.pxi asks for.
+without an array being made: it reads the operands on the tape and writes its results there, those
+of several results one after the other.  What the tape keeps is an ElementwiseCall, of which a sweep
+makes the rule that _calls.pxi asks for.
 """
 
 
@@ -30,6 +31,8 @@ cdef extern from *:
 
 cdef enum:
     MOST_LOOP_ARGS = 4
+    MOST_LOOP_RESULTS = 4
+    MOST_INTEGER = 1 << 30
     LOOP_WITH_LOCK = 1000   # elements below which letting go of Python's lock does not pay
 
 
@@ -42,12 +45,15 @@ cdef class ElementwiseCall:
     cdef ElementwiseFunction function
     cdef list given         # per argument: a constant, or None for an operand; None if all are
     cdef unsigned tracked   # bit i: argument i is an operand
-    cdef unsigned spread    # bit i: argument i has the shape of the result, else it is a number
+    cdef unsigned spread    # bit i: argument i has the shape of a result, else it is a number
+    cdef bint whole         # whether the loop is the one that takes integers
     cdef int ndim
     cdef int64_t shape[AD_MAX_DIMS]
 
     cdef object constant(self, int i):
-        return None if self.given is None else self.given[i]
+        """A constant argument, as a rule has it."""
+        x = self.given[i]
+        return float(x) if PyLong_CheckExact(x) else x
 
     cdef int64_t size(self):
         cdef int64_t size = 1
@@ -65,6 +71,7 @@ cdef class ElementwiseCall:
         cdef const double *data[MOST_LOOP_ARGS]
         cdef cnp.npy_intp step[MOST_LOOP_ARGS]
         cdef double number[MOST_LOOP_ARGS]
+        cdef long integer[MOST_LOOP_ARGS]
         cdef int i, k = 0
         for i in range(self.function.n_args):
             step[i] = self.spread >> i & 1
@@ -75,17 +82,21 @@ cdef class ElementwiseCall:
                 k += 1
             elif step[i]:
                 data[i] = <const double *>cnp.PyArray_DATA(<cnp.ndarray>self.given[i])
+            elif self.whole and self.function.whole >> i & 1:
+                integer[i] = self.given[i]
+                data[i] = <const double *>&integer[i]
             else:
-                number[i] = PyFloat_AS_DOUBLE(self.given[i])
+                number[i] = self.given[i]
                 data[i] = &number[i]
-        return self.function.run_loop(self.size(), data, step, y)
+        return self.function.run_loop(self.whole, self.size(), data, step, y)
 
-    cdef CallRecord rule(self, list numbers, values):
+    cdef CallRecord rule(self, list numbers, list values):
         """The rule of the call, for numbers of the arguments and of the results."""
         cdef CallRecord rule = _call_record.__new__(_call_record)
-        rule.definition, rule.numbers, rule.structure = self.function.definition, numbers, _leaf
+        rule.definition, rule.numbers = self.function.definition, numbers
+        rule.structure = self.function.structure
         rule.tracked = [i for i in range(self.function.n_args) if self.tracked >> i & 1]
-        rule.shapes, rule.values = [self.lengths()], [values]
+        rule.shapes, rule.values = [self.lengths()] * self.function.n_results, values
         return rule
 
     cdef CallRecord bare_rule(self):
@@ -93,12 +104,12 @@ cdef class ElementwiseCall:
         zeros = np.broadcast_to(0.0, self.lengths()) if self.ndim else 0.0
         numbers = [(zeros if self.spread >> i & 1 else 0.0) if self.tracked >> i & 1
                    else self.constant(i) for i in range(self.function.n_args)]
-        return self.rule(numbers, zeros)
+        return self.rule(numbers, [zeros] * self.function.n_results)
 
     cdef CallRecord rule_on(self, ad_tape *tape, int32_t instr):
         """The rule with the numbers that are on a tape."""
         cdef ad_view views[MOST_LOOP_ARGS]
-        cdef ad_view results = ad_view_slots(tape.dst[instr], self.ndim, self.shape)
+        cdef ad_view result = ad_view_slots(tape.dst[instr], self.ndim, self.shape)
         cdef int i, k = 0
         cdef list numbers = []
         ad_tape_views(tape, instr, views, MOST_LOOP_ARGS)
@@ -108,7 +119,11 @@ cdef class ElementwiseCall:
                 k += 1
             else:
                 numbers.append(self.constant(i))
-        return self.rule(numbers, view_values(tape, &results))
+        values = []
+        for i in range(self.function.n_results):
+            values.append(view_values(tape, &result))
+            result.base += self.size()
+        return self.rule(numbers, values)
 
     @property
     def name(self):
@@ -124,31 +139,52 @@ cdef class ElementwiseFunction:
     """A function of numbers, arrays, tensors and duals whose calls are calls of a definition.
 
     `compute` is what its definition runs, on floats and float64 arrays, for a float or an array;
-    `plain` the same where no argument is traced.  A method call_others() of the derived class is
-    called instead unless the arguments are such numbers and tracked tensors.
+    `plain` the same where no argument is traced.  `ufunc` has the loops that calls are recorded by,
+    if there are any of doubles, or of doubles and integers: `compute` gives the same.  A method call_others() of the derived class is called instead unless the arguments are
+    such numbers and tracked tensors; or wherever no loop is, if `compute` is None.
     """
 
     cdef public object definition
     cdef readonly object compute, plain
     cdef readonly int n_args
-    cdef ad_ufunc_loop *loop    # that of `compute`, a ufunc of doubles; else NULL
-    cdef void *loop_data
+    cdef readonly int n_results
+    cdef readonly object structure      # of the results: that of a number, or a tuple
+    cdef ad_ufunc_loop *loop[2]         # that of doubles, and that of integers and doubles, or NULL
+    cdef void *loop_data[2]
+    cdef unsigned whole                 # bit i: argument i of the latter is an integer
 
-    def __init__(self, compute, plain, int n_args):
+    def __init__(self, compute, plain, int n_args, ufunc=None, structure=None,
+                 bint doubles=True):
         self.compute, self.plain, self.n_args = compute, plain, n_args
-        self.loop = NULL
-        if isinstance(compute, np.ufunc) and n_args <= MOST_LOOP_ARGS:
-            self.loop = <ad_ufunc_loop *>double_loop(compute, n_args, &self.loop_data)
+        self.n_results = 1
+        self.structure = _leaf if structure is None else structure
+        self.loop[0] = self.loop[1] = NULL
+        if isinstance(ufunc, np.ufunc) and n_args <= MOST_LOOP_ARGS \
+                and ufunc.nout <= MOST_LOOP_RESULTS:
+            self.n_results = ufunc.nout
+            if doubles:
+                self.loop[0] = <ad_ufunc_loop *>loop_of_types(
+                    ufunc, b"d" * n_args + b"d" * ufunc.nout, &self.loop_data[0])
+            for whole in range(1, 1 << n_args):
+                types = bytes([b"dl"[whole >> i & 1] for i in range(n_args)])
+                self.loop[1] = <ad_ufunc_loop *>loop_of_types(
+                    ufunc, types + b"d" * ufunc.nout, &self.loop_data[1])
+                if self.loop[1] != NULL:
+                    self.whole = whole
+                    break
 
     def __call__(self, *args, **kwargs):
         cdef list tracked = [], operands = []
         cdef int i
         if kwargs or len(args) != self.n_args or (ad_local.off and ad_local.program == NULL):
             return self.call_others(*args, **kwargs)
-        if self.loop != NULL:
+        if (self.loop[0] != NULL or self.loop[1] != NULL) \
+                and (self.compute is not None or ad_local.program == NULL):
             found = self.record(args)
             if found is not None:
                 return found
+        if self.compute is None:
+            return self.call_others(*args)
         for i in range(self.n_args):
             x = args[i]
             if is_tracked(x):
@@ -162,21 +198,23 @@ cdef class ElementwiseFunction:
         output = as_result(self.compute(*numbers))
         return recorded_call(self.definition, numbers, tracked, operands, output, None)
 
-    cdef int run_loop(self, cnp.npy_intp size, const double *const *data,
+    cdef int run_loop(self, bint whole, cnp.npy_intp size, const double *const *data,
                       const cnp.npy_intp *step, double *y) except -1:
         """The inner loop over arguments whose elements are `step` doubles apart."""
-        cdef char *pointer[MOST_LOOP_ARGS + 1]
-        cdef cnp.npy_intp stride[MOST_LOOP_ARGS + 1]
+        cdef char *pointer[MOST_LOOP_ARGS + MOST_LOOP_RESULTS]
+        cdef cnp.npy_intp stride[MOST_LOOP_ARGS + MOST_LOOP_RESULTS]
         cdef int i
         for i in range(self.n_args):
             pointer[i], stride[i] = <char *>data[i], step[i] * <cnp.npy_intp>sizeof(double)
-        pointer[self.n_args], stride[self.n_args] = <char *>y, sizeof(double)
+        for i in range(self.n_results):
+            pointer[self.n_args + i] = <char *>(y + i * size)
+            stride[self.n_args + i] = sizeof(double)
         forget_flags()      # SciPy's loops look at what is raised, theirs or not
         if size < LOOP_WITH_LOCK:
-            self.loop(pointer, &size, stride, self.loop_data)
+            self.loop[whole](pointer, &size, stride, self.loop_data[whole])
         else:
             with nogil:
-                self.loop(pointer, &size, stride, self.loop_data)
+                self.loop[whole](pointer, &size, stride, self.loop_data[whole])
         return raise_what_is_set()
 
     cdef object record(self, tuple args):
@@ -185,7 +223,8 @@ cdef class ElementwiseFunction:
         cdef Tensor t
         cdef const ad_view *shaped = NULL
         cdef cnp.ndarray array
-        cdef unsigned tracked = 0, spread = 0, given = 0
+        cdef unsigned tracked = 0, spread = 0, given = 0, integers = 0
+        cdef bint whole
         cdef int i
         if tape == NULL:
             return None
@@ -201,14 +240,18 @@ cdef class ElementwiseFunction:
                         return None
                     spread |= <unsigned>1 << i
                     shaped = t.h.view
-            elif PyFloat_CheckExact(x) or PyLong_CheckExact(x):
+            elif PyFloat_CheckExact(x):
                 given |= <unsigned>1 << i
+            elif PyLong_CheckExact(x) and -MOST_INTEGER < x < MOST_INTEGER:
+                given |= <unsigned>1 << i
+                integers |= <unsigned>1 << i
             elif is_result(x):
                 given |= <unsigned>1 << i
                 spread |= <unsigned>1 << i
             else:
                 return None
-        if not tracked:
+        whole = self.loop[1] != NULL and integers & self.whole == self.whole
+        if not tracked or self.loop[whole] == NULL:
             return None
         for i in range(self.n_args):    # arrays stand beside a tensor of their shape
             if given & spread & <unsigned>1 << i:
@@ -216,36 +259,38 @@ cdef class ElementwiseFunction:
                 if shaped == NULL or not cnp.PyArray_ISCARRAY_RO(array) \
                         or not array_has_shape(array, shaped):
                     return None
-        return self.record_as(tape, args, tracked, spread, given)
+        return self.record_as(tape, args, tracked, spread, given, whole)
 
-    cdef Tensor record_as(self, ad_tape *tape, tuple args, unsigned tracked, unsigned spread,
-                          unsigned given):
+    cdef object record_as(self, ad_tape *tape, tuple args, unsigned tracked, unsigned spread,
+                          unsigned given, bint whole):
         cdef ElementwiseCall call = ElementwiseCall.__new__(ElementwiseCall)
         cdef ad_view views[MOST_LOOP_ARGS]
         cdef const double *data[MOST_LOOP_ARGS]
         cdef int64_t stride[MOST_LOOP_ARGS]
         cdef ad_view result
-        cdef ad_status status
         cdef int i, d, n = 0
         cdef int32_t instr
-        call.function, call.tracked, call.spread = self, tracked, spread
+        cdef int64_t size
+        call.function, call.tracked, call.spread, call.whole = self, tracked, spread, whole
         if given:
-            call.given = [None if tracked >> i & 1 else kept_numbers(args[i]) if spread >> i & 1
-                          else float(args[i]) for i in range(self.n_args)]
+            call.given = [None if tracked >> i & 1 else kept_numbers(args[i])
+                          for i in range(self.n_args)]
         for i in range(self.n_args):
             if tracked & spread & <unsigned>1 << i:
                 call.ndim = (<Tensor>args[i]).h.view.ndim
                 for d in range(call.ndim):
                     call.shape[d] = (<Tensor>args[i]).h.view.shape[d]
                 break
-        check(ad_tape_room(tape, call.size()))      # may move the slots of the operands
+        size = call.size()
+        check(ad_tape_room(tape, self.n_results * size))    # may move the slots of the operands
         try:
             for i in range(self.n_args):
                 if tracked >> i & 1:
                     tensor_view(<Tensor>args[i], &views[n])
                     n += 1
             Py_INCREF(call)
-            check(ad_record_call(tape, <void *>call, n, views, call.size(), NULL, &result))
+            check(ad_record_call(tape, <void *>call, n, views, self.n_results * size, NULL,
+                                 &result))
             instr = tape.n - 1
             try:
                 _kept = [loop_operand(tape, &views[i], &data[i], &stride[i]) for i in range(n)]
@@ -256,10 +301,14 @@ cdef class ElementwiseFunction:
         finally:
             for i in range(n):
                 ad_view_drop(&views[i])
-        if ad_local.off == 0 and call.ndim == 0:
-            return new_scalar(tape, instr, tape.dst[instr])
-        result = ad_view_slots(tape.dst[instr], call.ndim, call.shape)
-        return settle(tape, &result, True)
+        if self.n_results == 1:
+            result = ad_view_slots(tape.dst[instr], call.ndim, call.shape)
+            return settle(tape, &result, True)
+        found = []
+        for i in range(self.n_results):
+            result = ad_view_slots(tape.dst[instr] + i * size, call.ndim, call.shape)
+            found.append(settle(tape, &result, True))
+        return tuple(found)
 
 
 cdef bint views_agree(const ad_view *a, const ad_view *b) noexcept:
