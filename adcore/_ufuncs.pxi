@@ -140,8 +140,9 @@ cdef class ElementwiseFunction:
 
     `compute` is what its definition runs, on floats and float64 arrays, for a float or an array;
     `plain` the same where no argument is traced.  `ufunc` has the loops that calls are recorded by,
-    if there are any of doubles, or of doubles and integers: `compute` gives the same.  A method call_others() of the derived class is called instead unless the arguments are
-    such numbers and tracked tensors; or wherever no loop is, if `compute` is None.
+    if there are any of doubles, or of doubles and integers: `compute` gives the same.  A method
+    call_others() of the derived class is called instead unless the arguments are such numbers and
+    tracked tensors; or, if `compute` is None, wherever no loop is.
     """
 
     cdef public object definition
@@ -364,5 +365,3 @@ cdef class RowFunction:
 cdef inline object as_result(object x):
     """A NumPy number as a float; anything else as it is."""
     return float(x) if isinstance(x, float) and not PyFloat_CheckExact(x) else x
-
-

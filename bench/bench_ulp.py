@@ -381,9 +381,9 @@ def of_optimize():
         "ridder": lambda o, c: o.ridder(equation, 0.0, 3.0, (c,), xtol=1e-14, rtol=1e-14),
         "bisect": lambda o, c: o.bisect(equation, 0.0, 3.0, (c,), xtol=1e-14, rtol=1e-14),
         "newton": lambda o, c: o.newton(equation, start, args=(c,), tol=1e-14),
-        "root_scalar": lambda o, c: o.root_scalar(
-            equation, args=(c,), bracket=(0.0, 3.0), xtol=1e-14
-        ).root,
+        "root_scalar": lambda o, c: (
+            o.root_scalar(equation, args=(c,), bracket=(0.0, 3.0), xtol=1e-14).root
+        ),
         "fsolve": lambda o, c: o.fsolve(equation, np.array([start]), (c,), xtol=1e-14)[0],
         "root": lambda o, c: o.root(equation, np.array([start]), (c,), tol=1e-14).x[0],
         "fixed_point": lambda o, c: o.fixed_point(
