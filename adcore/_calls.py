@@ -314,7 +314,7 @@ def _transposed(definition, mode, linear, inputs, outputs, weights, leaves):
 
     probe = [_probe(s) for s in inputs]
     try:
-        with _recording():
+        with recording():
             along, back = vjp(zeros_filled, *probe)
             found = list(back(list(weights)))
     except NotDifferentiableError:
@@ -392,7 +392,8 @@ def _probe(shape):
 
 
 @contextlib.contextmanager
-def _recording():
+def recording():
+    """Let what is done here be recorded, whatever there is around it."""
     was = _core.set_recording(True)
     try:
         yield

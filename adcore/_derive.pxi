@@ -604,19 +604,23 @@ cdef extern from "numpy/ufuncobject.h":
 
 cdef void *double_loop(object ufunc, int nin, void **data):
     """The loop of a ufunc from nin doubles to one; NULL if there is none."""
+    return loop_of_types(ufunc, b"d" * nin + b"d", data)
+
+
+cdef void *loop_of_types(object ufunc, bytes types, void **data):
+    """The loop of a ufunc for arguments and results of these types; NULL if there is none."""
     cdef PyUFuncObject *u = <PyUFuncObject *><void *>ufunc
-    cdef int i, j, width = u.nin + u.nout
-    cdef bint match
-    if u.nin != nin or u.nout != 1:
-        return NULL
-    for i in range(u.ntypes):
-        match = True
-        for j in range(width):
-            match = match and u.types[i * width + j] == <char>cnp.NPY_DOUBLE
-        if match:
+    cdef int i, width = u.nin + u.nout
+    for i in range(u.ntypes if width == len(types) else 0):
+        if all([type_code(u.types[i * width + j]) == types[j] for j in range(width)]):
             data[0] = u.data[i] if u.data != NULL else NULL
             return u.functions[i]
     return NULL
+
+
+cdef int type_code(char number):
+    """The character of one of the types that loops are looked for with; 0 for any other."""
+    return ord("d") if number == cnp.NPY_DOUBLE else ord("l") if number == cnp.NPY_LONG else 0
 
 
 cdef int find_simd_loops() except -1:

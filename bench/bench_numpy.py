@@ -15,8 +15,6 @@ import adcore.numpy as anp
 import common
 from adcore.numpy import _states
 
-MORE_MICROSECONDS, TIMES = 1.0, 1.2
-
 # Calls of a vector and of a matrix.  Other functions are called of the vector alone, ufuncs of as
 # many vectors as they take.
 OF_VECTORS = {
@@ -177,31 +175,14 @@ def point(size):
     return (rng.permutation(n) + 0.5) / n * 0.8 + 0.1, rng.uniform(0.1, 0.9, shape)
 
 
-def numbers(x):
-    """Results, which may be tensors, as one of NumPy's arrays."""
-    parts = x if isinstance(x, tuple | list) else [x]
-    parts = [p.detach().numpy() if type(p) is adcore.Tensor else np.asarray(p) for p in parts]
-    return np.concatenate([np.ravel(p) for p in parts])
-
-
 def measure(report, name, size, turns):
     """Add the row of a name: how much longer, or how many times as long, as NumPy."""
     call = call_of(name)
     v, m = point(size)
     tv, tm = adcore.tensor(v, requires_grad=True), adcore.tensor(m, requires_grad=True)
-    if call(np, v, m) is not None:
-        got, want = numbers(call(anp, tv, tm)), numbers(call(np, v, m))
-        common.agree(got, want, 1e-12, name)
-    candidates = {"numpy": lambda: call(np, v, m), "adcore": lambda: call(anp, tv, tm)}
-    seconds = common.interleaved(candidates, turns, 0.002)
-    if size == "large":
-        less = [s - 1e-6 * MORE_MICROSECONDS for s in seconds["adcore"]]
-        figure = common.ratios({**seconds, "adcore": less}, "adcore", "numpy")
-        report.add(name, "large: (adcore - 1 us) / numpy", figure, "x", TIMES)
-        return
-    more = [1e6 * (a - b) for a, b in zip(seconds["adcore"], seconds["numpy"], strict=True)]
-    note = f"numpy {1e6 * np.median(seconds['numpy']):.3g} us"
-    report.add(name, "small: adcore - numpy", more, "us", MORE_MICROSECONDS, note)
+    common.beside_plain(
+        report, name, size, lambda: call(np, v, m), lambda: call(anp, tv, tm), turns
+    )
 
 
 def main():

@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 import scipy.integrate
+import scipy.interpolate
+import scipy.optimize
 import scipy.signal
 import scipy.special
 import scipy.stats
@@ -33,6 +35,8 @@ from mpmath import mp, mpf
 import adcore
 import adcore.numpy
 import adcore.scipy.integrate
+import adcore.scipy.interpolate
+import adcore.scipy.optimize
 import adcore.scipy.signal
 import adcore.scipy.special
 import adcore.scipy.stats
@@ -46,6 +50,7 @@ import numpy_cases
 import oracles
 import special_cases
 import stats_cases
+import test_interpolate
 import test_numpy_functions
 import test_signal
 
@@ -258,6 +263,228 @@ def of_samples():
             yield Call("integrate", name, call(ours), call(theirs), args, truth, whole=True)
 
 
+# ---- interpolants, of which the truth is another formula ----
+
+
+def of_interpolants():
+    """Interpolants between and at their nodes, of moving values and places."""
+    x, y = test_interpolate.X, test_interpolate.Y[:, 0]
+    at = np.array([0.0, 0.2, 1.0, 1.3, 2.5, 3.9])
+    for name, make in test_interpolate.SMOOTH.items():
+
+        def call(module, make=make):
+            return lambda y, at: make(module, x, y)(at)
+
+        ours, theirs = call(adcore.scipy.interpolate), call(scipy.interpolate)
+        yield Call("interpolate", name, ours, theirs, (y, at), INTERPOLANTS.get(name), whole=True)
+
+
+def polynomial(y, at):
+    """The polynomial through all points, as Lagrange wrote it."""
+    x = [mpf(v) for v in test_interpolate.X]
+    return [
+        mp.fsum(
+            v * mp.fprod((t - b) / (a - b) for b in x if b != a) for a, v in zip(x, y, strict=True)
+        )
+        for t in at
+    ]
+
+
+def broken_line(y, at):
+    """Linear between the nodes."""
+    x = [mpf(v) for v in test_interpolate.X]
+    found = []
+    for t in at:
+        k = max(i for i in range(len(x) - 1) if x[i] <= t)
+        found.append(y[k] + (y[k + 1] - y[k]) * (t - x[k]) / (x[k + 1] - x[k]))
+    return found
+
+
+def cubic(ends):
+    """The cubic spline by its second derivatives m at the nodes, `ends` being rows for m."""
+
+    def truth(y, at):
+        x = [mpf(v) for v in test_interpolate.X]
+        n = len(x)
+        h = [x[i + 1] - x[i] for i in range(n - 1)]
+        slope = [(y[i + 1] - y[i]) / h[i] for i in range(n - 1)]
+        a, b = mp.matrix(n, n), mp.matrix(n, 1)
+        for i in range(1, n - 1):
+            a[i, i - 1], a[i, i], a[i, i + 1] = h[i - 1], 2 * (h[i - 1] + h[i]), h[i]
+            b[i] = 6 * (slope[i] - slope[i - 1])
+        ends(a, b, h, slope)
+        m = mp.lu_solve(a, b)
+        found = []
+        for t in at:
+            k = max(i for i in range(n - 1) if x[i] <= t)
+            r, s = x[k + 1] - t, t - x[k]
+            bend = (m[k] * r**3 + m[k + 1] * s**3) / (6 * h[k])
+            line = (y[k] / h[k] - m[k] * h[k] / 6) * r + (y[k + 1] / h[k] - m[k + 1] * h[k] / 6) * s
+            found.append(bend + line)
+        return found
+
+    return truth
+
+
+def natural(a, b, h, slope):
+    """No second derivative at the ends."""
+    del b, h, slope
+    a[0, 0] = a[a.rows - 1, a.rows - 1] = 1
+
+
+def clamped(a, b, h, slope):
+    """No first derivative there."""
+    last = a.rows - 1
+    a[0, 0], a[0, 1], b[0] = 2 * h[0], h[0], 6 * slope[0]
+    a[last, last], a[last, last - 1], b[last] = 2 * h[-1], h[-1], -6 * slope[-1]
+
+
+def not_a_knot(a, b, h, slope):
+    """The third derivative goes on across the second node, and the last but one."""
+    del b, slope
+    last = a.rows - 1
+    a[0, 0], a[0, 1], a[0, 2] = h[1], -h[0] - h[1], h[0]
+    a[last, last], a[last, last - 1], a[last, last - 2] = h[-2], -h[-1] - h[-2], h[-1]
+
+
+INTERPOLANTS = {
+    "CubicSpline not-a-knot": cubic(not_a_knot),
+    "CubicSpline natural": cubic(natural),
+    "CubicSpline clamped": cubic(clamped),
+    "spline of degree 1": broken_line,
+    "spline of degree 3": cubic(not_a_knot),
+    "spline of degree 3 natural": cubic(natural),
+    "Krogh": polynomial,
+    "barycentric": polynomial,
+    "interp1d linear": broken_line,
+    "interp1d slinear": broken_line,
+    "interp1d cubic": cubic(not_a_knot),
+}
+
+
+# ---- roots and minima ----
+
+
+def of_optimize():
+    """Roots of equations, which the solvers find as nearly as they are asked to: to 1e-14."""
+    c, start = 2.0, 1.2
+
+    def equation(x, c):
+        return x * x * x + x - c  # 1 for c = 2
+
+    def truth(c):
+        return mp.findroot(lambda x: x**3 + x - c, 1.0)
+
+    for name, solve in {
+        "brentq": lambda o, c: o.brentq(equation, 0.0, 3.0, (c,), xtol=1e-14, rtol=1e-14),
+        "brenth": lambda o, c: o.brenth(equation, 0.0, 3.0, (c,), xtol=1e-14, rtol=1e-14),
+        "ridder": lambda o, c: o.ridder(equation, 0.0, 3.0, (c,), xtol=1e-14, rtol=1e-14),
+        "bisect": lambda o, c: o.bisect(equation, 0.0, 3.0, (c,), xtol=1e-14, rtol=1e-14),
+        "newton": lambda o, c: o.newton(equation, start, args=(c,), tol=1e-14),
+        "root_scalar": lambda o, c: (
+            o.root_scalar(equation, args=(c,), bracket=(0.0, 3.0), xtol=1e-14).root
+        ),
+        "fsolve": lambda o, c: o.fsolve(equation, np.array([start]), (c,), xtol=1e-14)[0],
+        "root": lambda o, c: o.root(equation, np.array([start]), (c,), tol=1e-14).x[0],
+        "fixed_point": lambda o, c: o.fixed_point(
+            lambda x, c: (x + c) / (x * x + 2.0), start, (c,), xtol=1e-14
+        ),
+    }.items():
+        for value in (c, 0.1, 50.0):
+            if name in ("bisect", "brentq", "brenth", "ridder", "root_scalar") and value > 20:
+                continue  # beyond what brackets it
+
+            def call(module, solve=solve):
+                return lambda c: solve(module, c)
+
+            ours, theirs = call(adcore.scipy.optimize), call(scipy.optimize)
+            yield Call("optimize", name, ours, theirs, (value,), truth)
+
+
+# ---- distributions of vectors and matrices ----
+
+
+def of_multivariate():
+    """Logarithms of densities of vectors and of matrices."""
+    rng = np.random.default_rng(20)
+    x, mean, a = rng.normal(size=3), rng.normal(size=3), rng.normal(size=(3, 3))
+    scale, w = a @ a.T + 3.0 * np.eye(3), a.T @ a + 2.0 * np.eye(3)
+    part = np.array([0.25, 0.5, 0.25])
+    for name, args, truth in (
+        ("multivariate_normal", (x, mean, scale), log_normal),
+        ("multivariate_t", (x, mean, scale, 4.5), log_student),
+        ("wishart", (w, 6.5, scale), log_wishart),
+        ("invwishart", (w, 6.5, scale), log_inverse_wishart),
+        ("dirichlet", (part, np.array([1.5, 2.0, 3.0])), log_dirichlet),
+    ):
+        for method in ("logpdf", "pdf"):
+            ours = getattr(getattr(adcore.scipy.stats, name), method)
+            theirs = getattr(getattr(scipy.stats, name), method)
+            exact = truth if method == "logpdf" else exponential(truth)
+            yield Call("multivariate", f"{name}.{method}", ours, theirs, args, exact)
+
+
+def exponential(truth):
+    """The exponential of a truth."""
+    return lambda *args: mp.exp(truth(*args))
+
+
+def distance_squared(x, mean, scale):
+    """(x - mean)' scale^-1 (x - mean)."""
+    r = mp.matrix([mpf(float(a)) - mpf(float(b)) for a, b in zip(x, mean, strict=True)])
+    return (r.T * mp.lu_solve(mp.matrix(scale.tolist()), r))[0]
+
+
+def log_det(a):
+    """The logarithm of a determinant."""
+    return mp.log(mp.det(mp.matrix(a.tolist())))
+
+
+def trace_of_quotient(a, b):
+    """The trace of a^-1 b."""
+    found = mp.matrix(a.tolist()) ** -1 * mp.matrix(b.tolist())
+    return mp.fsum(found[i, i] for i in range(found.rows))
+
+
+def log_normal(x, mean, scale):
+    """Of the normal distribution."""
+    return -(distance_squared(x, mean, scale) + len(x) * mp.log(2 * mp.pi) + log_det(scale)) / 2
+
+
+def log_student(x, mean, scale, df):
+    """Of Student's distribution."""
+    p, df = len(x), mpf(df)
+    out = mp.loggamma((df + p) / 2) - mp.loggamma(df / 2) - p * mp.log(df * mp.pi) / 2
+    far = 1 + distance_squared(x, mean, scale) / df
+    return out - log_det(scale) / 2 - (df + p) / 2 * mp.log(far)
+
+
+def log_gamma_of(p, a):
+    """The logarithm of the gamma function of p dimensions."""
+    return p * (p - 1) * mp.log(mp.pi) / 4 + mp.fsum(mp.loggamma(a - mpf(j) / 2) for j in range(p))
+
+
+def log_wishart(w, df, scale):
+    """Of Wishart's distribution."""
+    p, df = len(w), mpf(df)
+    out = (df - p - 1) / 2 * log_det(w) - trace_of_quotient(scale, w) / 2
+    return out - df * p * mp.log(2) / 2 - df * log_det(scale) / 2 - log_gamma_of(p, df / 2)
+
+
+def log_inverse_wishart(w, df, scale):
+    """Of its inverse."""
+    p, df = len(w), mpf(df)
+    out = df * log_det(scale) / 2 - (df + p + 1) / 2 * log_det(w)
+    return out - trace_of_quotient(w, scale) / 2 - df * p * mp.log(2) / 2 - log_gamma_of(p, df / 2)
+
+
+def log_dirichlet(x, alpha):
+    """Of Dirichlet's distribution."""
+    x, alpha = ([mpf(float(v)) for v in values] for values in (x, alpha))
+    out = mp.loggamma(mp.fsum(alpha)) - mp.fsum(mp.loggamma(a) for a in alpha)
+    return out + mp.fsum((a - 1) * mp.log(v) for a, v in zip(alpha, x, strict=True))
+
+
 PARTS = {
     "ops": elementwise,
     "numpy": of_numpy,
@@ -267,6 +494,9 @@ PARTS = {
     "stats": of_stats,
     "signal": of_signal,
     "integrate": of_samples,
+    "interpolate": of_interpolants,
+    "optimize": of_optimize,
+    "multivariate": of_multivariate,
 }
 
 
@@ -307,14 +537,23 @@ def exact(x):
     return mpf(x) if isinstance(x, mpf) else mpf(float(x))
 
 
+EXACT = ("interpolate", "multivariate")  # parts whose truths are functions of arrays, in mpmath
+
+
+def as_exact(x):
+    """A number as mpmath's, an array as a list of such."""
+    return [mpf(float(v)) for v in x] if np.ndim(x) else mpf(x)
+
+
 def true_leaves(call):
     """What is true, as leaves() would have it; None if that is not at hand."""
     if call.truth is None:
         return None
     try:
-        if call.part in ("ops", "special", "stats", "linalg"):
+        if call.part in EXACT or call.part in ("ops", "special", "stats", "linalg", "optimize"):
             with mp.workdps(DIGITS):
-                args = call.args if call.part == "linalg" else map(mpf, call.args)
+                arrays = call.part in ("linalg", "multivariate")
+                args = call.args if arrays else map(as_exact, call.args)
                 found = call.truth(*args)
                 found = [mp.re(v) for v in (found if isinstance(found, (list, tuple)) else [found])]
                 return [np.array(found, dtype=object)]

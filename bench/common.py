@@ -105,6 +105,31 @@ def agree_all(got, expected, rtol, what):
     return None
 
 
+MORE_MICROSECONDS, TIMES = 1.0, 1.2  # what a recorded call may cost more than a plain one
+
+
+def numbers(x):
+    """Results, which may be tensors, as one of NumPy's arrays."""
+    parts = x if isinstance(x, tuple | list) else [x]
+    parts = [p.detach().numpy() if type(p).__name__ == "Tensor" else np.asarray(p) for p in parts]
+    return np.concatenate([np.ravel(p) for p in parts])
+
+
+def beside_plain(report, name, size, plain, recorded, turns):
+    """Add the row of a call: how much longer (small), or how many times as long, as the plain."""
+    if plain() is not None:
+        agree(numbers(recorded()), numbers(plain()), 1e-9, name)
+    seconds = interleaved({"plain": plain, "recorded": recorded}, turns, 0.002)
+    if size == "large":
+        less = [s - 1e-6 * MORE_MICROSECONDS for s in seconds["recorded"]]
+        figure = ratios({**seconds, "recorded": less}, "recorded", "plain")
+        report.add(name, "large: (adcore - 1 us) / plain", figure, "x", TIMES)
+        return
+    more = [1e6 * (a - b) for a, b in zip(seconds["recorded"], seconds["plain"], strict=True)]
+    note = f"plain {1e6 * np.median(seconds['plain']):.3g} us"
+    report.add(name, "small: adcore - plain", more, "us", MORE_MICROSECONDS, note)
+
+
 def built(report, work, builders):
     """Build the candidates of other packages, and add the time of each that took any."""
     calls = {}
@@ -181,6 +206,11 @@ def _seconds(call, repeats):
     for _ in range(repeats):
         call()
     return (CLOCK() - start) / repeats
+
+
+def seconds_of(call):
+    """Seconds that the second of two calls takes."""
+    return min(_seconds(call, 1), _seconds(call, 1))
 
 
 def _repeats(call, sample_seconds):

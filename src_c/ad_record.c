@@ -383,7 +383,7 @@ enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const str
         tape->hooks->release(rule);
         return status;
     }
-    if (size)
+    if (size && values)
         memcpy(tape->value + tape->dst[tape->n - 1], values, (size_t)size * sizeof *values);
     *result = ad_view_slots(tape->dst[tape->n - 1], 1, &size);
     return AD_OK;

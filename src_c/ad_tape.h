@@ -237,7 +237,8 @@ enum ad_status ad_record_scatter(struct ad_tape *tape, const struct ad_view *x,
  */
 enum ad_status ad_record_kernel(struct ad_tape *tape, int64_t extra, double p, int n,
                                 const struct ad_view *args, struct ad_view *result);
-/* A rule with its operands; its 'size' results are 'values'.  Takes the reference to 'rule'. */
+/* A rule with its operands; its 'size' results are 'values', or written by the caller if that is NULL.
+ * Takes the reference to 'rule'. */
 enum ad_status ad_record_call(struct ad_tape *tape, void *rule, int n, const struct ad_view *args,
                               int64_t size, const double *values, struct ad_view *result);
 

@@ -517,3 +517,82 @@ def test_recorded_calls_raise_what_scipy_raises():
         with pytest.raises(sp.SpecialFunctionError, match="domain"):
             special.spence(x)
         assert np.isfinite(special.spence(x[:1]).item())
+
+
+# ---- calls that are recorded by the loops of ufuncs ----
+
+
+def test_loops_reach_operands_of_any_layout():
+    x, y = np.random.default_rng(6).uniform(0.5, 2.0, (2, 4, 6))
+
+    def parts(f, x, y):
+        yield f(x.T, y.T)
+        yield f(x[1, ::2], y[::-1][0, ::2])
+        yield f(x[2, 3], y)
+        yield f(x, 2)
+        yield f(x[:, :1], y[0])
+        yield f(x, y[0, 0])
+
+    tracked = [adcore.tensor(v, requires_grad=True) for v in (x, y)]
+    for mine, theirs in zip(
+        parts(special.gammainc, *tracked), parts(sp.gammainc, x, y), strict=True
+    ):
+        np.testing.assert_array_equal(mine.detach().numpy(), theirs)
+    gradient = adcore.grad(lambda x, y: adcore.sum(sum(p.sum() for p in parts(sp.beta, x, y))))
+    step = 1e-6 * np.cos(np.arange(24.0).reshape(4, 6))
+    ends = [sum(p.sum() for p in parts(sp.beta, x + h * step, y)) for h in (1, -1)]
+    assert (gradient(x, y) * step).sum() == pytest.approx((ends[0] - ends[1]) / 2, rel=1e-7)
+
+
+def test_a_constant_beside_an_operand_is_kept():
+    x, c = np.array([0.5, 1.5]), np.array([1.0, 2.0])
+    t = adcore.tensor(x, requires_grad=True)
+    y = special.gammainc(c, t).sum()
+    c[:] = 50.0
+    y.backward()
+    expected = adcore.grad(lambda x: special.gammainc(np.array([1.0, 2.0]), x).sum())(x)
+    np.testing.assert_array_equal(t.grad.numpy(), expected)
+
+
+@pytest.mark.parametrize("name", ["eval_legendre", "eval_hermite", "yn", "expn"])
+def test_integers_take_the_loop_that_scipy_takes(name):
+    x = np.linspace(0.3, 0.9, 7)
+    t = adcore.tensor(x, requires_grad=True)
+    for n in (0, 3):
+        mine = getattr(special, name)(n, t).detach().numpy()
+        np.testing.assert_array_equal(mine, getattr(sp, name)(n, x))
+
+
+def test_several_results_are_one_call():
+    def f(x):
+        ai, aip, bi, bip = special.airy(x)
+        return (ai * bip - aip * bi * x).sum()  # ai bip - aip bi = 1 / pi
+
+    x = np.array([0.3, 1.2])
+    ai, aip, bi, bip = sp.airy(x)
+    slope = -aip * bi + (1.0 - x) * (aip * bip + x * ai * bi)
+    np.testing.assert_allclose(adcore.grad(f)(x), slope, rtol=1e-13)
+    np.testing.assert_allclose(adcore.jacfwd(adcore.grad(f))(x), adcore.hessian(f)(x), rtol=1e-12)
+    compiled = adcore.compile(f)
+    np.testing.assert_allclose(compiled.hessian(x), adcore.hessian(f)(x), rtol=1e-12)
+    assert len(special.airy(adcore.tensor(0.5, requires_grad=True))) == 4
+
+
+def test_counts_that_are_not_whole_are_not_truncated():
+    t = adcore.tensor([0.3, 0.6], requires_grad=True)
+    p = np.array([0.3, 0.6])
+    found = special.nbdtr(2, 2.5, t).detach().numpy()
+    np.testing.assert_allclose(found, sp.betainc(2.5, 3.0, p), rtol=1e-14)
+    np.testing.assert_array_equal(special.nbdtr(2, 2, t).detach().numpy(), sp.nbdtr(2, 2, p))
+
+
+def test_a_loop_that_raises_records_nothing():
+    x = adcore.tensor([0.5, -1.0], requires_grad=True)
+    before = adcore._core.tape_stats()
+    with sp.errstate(all="raise"), pytest.raises(sp.SpecialFunctionError):
+        special.gammainc(2.0, x)
+    assert adcore._core.tape_stats() == before
+    special.gammainc(2.0, x * x).sum().backward()
+    np.testing.assert_allclose(
+        x.grad.numpy(), 2 * x.detach().numpy() * np.array([0.25, 1.0]) * np.exp([-0.25, -1.0])
+    )

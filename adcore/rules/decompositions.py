@@ -4,6 +4,7 @@ Their public names are in adcore.numpy.linalg; here they answer NumPy's function
 """
 
 import functools
+import math
 import operator
 
 import numpy as np
@@ -39,8 +40,9 @@ def matrices(name, a):
 def squares(name, a):
     """`a` as an array of square matrices."""
     a = matrices(name, a)
-    if a.shape[-1] != a.shape[-2]:
-        raise np.linalg.LinAlgError(f"{name} takes square matrices, got shape {a.shape}")
+    shape = a.shape
+    if shape[-1] != shape[-2]:
+        raise np.linalg.LinAlgError(f"{name} takes square matrices, got shape {shape}")
     return a
 
 
@@ -63,14 +65,17 @@ def solve_system(solver, factor, b, vector):
     """The same for b that may be one vector."""
     if not vector:
         return solve_with(solver, factor, b)
+    if factor.ndim == 2:
+        return reshape(solver(factor, k.spread_columns(b)), b.shape)
     return solve_with(solver, factor, k.spread_columns(b))[..., 0]
 
 
 @array_function(np.linalg.solve)
 def _solve(a, b):
     a, b = squares("solve", a), as_array(b)
-    vector = b.ndim == 1
-    if b.ndim == 0 or b.shape[0 if vector else -2] != a.shape[-1]:
+    shape = b.shape
+    vector = len(shape) == 1
+    if not shape or shape[0 if vector else -2] != a.shape[-1]:
         raise ValueError(
             f"solve: a of shape {a.shape} needs b with {a.shape[-1]} rows, got shape {b.shape}"
         )
@@ -90,8 +95,8 @@ def _tensorsolve(a, b, axes=None):
         rest = [d for d in range(a.ndim) if d not in {ax % a.ndim for ax in axes}]
         a = transpose(a, (*rest, *[ax % a.ndim for ax in axes]))
     shape = a.shape[b.ndim :]
-    size = int(np.prod(shape))
-    if int(np.prod(a.shape)) != size * size:
+    size = math.prod(shape)
+    if math.prod(a.shape) != size * size:
         raise np.linalg.LinAlgError(
             f"tensorsolve: a of shape {a.shape} is not square when {b.ndim} dimensions are rows"
         )
@@ -104,7 +109,7 @@ def _tensorinv(a, ind=2):
     if ind <= 0:
         raise ValueError(f"tensorinv: ind must be positive, got {ind!r}")
     first, last = a.shape[:ind], a.shape[ind:]
-    size = int(np.prod(last))
+    size = math.prod(last)
     return reshape(_inv(reshape(a, (size, -1))), last + first)
 
 

@@ -59,7 +59,7 @@ class Call:
 
 
 @functools.lru_cache(1024)
-def _call(number, flags, first, count, p):
+def _call(number, flags=0, first=0, count=0, p=0.0):
     return Call(_core.kernel_extra(number, flags, first, count), flags, first, count, p)
 
 
@@ -79,11 +79,23 @@ class Kernel:
     def __init__(self, name, push, pull):
         self.name, self.push, self.pull = name, push, pull
         self.number, self.dims = _core.KERNELS[name]
+        self.usual = _call(self.number)
         _by_number[self.number] = self
 
-    def __call__(self, *args, flags=0, first=0, count=0, p=0.0):
-        """The result; leading dimensions broadcast."""
-        call = _call(self.number, flags, first, count, p)
+    def __call__(self, *args, **options):
+        """The result; leading dimensions broadcast.  Options: flags, first, count, p, all 0."""
+        call = _call(self.number, **options) if options else self.usual
+        tensors = False
+        for a, dims in zip(args, self.dims, strict=True):
+            if type(a) is Tensor:
+                tensors = True
+            elif type(a) is not np.ndarray:
+                break
+            if a.ndim != dims:
+                break
+        else:
+            if tensors:  # of one matrix each, which is the quick way
+                return _core.record_kernel(call.extra, call.p, [*args])
         return self.run(call, _same_leading([as_array(a) for a in args], self.dims))
 
     def run(self, call, args):

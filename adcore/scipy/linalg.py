@@ -172,7 +172,8 @@ def inv(a, overwrite_a=False, check_finite=True, *, assume_a=None, lower=False):
     a = _d.squares("inv", a)
     _finite(check_finite, a)
     factor, solver = _factored("inv", a, assume_a, lower)
-    return solver(factor, np.broadcast_to(np.eye(a.shape[-1]), a.shape), False)
+    eye = _k.eye(a.shape[-1])
+    return solver(factor, eye if a.ndim == 2 else np.broadcast_to(eye, a.shape), False)
 
 
 @_differentiable

@@ -39,9 +39,18 @@ class _Polynomial:
         return places.finished(reshape(out, (-1, *self._y_extra_shape)), shape, self._y_axis)
 
     def _evaluated(self, x, der):
-        """Derivatives of orders 0 to `der` at a vector of places, by Horner's scheme."""
+        """Derivatives of orders 0 to `der` at a vector of places.
+
+        The value alone as SciPy adds it up, which keeps more digits than Horner's scheme.
+        """
         nodes, c = self._form()
         n = shape_of(c)[0]
+        if der == 0:
+            total, product = x[:, None] * 0.0 + c[0], 1.0
+            for k in range(1, n):
+                product = (x - nodes[k - 1])[:, None] * product
+                total = total + product * c[k]
+            return [total]
         found = [x[:, None] * 0.0 + c[n - 1]]
         found += [0.0 * found[0] for _ in range(der)]
         for k in range(n - 2, -1, -1):
@@ -72,25 +81,17 @@ def _newton_form(xi, rows):
     """(nodes, divided differences): equal nodes, side by side, give derivatives."""
     n = shape_of(xi)[0]
     plain = below(xi)
-    table, c = [rows[i] for i in range(n)], []
-    # same[i]: how many of the nodes just before node i are equal to it.
-    same = [0] * n
-    for i in range(1, n):
-        same[i] = same[i - 1] + 1 if bool(plain[i] == plain[i - 1]) else 0
-    column = [table[i - same[i]] for i in range(n)]
-    c.append(column[0])
-    for order in range(1, n):
-        fresh = [None] * order
-        for i in range(order, n):
-            if same[i] >= order:
-                fresh.append(table[i - same[i] + order] / float(math.factorial(order)))
-                continue
-            step = xi[i] - xi[i - order]
+    c, column = [rows[0]], [None] * n  # column[i]: of the first i nodes and node k
+    same = 0  # how many of the nodes just before node k are equal to it
+    for k in range(1, n):
+        same = same + 1 if bool(plain[k] == plain[k - 1]) else 0
+        column[0] = rows[k] / float(math.factorial(same)) if same else rows[k]
+        for i in range(k - same):
+            step = xi[i] - xi[k]
             if bool(below(step) == 0.0):
                 raise ValueError("Elements of `xi` can't be equal.")
-            fresh.append((column[i] - column[i - 1]) / step)
-        column = fresh
-        c.append(column[order])
+            column[i + 1] = ((column[i + 1] if same else c[i]) - column[i]) / step
+        c.append(column[k - same])
     return xi, concatenate([reshape(v, (1, -1)) for v in c], 0)
 
 

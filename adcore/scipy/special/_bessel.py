@@ -7,7 +7,7 @@ import scipy.special as sp
 
 from ...errors import NotDifferentiableError
 from ...rules.table import is_traced
-from ._function import INTEGER, Family, Function, Kernel, composed, define, register
+from ._function import INTEGER, Family, Function, Kernel, Outputs, composed, define, register
 
 MOST = 4  # the highest order of derivatives in the order of a Bessel function
 
@@ -50,12 +50,12 @@ _ive, _kve = _scaled("ive"), _scaled("kve")
 ive, kve = _ive.member(0, 0), _kve.member(0, 0)
 
 
-@composed("jve")
+@composed("jve", valued=True)
 def jve(v, x):
     return jv(v, x)
 
 
-@composed("yve")
+@composed("yve", valued=True)
 def yve(v, x):
     return yv(v, x)
 
@@ -151,11 +151,9 @@ def _outputs(name, *rules):
 
         parts.append(Function(f"{name}[{i}]", value, partials))
 
-    @composed(name)
-    def function(*args):
-        return tuple([part(*args) for part in parts])
-
+    function = Outputs(ufunc, parts)
     function.__doc__ = f"scipy.special.{name}, also of tensors."
+    register(ufunc, function)
     return function, parts
 
 

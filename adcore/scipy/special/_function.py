@@ -16,10 +16,11 @@ import scipy.special as sp
 
 from ... import _calls, _core
 from ..._named import Named
-from ..._trees import shape_of
+from ..._trees import flatten, shape_of
 from ...rules import ufuncs
 from ...rules.primitives import broadcast_to, reshape, sum_axes, values
 from ...rules.table import is_traced, refuse
+from ...transforms import jvp, vjp
 from .._leaves import leaf
 from .._surface import with_plain
 
@@ -75,10 +76,13 @@ class Function(_core.ElementwiseFunction):
         One per argument; see the top of this file.
     plain : callable
         What is called if there is no tensor among the arguments; `value` if left out.
+    ufunc : ufunc
+        Whose loops give `value`, if it is no ufunc itself: of integers first, and not of doubles.
     """
 
-    def __init__(self, name, value, partials, plain=None):
-        super().__init__(value, plain or value, len(partials))
+    def __init__(self, name, value, partials, plain=None, ufunc=None):
+        of_doubles = ufunc is None
+        super().__init__(value, plain or value, len(partials), ufunc or value, None, of_doubles)
         self.name = self.__name__ = name
         self.partials = partials
         self.__doc__ = f"scipy.special.{name}, also of tensors and duals."
@@ -168,6 +172,108 @@ class _Elementwise(Named, saved_as="scipy.special"):
         return [total]
 
 
+class Outputs(_core.ElementwiseFunction):
+    """A ufunc of several results, recorded as one call; each of them is a Function too."""
+
+    def __init__(self, ufunc, parts):
+        structure = flatten((0.0,) * len(parts))[1]
+        super().__init__(None, ufunc, ufunc.nin, ufunc, structure)
+        self.__name__, self.parts = ufunc.__name__, parts
+        self.definition = _Several(ufunc.__name__, parts)
+
+    def call_others(self, *args, **kwargs):
+        """The results for any arguments, one after the other."""
+        if not is_traced(args):
+            return self.plain(*args, **kwargs)
+        return tuple([part(*args, **kwargs) for part in self.parts])
+
+
+class _Several(Named):
+    """The definition of a call of Outputs."""
+
+    remedy = _Elementwise.remedy
+
+    def __init__(self, name, parts):
+        self.name, self.parts = name, parts
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Adjoints of the wanted leaves: the sums of those that the results give."""
+        found = [None] * len(wanted)
+        for part, y, g in zip(self.parts, output, ct, strict=True):
+            one = part.definition.pull(leaves, y, saved, [g], wanted)
+            found = [total(*both) for both in zip(found, one, strict=True)]
+        return found
+
+    def push(self, leaves, output, saved, tangents):
+        """The tangents of the results."""
+        pairs = zip(self.parts, output, strict=True)
+        return [part.definition.push(leaves, y, saved, tangents)[0] for part, y in pairs]
+
+
+class Valued(_core.ElementwiseFunction):
+    """A function in adcore's operations whose value is a ufunc's.
+
+    Recorded afresh it is one call, and only its derivatives are those of the operations.  In a
+    compiled function, and wherever the loop of the ufunc does not reach, it is the operations.
+    """
+
+    def __init__(self, ufunc, rule, otherwise, of_doubles):
+        super().__init__(None, otherwise, ufunc.nin, ufunc, None, of_doubles)
+        self.definition = _ByOperations(ufunc.__name__, rule)
+        functools.update_wrapper(self, otherwise)
+
+    def call_others(self, *args, **kwargs):
+        """The operations, or SciPy's own function of plain arguments."""
+        return self.plain(*args, **kwargs)
+
+
+class _ByOperations(Named):
+    """The definition of a call of Valued: the derivatives of a function written in operations."""
+
+    remedy = _Elementwise.remedy
+
+    def __init__(self, name, function):
+        self.name, self.function = name, function
+
+    def moving(self, leaves, places):
+        """The function of the leaves in these places alone."""
+
+        def f(*moved):
+            args = list(leaves)
+            for i, v in zip(places, moved, strict=True):
+                args[i] = v
+            return self.function(*args)
+
+        return f, [leaves[i] for i in places]
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Adjoints of the wanted leaves."""
+        del output, saved
+        if ct[0] is None:
+            return [None] * len(wanted)
+        f, at = self.moving(leaves, wanted)
+        with _calls.recording():
+            return list(vjp(f, *at)[1](ct[0]))
+
+    def push(self, leaves, output, saved, tangents):
+        """The tangent of the value."""
+        del output, saved
+        places = [i for i, t in enumerate(tangents) if t is not None]
+        f, at = self.moving(leaves, places)
+        along = [
+            broadcast_to(tangents[i], shape_of(leaves[i]))
+            if shape_of(leaves[i]) != shape_of(tangents[i])
+            else tangents[i]
+            for i in places
+        ]
+        return [jvp(f, at, along)[1]]
+
+
+def total(a, b):
+    """The sum of what is not None."""
+    return a if b is None else b if a is None else a + b
+
+
 def in_domain(partial, value):
     """The partial, and nan where the value is, although a formula may go on outside the domain."""
     if not _core.is_compiling() and not _core.has_nan(values(value)):
@@ -255,9 +361,12 @@ class CKernel:
 
 
 def define(name, *partials, value=None):
-    """The Function for the ufunc of SciPy's of that name, which finds it too."""
+    """The Function for the ufunc of SciPy's of that name, which finds it too.
+
+    A `value` is what the ufunc gives if its first argument is made an integer.
+    """
     ufunc = getattr(sp, name)
-    function = Function(name, value or ufunc, partials, plain=ufunc)
+    function = Function(name, value or ufunc, partials, plain=ufunc, ufunc=value and ufunc)
     register(ufunc, function)
     return function
 
@@ -268,8 +377,12 @@ def register(ufunc, function):
         ufuncs.RULES[ufunc] = function
 
 
-def composed(name):
-    """Register a function that is written in adcore's operations, for tensors and duals only."""
+def composed(name, valued=False):
+    """Register a function that is written in adcore's operations, for tensors and duals only.
+
+    It is recorded as one call if it is `valued`, by the ufunc: see Valued.  "of integers" says that
+    the ufunc wants some arguments to be integers, and complains of floats.
+    """
 
     def decorate(rule):
         ufunc = getattr(sp, name)
@@ -286,6 +399,8 @@ def composed(name):
 
         doc = rule.__doc__ or f"scipy.special.{name}, also of tensors and duals."
         function = with_plain(checked, plain, doc)
+        if valued:
+            function = Valued(ufunc, rule, function, of_doubles=valued != "of integers")
         register(ufunc, function)
         return function
 

@@ -385,22 +385,22 @@ zetac = define("zetac", lambda y, x: _riemann.member(1)(x))
 # ---- distribution functions that are these ----
 
 
-@composed("chdtr")
+@composed("chdtr", valued=True)
 def chdtr(v, x):
     return gammainc(0.5 * v, 0.5 * x)
 
 
-@composed("chdtrc")
+@composed("chdtrc", valued=True)
 def chdtrc(v, x):
     return gammaincc(0.5 * v, 0.5 * x)
 
 
-@composed("chdtri")
+@composed("chdtri", valued=True)
 def chdtri(v, p):
     return 2.0 * gammainccinv(0.5 * v, p)
 
 
-@composed("chdtriv")
+@composed("chdtriv", valued=True)
 def chdtriv(p, x):
     return 2.0 * _gamma_shape(p, 0.5 * x)
 
@@ -415,27 +415,27 @@ _gamma_shape = Function(
 )
 
 
-@composed("gdtr")
+@composed("gdtr", valued=True)
 def gdtr(a, b, x):
     return gammainc(b, a * x)
 
 
-@composed("gdtrc")
+@composed("gdtrc", valued=True)
 def gdtrc(a, b, x):
     return gammaincc(b, a * x)
 
 
-@composed("gdtria")
+@composed("gdtria", valued=True)
 def gdtria(p, b, x):
     return gammaincinv(b, p) / x
 
 
-@composed("gdtrib")
+@composed("gdtrib", valued=True)
 def gdtrib(a, p, x):
     return _gamma_shape(p, a * x)
 
 
-@composed("gdtrix")
+@composed("gdtrix", valued=True)
 def gdtrix(a, b, p):
     return gammaincinv(b, p) / a
 
@@ -450,60 +450,60 @@ def _whole(name, k):
     return np.floor(np.asarray(k, dtype=float))[()]
 
 
-@composed("pdtr")
+@composed("pdtr", valued=True)
 def pdtr(k, m):
     return gammaincc(_whole("pdtr", k) + 1.0, m)
 
 
-@composed("pdtrc")
+@composed("pdtrc", valued=True)
 def pdtrc(k, m):
     return gammainc(_whole("pdtrc", k) + 1.0, m)
 
 
-@composed("pdtri")
+@composed("pdtri", valued="of integers")
 def pdtri(k, y):
     return gammainccinv(_whole("pdtri", k) + 1.0, y)
 
 
-@composed("bdtr")
+@composed("bdtr", valued="of integers")
 def bdtr(k, n, p):
     k = _whole("bdtr", k)
     return betaincc(k + 1.0, n - k, p)
 
 
-@composed("bdtrc")
+@composed("bdtrc", valued="of integers")
 def bdtrc(k, n, p):
     k = _whole("bdtrc", k)
     return betainc(k + 1.0, n - k, p)
 
 
-@composed("bdtri")
+@composed("bdtri", valued="of integers")
 def bdtri(k, n, y):
     k = _whole("bdtri", k)
     return betainccinv(k + 1.0, n - k, y)
 
 
-@composed("nbdtr")
+@composed("nbdtr", valued="of integers")
 def nbdtr(k, n, p):
     return betainc(n, _whole("nbdtr", k) + 1.0, p)
 
 
-@composed("nbdtrc")
+@composed("nbdtrc", valued="of integers")
 def nbdtrc(k, n, p):
     return betaincc(n, _whole("nbdtrc", k) + 1.0, p)
 
 
-@composed("nbdtri")
+@composed("nbdtri", valued="of integers")
 def nbdtri(k, n, y):
     return betaincinv(n, _whole("nbdtri", k) + 1.0, y)
 
 
-@composed("fdtr")
+@composed("fdtr", valued=True)
 def fdtr(dfn, dfd, x):
     return _f_distribution(dfn, dfd, x, betainc, betaincc)
 
 
-@composed("fdtrc")
+@composed("fdtrc", valued=True)
 def fdtrc(dfn, dfd, x):
     return _f_distribution(dfn, dfd, x, betaincc, betainc)
 
@@ -518,7 +518,7 @@ def _f_distribution(dfn, dfd, x, lower, upper):
     return where(low, left, right)
 
 
-@composed("fdtri")
+@composed("fdtri", valued=True)
 def fdtri(dfn, dfd, p):
     y = betainccinv(0.5 * dfd, 0.5 * dfn, p)  # dfd / (dfd + dfn x)
     z = betaincinv(0.5 * dfn, 0.5 * dfd, p)  # 1 - y

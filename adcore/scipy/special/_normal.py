@@ -93,7 +93,7 @@ _imag = Function(
 )
 
 
-@composed("voigt_profile")
+@composed("voigt_profile", valued=True)
 def voigt_profile(x, sigma, gamma):
     scale = sigma * math.sqrt(2.0)
     return _real(x / scale, gamma / scale) / (sigma * _ROOT_2PI)
@@ -138,7 +138,7 @@ rel_entr = define("rel_entr", lambda v, x, y: log_ratio(x, y) + 1.0, lambda v, x
 kl_div = define("kl_div", lambda v, x, y: log_ratio(x, y), lambda v, x, y: (y - x) / y)
 
 
-@composed("huber")
+@composed("huber", valued=True)
 def huber(delta, r):
     size = ops.abs(r)
     outside = delta * (size - 0.5 * delta)
@@ -195,12 +195,12 @@ inv_boxcox1p = define(
 # ---- the normal distribution's parameters ----
 
 
-@composed("nrdtrimn")
+@composed("nrdtrimn", valued=True)
 def nrdtrimn(p, std, x):
     return x - std * ndtri(p)
 
 
-@composed("nrdtrisd")
+@composed("nrdtrisd", valued=True)
 def nrdtrisd(mn, p, x):
     return (x - mn) / ndtri(p)
 

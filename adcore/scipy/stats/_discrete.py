@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import ops
 from ...rules.primitives import below, reshape, shape_of, sum_axes
-from ..special._gamma import beta_density, betaln, gammainc, gammaincc
+from ..special._gamma import beta_density, betainc, betaincc, betaln, gammainc, gammaincc
 from ..special._tails import log_betainc, log_gammainc, log_gammaincc
 from ._distribution import INF, Discrete, exclude, whole
 
@@ -63,6 +63,12 @@ class Binom(Discrete):
 
     def pmf_(self, k, n, p):
         return beta_density(k + 1.0, n - k + 1.0, p) / (n + 1.0)
+
+    def cdf_(self, k, n, p):
+        return betaincc(k + 1.0, n - k, p)
+
+    def sf_(self, k, n, p):
+        return betainc(k + 1.0, n - k, p)
 
     def logcdf_(self, k, n, p):
         return log_betainc(n - k, k + 1.0, (1.0 - p) / p)
@@ -136,6 +142,12 @@ class Nbinom(Discrete):
     def logpmf_(self, k, n, p):
         ways = -ops.log(n + k) - betaln(n, k + 1.0)
         return ways + n * ops.log(p) + ops.xlog1py(k, -p)
+
+    def cdf_(self, k, n, p):
+        return betainc(n, k + 1.0, p)
+
+    def sf_(self, k, n, p):
+        return betaincc(n, k + 1.0, p)
 
     def logcdf_(self, k, n, p):
         return log_betainc(n, k + 1.0, p / (1.0 - p))

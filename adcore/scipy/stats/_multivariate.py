@@ -253,7 +253,9 @@ class Wishart(Multivariate):
         x = _stack(x, n)
         inner = np.linalg.cholesky(x)
         out = 0.5 * (df - (n + 1.0)) * _log_det(inner) - 0.5 * _trace_of_solved(factor, x)
-        return out - 0.5 * df * (n * LOG_2 + _log_det(factor)) - multigammaln(0.5 * df, n)
+        # In SciPy's order: a density loses as many digits as its logarithm has before the point.
+        scaling = 0.5 * df * n * LOG_2 + 0.5 * df * _log_det(factor)
+        return out - (scaling + multigammaln(0.5 * df, n))
 
     def _mean(self, df, scale):
         return leaf(df) * _square(scale, _dimension(None, scale))
