@@ -265,6 +265,8 @@ cdef extern from "ad_tape.h" nogil:
                                ad_view *result)
     bint ad_tape_has_rule(const ad_tape *tape, int32_t i)
     bint ad_tape_reads_results(const ad_tape *tape, int32_t instr)
+    ad_status ad_record_block(ad_tape *tape, int code, double p, int64_t extra, int64_t size,
+                              int n, const ad_view *views)
     ad_status ad_record_call(ad_tape *tape, void *rule, int n, const ad_view *args, int64_t size,
                              const double *values, ad_view *result)
     ad_status ad_tape_add_note(ad_tape *tape, int32_t instr, void *hook)
@@ -319,6 +321,38 @@ cdef extern from "ad_sweep.h" nogil:
     ad_status ad_sweep_second(ad_tape *tape, int32_t first, int32_t last)
     ad_status ad_tape_depends(ad_tape *tape, int32_t first, int32_t last, int32_t low,
                               uint8_t *reached)
+
+
+cdef extern from "ad_formula.h" nogil:
+    enum:
+        AD_FORMULA_GIVEN
+    struct ad_formula_step:
+        ad_op op
+        int args[3]
+    struct ad_formula:
+        int n_given
+        int n_numbers
+        int n_steps
+        int n_outputs
+        ad_view *numbers
+        ad_formula_step *steps
+        int outputs[2]
+    struct ad_complex_part:
+        int given
+        double number
+    struct ad_complex_call:
+        ad_simd_loop *loop
+        void *data
+        int n_args
+        bint real
+        ad_complex_part parts[4]
+    ad_status ad_complex_record(ad_tape *tape, const ad_complex_call *call, void *rule,
+                                const ad_formula *formula, int n, const ad_view **args,
+                                ad_view *re, ad_view *im)
+    ad_status ad_formula_forward(ad_tape *tape, int32_t i, const ad_formula *formula, int lanes)
+    ad_status ad_formula_reverse(ad_tape *tape, int32_t i, const ad_formula *formula, int lanes)
+    void ad_complex_read(const ad_view *re, const ad_view *im, const double *value, double *z)
+    void ad_complex_split(const double *z, int64_t n, double *re, double *im)
 
 
 cdef extern from "ad_taylor.h" nogil:

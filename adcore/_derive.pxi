@@ -531,6 +531,21 @@ def set_recording(bint on):
     return was
 
 
+def set_rows(bint on):
+    """Let functions of complex arrays be recorded row by row on this thread, or as one instruction.
+
+    Sweeps of second and of higher order know rows alone.  Returns what it was.
+    """
+    was = ad_local.rows != 0
+    ad_local.rows = on
+    return was
+
+
+def is_recording_rows():
+    """What set_rows() said."""
+    return ad_local.rows != 0
+
+
 def is_recording():
     """Is recording on, on this thread?"""
     return ad_local.off == 0
@@ -604,15 +619,20 @@ cdef extern from "numpy/ufuncobject.h":
 
 cdef void *double_loop(object ufunc, int nin, void **data):
     """The loop of a ufunc from nin doubles to one; NULL if there is none."""
+    return loop_of(ufunc, [cnp.NPY_DOUBLE] * (nin + 1), data)
+
+
+cdef void *loop_of(object ufunc, list types, void **data):
+    """The loop of a ufunc of one result, by the types of its arguments and of that; or NULL."""
     cdef PyUFuncObject *u = <PyUFuncObject *><void *>ufunc
     cdef int i, j, width = u.nin + u.nout
     cdef bint match
-    if u.nin != nin or u.nout != 1:
+    if width != len(types) or u.nout != 1:
         return NULL
     for i in range(u.ntypes):
         match = True
         for j in range(width):
-            match = match and u.types[i * width + j] == <char>cnp.NPY_DOUBLE
+            match = match and u.types[i * width + j] == <char><int>types[j]
         if match:
             data[0] = u.data[i] if u.data != NULL else NULL
             return u.functions[i]

@@ -97,6 +97,12 @@ def bilinear(function, conjugate=None):
     return apply
 
 
+def _dot(z, w):
+    if len(shape_of(z)) in (1, 2) and len(shape_of(w)) in (1, 2):
+        return np.matmul(z, w)
+    return bilinear(np.dot)(z, w)
+
+
 def _einsum(subscripts, *operands, **kwargs):
     """Every product of one part of each operand, with its power of i."""
     if type(subscripts) is not str:
@@ -249,11 +255,38 @@ def _of_shape(function):
     return apply
 
 
+def _created(name, least=0):
+    """A constructor of an array from lists with complex numbers and tensors in them."""
+
+    def apply(x, dtype=None, *, copy=None, order=None, ndmin=least, **others):
+        device, others = others.pop("device", None), {"order": order, **others}
+        others.pop("subok", None)
+        if others["order"] in ("K", "A", "C"):
+            others["order"] = None
+        if device not in (None, "cpu"):
+            raise TypeError(f"{name} of a tensor does not take a device but 'cpu'")
+        if dtype is not None and np.dtype(dtype) != np.complex128:
+            others["dtype"] = dtype
+        refuse(f"numpy.{name} of complex numbers", **others)
+        z = pair(*both(x))
+        if ndmin > z.ndim:
+            z = np.reshape(z, (1,) * (ndmin - z.ndim) + z.shape)
+        return np.copy(z) if copy and z is not x else z
+
+    return apply
+
+
+def _full(shape, fill_value, dtype=None, **others):
+    others.pop("order", None)
+    refuse("numpy.full of complex numbers", **others)
+    return np.broadcast_to(_created("full")(fill_value, dtype), shape)
+
+
 def _full_like(z, fill_value):
     return np.copy(np.broadcast_to(fill_value + 0j, shape_of(z)))
 
 
-_FIRST = (
+LINEAR = (  # in the first argument
     *(np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.swapaxes),
     *(np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.broadcast_to, np.atleast_1d),
     *(np.atleast_2d, np.atleast_3d, np.roll, np.flip, np.fliplr, np.flipud, np.rot90, np.repeat),
@@ -266,7 +299,7 @@ _FIRST = (
 )
 
 FUNCTIONS = {
-    **{f: linear(f, 0) for f in _FIRST},
+    **{f: linear(f, 0) for f in LINEAR},
     **{f: linear(f, 1) for f in (np.compress, np.extract)},
     np.select: linear(np.select, 1, 2),
     np.diff: linear(np.diff, 0, 3, 4),
@@ -276,9 +309,10 @@ FUNCTIONS = {
     np.where: linear(np.where, 1, 2),
     np.interp: _interp,
     **{f: linear_in_all(f) for f in (np.meshgrid, np.broadcast_arrays)},
-    **{f: bilinear(f) for f in (np.matmul, np.dot, np.inner, np.outer, np.kron, np.cross)},
+    **{f: bilinear(f) for f in (np.matmul, np.inner, np.outer, np.kron, np.cross)},
     **{f: bilinear(f) for f in (np.tensordot, np.matvec, np.convolve, np.linalg.tensordot)},
-    np.linalg.matmul: bilinear(np.matmul),
+    np.dot: _dot,
+    np.linalg.matmul: np.matmul,
     np.linalg.outer: bilinear(np.outer),
     **{f: bilinear(f, 0) for f in (np.vdot, np.vecdot, np.vecmat, np.linalg.vecdot)},
     np.correlate: bilinear(np.correlate, 1),
@@ -308,6 +342,11 @@ FUNCTIONS = {
     **{f: _of_shape(f) for f in (np.shape, np.size, np.ndim)},
     **{f: _of_shape(f) for f in (np.zeros_like, np.ones_like, np.empty_like)},
     np.full_like: _full_like,
+    np.full: _full,
+    np.array: _created("array"),
+    np.asarray: _created("asarray"),
+    np.asanyarray: _created("asanyarray"),
+    np.ascontiguousarray: _created("ascontiguousarray", 1),
 }
 
 

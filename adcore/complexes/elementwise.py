@@ -386,3 +386,4 @@ UFUNCS = {
 # Those that look at numbers, and so are called again for each of them.
 LOOKING = {"power", "float_power", "equal", "not_equal", "isfinite", "isnan", "isinf"}
 REAL = {"absolute", "equal", "not_equal", "isfinite", "isnan", "isinf"}  # of real results
+OWN = {"log1p"}  # of values of their own, where NumPy's have lost their digits

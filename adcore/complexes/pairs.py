@@ -177,7 +177,6 @@ class Complex(_core.ComplexPair):
 
 
 traced_types.add(Complex)
-_core.set_complex_type(Complex)
 
 
 def pair(real, imag):

@@ -13,6 +13,8 @@ import numpy as _numpy
 
 from .. import _calls, _core
 from .._named import Named as _Named
+from .._trees import PAIR as _PAIR
+from .._trees import flatten as _flatten
 from .._trees import shape_of as _shape_of
 from ..complexes import both as _both
 from ..complexes import pair as _pair
@@ -44,6 +46,18 @@ class _Transform(_Named, saved_as="fft"):
         if self.kind in ("rfft", "irfft") and len(self.axes) != 1:
             raise ValueError(f"{self.kind} along {len(self.axes)} axes")
         self.name = f"numpy.fft.{self.kind}"
+        self._plans = {}  # by the shapes of what is transformed, and of how many parts
+
+    def recorded(self, leaves):
+        """What is recorded of tensors without a detour; NotImplemented if another way is to be."""
+        shape = _shape_of(leaves[0])
+        key = len(leaves), shape
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= 64:
+                self._plans.clear()
+            plan = self._plans[key] = _planned(self, *key)
+        return plan.record(*leaves, *[None] * (2 - len(leaves))) if plan else NotImplemented
 
     def run(self, leaves):
         """(output, nothing) of plain leaves."""
@@ -91,20 +105,23 @@ _definition = functools.lru_cache(256)(_Transform)
 _LOOPS = getattr(_numpy.fft, "_pocketfft_umath", None)
 
 
+def _pass(kind, n, length, norm):
+    """(NumPy's loop, length of the result, factor) of a transform of so many numbers."""
+    n = n or length
+    if norm == "ortho":
+        factor = 1.0 / _math.sqrt(n)
+    else:
+        factor = 1.0 / n if (norm == "forward") is (kind in ("fft", "rfft")) else 1.0
+    if kind == "rfft":
+        return "rfft_n_odd" if n % 2 else "rfft_n_even", n // 2 + 1, factor
+    return kind, n, factor
+
+
 def _along(kind, x, n, axis, norm):
     """NumPy's transform of an array along one axis; of `n` numbers if it is irfft."""
     if _LOOPS is None or type(x) is not _numpy.ndarray or not x.size:
         return getattr(_numpy.fft, kind)(x, n or None, axis, norm)
-    length = n or x.shape[axis]
-    if norm == "ortho":
-        factor = 1.0 / _math.sqrt(length)
-    else:
-        factor = 1.0 / length if (norm == "forward") is (kind in ("fft", "rfft")) else 1.0
-    out_length = length
-    name = kind
-    if kind == "rfft":
-        out_length = length // 2 + 1
-        name = "rfft_n_odd" if length % 2 else "rfft_n_even"
+    name, out_length, factor = _pass(kind, n, x.shape[axis], norm)
     out = _numpy.empty(
         (*x.shape[:axis], out_length, *x.shape[axis + 1 :]),
         float if kind == "irfft" else complex,
@@ -112,6 +129,45 @@ def _along(kind, x, n, axis, norm):
     if axis == x.ndim - 1:
         return getattr(_LOOPS, name)(x, factor, out)
     return getattr(_LOOPS, name)(x, factor, out, axes=[(axis,), (), (axis,)])
+
+
+class _Linear(_calls.Rule):
+    """What the tape keeps of a transform: no numbers, as no derivative needs them."""
+
+    __slots__ = ()
+
+    def reverse(self, g):
+        """Adjoints of the operands, arrays."""
+        return self.definition.pull(self.numbers, None, None, self.split(g), self.tracked)
+
+    def forward(self, tangents):
+        """The flat tangent of the results."""
+        return _calls.flat_results(self.definition.push(self.numbers, None, None, tangents))
+
+
+def _planned(definition, n_leaves, shape):
+    """The FourierPlan of a definition for leaves of one shape; None if NumPy's loops are not it."""
+    kind = definition.kind
+    if _LOOPS is None or (kind == "rfft" and n_leaves > 1):
+        return None
+    passes = []
+    for axis in definition.axes[::-1]:
+        name, length, factor = _pass(kind, definition.n, shape[axis], definition.norm)
+        passes.append((axis, length, factor))
+    out_shape = tuple([length if i == axis else n for i, n in enumerate(shape)])
+    leaf = _flatten(0.0)[1]
+    rule = _Linear(
+        definition,
+        [_numpy.broadcast_to(0.0, shape)] * n_leaves,
+        list(range(n_leaves)),
+        leaf if kind == "irfft" else _PAIR,
+        [out_shape] * (1 if kind == "irfft" else 2),
+    )
+    rule.values = [_numpy.broadcast_to(0.0, s) for s in rule.shapes]
+    plan = _core.FourierPlan(
+        getattr(_LOOPS, name), shape, passes, kind == "rfft", kind == "irfft", rule
+    )
+    return plan if plan.usable() else None
 
 
 def _weights(n, inner, axis, ndim):
@@ -125,6 +181,9 @@ def _weights(n, inner, axis, ndim):
 
 def _apply(definition, leaves):
     """A call; of plain numbers alone it is NumPy's."""
+    found = definition.recorded(leaves)
+    if found is not NotImplemented:
+        return found
     if _table.is_traced(leaves):
         return _calls.call(definition, leaves)
     return definition.run(leaves)[0]
@@ -244,7 +303,7 @@ def _irfft(a, n=None, axis=-1, norm=None, out=None):
     if n < 1:
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
     a = _complex_resized(a, axis, n // 2 + 1)
-    return _apply(_Transform("irfft", (axis,), int(n), _check_norm(norm)), _leaves(a))
+    return _apply(_definition("irfft", (axis,), int(n), _check_norm(norm)), _leaves(a))
 
 
 def _hfft(a, n=None, axis=-1, norm=None, out=None):
