@@ -37,23 +37,24 @@ cdef class ComplexFunction:
 
     function(*pairs) gives a pair again, or (re, None) if `real`; it may not look at numbers, but
     for a part that is 0.0 as 1j has it.  Where it would not do as a Formula, it is called as it is.
-    `ufunc` is NumPy's, called with the arguments and then `more`; values are the formula's if they
-    are its `own`.
+    Values are those of `ufunc`, NumPy's, or of the way that has a name: "steps", the formula's own,
+    "product" or "modulus".
     """
 
     cdef readonly object name, function
-    cdef bint real, own
+    cdef bint real
+    cdef ad_complex_way way
     cdef dict formulas      # by what is known of each part
     cdef ad_simd_loop *loop
     cdef void *loop_data
-    cdef list more
 
-    def __init__(self, ufunc, function, bint real, tuple more=(), bint own=False):
-        self.name, self.function, self.real, self.own = ufunc.__name__, function, real, own
-        self.formulas, self.more = {}, list(more)
+    def __init__(self, ufunc, function, bint real, way=None):
+        self.name, self.function, self.real = ufunc.__name__, function, real
+        self.formulas = {}
+        self.way = {None: AD_COMPLEX_LOOP, "steps": AD_COMPLEX_STEPS,
+                    "product": AD_COMPLEX_PRODUCT, "modulus": AD_COMPLEX_MODULUS}[way]
         types = [cnp.NPY_CDOUBLE] * ufunc.nin + [cnp.NPY_DOUBLE if real else cnp.NPY_CDOUBLE]
-        if not own:
-            self.loop = <ad_simd_loop *>loop_of(ufunc, types, &self.loop_data)
+        self.loop = <ad_simd_loop *>loop_of(ufunc, types, &self.loop_data)
 
     def recorded(self, *args):
         """The result as a Complex, or a Tensor; None if another way is to be taken.
@@ -139,23 +140,25 @@ cdef class ComplexFormula(Formula):
     cdef bint whole     # whether it can be one instruction
 
     cdef int settle_call(self, ComplexFunction function, list places) except -1:
-        """See whether NumPy's loop can stand for it; `places` says which parts are given."""
+        """See whether it can be one instruction; `places` says which parts are given."""
         cdef int i, n = 0
         cdef bint row = function.real and self.c.n_steps == 1 and self.c.n_given == 2
-        places = places + [x for z in function.more for x in (z.real, z.imag)]
-        if (function.loop == NULL and not function.own) or len(places) > AD_FORMULA_GIVEN or self.c.n_outputs == 0:
+        if (function.loop == NULL and function.way == AD_COMPLEX_LOOP) or self.c.n_outputs == 0:
             return 0
+        if function.way == AD_COMPLEX_PRODUCT and len(places) == 2:
+            places = places * 2     # a square
         for i in range(self.c.n_outputs):
             if self.c.outputs[i] < self.c.n_given + self.c.n_numbers:
                 return 0
-        self.call.loop, self.call.data = function.loop, function.loop_data
+        self.call.way, self.call.loop, self.call.data = function.way, function.loop, \
+            function.loop_data
         self.call.n_args, self.call.real = len(places) // 2, function.real
         for i in range(len(places)):
             place = places[i]
             self.call.parts[i].given = -1
             if place == 1 and type(place) is int:
                 self.call.parts[i].given = n
-                n += 1
+                n = (n + 1) % self.c.n_given
             elif place is not None:
                 self.call.parts[i].number = place
         self.whole = row or (self.c.n_steps > 2 and self.c.n_outputs == 2 - function.real)
@@ -240,13 +243,30 @@ cdef ComplexFormula formula_of(ad_tape *tape, int32_t instr):
 # ---- functions of arrays ----
 
 
-cdef object of_either_part(function, ComplexPair z, tuple rest):
-    """A function of the real and of the imaginary part; None if another way is to be taken."""
+cdef object of_either_part(function, x, tuple rest):
+    """A function of the real and of the imaginary part, or of a list of such; None for another way."""
+    cdef ComplexPair z
     rule = ARRAY_FUNCTIONS.get(function)
-    if rule is None or type(z.real) is not Tensor or type(z.imag) is not Tensor \
-            or (rest and is_complex(rest)):
+    if rule is None or (rest and is_complex(rest)):
         return None
-    re, im = rule(z.real, *rest), rule(z.imag, *rest)
+    if type(x) is _complex_type:
+        z = x
+        if type(z.real) is not Tensor or type(z.imag) is not Tensor:
+            return None
+        re, im = z.real, z.imag
+    elif type(x) is list or type(x) is tuple:
+        re, im = [], []
+        for y in x:
+            if type(y) is not _complex_type:
+                return None
+            z = y
+            if type(z.real) is not Tensor or type(z.imag) is not Tensor:
+                return None
+            re.append(z.real)
+            im.append(z.imag)
+    else:
+        return None
+    re, im = rule(re, *rest), rule(im, *rest)
     if type(re) is Tensor and type(im) is Tensor:
         return new_complex(re, im)
     if type(re) is list or type(re) is tuple:
@@ -340,7 +360,7 @@ cdef object on_complex(ufunc, tuple args):
 
 cdef object _add = np.add, _subtract = np.subtract, _multiply = np.multiply, _divide = np.divide
 cdef object _power = np.power, _negative = np.negative, _absolute = np.absolute
-cdef object _conjugate = np.conjugate, _matmul = np.matmul
+cdef object _conjugate = np.conjugate, _matmul = np.matmul, _square = np.square, _dot = np.dot
 cdef object _equal = np.equal, _not_equal = np.not_equal
 
 
@@ -359,8 +379,13 @@ cdef class ComplexPair:
         return METHODS["_complex_ufunc"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        if not kwargs and function in _complex_linear and type(args[0]) is _complex_type:
-            found = of_either_part(function, <ComplexPair>args[0], args[1:])
+        if not kwargs:
+            found = None
+            if function in _complex_linear:
+                found = of_either_part(function, args[0], args[1:])
+            elif function is _dot and len(args) == 2 and 0 < np.ndim(args[0]) <= 2 \
+                    and 0 < np.ndim(args[1]) <= 2:
+                found = complex_matmul(args[0], args[1])
             if found is not None:
                 return found
         return METHODS["_complex_function"](function, args, kwargs)
@@ -390,10 +415,17 @@ cdef class ComplexPair:
         return on_complex(_divide, (other, self))
 
     def __pow__(self, other, modulo):
-        return METHODS["_complex_ufunc"](_power, "__call__", (self, other), {})
+        if type(other) is int and other == 2:
+            return on_complex(_square, (self,))
+        return METHODS["_complex_power"](self, other)
 
     def __rpow__(self, other, modulo):
-        return METHODS["_complex_ufunc"](_power, "__call__", (other, self), {})
+        return METHODS["_complex_power"](other, self)
+
+    def __getitem__(self, key):
+        re, im = self.real[key], self.imag[key]
+        return new_complex(re, im) if type(re) is Tensor and type(im) is Tensor \
+            else complex_pair(re, im)
 
     def __matmul__(self, other):
         return on_complex(_matmul, (self, other))

@@ -51,6 +51,8 @@ cdef extern from "ad_ops.h" nogil:
         ad_simd_loop *loop
         void *data
     ad_simd_entry ad_simd[]
+    enum:
+        AD_SCRATCH
     double ad_op_value(ad_op op, double p, double x, double z, double w)
     void ad_op_partials(ad_op op, double p, double x, double z, double w, double y, double *d)
     void ad_op_second(ad_op op, double p, const double *a, double y, double *d, double h[3][3])
@@ -234,6 +236,7 @@ cdef extern from "ad_tape.h" nogil:
         ad_list *lists
         int64_t n_handles
         ad_work *work
+        double *scratch
         const ad_call_hooks *hooks
         ad_program *program
         int32_t here
@@ -340,7 +343,10 @@ cdef extern from "ad_formula.h" nogil:
     struct ad_complex_part:
         int given
         double number
+    enum ad_complex_way:
+        AD_COMPLEX_LOOP, AD_COMPLEX_STEPS, AD_COMPLEX_PRODUCT, AD_COMPLEX_MODULUS
     struct ad_complex_call:
+        ad_complex_way way
         ad_simd_loop *loop
         void *data
         int n_args

@@ -81,6 +81,7 @@ cdef class _Owner:
     """Keeps a thread's tape for as long as the thread lives."""
 
     cdef ad_tape *tape
+    cdef cnp.ndarray spare      # a buffer, see spare_room()
 
     def __dealloc__(self):
         ad_tape_free(self.tape)

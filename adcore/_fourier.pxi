@@ -9,6 +9,21 @@ cdef struct fourier_pass:
     double factor
 
 
+cdef enum:
+    MOST_SPARE = 2097152    # numbers in a buffer that a thread keeps
+
+
+cdef cnp.ndarray spare_room(cnp.npy_intp length):
+    """A buffer of numbers; that of the call before if it is not too large to be kept."""
+    cdef _Owner owner
+    if length > MOST_SPARE:
+        return fresh_vector(length)
+    owner = _thread_state.owner
+    if owner.spare is None or cnp.PyArray_SIZE(owner.spare) < length:
+        owner.spare = fresh_vector(length)
+    return owner.spare
+
+
 cdef class FourierPlan:
     """A transform of arrays of one shape: what NumPy does along each axis, one after another.
 
@@ -80,8 +95,8 @@ cdef class FourierPlan:
         cdef ad_view views[2]
         cdef ad_view zero
         cdef ad_view result
-        cdef cnp.npy_intp length
-        cdef cnp.ndarray buffer
+        cdef Py_ssize_t length
+        cdef cnp.ndarray kept = None
         cdef double *x
         cdef double *y
         cdef double *z      # complex numbers
@@ -102,8 +117,11 @@ cdef class FourierPlan:
                 if views[i].ndim != len(self.shape):
                     return NotImplemented
             length = 2 * max(self.size, self.out_size) + (self.size if self.real else 0)
-            buffer = cnp.PyArray_SimpleNew(1, &length, cnp.NPY_DOUBLE)
-            z = <double *>cnp.PyArray_DATA(buffer)
+            if length <= AD_SCRATCH:
+                z = tape.scratch
+            else:
+                kept = spare_room(length)
+                z = <double *>cnp.PyArray_DATA(kept)
             x = z + (length - self.size if self.real else 0)
             if self.real:
                 ad_view_read(&views[0], tape.value, x)

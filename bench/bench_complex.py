@@ -64,7 +64,7 @@ MATRICES = {
     "trace": np.trace,
     "linalg.solve": lambda m: np.linalg.solve(m, m[0]),
     "linalg.inv": np.linalg.inv,
-    "linalg.det": np.linalg.det,
+    "linalg.det": lambda m: np.linalg.det(m[:30, :30]),
 }
 TRANSFORMS = (
     *("fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2"),

@@ -1,6 +1,7 @@
 /* ad_formula.c -- formulas as one instruction. */
 #include "ad_formula.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,42 +141,105 @@ static void load(struct tile *tile, const struct ad_tape *tape, const struct ad_
 
 /* ---- recording ---- */
 
-/* By NumPy's loop. */
+AD_VECTOR static void multiply_runs(int64_t n, const double *restrict a, const double *restrict b,
+                                    const double *restrict c, const double *restrict d,
+                                    double *restrict re, double *restrict im)
+{
+    for (int64_t i = 0; i < n; i++) {
+        re[i] = a[i] * c[i] - b[i] * d[i];
+        im[i] = a[i] * d[i] + b[i] * c[i];
+    }
+}
+
+/* |a + i b|; of squares that are far from over- and underflow as their root. */
+AD_VECTOR static bool moduli_runs(int64_t n, const double *restrict a, const double *restrict b,
+                                  double *restrict y)
+{
+    int good = 1;
+
+    for (int64_t i = 0; i < n; i++) {
+        double square = a[i] * a[i] + b[i] * b[i];
+
+        good &= square > 1e-280 && square < 1e300;
+        y[i] = sqrt(square);
+    }
+    return good;
+}
+
+static void moduli(int64_t n, const double *a, const double *b, double *y)
+{
+    if (!moduli_runs(n, a, b, y))
+        for (int64_t i = 0; i < n; i++)
+            if (!(y[i] > 1e-140 && y[i] < 1e150))
+                y[i] = hypot(a[i], b[i]);
+}
+
+/* A vector as n numbers that lie one after another. */
+static const double *run_of(struct ad_vec v, int64_t n, double *room)
+{
+    if (v.v)
+        return v.v;
+    for (int64_t i = 0; i < n; i++)
+        room[i] = v.c;
+    return room;
+}
+
+/* n results of NumPy's loop. */
+static void loop_over(const struct ad_complex_call *call, const struct ad_vec *parts, int64_t n,
+                      double *re, double *im)
+{
+    double in[AD_FORMULA_GIVEN / 2][2 * AD_TILE], out[2 * AD_TILE];
+    char *args[AD_FORMULA_GIVEN / 2 + 1];
+    intptr_t stride[AD_FORMULA_GIVEN / 2 + 1], count = (intptr_t)n;
+
+    for (int k = 0; k < call->n_args; k++) {
+        const struct ad_vec *v = &parts[2 * k];
+
+        args[k] = (char *)in[k];
+        stride[k] = v[0].v || v[1].v ? 2 * (intptr_t)sizeof(double) : 0;
+        join(in[k], v[0], v[1], stride[k] ? n : 1);
+    }
+    args[call->n_args] = call->real ? (char *)re : (char *)out;
+    stride[call->n_args] = (intptr_t)sizeof(double) * (call->real ? 1 : 2);
+    call->loop(args, &count, stride, call->data);
+    if (!call->real)
+        ad_complex_split(out, n, re, im);
+}
+
+/* Tile by tile, in one go. */
 static void compute(struct ad_tape *tape, const struct ad_complex_call *call,
                     const struct ad_view *views, int64_t size, int32_t dst)
 {
-    double in[AD_FORMULA_GIVEN / 2][2 * AD_TILE], out[2 * AD_TILE], *y = tape->value + dst;
-    struct ad_span_room room[2];
+    struct ad_span_room room[AD_FORMULA_GIVEN];
+    int n_parts = 2 * call->n_args;
 
     for (int64_t start = 0, n; start < size; start += n) {
-        char *args[AD_FORMULA_GIVEN / 2 + 1];
-        intptr_t stride[AD_FORMULA_GIVEN / 2 + 1], count;
+        double *re = tape->value + dst + start, *im = re + size;
+        struct ad_vec v[AD_FORMULA_GIVEN] = {{NULL, 0}};
+        const double *runs[AD_FORMULA_GIVEN];
 
         n = ad_tile_size(&views[0], size, start);
-        count = (intptr_t)n;
-        for (int k = 0; k < call->n_args; k++) {
-            struct ad_vec v[2];
+        for (int k = 0; k < n_parts; k++) {
+            struct ad_complex_part part = call->parts[k];
 
-            for (int j = 0; j < 2; j++) {
-                struct ad_complex_part part = call->parts[2 * k + j];
+            v[k] = (struct ad_vec){NULL, part.number};
+            if (part.given >= 0) {
+                struct ad_span span =
+                    ad_span_of(&views[part.given], 0, tape->value, start, n, &room[k]);
 
-                v[j] = (struct ad_vec){NULL, part.number};
-                if (part.given >= 0) {
-                    struct ad_span span =
-                        ad_span_of(&views[part.given], 0, tape->value, start, n, &room[j]);
-
-                    v[j] = ad_span_values(&span, tape->value, n, room[j].values);
-                }
+                v[k] = ad_span_values(&span, tape->value, n, room[k].values);
             }
-            args[k] = (char *)in[k];
-            stride[k] = v[0].v || v[1].v ? 2 * (intptr_t)sizeof(double) : 0;
-            join(in[k], v[0], v[1], stride[k] ? n : 1);
         }
-        args[call->n_args] = call->real ? (char *)(y + start) : (char *)out;
-        stride[call->n_args] = (intptr_t)sizeof(double) * (call->real ? 1 : 2);
-        call->loop(args, &count, stride, call->data);
-        if (!call->real)
-            ad_complex_split(out, n, y + start, y + size + start);
+        if (call->way == AD_COMPLEX_LOOP) {
+            loop_over(call, v, n, re, im);
+            continue;
+        }
+        for (int k = 0; k < n_parts; k++)
+            runs[k] = run_of(v[k], n, room[k].values);
+        if (call->way == AD_COMPLEX_MODULUS)
+            moduli(n, runs[0], runs[1], re);
+        else
+            multiply_runs(n, runs[0], runs[1], runs[2], runs[3], re, im);
     }
 }
 
@@ -193,8 +257,10 @@ static enum ad_status compute_steps(struct ad_tape *tape, const struct ad_formul
             struct ad_vec y = at_place(&tile, formula->outputs[k]);
             double *to = tape->value + dst + k * size + start;
 
-            for (int64_t i = 0; i < tile.n; i++)
-                to[i] = y.v ? y.v[i] : y.c;
+            if (y.v)
+                memcpy(to, y.v, (size_t)tile.n * sizeof *to);
+            for (int64_t i = 0; i < tile.n && !y.v; i++)
+                to[i] = y.c;
         }
     }
     free(tile.y);
@@ -232,7 +298,7 @@ enum ad_status ad_complex_record(struct ad_tape *tape, const struct ad_complex_c
             tape->hooks->release(rule);
         return status;
     }
-    if (call->loop)
+    if (call->way != AD_COMPLEX_STEPS)
         compute(tape, call, views, size, tape->dst[tape->n - 1]);
     else
         status = compute_steps(tape, formula, views, size, tape->dst[tape->n - 1]);

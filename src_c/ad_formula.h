@@ -29,9 +29,17 @@ struct ad_complex_part {
     double number;
 };
 
-/* A call of NumPy's loop: 'real' results are doubles.  The parts are in pairs, one for each argument.  If the loop
- * is NULL values are those of the formula. */
+/* How values are computed. */
+enum ad_complex_way {
+    AD_COMPLEX_LOOP,    /* by NumPy's loop */
+    AD_COMPLEX_STEPS,   /* by the formula */
+    AD_COMPLEX_PRODUCT, /* as the product of two arguments */
+    AD_COMPLEX_MODULUS  /* as that of one, which is real */
+};
+
+/* A call of one or two arguments, whose parts are in pairs; 'real' results have no imaginary part. */
 struct ad_complex_call {
+    enum ad_complex_way way;
     ad_simd_loop *loop;
     void *data;
     int n_args;

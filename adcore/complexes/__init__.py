@@ -8,7 +8,7 @@ Imported when a complex number first meets a tensor or a dual.
 """
 
 from . import arrays, elementwise, linalg
-from .dispatch import apply_function, apply_ufunc, op_on_complex
+from .dispatch import apply_function, apply_ufunc, op_on_complex, power
 from .pairs import Complex, both, pair, parts, stacked, tensor
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "op_on_complex",
     "pair",
     "parts",
+    "power",
     "stacked",
     "tensor",
 ]

@@ -8,7 +8,7 @@ from .. import _core
 from ..errors import NotDifferentiableError
 from ..rules import table
 from .arrays import FUNCTIONS, LINEAR, METHODS
-from .elementwise import LOOKING, OWN, REAL, UFUNCS, general_power, integer_power
+from .elementwise import LOOKING, REAL, UFUNCS, WAYS, general_power, integer_power
 from .entire import ENTIRE
 from .pairs import Complex, both, pair, parts
 
@@ -18,7 +18,7 @@ _LOGICAL = {"logical_and", "logical_or", "logical_not", "logical_xor"}
 # Formulas by ufuncs, which are recorded at once.
 _formulas = {
     getattr(np, name): _core.ComplexFunction(
-        getattr(np, name), function, name in REAL, own=name in OWN
+        getattr(np, name), function, name in REAL, WAYS.get(name)
     )
     for name, function in UFUNCS.items()
     if name not in LOOKING
@@ -32,7 +32,7 @@ def _power_of(n):
     """The formula of an integer power: there are 200 at most."""
     if n == 2:
         return _formulas[np.square]
-    return _core.ComplexFunction(np.power, lambda z: integer_power(z, n), False, (complex(n),))
+    return _core.ComplexFunction(np.power, lambda z: integer_power(z, n), False, "steps")
 
 
 def _recorded(name, args):
@@ -132,6 +132,12 @@ def op_on_complex(name, p, *args):
     return _elementwise(ufunc, args)
 
 
+def power(z, w):
+    """z**w, of which one is complex."""
+    found = _recorded("power", (z, w))
+    return apply_ufunc(np.power, "__call__", (z, w), {}) if found is None else found
+
+
 # ---- functions of arrays ----
 
 
@@ -152,21 +158,32 @@ def _alone(name):
     return lambda self: _elementwise(name, (self,))
 
 
-def _method(self, name):
-    """What attributes that are no others of Complex are: functions with the array put first."""
-    function = METHODS.get(name)
-    if function is None:
-        raise AttributeError(f"a complex array under differentiation has no attribute {name!r}")
-    return functools.partial(_called, function, self)
+def _missing_attribute(self, name):
+    del self
+    raise AttributeError(f"a complex array under differentiation has no attribute {name!r}")
 
 
-def _called(function, z, *args, **kwargs):
-    """A method's function, also with torch's names of its arguments."""
-    return function(z, *args, **{_SPELLINGS.get(k, k): v for k, v in kwargs.items()})
+def _method(name, function):
+    """A method of arrays: the function with the array put first; torch's names of arguments too."""
+    of_part = getattr(table.Tensor, name, None) if function in _BY_PARTS else None
+
+    def method(self, *args, **kwargs):
+        real, imag = self.real, self.imag
+        if of_part and not kwargs and type(real) is type(imag) is table.Tensor:
+            return pair(of_part(real, *args), of_part(imag, *args))
+        return function(self, *args, **{_SPELLINGS.get(k, k): v for k, v in kwargs.items()})
+
+    method.__name__ = name
+    return method
 
 
 _SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}
+# Functions whose methods are linear, and so those of either part.
+_BY_PARTS = {*LINEAR, *(METHODS[name] for name in ("reshape", "transpose"))} - {np.round, np.copy}
 for _op in _core.OPS:
     if _op.ufunc in UFUNCS:
         METHODS.setdefault(_op.name, _alone(_op.ufunc))
-Complex.__getattr__ = _method
+for _name, _function in METHODS.items():
+    if _name not in ("conj", "conjugate"):
+        setattr(Complex, _name, _method(_name, _function))
+Complex.__getattr__ = _missing_attribute

@@ -21,6 +21,7 @@ from ..complexes import pair as _pair
 from ..complexes import parts as _parts
 from ..complexes.arrays import FUNCTIONS as _FUNCTIONS
 from ..complexes.arrays import linear as _linear
+from ..rules import primitives as _primitives
 from ..rules import table as _table
 
 __all__ = list(_numpy.fft.__all__)
@@ -302,18 +303,24 @@ def _irfft(a, n=None, axis=-1, norm=None, out=None):
     n = 2 * (_shape_of(a)[axis] - 1) if n is None else n
     if n < 1:
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
-    a = _complex_resized(a, axis, n // 2 + 1)
+    if _shape_of(a)[axis] != n // 2 + 1:
+        a = _complex_resized(a, axis, n // 2 + 1)
     return _apply(_definition("irfft", (axis,), int(n), _check_norm(norm)), _leaves(a))
+
+
+def _conjugate(z):
+    """The conjugate; of what is real, itself."""
+    return z.conj() if _core.is_complex(z) else z
 
 
 def _hfft(a, n=None, axis=-1, norm=None, out=None):
     _table.refuse("numpy.fft.hfft", out=out)
-    return _irfft(_numpy.conjugate(_as_array(a)), n, axis, _NORMS[_check_norm(norm)])
+    return _irfft(_conjugate(_as_array(a)), n, axis, _NORMS[_check_norm(norm)])
 
 
 def _ihfft(a, n=None, axis=-1, norm=None, out=None):
     _table.refuse("numpy.fft.ihfft", out=out)
-    return _numpy.conjugate(_rfft(a, n, axis, _NORMS[_check_norm(norm)]))
+    return _conjugate(_rfft(a, n, axis, _NORMS[_check_norm(norm)]))
 
 
 def _rfftn(a, s=None, axes=None, norm=None, out=None):
@@ -344,6 +351,9 @@ def _irfft2(a, s=None, axes=(-2, -1), norm=None, out=None):
 def _shift(sign):
     def rule(x, axes=None):
         shape = _shape_of(x)
+        if len(shape) == 1 and axes in (None, 0, -1):
+            start = -sign * (shape[0] // 2) % max(shape[0], 1)  # which becomes the first
+            return _primitives.concatenate([x[start:], x[:start]], 0)
         if axes is None:
             axes = range(len(shape))
         axes = tuple([axes] if isinstance(axes, int) else axes)
