@@ -134,7 +134,7 @@ cdef class ComplexFunction:
 
 
 cdef class ComplexFormula(Formula):
-    """A Formula of complex numbers, which is the rule of the instructions that it is recorded as."""
+    """A Formula of complex numbers, and the rule of the instructions that it is recorded as."""
 
     cdef ad_complex_call call
     cdef bint whole     # whether it can be one instruction
@@ -161,7 +161,7 @@ cdef class ComplexFormula(Formula):
                 n = (n + 1) % self.c.n_given
             elif place is not None:
                 self.call.parts[i].number = place
-        self.whole = row or (self.c.n_steps > 2 and self.c.n_outputs == 2 - function.real)
+        self.whole = row or (self.c.n_steps > 3 and self.c.n_outputs == 2 - function.real)
         return 0
 
     cdef object record_whole(self, list given):
@@ -244,7 +244,7 @@ cdef ComplexFormula formula_of(ad_tape *tape, int32_t instr):
 
 
 cdef object of_either_part(function, x, tuple rest):
-    """A function of the real and of the imaginary part, or of a list of such; None for another way."""
+    """A function of either part, or of those of a list of arrays; None for another way."""
     cdef ComplexPair z
     rule = ARRAY_FUNCTIONS.get(function)
     if rule is None or (rest and is_complex(rest)):
@@ -290,8 +290,11 @@ cdef int parts_of(object x, list parts) except -1:
     return 1
 
 
-cdef object complex_matmul(x, z):
-    """The matrix product, recorded without a tensor for what is in between; None for another way."""
+cdef object complex_matmul(x, z, int most=AD_MAX_DIMS):
+    """The matrix product, recorded without tensors for what is in between; None for another way.
+
+    `most` is how many dimensions an operand may have.
+    """
     cdef ad_tape *tape
     cdef ad_view views[4]
     cdef ad_view products[4]    # ac and bd, ad and bc
@@ -321,7 +324,7 @@ cdef object complex_matmul(x, z):
                     held += 1
                     return None
             held += 1
-        if views[0].ndim == 0 or views[2].ndim == 0:
+        if not (0 < views[0].ndim <= most and 0 < views[2].ndim <= most):
             return None
         for k in range(4):
             there[k] = parts[lefts[k]] is not None and parts[rights[k]] is not None
@@ -383,9 +386,8 @@ cdef class ComplexPair:
             found = None
             if function in _complex_linear:
                 found = of_either_part(function, args[0], args[1:])
-            elif function is _dot and len(args) == 2 and 0 < np.ndim(args[0]) <= 2 \
-                    and 0 < np.ndim(args[1]) <= 2:
-                found = complex_matmul(args[0], args[1])
+            elif function is _dot and len(args) == 2:
+                found = complex_matmul(args[0], args[1], 2)
             if found is not None:
                 return found
         return METHODS["_complex_function"](function, args, kwargs)

@@ -64,8 +64,10 @@ cdef class FourierPlan:
         cdef Py_ssize_t unit = sizeof(double) * (1 if self.real else 2)
         cdef Py_ssize_t out_unit = sizeof(double) * (1 if self.out_real else 2)
         cdef Py_ssize_t i, calls
-        cdef Py_ssize_t dims[3]     # transforms of a call, numbers of each, results of each
-        cdef Py_ssize_t steps[5]    # bytes: to the next transform of each argument, to the next number
+        # Transforms in a call, numbers of each, results of each; bytes from one transform to the
+        # next in each of the three arguments, and from number to number, and result to result.
+        cdef Py_ssize_t dims[3]
+        cdef Py_ssize_t steps[5]
         cdef char *args[3]
         cdef fourier_pass *step
         for k in range(self.n_passes):
@@ -87,7 +89,7 @@ cdef class FourierPlan:
             x = y
 
     def record(self, re, im):
-        """The transform of re + i im, or of the real numbers re if im is None; at least one tracked.
+        """The transform of re + i im, or of the real numbers re if im is None.
 
         NotImplemented unless that is to be recorded as an instruction of tensors and arrays.
         """

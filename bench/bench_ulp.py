@@ -3,10 +3,10 @@
 The value of every case in the tables of the tests is computed of tensors, of duals and by a
 compiled function, and compared with what NumPy or SciPy give for the plain numbers.  It may be off
 by 4 ulp, or as far from the truth as theirs: the truth is mpmath's value at 50 digits, or that of
-NumPy's own function in long double, for Fourier transforms too.  Where an expression is ill-conditioned both are off by what
-rounding makes of it, and "as far" means no more than twice.  Elementwise functions are measured
-element by element, complex ones by the larger of their parts, others by the largest element of a
-result, as their errors are bounded.
+NumPy's own function in long double, for Fourier transforms too.  Where an expression is
+ill-conditioned both are off by what rounding makes of it, and "as far" means no more than twice.
+Elementwise functions are measured element by element, complex ones by the larger of their parts,
+others by the largest element of a result, as their errors are bounded.
 
     python bench/bench_ulp.py              names that are beyond 4 ulp, and how many there are
     python bench/bench_ulp.py --all        every name
@@ -108,7 +108,8 @@ def in_long_double(f):
     def truth(*args):
         ours, numpy_cases.np = numpy_cases.np, np
         try:
-            found = f(*[np.asarray(a, np.longdouble)[()] for a in args])
+            kinds = [np.clongdouble if np.iscomplexobj(a) else np.longdouble for a in args]
+            found = f(*[np.asarray(a, k)[()] for a, k in zip(args, kinds, strict=True)])
         finally:
             numpy_cases.np = ours
         if any(np.asarray(v).dtype.char not in "gG" for v in flatten(found)[0]):
@@ -331,6 +332,8 @@ PARTS = {
 
 def leaves(value):
     """All real numbers of a result, an array per leaf."""
+    if isinstance(value, np.complexfloating):
+        value = np.asarray(value)
     return [np.asarray(v) for v in flatten(value)[0]]
 
 

@@ -107,8 +107,8 @@ static int step_at(const struct ad_formula *f, int place)
 static void arguments(const struct tile *tile, const struct ad_formula_step *step, struct ad_vec *a)
 {
     for (int j = 0; j < AD_MAX_ARGS; j++)
-        a[j] = j < ad_ops[step->op].n_args ? at_place(tile, step->args[j])
-                                           : (struct ad_vec){NULL, 0};
+        a[j] =
+            j < ad_ops[step->op].n_args ? at_place(tile, step->args[j]) : (struct ad_vec){NULL, 0};
 }
 
 /* The values of the operands' elements from 'start' on, as many as make a tile, and of all steps. */
@@ -120,8 +120,7 @@ static void load(struct tile *tile, const struct ad_tape *tape, const struct ad_
     tile->n = ad_tile_size(&views[0], size, start);
     for (int j = 0; j < f->n_given; j++) {
         tile->span[j] = ad_span_of(&views[j], 0, tape->value, start, tile->n, &tile->room[j]);
-        tile->given[j] =
-            ad_span_values(&tile->span[j], tape->value, tile->n, tile->room[j].values);
+        tile->given[j] = ad_span_values(&tile->span[j], tape->value, tile->n, tile->room[j].values);
     }
     for (int k = 0; k < f->n_steps; k++) {
         struct ad_vec a[AD_MAX_ARGS];
@@ -206,6 +205,33 @@ static void loop_over(const struct ad_complex_call *call, const struct ad_vec *p
         ad_complex_split(out, n, re, im);
 }
 
+static void in_one_loop(enum ad_complex_way way, const double *const *runs, int64_t n, double *re,
+                        double *im)
+{
+    if (way == AD_COMPLEX_MODULUS)
+        moduli(n, runs[0], runs[1], re);
+    else
+        multiply_runs(n, runs[0], runs[1], runs[2], runs[3], re, im);
+}
+
+/* Where all parts are runs of numbers: no tiles, whose many streams would keep memory waiting. */
+static bool compute_runs(struct ad_tape *tape, const struct ad_complex_call *call,
+                         const struct ad_view *views, int64_t size, int32_t dst)
+{
+    const double *runs[AD_FORMULA_GIVEN] = {NULL};
+
+    for (int k = 0; k < 2 * call->n_args; k++) {
+        const struct ad_view *view = &views[AD_MAX(call->parts[k].given, 0)];
+
+        if (call->parts[k].given < 0 || view->ndim != 1 || view->stride[0] != 1 ||
+            (view->place != AD_SLOTS && view->place != AD_ARRAY))
+            return false;
+        runs[k] = (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base;
+    }
+    in_one_loop(call->way, runs, size, tape->value + dst, tape->value + dst + size);
+    return true;
+}
+
 /* Tile by tile, in one go. */
 static void compute(struct ad_tape *tape, const struct ad_complex_call *call,
                     const struct ad_view *views, int64_t size, int32_t dst)
@@ -213,6 +239,8 @@ static void compute(struct ad_tape *tape, const struct ad_complex_call *call,
     struct ad_span_room room[AD_FORMULA_GIVEN];
     int n_parts = 2 * call->n_args;
 
+    if (call->way != AD_COMPLEX_LOOP && compute_runs(tape, call, views, size, dst))
+        return;
     for (int64_t start = 0, n; start < size; start += n) {
         double *re = tape->value + dst + start, *im = re + size;
         struct ad_vec v[AD_FORMULA_GIVEN] = {{NULL, 0}};
@@ -236,10 +264,7 @@ static void compute(struct ad_tape *tape, const struct ad_complex_call *call,
         }
         for (int k = 0; k < n_parts; k++)
             runs[k] = run_of(v[k], n, room[k].values);
-        if (call->way == AD_COMPLEX_MODULUS)
-            moduli(n, runs[0], runs[1], re);
-        else
-            multiply_runs(n, runs[0], runs[1], runs[2], runs[3], re, im);
+        in_one_loop(call->way, runs, n, re, im);
     }
 }
 
@@ -290,8 +315,8 @@ enum ad_status ad_complex_record(struct ad_tape *tape, const struct ad_complex_c
             ad_view_broadcast(&views[i], ndim, shape);
         }
         ad_views_collapse(n, views);
-        status = ad_record_block(tape, rule ? AD_CALL : (int)formula->steps[0].op, 0, (int64_t)(uintptr_t)rule,
-                                 call->real ? size : 2 * size, n, views);
+        status = ad_record_block(tape, rule ? AD_CALL : (int)formula->steps[0].op, 0,
+                                 (int64_t)(uintptr_t)rule, call->real ? size : 2 * size, n, views);
     }
     if (status) {
         if (rule)

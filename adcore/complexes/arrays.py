@@ -35,11 +35,7 @@ def linear(function, *at):
                 rule = ARRAY_FUNCTIONS.get(function)
                 if rule is not None:
                     return _joined(rule(real, *rest), rule(imag, *rest))
-        if dtype is not None and np.dtype(dtype) != np.complex128:
-            raise NotDifferentiableError(
-                f"{function.__name__} of a complex array does not take dtype={dtype!r}; take "
-                "z.real or z.imag for real numbers"
-            )
+        _refuse_real(function.__name__, dtype)
         rule = public.get(function, function)
         others = [a for i, a in enumerate(args) if i not in at]
         others += [v for k, v in kwargs.items() if k not in _VALUES]
@@ -57,6 +53,15 @@ def linear(function, *at):
         return _joined(real, imag)
 
     return apply
+
+
+def _refuse_real(name, dtype):
+    """Refuse a type that would lose imaginary parts."""
+    if dtype is not None and np.dtype(dtype) != np.complex128:
+        raise NotDifferentiableError(
+            f"{name} of a complex array does not take dtype={dtype!r}; take z.real or z.imag for "
+            "real numbers"
+        )
 
 
 def linear_in_all(function):
@@ -265,8 +270,7 @@ def _created(name, least=0):
             others["order"] = None
         if device not in (None, "cpu"):
             raise TypeError(f"{name} of a tensor does not take a device but 'cpu'")
-        if dtype is not None and np.dtype(dtype) != np.complex128:
-            others["dtype"] = dtype
+        _refuse_real(name, dtype)
         refuse(f"numpy.{name} of complex numbers", **others)
         z = pair(*both(x))
         if ndmin > z.ndim:
