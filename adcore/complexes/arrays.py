@@ -260,10 +260,10 @@ def _of_shape(function):
     return apply
 
 
-def _created(name, least=0):
+def _created(name, least=0, copies=None):
     """A constructor of an array from lists with complex numbers and tensors in them."""
 
-    def apply(x, dtype=None, *, copy=None, order=None, ndmin=least, **others):
+    def apply(x, dtype=None, *, copy=copies, order=None, ndmin=least, **others):
         device, others = others.pop("device", None), {"order": order, **others}
         others.pop("subok", None)
         if others["order"] in ("K", "A", "C"):
@@ -272,10 +272,10 @@ def _created(name, least=0):
             raise TypeError(f"{name} of a tensor does not take a device but 'cpu'")
         _refuse_real(name, dtype)
         refuse(f"numpy.{name} of complex numbers", **others)
-        z = pair(*both(x))
+        z = x if type(x) is Complex else pair(*both(x))
         if ndmin > z.ndim:
             z = np.reshape(z, (1,) * (ndmin - z.ndim) + z.shape)
-        return np.copy(z) if copy and z is not x else z
+        return np.copy(z) if copy and z is x else z
 
     return apply
 
@@ -347,7 +347,7 @@ FUNCTIONS = {
     **{f: _of_shape(f) for f in (np.zeros_like, np.ones_like, np.empty_like)},
     np.full_like: _full_like,
     np.full: _full,
-    np.array: _created("array"),
+    np.array: _created("array", copies=True),
     np.asarray: _created("asarray"),
     np.asanyarray: _created("asanyarray"),
     np.ascontiguousarray: _created("ascontiguousarray", 1),
