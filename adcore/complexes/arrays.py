@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core, ops
 from ..errors import NotDifferentiableError
+from ..rules.choices import chooser
 from ..rules.primitives import shape_of
 from ..rules.table import Tensor, public, refuse
 from .elementwise import minus, negative, plus
@@ -106,6 +107,31 @@ def _dot(z, w):
     if len(shape_of(z)) in (1, 2) and len(shape_of(w)) in (1, 2):
         return np.matmul(z, w)
     return bilinear(np.dot)(z, w)
+
+
+def _vdot(z, w):
+    if len(shape_of(z)) == len(shape_of(w)) == 1:
+        return np.matmul(np.conjugate(z), w)
+    return bilinear(np.vdot, 0)(z, w)
+
+
+def _outer(z, w):
+    return np.multiply(np.reshape(z, (-1, 1)), np.reshape(w, (1, -1)))
+
+
+def _where(condition, *choices):
+    if len(choices) != 2 or _core.is_complex(condition):
+        return linear(np.where, 1, 2)(condition, *choices)
+    c = chooser(condition)
+    if type(c) is np.ndarray and c.dtype != np.float64:
+        c = c.astype(np.float64)  # once for both parts
+    first, second = (parts(x) for x in choices)
+    return pair(
+        *[
+            _core.apply("where", c, 0.0 if x is None else x, 0.0 if y is None else y)
+            for x, y in zip(first, second, strict=True)
+        ]
+    )
 
 
 def _einsum(subscripts, *operands, **kwargs):
@@ -310,15 +336,16 @@ FUNCTIONS = {
     np.ediff1d: linear(np.ediff1d, 0, 1, 2),
     np.append: linear(np.append, 0, 1),
     np.insert: linear(np.insert, 0, 2),
-    np.where: linear(np.where, 1, 2),
+    np.where: _where,
     np.interp: _interp,
     **{f: linear_in_all(f) for f in (np.meshgrid, np.broadcast_arrays)},
-    **{f: bilinear(f) for f in (np.matmul, np.inner, np.outer, np.kron, np.cross)},
+    **{f: bilinear(f) for f in (np.matmul, np.inner, np.kron, np.cross)},
     **{f: bilinear(f) for f in (np.tensordot, np.matvec, np.convolve, np.linalg.tensordot)},
     np.dot: _dot,
     np.linalg.matmul: np.matmul,
-    np.linalg.outer: bilinear(np.outer),
-    **{f: bilinear(f, 0) for f in (np.vdot, np.vecdot, np.vecmat, np.linalg.vecdot)},
+    **dict.fromkeys((np.outer, np.linalg.outer), _outer),
+    np.vdot: _vdot,
+    **{f: bilinear(f, 0) for f in (np.vecdot, np.vecmat, np.linalg.vecdot)},
     np.correlate: bilinear(np.correlate, 1),
     np.einsum: _einsum,
     np.prod: _prod,
