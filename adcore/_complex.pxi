@@ -290,6 +290,30 @@ cdef int parts_of(object x, list parts) except -1:
     return 1
 
 
+cdef ad_status matmul_of(ad_tape *tape, const ad_view *a, const ad_view *b, ad_view *result):
+    """The product of two views of a dimension or more; vectors as in NumPy."""
+    cdef ad_view left = a[0]
+    cdef ad_view right = b[0]
+    cdef bint row = left.ndim == 1
+    cdef bint column = right.ndim == 1
+    cdef ad_status status
+    if row:
+        insert_dim(&left, 0)
+    if column:
+        insert_dim(&right, 1)
+    status = ad_record_matmul(tape, &left, &right, result)
+    if status != AD_OK:
+        return status
+    if column:
+        result.ndim -= 1        # of length 1, at the end
+    if row:                     # of length 1, before the columns
+        result.ndim -= 1
+        if not column:
+            result.shape[result.ndim - 1] = result.shape[result.ndim]
+            result.stride[result.ndim - 1] = result.stride[result.ndim]
+    return AD_OK
+
+
 cdef object complex_matmul(x, z, int most=AD_MAX_DIMS):
     """The matrix product, recorded without tensors for what is in between; None for another way.
 

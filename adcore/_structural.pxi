@@ -61,13 +61,19 @@ def matmul(a, b):
     cdef ad_tape *tape = this_tape()
     cdef ad_view left, right, result
     cdef ad_status status
+    cdef bint row, column
     check(ad_tape_room(tape, 8))
     if not operand(a, &left):
         raise TypeError(f"matmul takes arrays and tensors, got {type(a).__name__}")
     if not operand(b, &right):
         ad_view_drop(&left)
         raise TypeError(f"matmul takes arrays and tensors, got {type(b).__name__}")
-    status = matmul_of(tape, &left, &right, &result)
+    row, column = left.ndim == 1, right.ndim == 1
+    if row:
+        insert_dim(&left, 0)
+    if column:
+        insert_dim(&right, 1)
+    status = ad_record_matmul(tape, &left, &right, &result)
     ad_view_drop(&left)
     ad_view_drop(&right)
     if status == AD_SHAPES_DIFFER:
@@ -75,23 +81,6 @@ def matmul(a, b):
                          "dimension of the first must be the last but one, or only one, of the "
                          "second")
     check(status)
-    return settle(tape, &result, is_tracked(a) or is_tracked(b))
-
-
-cdef ad_status matmul_of(ad_tape *tape, const ad_view *a, const ad_view *b, ad_view *result):
-    """The product of two views of a dimension or more; vectors as in NumPy."""
-    cdef ad_view left = a[0]
-    cdef ad_view right = b[0]
-    cdef bint row = left.ndim == 1
-    cdef bint column = right.ndim == 1
-    cdef ad_status status
-    if row:
-        insert_dim(&left, 0)
-    if column:
-        insert_dim(&right, 1)
-    status = ad_record_matmul(tape, &left, &right, result)
-    if status != AD_OK:
-        return status
     if column:
         result.ndim -= 1        # of length 1, at the end
     if row:                     # of length 1, before the columns
@@ -99,7 +88,7 @@ cdef ad_status matmul_of(ad_tape *tape, const ad_view *a, const ad_view *b, ad_v
         if not column:
             result.shape[result.ndim - 1] = result.shape[result.ndim]
             result.stride[result.ndim - 1] = result.stride[result.ndim]
-    return AD_OK
+    return settle(tape, &result, is_tracked(a) or is_tracked(b))
 
 
 cdef void insert_dim(ad_view *vector, int at) noexcept:
