@@ -94,6 +94,9 @@ cdef ad_status call_forward(ad_tape *tape, int32_t instr, int lanes) noexcept wi
     cdef int64_t size = tape.aux[tape.a[instr] + 2]
     cdef cnp.ndarray data, out
     cdef double *to
+    cdef ComplexFormula formula = formula_of(tape, instr)
+    if formula is not None:
+        return ad_formula_forward(tape, instr, &formula.c, lanes)
     try:
         views = call_views(tape, instr, &n)
         rule = rule_of(tape, instr, True)
@@ -153,9 +156,13 @@ cdef ad_status call_reverse(ad_tape *tape, int32_t instr, int lanes) noexcept wi
     cdef int64_t j
     cdef const double *at
     cdef cnp.ndarray g, data
+    cdef ComplexFormula formula
     try:
         if lanes < 0:
             raise TapeError("a rule written in Python has no second-order sweep of its own")
+        formula = formula_of(tape, instr)
+        if formula is not None:
+            return ad_formula_reverse(tape, instr, &formula.c, lanes)
         at = tape.work.adj + <int64_t>(tape.dst[instr] - tape.work.low) * lanes
         if all_zero(at, size * lanes) and not (ad_tape_code(tape, instr) == AD_KERNEL
                                                and zero_adjoint_matters(tape, instr)):
@@ -232,13 +239,17 @@ cdef ad_status call_emit_reverse(ad_tape *tape, int32_t instr, const ad_view *g,
                                  ad_view *adjoints) noexcept with gil:
     cdef ad_view *views = NULL
     cdef int n = 0, i, done = 0
+    cdef ComplexFormula formula
     cdef ad_local_state outside = ad_local
     record_on(tape)         # what a rule does here is what gets recorded
     try:
         views = call_views(tape, instr, &n)
-        rule = rule_of(tape, instr)
-        parts = rule.emit_reverse(borrowed_tensor(tape, g), operands_of(tape, views, n),
-                                  results_of(tape, instr))
+        formula = formula_of(tape, instr)
+        if formula is not None:
+            parts = formula.emit_reverse(borrowed_tensor(tape, g), operands_of(tape, views, n))
+        else:
+            parts = rule_of(tape, instr).emit_reverse(
+                borrowed_tensor(tape, g), operands_of(tape, views, n), results_of(tape, instr))
         for i in range(n):
             given_view(parts[i], &views[i], &adjoints[i])
             done += 1
@@ -257,6 +268,7 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
                                  ad_view *result) noexcept with gil:
     cdef ad_view *views = NULL
     cdef int n = 0, i
+    cdef ComplexFormula formula
     cdef ad_view like
     cdef ad_local_state outside = ad_local
     record_on(tape)         # what a rule does here is what gets recorded
@@ -264,8 +276,12 @@ cdef ad_status call_emit_forward(ad_tape *tape, int32_t instr, const ad_view *ta
         views = call_views(tape, instr, &n)
         given = [None if tangents[i].place == AD_NUMBER and tangents[i].in_.number == 0
                  else borrowed_tensor(tape, &tangents[i]) for i in range(n)]
-        out = rule_of(tape, instr).emit_forward(given, operands_of(tape, views, n),
-                                                results_of(tape, instr))
+        formula = formula_of(tape, instr)
+        if formula is not None:
+            out = formula.emit_forward(given, operands_of(tape, views, n))
+        else:
+            out = rule_of(tape, instr).emit_forward(given, operands_of(tape, views, n),
+                                                    results_of(tape, instr))
         like = ad_view_slots(0, 1, &tape.aux[tape.a[instr] + 2])
         given_view(None if out is None else reshape(out, (tape.aux[tape.a[instr] + 2],)), &like,
                    result)

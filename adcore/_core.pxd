@@ -51,6 +51,8 @@ cdef extern from "ad_ops.h" nogil:
         ad_simd_loop *loop
         void *data
     ad_simd_entry ad_simd[]
+    enum:
+        AD_SCRATCH
     double ad_op_value(ad_op op, double p, double x, double z, double w)
     void ad_op_partials(ad_op op, double p, double x, double z, double w, double y, double *d)
     void ad_op_second(ad_op op, double p, const double *a, double y, double *d, double h[3][3])
@@ -241,6 +243,7 @@ cdef extern from "ad_tape.h" nogil:
         ad_list *lists
         int64_t n_handles
         ad_work *work
+        double *scratch
         const ad_call_hooks *hooks
         ad_program *program
         int32_t here
@@ -272,6 +275,8 @@ cdef extern from "ad_tape.h" nogil:
                                ad_view *result)
     bint ad_tape_has_rule(const ad_tape *tape, int32_t i)
     bint ad_tape_reads_results(const ad_tape *tape, int32_t instr)
+    ad_status ad_record_block(ad_tape *tape, int code, double p, int64_t extra, int64_t size,
+                              int n, const ad_view *views)
     ad_status ad_record_call(ad_tape *tape, void *rule, int n, const ad_view *args, int64_t size,
                              const double *values, ad_view *result)
     ad_status ad_tape_add_note(ad_tape *tape, int32_t instr, void *hook)
@@ -341,6 +346,41 @@ cdef extern from "ad_sweep.h" nogil:
     ad_status ad_sweep_second(ad_tape *tape, int32_t first, int32_t last)
     ad_status ad_tape_depends(ad_tape *tape, int32_t first, int32_t last, int32_t low,
                               uint8_t *reached)
+
+
+cdef extern from "ad_formula.h" nogil:
+    enum:
+        AD_FORMULA_GIVEN
+    struct ad_formula_step:
+        ad_op op
+        int args[3]
+    struct ad_formula:
+        int n_given
+        int n_numbers
+        int n_steps
+        int n_outputs
+        ad_view *numbers
+        ad_formula_step *steps
+        int outputs[2]
+    struct ad_complex_part:
+        int given
+        double number
+    enum ad_complex_way:
+        AD_COMPLEX_LOOP, AD_COMPLEX_STEPS, AD_COMPLEX_PRODUCT, AD_COMPLEX_MODULUS
+    struct ad_complex_call:
+        ad_complex_way way
+        ad_simd_loop *loop
+        void *data
+        int n_args
+        bint real
+        ad_complex_part parts[4]
+    ad_status ad_complex_record(ad_tape *tape, const ad_complex_call *call, void *rule,
+                                const ad_formula *formula, int n, const ad_view **args,
+                                ad_view *re, ad_view *im)
+    ad_status ad_formula_forward(ad_tape *tape, int32_t i, const ad_formula *formula, int lanes)
+    ad_status ad_formula_reverse(ad_tape *tape, int32_t i, const ad_formula *formula, int lanes)
+    void ad_complex_read(const ad_view *re, const ad_view *im, const double *value, double *z)
+    void ad_complex_split(const double *z, int64_t n, double *re, double *im)
 
 
 cdef extern from "ad_taylor.h" nogil:

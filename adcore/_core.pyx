@@ -19,6 +19,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
+import math
+
 import numpy as np
 
 from . import errors
@@ -32,7 +34,12 @@ cdef extern from *:
     #include "ad_program.h"
     /* Each thread has a tape of its own, and may have turned recording off.  While a program is
      * being recorded the tape is the program's. */
-    struct ad_local_state { struct ad_tape *tape; int off; struct ad_program *program; };
+    struct ad_local_state {
+        struct ad_tape *tape;
+        int off;
+        struct ad_program *program;
+        int rows;   /* what needs more than first derivatives is recorded in rows of the table */
+    };
     #if defined(_MSC_VER)
     static __declspec(thread) struct ad_local_state ad_local;
     #elif defined(__linux__)
@@ -45,6 +52,7 @@ cdef extern from *:
         ad_tape *tape
         int off
         ad_program *program
+        int rows
     ad_local_state ad_local
 
 
@@ -73,6 +81,7 @@ cdef class _Owner:
     """Keeps a thread's tape for as long as the thread lives."""
 
     cdef ad_tape *tape
+    cdef cnp.ndarray spare      # a buffer, see spare_room()
 
     def __dealloc__(self):
         ad_tape_free(self.tape)
@@ -590,9 +599,11 @@ include "_functions.pxi"
 include "_derive.pxi"
 include "_edges.pxi"
 include "_kernels.pxi"
+include "_formula.pxi"
+include "_complex.pxi"
 include "_calls.pxi"
 include "_ufuncs.pxi"
-include "_formula.pxi"
+include "_fourier.pxi"
 include "_results.pxi"
 include "_program.pxi"
 include "_map.pxi"

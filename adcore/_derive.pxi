@@ -531,6 +531,21 @@ def set_recording(bint on):
     return was
 
 
+def set_rows(bint on):
+    """Let functions of complex arrays be recorded row by row on this thread, or as one instruction.
+
+    Sweeps of second and of higher order know rows alone.  Returns what it was.
+    """
+    was = ad_local.rows != 0
+    ad_local.rows = on
+    return was
+
+
+def is_recording_rows():
+    """What set_rows() said."""
+    return ad_local.rows != 0
+
+
 def is_recording():
     """Is recording on, on this thread?"""
     return ad_local.off == 0
@@ -604,23 +619,22 @@ cdef extern from "numpy/ufuncobject.h":
 
 cdef void *double_loop(object ufunc, int nin, void **data):
     """The loop of a ufunc from nin doubles to one; NULL if there is none."""
-    return loop_of_types(ufunc, b"d" * nin + b"d", data)
+    return loop_of(ufunc, [cnp.NPY_DOUBLE] * (nin + 1), data)
 
 
-cdef void *loop_of_types(object ufunc, bytes types, void **data):
-    """The loop of a ufunc for arguments and results of these types; NULL if there is none."""
+cdef void *loop_of(object ufunc, list types, void **data):
+    """The loop of a ufunc, by the types of its arguments and its results; NULL if there is none."""
     cdef PyUFuncObject *u = <PyUFuncObject *><void *>ufunc
-    cdef int i, width = u.nin + u.nout
+    cdef int i, j, width = u.nin + u.nout
+    cdef bint match
     for i in range(u.ntypes if width == len(types) else 0):
-        if all([type_code(u.types[i * width + j]) == types[j] for j in range(width)]):
+        match = True
+        for j in range(width):
+            match = match and u.types[i * width + j] == <char><int>types[j]
+        if match:
             data[0] = u.data[i] if u.data != NULL else NULL
             return u.functions[i]
     return NULL
-
-
-cdef int type_code(char number):
-    """The character of one of the types that loops are looked for with; 0 for any other."""
-    return ord("d") if number == cnp.NPY_DOUBLE else ord("l") if number == cnp.NPY_LONG else 0
 
 
 cdef int find_simd_loops() except -1:

@@ -72,10 +72,11 @@ class Recording:
     """One run of a function: its variables, its output, and whether others depend on it.
 
     `variables` are the tensors to differentiate with respect to, one per leaf of the chosen
-    arguments; `flat` is all of them as one vector if they are numbers.
+    arguments; `flat` is all of them as one vector if they are numbers.  `curved`: more than first
+    derivatives are wanted.
     """
 
-    def __init__(self, f, args, kwargs, argnums, has_aux=False):
+    def __init__(self, f, args, kwargs, argnums, has_aux=False, curved=False):
         self.f, self.has_aux = f, has_aux
         chosen = (argnums,) if isinstance(argnums, int) else argnums
         for i in chosen:
@@ -112,14 +113,13 @@ class Recording:
         full = list(args)
         for i, value in zip(chosen, (given,) if isinstance(argnums, int) else given, strict=True):
             full[i] = value
-        if self.recording:
+        was = _core.set_recording(True)
+        rows = _core.set_rows(curved or self.tracked or _core.is_recording_rows())
+        try:
             self.output = f(*full, **kwargs)
-        else:
-            _core.set_recording(True)
-            try:
-                self.output = f(*full, **kwargs)
-            finally:
-                _core.set_recording(False)
+        finally:
+            _core.set_recording(was)
+            _core.set_rows(rows)
         self.aux = None
         if has_aux:
             self.output, self.aux = pair(self.output, f)

@@ -85,6 +85,6 @@ def once(f, transform, argnums, args, kwargs):
     """What a compiled function gives for sparse=True, of one that has to be run in Python."""
     if transform == "jacobian":
         return sparse.csr_array(jacobian_in_python(f, argnums, args, kwargs))
-    value, gradients, matrix = dense_hessian(Recording(f, args, kwargs, argnums))
+    value, gradients, matrix = dense_hessian(Recording(f, args, kwargs, argnums, curved=True))
     matrix = sparse.csr_array(matrix)
     return matrix if transform == "hessian" else (value, gradients, matrix)

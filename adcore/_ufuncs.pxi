@@ -163,13 +163,13 @@ cdef class ElementwiseFunction:
         if isinstance(ufunc, np.ufunc) and n_args <= MOST_LOOP_ARGS \
                 and ufunc.nout <= MOST_LOOP_RESULTS:
             self.n_results = ufunc.nout
+            results = [cnp.NPY_DOUBLE] * ufunc.nout
             if doubles:
-                self.loop[0] = <ad_ufunc_loop *>loop_of_types(
-                    ufunc, b"d" * n_args + b"d" * ufunc.nout, &self.loop_data[0])
+                self.loop[0] = <ad_ufunc_loop *>loop_of(
+                    ufunc, [cnp.NPY_DOUBLE] * n_args + results, &self.loop_data[0])
             for whole in range(1, 1 << n_args):
-                types = bytes([b"dl"[whole >> i & 1] for i in range(n_args)])
-                self.loop[1] = <ad_ufunc_loop *>loop_of_types(
-                    ufunc, types + b"d" * ufunc.nout, &self.loop_data[1])
+                types = [cnp.NPY_LONG if whole >> i & 1 else cnp.NPY_DOUBLE for i in range(n_args)]
+                self.loop[1] = <ad_ufunc_loop *>loop_of(ufunc, types + results, &self.loop_data[1])
                 if self.loop[1] != NULL:
                     self.whole = whole
                     break

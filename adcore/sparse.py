@@ -112,7 +112,7 @@ def _colored(f, argnums, args, kwargs, reason="as it was asked for", cost=None):
 
 
 def _recorded(f, argnums, args, kwargs):
-    r = Recording(f, args, kwargs, argnums)
+    r = Recording(f, args, kwargs, argnums, curved=True)
     if r.nested:
         raise NotDifferentiableError(
             "a sparse matrix holds numbers, so it cannot be made inside another derivative or "

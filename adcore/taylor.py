@@ -284,7 +284,7 @@ def _series(f, x, v, order, caller):
     None if the tape alone does not have them: another transform watches, or a rule written in
     Python has to be asked.  COMPLEX if f returns a complex number or array.
     """
-    was = _core.set_recording(True)
+    was, rows = _core.set_recording(True), _core.set_rows(True)
     try:
         flat, (t,) = _core.lift([x])
         y = f(t)
@@ -303,6 +303,7 @@ def _series(f, x, v, order, caller):
         return np.multiply.outer(constant, [1.0] + [0.0] * order)
     finally:
         _core.set_recording(was)
+        _core.set_rows(rows)
 
 
 def third(f, x, u, v):

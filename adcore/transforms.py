@@ -478,7 +478,7 @@ def value_grad_and_hessian(f, argnums=0, memory=None, has_aux=False):
 
     @_wraps(f, "value_grad_and_hessian")
     def value_grad_and_hessian_f(*args, **kwargs):
-        r = Recording(f, args, kwargs, argnums, has_aux)
+        r = Recording(f, args, kwargs, argnums, has_aux, curved=True)
         y = r.scalar("hessian", f"jacobian(jacobian({name_of(f)}))")
         pairs = _curvature_under_duals(r, y, memory)
         gradients = r.tree([p[0] for p in pairs])
@@ -594,7 +594,7 @@ def hvp(f, primals, tangents, has_aux=False):
     (array([4., 1.]), array([4., 2.]))
     """
     _, directions, _ = tangents_of(primals, tangents, "hvp")
-    r = Recording(f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
+    r = Recording(f, tuple(primals), {}, tuple(range(len(primals))), has_aux, curved=True)
     y = r.scalar("hvp", f"jvp(jacobian({name_of(f)}), ...)")
 
     if type(y) is Tensor and y.requires_grad and not any(type(d) is Dual for d in directions):

@@ -3,9 +3,10 @@
 The value of every case in the tables of the tests is computed of tensors, of duals and by a
 compiled function, and compared with what NumPy or SciPy give for the plain numbers.  It may be off
 by 4 ulp, or as far from the truth as theirs: the truth is mpmath's value at 50 digits, or that of
-NumPy's own function in long double.  Where an expression is ill-conditioned both are off by what
-rounding makes of it, and "as far" means no more than twice.  Elementwise functions are measured
-element by element, others by the largest element of a result, as their errors are bounded.
+NumPy's own function in long double, for Fourier transforms too.  Where an expression is
+ill-conditioned both are off by what rounding makes of it, and "as far" means no more than twice.
+Elementwise functions are measured element by element, complex ones by the larger of their parts,
+others by the largest element of a result, as their errors are bounded.
 
     python bench/bench_ulp.py              names that are beyond 4 ulp, and how many there are
     python bench/bench_ulp.py --all        every name
@@ -50,12 +51,14 @@ import numpy_cases
 import oracles
 import special_cases
 import stats_cases
+import test_complex
 import test_interpolate
 import test_numpy_functions
 import test_signal
 
 MOST = 4.0  # ulp
 DIGITS = 50
+PAIRS = "pairs"  # complex numbers are measured by the larger of their parts
 
 
 @dataclass
@@ -63,7 +66,7 @@ class Call:
     """A function of numbers or arrays, the same by NumPy or SciPy, and what is true.
 
     `truth`, of the same arguments, gives numbers of more digits, or is None; `vary` are arguments
-    that are tracked; `whole` measures by the largest element.
+    that are tracked; `whole` measures by the largest element, or is PAIRS.
     """
 
     part: str
@@ -73,7 +76,7 @@ class Call:
     args: tuple
     truth: object = None
     vary: tuple | None = None
-    whole: bool = False
+    whole: bool | str = False
 
 
 # ---- what is called ----
@@ -110,7 +113,8 @@ def in_long_double(f):
     def truth(*args):
         ours, numpy_cases.np = numpy_cases.np, np
         try:
-            found = f(*[np.asarray(a, np.longdouble)[()] for a in args])
+            kinds = [np.clongdouble if np.iscomplexobj(a) else np.longdouble for a in args]
+            found = f(*[np.asarray(a, k)[()] for a, k in zip(args, kinds, strict=True)])
         finally:
             numpy_cases.np = ours
         if any(np.asarray(v).dtype.char not in "gG" for v in flatten(found)[0]):
@@ -146,15 +150,67 @@ def of_fft():
         "ifft2",
         "rfft2",
         "irfft2",
+        "fftn",
+        "ifftn",
+        "rfftn",
+        "irfftn",
     ):
         for n in (1, 7, 8, 30, 101):
             x = rng.normal(size=(3, n))
             if (name.startswith("i") and name != "ihfft") or name == "hfft":
                 x = x + 1j * rng.normal(size=x.shape)
-            if name in ("irfft", "irfft2", "hfft") and n == 1:
+            if name in ("irfft", "irfft2", "irfftn", "hfft") and n == 1:
                 continue  # a length of zero
             plain = getattr(np.fft, name)
             yield Call("fft", name, plain, plain, (x,), getattr(scipy.fft, name), whole=True)
+
+
+def of_complex():
+    """Elementwise functions and arithmetic of complex numbers, all over the plane."""
+    rng = np.random.default_rng(5)
+    z = test_complex.points(rng, 12)
+    w = rng.permutation(z)[: z.size]
+    for name, oracle in test_complex.FUNCTIONS.items():
+        f = getattr(np, name)
+        yield Call("complex", name, f, f, (z,), of_each(oracle), whole=PAIRS)
+    for name, (f, oracle, args) in {
+        "abs": (np.abs, abs, (z,)),
+        "angle": (np.angle, mp.arg, (z,)),
+        "sign": (np.sign, lambda z: z / abs(z), (z,)),
+        "add": (np.add, lambda z, w: z + w, (z, w)),
+        "subtract": (np.subtract, lambda z, w: z - w, (z, w)),
+        "multiply": (np.multiply, lambda z, w: z * w, (z, w)),
+        "divide": (np.divide, lambda z, w: z / w, (z, w)),
+        "power": (np.power, lambda z, w: z**w, (z[:12], w[:12] / 8.0)),
+        "power 1.5": (lambda z: z**1.5, lambda z: z ** mpf("1.5"), (z,)),
+        "power 2": (lambda z: z**2, lambda z: z**2, (z,)),
+        "power 3": (lambda z: z**3, lambda z: z**3, (z,)),
+        "power -2": (lambda z: z**-2, lambda z: z**-2, (z,)),
+        "square of abs": (lambda z: abs(z) ** 2, lambda z: abs(z) ** 2, (z,)),
+    }.items():
+        yield Call("complex", name, f, f, args, of_each(oracle), whole=PAIRS)
+    for name in ("sum", "prod", "mean", "cumsum", "cumprod", "var", "std"):
+        f = getattr(np, name)
+        yield Call("complex", name, f, f, (z,), in_long_double(f), whole=True)
+    m = rng.normal(size=(2, 5, 5, 2)).view(complex)[..., 0]
+    for name, f in {
+        "matmul": lambda a, b: a @ b,
+        "dot": np.dot,
+        "vdot": lambda a, b: np.vdot(a[0], b[0]),
+        "outer": lambda a, b: np.outer(a[0], b[0]),
+        "einsum": lambda a, b: np.einsum("ij,jk->ik", a, b),
+    }.items():
+        yield Call("complex", name, f, f, tuple(m), in_long_double(f), whole=True)
+
+
+def of_each(oracle):
+    """The numbers that mpmath's function gives for each element."""
+
+    def truth(*args):
+        args = [[mp.mpmathify(v) for v in np.ravel(a).tolist()] for a in args]
+        return [oracle(*some) for some in zip(*args, strict=True)]
+
+    return truth
 
 
 def of_special():
@@ -490,6 +546,7 @@ PARTS = {
     "numpy": of_numpy,
     "linalg": of_linalg,
     "fft": of_fft,
+    "complex": of_complex,
     "special": of_special,
     "stats": of_stats,
     "signal": of_signal,
@@ -505,18 +562,23 @@ PARTS = {
 
 def leaves(value):
     """All real numbers of a result, an array per leaf."""
+    if isinstance(value, np.complexfloating):
+        value = np.asarray(value)
     return [np.asarray(v) for v in flatten(value)[0]]
 
 
 def distance(found, expected, whole):
     """The largest distance in ulp between results, each a list of arrays."""
     worst = 0.0
+    moduli = None
+    if whole == PAIRS and len(expected) > 1:
+        moduli = np.max([[abs(float(y)) for y in np.ravel(b)] for b in expected], axis=0)
     for a, b in zip(found, expected, strict=True):
         a, b = np.asarray(a).ravel(), np.asarray(b).ravel()
         if a.shape != b.shape:
             return math.inf
         same = [x == y or (x != x and y != y) for x, y in zip(a, b, strict=True)]
-        sizes = [abs(float(y)) for y in b]
+        sizes = [abs(float(y)) for y in b] if moduli is None else moduli
         largest = max([s for s in sizes if s < math.inf], default=0.0)
         for x, y, size, equal in zip(a, b, sizes, same, strict=True):
             if equal:
@@ -524,7 +586,7 @@ def distance(found, expected, whole):
             if not (math.isfinite(float(x)) and math.isfinite(float(y))):
                 return math.inf
             with mp.workdps(DIGITS):
-                unit = np.spacing(largest if whole else max(size, sys.float_info.min))
+                unit = np.spacing(largest if whole is True else max(size, sys.float_info.min))
                 worst = max(worst, float(abs(exact(x) - exact(y)) / mpf(float(unit))))
     return worst
 
@@ -545,11 +607,21 @@ def as_exact(x):
     return [mpf(float(v)) for v in x] if np.ndim(x) else mpf(x)
 
 
+def leaves_of(call):
+    """What NumPy or SciPy give."""
+    return leaves(call.theirs(*call.args))
+
+
 def true_leaves(call):
     """What is true, as leaves() would have it; None if that is not at hand."""
     if call.truth is None:
         return None
     try:
+        if call.whole == PAIRS:
+            with mp.workdps(DIGITS):
+                found = call.truth(*call.args)
+                both = [[f(v) for v in found] for f in (mp.re, mp.im)]
+                return [np.array(v, dtype=object) for v in both[: len(leaves_of(call))]]
         if call.part in EXACT or call.part in ("ops", "special", "stats", "linalg", "optimize"):
             with mp.workdps(DIGITS):
                 arrays = call.part in ("linalg", "multivariate")
@@ -575,7 +647,7 @@ def measured(call):
         return call.ours(*args)
 
     moved = tuple(call.args[i] for i in vary)
-    theirs = leaves(call.theirs(*call.args))
+    theirs = leaves_of(call)
     if call.part == "special" and len(theirs) == 2 and not theirs[1].any():
         del theirs[1]  # the imaginary part of a function that is real here
     still = tuple(0.0 * v for v in moved)

@@ -114,6 +114,17 @@ void ad_lanes_push(int lanes, double *buffer, int32_t low, const struct ad_span 
     }
 }
 
+void ad_lanes_keep_nan(int lanes, double *to, struct ad_vec d, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double p = d.v ? d.v[i] : d.c;
+
+        if (p != p)
+            for (int l = 0; l < lanes; l++)
+                to[i * lanes + l] = p;
+    }
+}
+
 /* room[i] = the lanes of element i; inlined for the common numbers of lanes. */
 AD_INLINE void take_lanes(const int lanes, const double *buffer, int32_t low,
                           const struct ad_span *span, int64_t n, double *room)

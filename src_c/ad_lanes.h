@@ -40,6 +40,9 @@ bool ad_all_zero(const double *x, int64_t n);
 void ad_lanes_push(int lanes, double *buffer, int32_t low, const struct ad_span *to,
                    const double *from, struct ad_vec d, bool cuts, int64_t n);
 
+/* Where a row has a POLE, a tangent of zero does not hide a partial 'd' that is nan: see ad_flow(). */
+void ad_lanes_keep_nan(int lanes, double *to, struct ad_vec d, int64_t n);
+
 /* The lanes of a span, contiguous; NULL if all are zero.  'room' holds AD_TILE * lanes. */
 const double *ad_lanes_of(int lanes, const double *buffer, int32_t low, const struct ad_span *span,
                           int64_t n, double *room);

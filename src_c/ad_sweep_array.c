@@ -47,18 +47,6 @@ static double block_parameter(const int64_t *block)
     return p;
 }
 
-/* Where a row has a POLE, a tangent of zero does not hide a partial that is nan: see ad_flow(). */
-static void keep_nan(int lanes, double *to, struct ad_vec d, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double p = d.v ? d.v[i] : d.c;
-
-        if (p != p)
-            for (int l = 0; l < lanes; l++)
-                to[i * lanes + l] = p;
-    }
-}
-
 static void forward_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *room)
 {
     struct ad_work *work = tape->work;
@@ -84,7 +72,7 @@ static void forward_op(struct ad_tape *tape, int32_t i, enum ad_op op, double *r
             d = ad_op_vector_partial(op, j, p, (size_t)tile.n, tile.a, tile.y, tape->scratch);
             ad_lanes_push(lanes, work->tan, low, &out, from, d, ad_op_cuts(op), tile.n);
             if (ad_ops[op].curvature == AD_POLE)
-                keep_nan(lanes, work->tan + (out.slot - (int64_t)low) * lanes, d, tile.n);
+                ad_lanes_keep_nan(lanes, work->tan + (out.slot - (int64_t)low) * lanes, d, tile.n);
         }
     }
 }

@@ -61,6 +61,7 @@ C_ORDER = [
     "ad_norm",
     "ad_sweep_array",
     "ad_sweep",
+    "ad_formula",
     "ad_taylor",
     "ad_emit_algebra",
     "ad_emit_terms",

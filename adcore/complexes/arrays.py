@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _core, ops
 from ..errors import NotDifferentiableError
+from ..rules.choices import chooser
 from ..rules.primitives import shape_of
 from ..rules.table import Tensor, public, refuse
 from .elementwise import minus, negative, plus
@@ -35,11 +36,7 @@ def linear(function, *at):
                 rule = ARRAY_FUNCTIONS.get(function)
                 if rule is not None:
                     return _joined(rule(real, *rest), rule(imag, *rest))
-        if dtype is not None and np.dtype(dtype) != np.complex128:
-            raise NotDifferentiableError(
-                f"{function.__name__} of a complex array does not take dtype={dtype!r}; take "
-                "z.real or z.imag for real numbers"
-            )
+        _refuse_real(function.__name__, dtype)
         rule = public.get(function, function)
         others = [a for i, a in enumerate(args) if i not in at]
         others += [v for k, v in kwargs.items() if k not in _VALUES]
@@ -57,6 +54,15 @@ def linear(function, *at):
         return _joined(real, imag)
 
     return apply
+
+
+def _refuse_real(name, dtype):
+    """Refuse a type that would lose imaginary parts."""
+    if dtype is not None and np.dtype(dtype) != np.complex128:
+        raise NotDifferentiableError(
+            f"{name} of a complex array does not take dtype={dtype!r}; take z.real or z.imag for "
+            "real numbers"
+        )
 
 
 def linear_in_all(function):
@@ -95,6 +101,37 @@ def bilinear(function, conjugate=None):
         return pair(re, np.zeros(shape_of(re))[()] if im is None else im)
 
     return apply
+
+
+def _dot(z, w):
+    if len(shape_of(z)) in (1, 2) and len(shape_of(w)) in (1, 2):
+        return np.matmul(z, w)
+    return bilinear(np.dot)(z, w)
+
+
+def _vdot(z, w):
+    if len(shape_of(z)) == len(shape_of(w)) == 1:
+        return np.matmul(np.conjugate(z), w)
+    return bilinear(np.vdot, 0)(z, w)
+
+
+def _outer(z, w):
+    return np.multiply(np.reshape(z, (-1, 1)), np.reshape(w, (1, -1)))
+
+
+def _where(condition, *choices):
+    if len(choices) != 2 or _core.is_complex(condition):
+        return linear(np.where, 1, 2)(condition, *choices)
+    c = chooser(condition)
+    if type(c) is np.ndarray and c.dtype != np.float64:
+        c = c.astype(np.float64)  # once for both parts
+    first, second = (parts(x) for x in choices)
+    return pair(
+        *[
+            _core.apply("where", c, 0.0 if x is None else x, 0.0 if y is None else y)
+            for x, y in zip(first, second, strict=True)
+        ]
+    )
 
 
 def _einsum(subscripts, *operands, **kwargs):
@@ -249,11 +286,37 @@ def _of_shape(function):
     return apply
 
 
+def _created(name, least=0, copies=None):
+    """A constructor of an array from lists with complex numbers and tensors in them."""
+
+    def apply(x, dtype=None, *, copy=copies, order=None, ndmin=least, **others):
+        device, others = others.pop("device", None), {"order": order, **others}
+        others.pop("subok", None)
+        if others["order"] in ("K", "A", "C"):
+            others["order"] = None
+        if device not in (None, "cpu"):
+            raise TypeError(f"{name} of a tensor does not take a device but 'cpu'")
+        _refuse_real(name, dtype)
+        refuse(f"numpy.{name} of complex numbers", **others)
+        z = x if type(x) is Complex else pair(*both(x))
+        if ndmin > z.ndim:
+            z = np.reshape(z, (1,) * (ndmin - z.ndim) + z.shape)
+        return np.copy(z) if copy and z is x else z
+
+    return apply
+
+
+def _full(shape, fill_value, dtype=None, **others):
+    others.pop("order", None)
+    refuse("numpy.full of complex numbers", **others)
+    return np.broadcast_to(_created("full")(fill_value, dtype), shape)
+
+
 def _full_like(z, fill_value):
     return np.copy(np.broadcast_to(fill_value + 0j, shape_of(z)))
 
 
-_FIRST = (
+LINEAR = (  # in the first argument
     *(np.reshape, np.ravel, np.transpose, np.permute_dims, np.matrix_transpose, np.swapaxes),
     *(np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims, np.broadcast_to, np.atleast_1d),
     *(np.atleast_2d, np.atleast_3d, np.roll, np.flip, np.fliplr, np.flipud, np.rot90, np.repeat),
@@ -266,21 +329,23 @@ _FIRST = (
 )
 
 FUNCTIONS = {
-    **{f: linear(f, 0) for f in _FIRST},
+    **{f: linear(f, 0) for f in LINEAR},
     **{f: linear(f, 1) for f in (np.compress, np.extract)},
     np.select: linear(np.select, 1, 2),
     np.diff: linear(np.diff, 0, 3, 4),
     np.ediff1d: linear(np.ediff1d, 0, 1, 2),
     np.append: linear(np.append, 0, 1),
     np.insert: linear(np.insert, 0, 2),
-    np.where: linear(np.where, 1, 2),
+    np.where: _where,
     np.interp: _interp,
     **{f: linear_in_all(f) for f in (np.meshgrid, np.broadcast_arrays)},
-    **{f: bilinear(f) for f in (np.matmul, np.dot, np.inner, np.outer, np.kron, np.cross)},
+    **{f: bilinear(f) for f in (np.matmul, np.inner, np.kron, np.cross)},
     **{f: bilinear(f) for f in (np.tensordot, np.matvec, np.convolve, np.linalg.tensordot)},
-    np.linalg.matmul: bilinear(np.matmul),
-    np.linalg.outer: bilinear(np.outer),
-    **{f: bilinear(f, 0) for f in (np.vdot, np.vecdot, np.vecmat, np.linalg.vecdot)},
+    np.dot: _dot,
+    np.linalg.matmul: np.matmul,
+    **dict.fromkeys((np.outer, np.linalg.outer), _outer),
+    np.vdot: _vdot,
+    **{f: bilinear(f, 0) for f in (np.vecdot, np.vecmat, np.linalg.vecdot)},
     np.correlate: bilinear(np.correlate, 1),
     np.einsum: _einsum,
     np.prod: _prod,
@@ -308,6 +373,11 @@ FUNCTIONS = {
     **{f: _of_shape(f) for f in (np.shape, np.size, np.ndim)},
     **{f: _of_shape(f) for f in (np.zeros_like, np.ones_like, np.empty_like)},
     np.full_like: _full_like,
+    np.full: _full,
+    np.array: _created("array", copies=True),
+    np.asarray: _created("asarray"),
+    np.asanyarray: _created("asanyarray"),
+    np.ascontiguousarray: _created("ascontiguousarray", 1),
 }
 
 

@@ -7,32 +7,37 @@ import numpy as np
 from .. import _core
 from ..errors import NotDifferentiableError
 from ..rules import table
-from .arrays import FUNCTIONS, METHODS
-from .elementwise import LOOKING, REAL, UFUNCS, general_power, integer_power
+from .arrays import FUNCTIONS, LINEAR, METHODS
+from .elementwise import LOOKING, REAL, UFUNCS, WAYS, general_power, integer_power
 from .entire import ENTIRE
 from .pairs import Complex, both, pair, parts
 
 _LOGICAL = {"logical_and", "logical_or", "logical_not", "logical_xor"}
 
 
-# Formulas by the names of ufuncs, which are recorded at once.
+# Formulas by ufuncs, which are recorded at once.
 _formulas = {
-    name: _core.ComplexFunction(name, function, name in REAL)
+    getattr(np, name): _core.ComplexFunction(
+        getattr(np, name), function, name in REAL, WAYS.get(name)
+    )
     for name, function in UFUNCS.items()
     if name not in LOOKING
 }
-_by_ufunc = {getattr(np, name): formula for name, formula in _formulas.items()}
-_general_power = _core.ComplexFunction("power", general_power, False)
+_core.set_complex_type(Complex, _formulas, LINEAR)
+_general_power = _core.ComplexFunction(np.power, general_power, False)
 
 
-@functools.lru_cache(256)
+@functools.cache
 def _power_of(n):
-    return _core.ComplexFunction("power", lambda z: integer_power(z, n), False)
+    """The formula of an integer power: there are 200 at most."""
+    if n == 2:
+        return _formulas[np.square]
+    return _core.ComplexFunction(np.power, lambda z: integer_power(z, n), False, "steps")
 
 
 def _recorded(name, args):
     """The result of a formula, or None: see ComplexFunction.recorded()."""
-    formula = _formulas.get(name)
+    formula = _formulas.get(getattr(np, name))
     if formula is not None:
         return formula.recorded(*args)
     if name not in ("power", "float_power"):
@@ -127,6 +132,12 @@ def op_on_complex(name, p, *args):
     return _elementwise(ufunc, args)
 
 
+def power(z, w):
+    """z**w, of which one is complex."""
+    found = _recorded("power", (z, w))
+    return apply_ufunc(np.power, "__call__", (z, w), {}) if found is None else found
+
+
 # ---- functions of arrays ----
 
 
@@ -140,74 +151,39 @@ def apply_function(function, args, kwargs):
     return rule(*args, **kwargs)
 
 
-# ---- operators and methods ----
-
-
-def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
-    del self
-    if method == "__call__" and not kwargs:
-        formula = _by_ufunc.get(ufunc)
-        found = formula and formula.recorded(*inputs)
-        if found is not None:
-            return found
-    return apply_ufunc(ufunc, method, inputs, kwargs)
-
-
-def _array_function(self, function, types, args, kwargs):
-    del self, types
-    return apply_function(function, args, kwargs)
-
-
-def _operator(name, reflected=False):
-    formula = _formulas.get(name)
-    matmul = FUNCTIONS[np.matmul]
-
-    def apply(self, other):
-        args = (other, self) if reflected else (self, other)
-        found = formula and formula.recorded(*args)
-        if found is not None:
-            return found
-        return matmul(*args) if name == "matmul" else _elementwise(name, args)
-
-    return apply
+# ---- methods ----
 
 
 def _alone(name):
     return lambda self: _elementwise(name, (self,))
 
 
-def _method(self, name):
-    """What attributes that are no others of Complex are: functions with the array put first."""
-    function = METHODS.get(name)
-    if function is None:
-        raise AttributeError(f"a complex array under differentiation has no attribute {name!r}")
-    return functools.partial(_called, function, self)
+def _missing_attribute(self, name):
+    del self
+    raise AttributeError(f"a complex array under differentiation has no attribute {name!r}")
 
 
-def _called(function, z, *args, **kwargs):
-    """A method's function, also with torch's names of its arguments."""
-    return function(z, *args, **{_SPELLINGS.get(k, k): v for k, v in kwargs.items()})
+def _method(name, function):
+    """A method of arrays: the function with the array put first; torch's names of arguments too."""
+    of_part = getattr(table.Tensor, name, None) if function in _BY_PARTS else None
+
+    def method(self, *args, **kwargs):
+        real, imag = self.real, self.imag
+        if of_part and not kwargs and type(real) is type(imag) is table.Tensor:
+            return pair(of_part(real, *args), of_part(imag, *args))
+        return function(self, *args, **{_SPELLINGS.get(k, k): v for k, v in kwargs.items()})
+
+    method.__name__ = name
+    return method
 
 
 _SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}
+# Functions whose methods are linear, and so those of either part.
+_BY_PARTS = {*LINEAR, *(METHODS[name] for name in ("reshape", "transpose"))} - {np.round, np.copy}
 for _op in _core.OPS:
     if _op.ufunc in UFUNCS:
         METHODS.setdefault(_op.name, _alone(_op.ufunc))
-_SYMBOLS = {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "pow": "power",
-    "matmul": "matmul",
-}
-for _symbol, _name in _SYMBOLS.items():
-    setattr(Complex, f"__{_symbol}__", _operator(_name))
-    setattr(Complex, f"__r{_symbol}__", _operator(_name, reflected=True))
-for _symbol, _name in {"neg": "negative", "pos": "positive", "abs": "absolute"}.items():
-    setattr(Complex, f"__{_symbol}__", _alone(_name))
-for _symbol, _name in {"eq": "equal", "ne": "not_equal"}.items():
-    setattr(Complex, f"__{_symbol}__", _operator(_name))
-Complex.__array_ufunc__ = _array_ufunc
-Complex.__array_function__ = _array_function
-Complex.__getattr__ = _method
+for _name, _function in METHODS.items():
+    if _name not in ("conj", "conjugate"):
+        setattr(Complex, _name, _method(_name, _function))
+Complex.__getattr__ = _missing_attribute

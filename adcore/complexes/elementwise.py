@@ -77,9 +77,9 @@ def _multiply(z, w):
     (a, b), (c, d) = z, w
     # What is purely imaginary, as 1j, is no sum: 1j * x has no part 0 * x.
     if type(a) is float and a == 0.0 and b is not None:
-        return (_zero(negative(_times(b, d))), b * c)
+        return _zero(_times(negative(b), d)), b * c
     if type(c) is float and c == 0.0 and d is not None:
-        return (_zero(negative(_times(b, d))), a * d)
+        return _zero(_times(b, negative(d))), a * d
     return minus(a * c, _times(b, d)), plus(_times(a, d), _times(b, c))
 
 
@@ -386,3 +386,13 @@ UFUNCS = {
 # Those that look at numbers, and so are called again for each of them.
 LOOKING = {"power", "float_power", "equal", "not_equal", "isfinite", "isnan", "isinf"}
 REAL = {"absolute", "equal", "not_equal", "isfinite", "isnan", "isinf"}  # of real results
+# How values of arrays are computed if not by NumPy's loop: see ComplexFunction.  Its log1p loses
+# all digits near 0; its arithmetic takes longer than ours where parts lie apart.
+WAYS = {
+    "log1p": "steps",
+    "divide": "steps",
+    "reciprocal": "steps",
+    "multiply": "product",
+    "square": "product",
+    "absolute": "modulus",
+}

@@ -53,7 +53,7 @@ class Complex(_core.ComplexPair):
     @property
     def T(self):
         """The array with its dimensions reversed."""
-        return np.transpose(self)
+        return self.transpose()
 
     @property
     def mT(self):
@@ -67,9 +67,6 @@ class Complex(_core.ComplexPair):
 
     def __iter__(self):
         return iter([self[i] for i in range(len(self))])
-
-    def __getitem__(self, key):
-        return pair(self.real[key], self.imag[key])
 
     def __setitem__(self, key, value):
         if not self._owned:
@@ -177,7 +174,6 @@ class Complex(_core.ComplexPair):
 
 
 traced_types.add(Complex)
-_core.set_complex_type(Complex)
 
 
 def pair(real, imag):

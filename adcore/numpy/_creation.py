@@ -24,6 +24,10 @@ def _array(name, x, dtype=None, order=None, ndmin=0, ndmax=0, copy=None, **other
         raise TypeError(f"{name} of a tensor does not take like= or a device but 'cpu'")
     if order not in _ORDERS:
         raise ValueError(f"{name} of a tensor takes the order 'C', got {order!r}")
+    if dtype is not None and np.dtype(dtype) == np.complex128 and hasattr(np, name):
+        more = {} if copy is None else {"copy": copy}
+        z = _core.complex_pair(as_array(x), 0.0)
+        return _core.METHODS["_complex_function"](np.array, (z,), {"ndmin": ndmin, **more})
     if dtype is not None:
         refuse(name, dtype=dtype)
     if ndmax:

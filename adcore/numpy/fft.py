@@ -13,12 +13,15 @@ import numpy as _numpy
 
 from .. import _calls, _core
 from .._named import Named as _Named
+from .._trees import PAIR as _PAIR
+from .._trees import flatten as _flatten
 from .._trees import shape_of as _shape_of
 from ..complexes import both as _both
 from ..complexes import pair as _pair
 from ..complexes import parts as _parts
 from ..complexes.arrays import FUNCTIONS as _FUNCTIONS
 from ..complexes.arrays import linear as _linear
+from ..rules import primitives as _primitives
 from ..rules import table as _table
 
 __all__ = list(_numpy.fft.__all__)
@@ -44,6 +47,18 @@ class _Transform(_Named, saved_as="fft"):
         if self.kind in ("rfft", "irfft") and len(self.axes) != 1:
             raise ValueError(f"{self.kind} along {len(self.axes)} axes")
         self.name = f"numpy.fft.{self.kind}"
+        self._plans = {}  # by the shapes of what is transformed, and of how many parts
+
+    def recorded(self, leaves):
+        """What is recorded of tensors without a detour; NotImplemented if another way is to be."""
+        shape = _shape_of(leaves[0])
+        key = len(leaves), shape
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= 64:
+                self._plans.clear()
+            plan = self._plans[key] = _planned(self, *key)
+        return plan.record(*leaves, *[None] * (2 - len(leaves))) if plan else NotImplemented
 
     def run(self, leaves):
         """(output, nothing) of plain leaves."""
@@ -91,20 +106,23 @@ _definition = functools.lru_cache(256)(_Transform)
 _LOOPS = getattr(_numpy.fft, "_pocketfft_umath", None)
 
 
+def _pass(kind, n, length, norm):
+    """(NumPy's loop, length of the result, factor) of a transform of so many numbers."""
+    n = n or length
+    if norm == "ortho":
+        factor = 1.0 / _math.sqrt(n)
+    else:
+        factor = 1.0 / n if (norm == "forward") is (kind in ("fft", "rfft")) else 1.0
+    if kind == "rfft":
+        return "rfft_n_odd" if n % 2 else "rfft_n_even", n // 2 + 1, factor
+    return kind, n, factor
+
+
 def _along(kind, x, n, axis, norm):
     """NumPy's transform of an array along one axis; of `n` numbers if it is irfft."""
     if _LOOPS is None or type(x) is not _numpy.ndarray or not x.size:
         return getattr(_numpy.fft, kind)(x, n or None, axis, norm)
-    length = n or x.shape[axis]
-    if norm == "ortho":
-        factor = 1.0 / _math.sqrt(length)
-    else:
-        factor = 1.0 / length if (norm == "forward") is (kind in ("fft", "rfft")) else 1.0
-    out_length = length
-    name = kind
-    if kind == "rfft":
-        out_length = length // 2 + 1
-        name = "rfft_n_odd" if length % 2 else "rfft_n_even"
+    name, out_length, factor = _pass(kind, n, x.shape[axis], norm)
     out = _numpy.empty(
         (*x.shape[:axis], out_length, *x.shape[axis + 1 :]),
         float if kind == "irfft" else complex,
@@ -112,6 +130,45 @@ def _along(kind, x, n, axis, norm):
     if axis == x.ndim - 1:
         return getattr(_LOOPS, name)(x, factor, out)
     return getattr(_LOOPS, name)(x, factor, out, axes=[(axis,), (), (axis,)])
+
+
+class _Linear(_calls.Rule):
+    """What the tape keeps of a transform: no numbers, as no derivative needs them."""
+
+    __slots__ = ()
+
+    def reverse(self, g):
+        """Adjoints of the operands, arrays."""
+        return self.definition.pull(self.numbers, None, None, self.split(g), self.tracked)
+
+    def forward(self, tangents):
+        """The flat tangent of the results."""
+        return _calls.flat_results(self.definition.push(self.numbers, None, None, tangents))
+
+
+def _planned(definition, n_leaves, shape):
+    """The FourierPlan of a definition for leaves of one shape; None if NumPy's loops are not it."""
+    kind = definition.kind
+    if _LOOPS is None or (kind == "rfft" and n_leaves > 1):
+        return None
+    passes = []
+    for axis in definition.axes[::-1]:
+        name, length, factor = _pass(kind, definition.n, shape[axis], definition.norm)
+        passes.append((axis, length, factor))
+    out_shape = tuple([length if i == axis else n for i, n in enumerate(shape)])
+    leaf = _flatten(0.0)[1]
+    rule = _Linear(
+        definition,
+        [_numpy.broadcast_to(0.0, shape)] * n_leaves,
+        list(range(n_leaves)),
+        leaf if kind == "irfft" else _PAIR,
+        [out_shape] * (1 if kind == "irfft" else 2),
+    )
+    rule.values = [_numpy.broadcast_to(0.0, s) for s in rule.shapes]
+    plan = _core.FourierPlan(
+        getattr(_LOOPS, name), shape, passes, kind == "rfft", kind == "irfft", rule
+    )
+    return plan if plan.usable() else None
 
 
 def _weights(n, inner, axis, ndim):
@@ -125,6 +182,9 @@ def _weights(n, inner, axis, ndim):
 
 def _apply(definition, leaves):
     """A call; of plain numbers alone it is NumPy's."""
+    found = definition.recorded(leaves)
+    if found is not NotImplemented:
+        return found
     if _table.is_traced(leaves):
         return _calls.call(definition, leaves)
     return definition.run(leaves)[0]
@@ -243,18 +303,24 @@ def _irfft(a, n=None, axis=-1, norm=None, out=None):
     n = 2 * (_shape_of(a)[axis] - 1) if n is None else n
     if n < 1:
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
-    a = _complex_resized(a, axis, n // 2 + 1)
-    return _apply(_Transform("irfft", (axis,), int(n), _check_norm(norm)), _leaves(a))
+    if _shape_of(a)[axis] != n // 2 + 1:
+        a = _complex_resized(a, axis, n // 2 + 1)
+    return _apply(_definition("irfft", (axis,), int(n), _check_norm(norm)), _leaves(a))
+
+
+def _conjugate(z):
+    """The conjugate; of what is real, itself."""
+    return z.conj() if _core.is_complex(z) else z
 
 
 def _hfft(a, n=None, axis=-1, norm=None, out=None):
     _table.refuse("numpy.fft.hfft", out=out)
-    return _irfft(_numpy.conjugate(_as_array(a)), n, axis, _NORMS[_check_norm(norm)])
+    return _irfft(_conjugate(_as_array(a)), n, axis, _NORMS[_check_norm(norm)])
 
 
 def _ihfft(a, n=None, axis=-1, norm=None, out=None):
     _table.refuse("numpy.fft.ihfft", out=out)
-    return _numpy.conjugate(_rfft(a, n, axis, _NORMS[_check_norm(norm)]))
+    return _conjugate(_rfft(a, n, axis, _NORMS[_check_norm(norm)]))
 
 
 def _rfftn(a, s=None, axes=None, norm=None, out=None):
@@ -285,6 +351,9 @@ def _irfft2(a, s=None, axes=(-2, -1), norm=None, out=None):
 def _shift(sign):
     def rule(x, axes=None):
         shape = _shape_of(x)
+        if len(shape) == 1 and axes in (None, 0, -1):
+            start = -sign * (shape[0] // 2) % max(shape[0], 1)  # which becomes the first
+            return _primitives.concatenate([x[start:], x[:start]], 0)
         if axes is None:
             axes = range(len(shape))
         axes = tuple([axes] if isinstance(axes, int) else axes)

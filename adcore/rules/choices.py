@@ -29,10 +29,10 @@ def where(condition, a=None, b=None):
     """
     if a is None and b is None:
         return np.nonzero(truths(condition))
-    return _core.apply("where", _chooser(condition), a, b)
+    return _core.apply("where", chooser(condition), a, b)
 
 
-def _chooser(condition):
+def chooser(condition):
     """The numbers that choose: on the tape of a program they stay there."""
     condition = below(condition)
     return condition.tensor if type(condition) is Mask else condition

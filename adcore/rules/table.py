@@ -123,6 +123,7 @@ _core.add_methods(
         "_complex_function": _complex("apply_function"),
         "_complex_ufunc": _complex("apply_ufunc"),
         "_complex_pair": _complex("pair"),
+        "_complex_power": _complex("power"),
         "_complex_tensor": _complex("tensor"),
     }
 )

@@ -19,6 +19,7 @@ from ..rules.primitives import as_array, below, broadcast_to, concatenate, matmu
 from ..rules.products import kron as _kron
 from ..rules.reductions import norm as _norm
 from ..rules.table import Dual, Tensor
+from ..transforms import stop_gradient
 from ._matrix_functions import complex_square_root, logarithm, square_root
 from ._surface import refused, with_plain
 
@@ -515,7 +516,17 @@ def polar(a, side="right"):
         u, p = polar(_k.flipped(a))
         return _k.flipped(u), p
     p = square_root(matmul(_k.flipped(a), a))
-    return _k.flipped(_k.lu_solve(_k.lu(p), _k.flipped(a))), p
+    u = _k.flipped(_k.lu_solve(_k.lu(p), _k.flipped(a)))
+    # By squares half of the digits may be lost: derivatives are those of u and p, values are made
+    # from singular vectors, whose derivatives do not exist where singular values are equal.
+    left, s, right = _s.singular_vectors(stop_gradient(a))
+    exact = matmul(_k.flipped(right) * s, right)
+    return _with_value(u, matmul(left, right)), _with_value(p, exact)
+
+
+def _with_value(x, value):
+    """`value` with the derivatives of x."""
+    return value + (x - stop_gradient(x))
 
 
 # ---- equations ----
