@@ -8,6 +8,7 @@
 #include "ad_depend.h"
 #include "ad_derivation.h"
 #include "ad_emit.h"
+#include "ad_pushed.h"
 #include "ad_recover.h"
 
 /* Which matrix, and how it is laid out: columns are elements of the wanted inputs, one lane each or
@@ -604,6 +605,16 @@ static enum ad_status derive_hessian(const struct ad_program *from, int n_wanted
     *to = NULL;
     if (from->n_outputs != 1 || ad_view_size(&from->outputs[0]) != 1)
         return AD_SHAPES_DIFFER;
+    if (entries) {
+        status = ad_depend_hessian(&question, &known, entries);
+        if (!status && !known)
+            status = AD_NO_SLOTS;
+        if (!status)
+            status = ad_derive_pushed_hessian(from, n_wanted, wanted, keep, entries, to);
+        if (status != AD_NO_EDGES)
+            return status;
+        ad_pattern_free(entries);
+    }
     status = ad_derive_reverse(from, n_wanted, wanted, true, keep, &reverse);
     if (!status)
         status = ad_pass_dead(reverse, &gradient);

@@ -67,6 +67,8 @@ C_ORDER = [
     "ad_adjoints",
     "ad_emit_norm",
     "ad_emit",
+    "ad_through",
+    "ad_push",
     "ad_emit_along",
     "ad_program",
     "ad_check",
@@ -81,6 +83,7 @@ C_ORDER = [
     "ad_reroll",
     "ad_unroll",
     "ad_optimise",
+    "ad_overlap",
     "ad_group",
     "ad_fuse",
     "ad_words",
@@ -115,6 +118,7 @@ C_ORDER = [
     "ad_depend",
     "ad_edge_pool",
     "ad_edge",
+    "ad_pushed",
     "ad_jacobian",
 ]
 C_STANDARD = {
