@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_ahead.h"
 #include "ad_index.h"
 #include "ad_moves.h"
 
@@ -259,6 +260,9 @@ static enum ad_status plan_step(struct planning *p, const struct ad_step *from)
         chain_moves(b, &step);
     if (group)
         status = find_streams(b, &step);
+    if (group && !status)
+        status = ad_fill_ahead(b, b->code.moves + step.first, step.before - step.first,
+                               step.end - step.first, step.n, &step.filled);
     if (status)
         return status;
     plan->n_sums = AD_MAX(plan->n_sums, b->n_sums);

@@ -89,6 +89,7 @@ C_ORDER = [
     "ad_words",
     "ad_lower",
     "ad_moves",
+    "ad_ahead",
     "ad_plan",
     "ad_frame",
     "ad_run_words",
