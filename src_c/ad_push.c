@@ -278,9 +278,7 @@ static enum ad_status add_edge(struct ad_push *push, struct ad_push_edge *edge)
 /* What some elements of an instruction's results change by, as an operand changes. */
 struct term {
     struct ad_view operand, partial; /* holding references */
-    enum ad_op op;                   /* whose argument 'arg' the operand is */
-    int arg;
-    int64_t n, *at; /* which elements, ascending; NULL: all of them */
+    int64_t n, *at;                  /* which elements, ascending; NULL: all of them */
 };
 
 struct terms {
@@ -349,7 +347,7 @@ static enum ad_status elementwise_terms(struct ad_push *push, int32_t i, const s
 
         if (!ad_adjoints_active(push->adjoints, &x.a[j]))
             continue;
-        *term = (struct term){.op = x.op, .arg = j};
+        *term = (struct term){.n = 0};
         status = ad_emit_partial(tape, x.op, j, x.p, a, &once, &term->partial);
         if (status)
             break;
@@ -380,7 +378,7 @@ static enum ad_status part_term(struct ad_push *push, int32_t i, const struct ad
 
     if (terms->n == MOST_TERMS)
         return AD_NO_EDGES;
-    *term = (struct term){.op = AD_OP_add, .partial = ad_view_number(1)};
+    *term = (struct term){.partial = ad_view_number(1)};
     if (to->place == AD_OWN && to->base == 0 && size == length && ad_view_is_contiguous(to)) {
         status = ad_view_through(tape, from, end, first, &term->operand);
         terms->n += !status;
@@ -564,7 +562,10 @@ static enum ad_status push_along(struct ad_push *push, const struct ad_push_edge
         } else {
             ad_view_hold(&partial);
         }
-        status = ad_emit_push(push->tape, ends[k]->op, ends[k]->arg, &to.w, &partial, &w);
+        /* a plain product: where 0 meets infinity it is not known which of them is to count, and nan says so */
+        struct ad_view args[AD_MAX_ARGS] = {to.w, partial, ad_view_number(0)};
+
+        status = ad_emit_op(push->tape, AD_OP_mul, 0, args, &w);
         ad_view_drop(&partial);
         if (!status) {
             ad_view_drop(&to.w);

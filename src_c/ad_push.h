@@ -6,6 +6,10 @@
  * Elementwise instructions and slices hand edges on as a whole, so that a diagonal of a banded Hessian is one
  * edge, however long, and its weights are an expression over arrays.
  *
+ * A weight is finite only if all that it is a product of is, but for second partials and adjoints one of which is 0:
+ * these count as nothing.  At any other point it is not known what to make of nan, or of 0 times infinity, and another
+ * way must be taken, which the rules for tangents lead.
+ *
  * AD_NO_EDGES, and another way must be taken, where curvature meets what does not go element by element: a sum of more
  * than a few elements, products of matrices, norms, linear algebra, rules; or more edges than AD_PUSH_MOST. */
 #ifndef AD_PUSH_H

@@ -1,6 +1,7 @@
 /* ad_pushed.c -- where the weights of edges go among the entries. */
 #include "ad_pushed.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,15 +203,71 @@ static enum ad_status push_edges(struct ad_derivation *d, int n_wanted, bool kee
     return AD_OK;
 }
 
+/*
+ * A guard that fails if any weight is not finite: the sum of all of them, less itself, is 0 then and only then.
+ * (A sum may overflow though its terms are finite, and fails as well.)
+ */
+static enum ad_status guard_weights(struct ad_derivation *d, const struct ad_push *push,
+                                    bool *guarded)
+{
+    struct ad_tape *tape = d->r.to->tape;
+    struct ad_view *views = malloc((size_t)AD_MAX(2 * push->n, 1) * sizeof *views), sum, zero;
+    const struct ad_view *args[AD_MAX_ARGS] = {&sum, &sum};
+    const double expected = 0;
+    int n = 0;
+    enum ad_status status = views ? AD_OK : AD_NO_MEMORY;
+
+    for (int32_t k = 0; k < push->n && !status; k++) {
+        const struct ad_view *w = &push->edges[k].w;
+
+        if (w->place == AD_NUMBER && !isfinite(w->in.number))
+            status = AD_NO_EDGES;
+        if (w->place == AD_NUMBER)
+            continue;
+        views[n] = *w;
+        views[push->n + n] = *w;
+        views[push->n + n].place = AD_OWN;
+        views[push->n + n].base = 0;
+        memset(views[push->n + n++].stride, 0, sizeof views->stride);
+    }
+    *guarded = n > 0;
+    if (!status && n > 0)
+        status = ad_record_addto(tape, 1, n, views, views + push->n, &sum);
+    free(views);
+    if (status || n == 0)
+        return status;
+    status = ad_record_op(tape, AD_OP_sub, 0, args, &zero);
+    return status ? status
+                  : ad_program_add_guard(d->r.to, AD_GUARD_VALUE, -1, &zero, &expected);
+}
+
+/*
+ * Are edges likely to cost less?  Counted are numbers: those that were recorded, and what is added to entries,
+ * which is read and written; against as many as a lane of the gradient has, in as many lanes as a row has entries.
+ * Lanes are scattered and gathered, which takes longer.
+ */
+static bool is_cheaper(const struct ad_program *from, const struct entries *e,
+                       struct ad_pushed *pushed)
+{
+    const struct ad_pattern *pattern = e->pattern;
+    double a_row = (double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1);
+
+    pushed->cost[0] = e->d->r.to->tape->n_slots - from->tape->n_slots + 2.0 * (double)e->n_contributions;
+    pushed->cost[1] = 3.0 * ceil(a_row) * from->tape->n_slots;
+    return pushed->cost[0] <= pushed->cost[1];
+}
+
 enum ad_status ad_derive_pushed_hessian(const struct ad_program *from, int n_wanted,
                                         const int *wanted, bool keep,
-                                        const struct ad_pattern *pattern, struct ad_program **to)
+                                        const struct ad_pattern *pattern, struct ad_program **to,
+                                        struct ad_pushed *pushed)
 {
     struct ad_derivation d;
     struct ad_push push = {.n = 0};
     struct entries e = {.d = &d, .pattern = pattern, .n_wanted = n_wanted};
     enum ad_status status = ad_derivation_begin(&d, from);
 
+    *pushed = (struct ad_pushed){.edges = 0};
     if (!status)
         status = ad_derivation_copy(&d);
     for (int k = 0; k < n_wanted && !status; k++)
@@ -220,8 +277,14 @@ enum ad_status ad_derive_pushed_hessian(const struct ad_program *from, int n_wan
     if (!status)
         status = push_edges(&d, n_wanted, keep, &push);
     for (int32_t i = 0; i < push.n_first && !status; i++)
-        for (int32_t k = push.first[i]; k >= 0 && !status; k = push.edges[k].next)
+        for (int32_t k = push.first[i]; k >= 0 && !status; k = push.edges[k].next) {
             status = add_edge(&e, &push.edges[k]);
+            pushed->edges++;
+        }
+    if (!status && !is_cheaper(from, &e, pushed))
+        status = AD_NO_EDGES;
+    if (!status)
+        status = guard_weights(&d, &push, &pushed->guarded);
     if (!status)
         status = add_entries(&e);
     for (int64_t k = 0; k < e.n_parts; k++) {
