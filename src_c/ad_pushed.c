@@ -168,7 +168,8 @@ static enum ad_status add_entries(struct entries *e)
     enum ad_status status = views ? AD_OK : AD_NO_MEMORY;
 
     if (!status) {
-        qsort(e->parts, (size_t)e->n_parts, sizeof *e->parts, later_first);
+        if (e->n_parts)
+            qsort(e->parts, (size_t)e->n_parts, sizeof *e->parts, later_first);
         for (int64_t k = 0; k < e->n_parts; k++) {
             views[k] = e->parts[k].from;
             views[e->n_parts + k] = e->parts[k].to;
@@ -242,18 +243,19 @@ static enum ad_status guard_weights(struct ad_derivation *d, const struct ad_pus
 }
 
 /*
- * Are edges likely to cost less?  Counted are numbers: those that were recorded, and what is added to entries,
- * which is read and written; against as many as a lane of the gradient has, in as many lanes as a row has entries.
- * Lanes are scattered and gathered, which takes longer.
+ * Are edges likely to cost less?  Counted are numbers.  Of those that were recorded about half are common
+ * subexpressions or of a gradient that nobody asked for; what is added to entries is read and written.  Lanes take the
+ * gradient and what it changes by in each of as many lanes as a row has entries, scattered and gathered.
  */
 static bool is_cheaper(const struct ad_program *from, const struct entries *e,
                        struct ad_pushed *pushed)
 {
     const struct ad_pattern *pattern = e->pattern;
-    double a_row = (double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1);
+    double lanes = ceil((double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1)),
+           recorded = (double)(e->d->r.to->tape->n_slots - from->tape->n_slots);
 
-    pushed->cost[0] = e->d->r.to->tape->n_slots - from->tape->n_slots + 2.0 * (double)e->n_contributions;
-    pushed->cost[1] = 3.0 * ceil(a_row) * from->tape->n_slots;
+    pushed->cost[0] = recorded / 2 + 2 * (double)e->n_contributions;
+    pushed->cost[1] = (1 + 3 * lanes) * (double)from->tape->n_slots;
     return pushed->cost[0] <= pushed->cost[1];
 }
 
