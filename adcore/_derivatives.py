@@ -206,8 +206,11 @@ class Differentiable(Replayed):
 
         return value, pullback
 
-    def _sparse(self, transform, argnums, args, kwargs, out):
-        """A sparse matrix over all elements of the arguments, one argument after the other."""
+    def _sparse(self, transform, argnums, args, kwargs, out, lanes=False):
+        """A sparse matrix over all elements of the arguments, one argument after the other.
+
+        With `lanes` a Hessian is found in lanes, whatever edges would cost.
+        """
         from . import _sparse  # when first needed, as scipy.sparse takes long to import
 
         arguments = self._arguments(args, kwargs, argnums)
@@ -218,7 +221,7 @@ class Differentiable(Replayed):
                 "sparse=True out there"
             )
         wanted = arguments.wanted(argnums)
-        kind = _SPARSE[transform]
+        kind = "sparse_hessian_in_lanes" if lanes else _SPARSE[transform]
         if transform == "jacobian":
 
             def derive(path):
@@ -244,7 +247,7 @@ class Differentiable(Replayed):
             matrix = program.template(data)
             if transform == "jacobian":
                 matrix = _sparse.rows_of(matrix, path)
-            if argnums == 0 and (transform != "jacobian" or path.in_order):
+            if argnums == 0 and not lanes and (transform != "jacobian" or path.in_order):
                 self._prime(self._entries[transform].sparse, arguments, program, True)
         if transform != "value_grad_and_hessian":
             return matrix

@@ -431,6 +431,7 @@ cdef class Program:
         sparse_jacobian                                the entries of `pattern`
         sparse_hessian                                 the entries of `pattern`
         value_grad_and_sparse_...                      value; adjoints; the entries of `pattern`
+        sparse_hessian_in_lanes                        the entries of `pattern`, not by edges
         ==================  =========================  ==========================================
         """
         found = self.known.get((kind, wanted))
@@ -463,8 +464,9 @@ cdef class Program:
             check(ad_derive_sparse_jacobian(self.program, n, w, AD_JACOBIAN_AUTO, False, &entries,
                                             &raw))
             out.pattern = taken_pattern(&entries)
-        elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian"):
-            check(ad_derive_sparse_hessian(self.program, n, w, kind != "sparse_hessian", &entries,
+        elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian", "sparse_hessian_in_lanes"):
+            by_edges = by_edges and kind != "sparse_hessian_in_lanes"
+            check(ad_derive_sparse_hessian(self.program, n, w, kind.startswith("value"), &entries,
                                            &raw, &pushed if by_edges else NULL))
             out.pattern = taken_pattern(&entries)
             if by_edges and pushed.edges > 0:

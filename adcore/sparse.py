@@ -106,7 +106,7 @@ def hessian(f, argnums=0, method="auto", info=False):
 
 
 def _colored(f, argnums, args, kwargs, reason="as it was asked for", cost=None):
-    found = _compile(f).hessian(*args, argnums=argnums, sparse=True, **kwargs)
+    found = _compile(f)._sparse("hessian", argnums, args, kwargs, None, lanes=True)
     return found, Info("colored", reason, cost or {})
 
 
