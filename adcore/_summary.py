@@ -50,7 +50,7 @@ class ProgramSummary:
     scalars_at: dict  # (file, line) -> scalar instructions after the passes, most first
     steps: dict  # of the plan: runs, words, groups, moves, elements, singles
     nbytes: dict  # plan, frame (of each thread), constants
-    edges: tuple | None  # of a sparse Hessian by edges: how many, numbers that it takes, and in lanes
+    edges: tuple | None  # of a sparse Hessian by edges: how many, its cost, and that of lanes
 
     @property
     def instructions(self):

@@ -103,7 +103,8 @@ enum ad_status ad_fill_ahead(struct ad_lowering *b, struct ad_move *moves, int64
     for (int64_t m = 1; m < before; m++)
         if (moves[m].n > moves[longest].n)
             longest = m;
-    if (before == 0 || moves[longest].p != 0 || signbit(moves[longest].p) || moves[longest].n < FAR || n < FAR)
+    if (before == 0 || moves[longest].p != 0 || signbit(moves[longest].p) ||
+        moves[longest].n < FAR || n < FAR)
         return AD_OK;
     reach.filled = ad_lower_room(b, (size_t)reach.n_tiles * sizeof *reach.filled);
     if (!reach.filled)

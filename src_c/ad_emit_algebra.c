@@ -196,8 +196,8 @@ enum ad_status ad_emit_second(struct ad_tape *tape, enum ad_op op, int arg, int 
                 args[k] = stack[top - n + k].value;
             status = ad_emit_op(tape, code, p + word->c, args, &jet.value);
             if (!status) {
-                status = word_slope(tape, code, p + word->c, n, &stack[top - n], &jet.value,
-                                    &jet.slope);
+                status =
+                    word_slope(tape, code, p + word->c, n, &stack[top - n], &jet.value, &jet.slope);
                 if (status)
                     ad_view_drop(&jet.value);
             }

@@ -274,11 +274,11 @@ static bool keep_order(const struct ad_view *first, const struct ad_view *second
 /* An AD_ADDTO whose pairs are being put into steps. */
 struct pairs {
     int32_t instr;
-    int32_t step;            /* of the pair before, or -1 */
-    bool alike;              /* all are whole, and in one group */
-    bool chain;              /* each pair of this step keeps the order with the one before */
-    struct ad_view previous; /* what the pair before is added to */
-    int64_t low, high;       /* the results that pairs of this step are added to */
+    int32_t step;               /* of the pair before, or -1 */
+    bool alike;                 /* all are whole, and in one group */
+    bool chain;                 /* each pair of this step keeps the order with the one before */
+    struct ad_view previous;    /* what the pair before is added to */
+    int64_t low, high;          /* the results that pairs of this step are added to */
     struct ad_overlap *overlap; /* of pairs of this step, if any is scattered; or NULL */
 };
 
@@ -431,9 +431,8 @@ static enum ad_status schedule_pairs(struct schedule *s, int32_t i)
 
     if (!has_scattered_pairs(block))
         return schedule_each_pair(s, i, NULL);
-    status = ad_overlap_begin(&overlap, block[2])
-                 ? schedule_each_pair(s, i, &overlap)
-                 : AD_NO_MEMORY;
+    status =
+        ad_overlap_begin(&overlap, block[2]) ? schedule_each_pair(s, i, &overlap) : AD_NO_MEMORY;
     ad_overlap_end(&overlap);
     return status;
 }

@@ -36,11 +36,10 @@ void ad_overlap_restart(struct ad_overlap *overlap)
             for_n = ad_tile_size(to, for_size, for_start);                                         \
             struct ad_span for_span = ad_span_of(to, 0, NULL, for_start, for_n, &for_room);        \
             for (int64_t for_i = 0; for_i < for_n; for_i++)                                        \
-                EACH((int32_t)(for_start + for_i), for_span.kind == AD_SPAN_MANY                   \
-                                                       ? for_span.slots[for_i]                     \
-                                                   : for_span.kind == AD_SPAN_RUN                  \
-                                                       ? for_span.slot + (int32_t)for_i            \
-                                                       : for_span.slot);                           \
+                EACH((int32_t)(for_start + for_i),                                                 \
+                     for_span.kind == AD_SPAN_MANY  ? for_span.slots[for_i]                        \
+                     : for_span.kind == AD_SPAN_RUN ? for_span.slot + (int32_t)for_i               \
+                                                    : for_span.slot);                              \
         }                                                                                          \
     } while (0)
 

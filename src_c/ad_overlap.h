@@ -6,7 +6,8 @@
 #include "ad_view.h"
 
 struct ad_overlap {
-    int32_t *last; /* of each result the last element that was added to it, counted from 'base' + 1 */
+    int32_t
+        *last; /* of each result the last element that was added to it, counted from 'base' + 1 */
     int64_t size;
     int32_t base; /* what is not above it is of earlier loops */
     int32_t most; /* elements of the longest part of this loop */

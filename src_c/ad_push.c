@@ -150,7 +150,9 @@ static int32_t owner_of(const struct ad_push *push, int32_t slot)
 {
     const struct ad_adjoints *e = push->adjoints;
 
-    return slot >= e->low && slot < INT32_MAX && e->active[slot - e->low] ? ad_tape_producer(push->tape, slot) : -1;
+    return slot >= e->low && slot < INT32_MAX && e->active[slot - e->low]
+               ? ad_tape_producer(push->tape, slot)
+               : -1;
 }
 
 /* Instructions of the elements of a list, -1 for what is not active; n receives how many differ. */
@@ -163,7 +165,7 @@ static enum ad_status owners_of(const struct ad_push *push, const struct ad_view
     *n = 0;
 #define OWNER(j, slot)                                                                             \
     do {                                                                                           \
-        if (i < 0 || (slot) < tape->dst[i] || (slot)-tape->dst[i] >= ad_tape_length(tape, i))      \
+        if (i < 0 || (slot) < tape->dst[i] || (slot) - tape->dst[i] >= ad_tape_length(tape, i))    \
             i = owner_of(push, slot);                                                              \
         owner[j] = i;                                                                              \
         for (int k = 0; k <= *n && *n <= MOST_PIECES; k++)                                         \

@@ -21,10 +21,10 @@ enum { AD_PUSH_MOST = 1024 /* edges, at any time */ };
 
 /* 'loop': each element with itself, once.  Otherwise the product counts twice, as the matrix is symmetric. */
 struct ad_push_edge {
-    struct ad_view a, b, w;  /* slots; the weights, or a number; holding references */
-    int32_t instr[2];        /* that produced a, and b: not later */
+    struct ad_view a, b, w; /* slots; the weights, or a number; holding references */
+    int32_t instr[2];       /* that produced a, and b: not later */
     bool loop;
-    int32_t next;            /* of the same instr[0]; -1 ends */
+    int32_t next; /* of the same instr[0]; -1 ends */
 };
 
 struct ad_push {
@@ -33,7 +33,7 @@ struct ad_push {
     struct ad_adjoints *adjoints; /* while they are recorded */
     struct ad_push_edge *edges;
     int32_t n, capacity;
-    int32_t *first; /* of each instruction, -1 for none */
+    int32_t *first;          /* of each instruction, -1 for none */
     int32_t n_first, unused; /* edges that are used again */
 };
 

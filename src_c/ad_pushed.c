@@ -26,8 +26,8 @@ struct entries {
 static void numbers_of(const struct entries *e, const struct ad_view *view, int64_t *number)
 {
     int64_t n = ad_view_size(view), first = 0;
-    int32_t low = (int32_t)(view->place == AD_LIST ? view->in.list->slot[view->base]
-                                                   : ad_view_lowest(view));
+    int32_t low =
+        (int32_t)(view->place == AD_LIST ? view->in.list->slot[view->base] : ad_view_lowest(view));
 
     for (int k = 0; k < e->n_wanted; k++) {
         const struct ad_view *input = &e->d->inputs[k];
@@ -191,9 +191,8 @@ static enum ad_status push_edges(struct ad_derivation *d, int n_wanted, bool kee
                                  struct ad_push *push)
 {
     struct ad_view one = ad_view_number(1);
-    enum ad_status status =
-        ad_emit_reverse_seen(d->r.to->tape, 1, d->outputs, &one, n_wanted, d->inputs, d->results,
-                             &push->visitor);
+    enum ad_status status = ad_emit_reverse_seen(d->r.to->tape, 1, d->outputs, &one, n_wanted,
+                                                 d->inputs, d->results, &push->visitor);
 
     if (status)
         return status;
@@ -238,8 +237,7 @@ static enum ad_status guard_weights(struct ad_derivation *d, const struct ad_pus
     if (status || n == 0)
         return status;
     status = ad_record_op(tape, AD_OP_sub, 0, args, &zero);
-    return status ? status
-                  : ad_program_add_guard(d->r.to, AD_GUARD_VALUE, -1, &zero, &expected);
+    return status ? status : ad_program_add_guard(d->r.to, AD_GUARD_VALUE, -1, &zero, &expected);
 }
 
 /*
@@ -251,7 +249,8 @@ static bool is_cheaper(const struct ad_program *from, const struct entries *e,
                        struct ad_pushed *pushed)
 {
     const struct ad_pattern *pattern = e->pattern;
-    double lanes = ceil((double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1)),
+    double lanes =
+               ceil((double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1)),
            recorded = (double)(e->d->r.to->tape->n_slots - from->tape->n_slots);
 
     pushed->cost[0] = recorded / 2 + 2 * (double)e->n_contributions;

@@ -7,9 +7,9 @@
 #include "ad_program.h"
 
 struct ad_pushed {
-    int64_t edges;   /* between views of the inputs */
-    bool guarded;    /* the last guard tells whether all entries count: see below */
-    double cost[2];  /* estimates, in numbers that are computed: of edges, and of lanes */
+    int64_t edges;  /* between views of the inputs */
+    bool guarded;   /* the last guard tells whether all entries count: see below */
+    double cost[2]; /* estimates, in numbers that are computed: of edges, and of lanes */
 };
 
 /*

@@ -97,8 +97,7 @@ static void fill_ahead(const struct ad_plan *plan, const struct ad_plan_step *st
         return;
     filled = step->filled[(end - 1) / AD_TILE];
     if (filled > *done)
-        memset(ad_ref_at(base, &fill->y, 0) + *done, 0,
-               (size_t)(filled - *done) * sizeof(double));
+        memset(ad_ref_at(base, &fill->y, 0) + *done, 0, (size_t)(filled - *done) * sizeof(double));
     *done = filled;
 }
 
