@@ -7,12 +7,10 @@
 
 #include "ad_adjoints.h"
 #include "ad_emit_algebra.h"
+#include "ad_push_terms.h"
 #include "ad_through.h"
 
-enum {
-    MOST_TERMS = 8, /* that an element is a sum of */
-    MOST_PIECES = 8 /* instructions that one list may read */
-};
+enum { MOST_PIECES = 8 /* instructions that one list may read */ };
 
 /* ---- edges ---- */
 
@@ -275,225 +273,15 @@ static enum ad_status add_edge(struct ad_push *push, struct ad_push_edge *edge)
     return add_plain(push, edge);
 }
 
-/* ---- terms ---- */
-
-/* What some elements of an instruction's results change by, as an operand changes. */
-struct term {
-    struct ad_view operand, partial; /* holding references */
-    int64_t n, *at;                  /* which elements, ascending; NULL: all of them */
-};
-
-struct terms {
-    int n;
-    struct term term[MOST_TERMS];
-};
-
-static void drop_terms(struct terms *terms)
-{
-    while (terms->n > 0) {
-        struct term *term = &terms->term[--terms->n];
-
-        ad_view_drop(&term->operand);
-        ad_view_drop(&term->partial);
-        free(term->at);
-    }
-}
-
-/* An elementwise instruction: its operands, its value and its parameter. */
-struct elementwise {
-    enum ad_op op;
-    double p;
-    struct ad_view a[AD_MAX_ARGS], y; /* borrowed from the tape */
-};
-
-static void read_elementwise(const struct ad_tape *tape, int32_t i, struct elementwise *x)
-{
-    x->op = (enum ad_op)ad_tape_code(tape, i);
-    memset(x->a, 0, sizeof x->a);
-    if (!ad_tape_is_array(tape, i)) {
-        x->a[0] = ad_view_slots(tape->a[i], 0, NULL);
-        x->a[1] = ad_view_slots(tape->b[i], 0, NULL);
-        x->y = ad_view_slots(tape->dst[i], 0, NULL);
-        x->p = ad_tape_parameter(tape, i);
-        return;
-    }
-    ad_tape_views(tape, i, x->a, ad_ops[x->op].n_args);
-    memcpy(&x->p, tape->aux + tape->a[i] + 3, sizeof x->p);
-    x->y = ad_view_slots(tape->dst[i], x->a[0].ndim, x->a[0].shape);
-}
-
-/* The terms of the results that 'end' names, partials computed for these alone. */
-static enum ad_status elementwise_terms(struct ad_push *push, int32_t i, const struct ad_view *end,
-                                        struct terms *terms)
-{
-    struct ad_tape *tape = push->tape;
-    struct ad_view a[AD_MAX_ARGS], once = *end;
-    struct elementwise x;
-    int n_args, held = 0;
-    enum ad_status status = AD_OK;
-
-    read_elementwise(tape, i, &x);
-    n_args = ad_ops[x.op].n_args;
-    for (int d = 0; d < once.ndim; d++)
-        if (once.stride[d] == 0)
-            once.shape[d] = 1; /* the same over and over */
-    memset(a, 0, sizeof a);
-    for (; held < n_args && !status; held++) {
-        status = ad_view_through(tape, &x.a[held], &once, tape->dst[i], &a[held]);
-        if (status)
-            break;
-        ad_emit_simplify(tape, &a[held]);
-    }
-    for (int j = 0; j < n_args && !status; j++) {
-        struct term *term = &terms->term[terms->n];
-
-        if (!ad_adjoints_active(push->adjoints, &x.a[j]))
-            continue;
-        *term = (struct term){.n = 0};
-        status = ad_emit_partial(tape, x.op, j, x.p, a, &once, &term->partial);
-        if (status)
-            break;
-        ad_emit_simplify(tape, &term->partial);
-        if (ad_is_number(&term->partial, 0))
-            continue;
-        status = ad_view_through(tape, &x.a[j], end, tape->dst[i], &term->operand);
-        if (status)
-            ad_view_drop(&term->partial);
-        else
-            terms->n++;
-    }
-    while (held > 0)
-        ad_view_drop(&a[--held]);
-    return status;
-}
-
-/* One part of an AD_ADDTO, each of whose elements goes to a place of its own, as a term of 'end'. */
-static enum ad_status part_term(struct ad_push *push, int32_t i, const struct ad_view *end,
-                                const struct ad_view *from, const struct ad_view *to,
-                                struct terms *terms)
-{
-    struct ad_tape *tape = push->tape;
-    int32_t first = tape->dst[i], length = ad_tape_length(tape, i), *element;
-    int64_t n = ad_view_size(end), size = ad_view_size(from), m = 0, *at, *places, *wanted;
-    struct term *term = &terms->term[terms->n];
-    enum ad_status status = AD_OK;
-
-    if (terms->n == MOST_TERMS)
-        return AD_NO_EDGES;
-    *term = (struct term){.partial = ad_view_number(1)};
-    if (to->place == AD_OWN && to->base == 0 && size == length && ad_view_is_contiguous(to)) {
-        status = ad_view_through(tape, from, end, first, &term->operand);
-        terms->n += !status;
-        return status;
-    }
-    element = malloc((size_t)length * sizeof *element);
-    places = malloc((size_t)AD_MAX(size, 1) * sizeof *places);
-    at = malloc((size_t)AD_MAX(n, 1) * sizeof *at);
-    wanted = malloc((size_t)AD_MAX(n, 1) * sizeof *wanted);
-    if (!element || !places || !at || !wanted)
-        status = AD_NO_MEMORY;
-    if (!status) {
-        for (int32_t j = 0; j < length; j++)
-            element[j] = -1;
-        ad_view_positions(to, places);
-        for (int64_t j = 0; j < size && !status; j++) {
-            int32_t *place =
-                &element[to->place == AD_OWN ? places[j] : to->in.list->slot[places[j]]];
-
-            if (*place >= 0) /* the sum of several */
-                status = AD_NO_EDGES;
-            *place = (int32_t)j;
-        }
-    }
-    if (!status) {
-        ad_view_results(end, first, wanted);
-        for (int64_t j = 0; j < n; j++)
-            if (element[wanted[j]] >= 0) {
-                wanted[m] = element[wanted[j]];
-                at[m++] = j;
-            }
-        status = m ? ad_view_select(tape, from, m, wanted, &term->operand) : AD_OK;
-    }
-    if (!status && m) {
-        term->n = m;
-        if (m < n) {
-            term->at = at;
-            at = NULL;
-        } else {
-            ad_view_reshape(&term->operand, end->ndim, end->shape);
-        }
-        terms->n++;
-    }
-    free(element);
-    free(places);
-    free(at);
-    free(wanted);
-    return status;
-}
-
-/* Sums of few elements are taken term by term. */
-static enum ad_status addto_terms(struct ad_push *push, int32_t i, const struct ad_view *end,
-                                  struct terms *terms)
-{
-    struct ad_tape *tape = push->tape;
-    int64_t at = AD_BLOCK_HEADER, n = tape->aux[tape->a[i] + 1];
-    enum ad_status status = AD_OK;
-
-    for (int64_t v = 0; v < n && !status; v += 2) {
-        const int64_t *block = tape->aux + tape->a[i]; /* recording may move it */
-        struct ad_view from, to;
-        int64_t count = 1, shape[AD_MAX_DIMS], from_step[AD_MAX_DIMS];
-        int n_summed = 0, kept = 0;
-
-        at = ad_view_decode(ad_view_decode(block + at, &from), &to) - block;
-        if (!ad_adjoints_active(push->adjoints, &from))
-            continue;
-        for (int d = 0; d < to.ndim; d++)
-            if (to.stride[d] == 0 && to.shape[d] > 1) {
-                shape[n_summed] = to.shape[d];
-                from_step[n_summed++] = from.stride[d];
-                count = AD_MIN(count * to.shape[d], MOST_TERMS + 1);
-            } else {
-                to.shape[kept] = from.shape[kept] = to.shape[d];
-                to.stride[kept] = to.stride[d];
-                from.stride[kept++] = from.stride[d];
-            }
-        if (count > MOST_TERMS)
-            return AD_NO_EDGES;
-        to.ndim = from.ndim = kept;
-        for (int64_t k = 0; k < count && !status; k++) {
-            struct ad_view one = from;
-            int64_t left = k;
-
-            for (int d = n_summed - 1; d >= 0; d--) {
-                one.base += left % shape[d] * from_step[d];
-                left /= shape[d];
-            }
-            status = part_term(push, i, end, &one, &to, terms);
-        }
-    }
-    return status;
-}
-
-static enum ad_status terms_of(struct ad_push *push, int32_t i, const struct ad_view *end,
-                               struct terms *terms)
-{
-    int code = ad_tape_code(push->tape, i);
-
-    terms->n = 0;
-    if (code < AD_N_OPS)
-        return elementwise_terms(push, i, end, terms);
-    return code == AD_ADDTO ? addto_terms(push, i, end, terms) : AD_NO_EDGES;
-}
-
 /* ---- pushing ---- */
 
 /* An edge along terms: at its first end, and unless 'second' is NULL, at its second; 'loop' if these are one. */
 static enum ad_status push_along(struct ad_push *push, const struct ad_push_edge *edge,
-                                 const struct term *first, const struct term *second, bool loop)
+                                 const struct ad_push_term *first,
+                                 const struct ad_push_term *second, bool loop)
 {
     struct ad_push_edge to = {.a = edge->a, .b = edge->b, .w = edge->w, .loop = loop};
-    const struct term *ends[2] = {first, second};
+    const struct ad_push_term *ends[2] = {first, second};
     int64_t n = 0, *at = NULL, *of_first = NULL, *of_second = NULL;
     enum ad_status status = AD_OK;
 
@@ -588,13 +376,13 @@ static enum ad_status push_along(struct ad_push *push, const struct ad_push_edge
 static void reshape_edge(const struct ad_tape *tape, int32_t i, struct ad_push_edge *edge)
 {
     struct ad_view like, views[3] = {edge->a, edge->b, edge->w};
-    struct elementwise x;
+    struct ad_elementwise x;
 
     if (ad_tape_code(tape, i) >= AD_N_OPS || edge->a.place != AD_SLOTS ||
         edge->a.base != tape->dst[i] || !ad_view_is_contiguous(&edge->a) ||
         ad_view_size(&edge->a) != ad_tape_length(tape, i))
         return;
-    read_elementwise(tape, i, &x);
+    ad_elementwise_read(tape, i, &x);
     like = x.y;
     ad_view_squeeze(&like);
     for (int k = 0; k < 3; k++)
@@ -607,18 +395,18 @@ static void reshape_edge(const struct ad_tape *tape, int32_t i, struct ad_push_e
 
 static enum ad_status push_edge(struct ad_push *push, int32_t i, struct ad_push_edge *edge)
 {
-    struct terms first = {0}, second = {0};
+    struct ad_push_terms first = {0}, second = {0};
     enum ad_status status;
 
     reshape_edge(push->tape, i, edge);
-    status = terms_of(push, i, &edge->a, &first);
+    status = ad_push_terms_of(push->adjoints, i, &edge->a, &first);
     if (edge->loop) {
         for (int j = 0; j < first.n && !status; j++)
             for (int k = 0; k <= j && !status; k++)
                 status = push_along(push, edge, &first.term[j], &first.term[k], j == k);
     } else if (edge->instr[1] == i) {
         if (!status)
-            status = terms_of(push, i, &edge->b, &second);
+            status = ad_push_terms_of(push->adjoints, i, &edge->b, &second);
         for (int j = 0; j < first.n && !status; j++)
             for (int k = 0; k < second.n && !status; k++)
                 status = push_along(push, edge, &first.term[j], &second.term[k], false);
@@ -626,15 +414,15 @@ static enum ad_status push_edge(struct ad_push *push, int32_t i, struct ad_push_
         for (int j = 0; j < first.n && !status; j++)
             status = push_along(push, edge, &first.term[j], NULL, false);
     }
-    drop_terms(&first);
-    drop_terms(&second);
+    ad_push_terms_drop(&first);
+    ad_push_terms_drop(&second);
     return status;
 }
 
 /* ---- curvature ---- */
 
 /* The second partials of an elementwise instruction times its adjoint g, in the shape of the results. */
-static enum ad_status leave_curvature(struct ad_push *push, const struct elementwise *x,
+static enum ad_status leave_curvature(struct ad_push *push, const struct ad_elementwise *x,
                                       const struct ad_view *g)
 {
     struct ad_tape *tape = push->tape;
@@ -697,11 +485,11 @@ static bool curves_otherwise(const struct ad_push *push, int32_t i)
 
 static enum ad_status visit_elementwise(struct ad_push *push, int32_t i)
 {
-    struct elementwise x;
+    struct ad_elementwise x;
     struct ad_view g;
     enum ad_status status;
 
-    read_elementwise(push->tape, i, &x);
+    ad_elementwise_read(push->tape, i, &x);
     if (ad_ops[x.op].curvature < AD_CURVED)
         return AD_OK;
     status = ad_adjoints_of(push->adjoints, i, &g);

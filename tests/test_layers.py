@@ -68,6 +68,7 @@ C_ORDER = [
     "ad_emit_norm",
     "ad_emit",
     "ad_through",
+    "ad_push_terms",
     "ad_push",
     "ad_emit_along",
     "ad_program",
