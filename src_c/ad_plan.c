@@ -131,7 +131,11 @@ static bool may_chain(const struct ad_move *first, const struct ad_move *next, i
            first->y.at - next->y.at <= AD_CHAIN_REACH;
 }
 
-/* What is first in its place, and what is added to it, as chains.  Operands that are gathered come first. */
+/*
+ * What is first in its place, and what is added to it, as chains.  Operands that are gathered come first.  What a chain
+ * keeps for the next tile lies before its lowest range there, so that no scattered part of this tile, which follows that
+ * range too (ad_overlap.h), adds to it.
+ */
 static void chain_moves(struct ad_lowering *b, const struct ad_plan_step *step)
 {
     struct ad_move *moves = b->code.moves;

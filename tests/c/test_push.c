@@ -335,6 +335,46 @@ static void test_overlap(void)
     ad_overlap_end(&overlap);
 }
 
+/* Two ranges, one behind the other, and numbers added here and there, some of them to results of the next
+ * tile: all in one loop, and the bits of one after the other. */
+static void test_mixed_parts(void)
+{
+    enum { N = 2000, SIZE = N + 40 };
+    const int64_t n = N, bases[2] = {3, 0};
+    double x[3 * N];
+
+    for (int i = 0; i < 3 * N; i++)
+        x[i] = sin(i) * exp(cos(7 * i));
+    for (int shift = -1; shift < 6; shift++) {
+        int64_t n_inputs = 3 * N;
+        struct ad_program *p = ad_program_new();
+        struct ad_view from[3], to[3], result;
+        struct results got;
+        int failed;
+
+        check_clear();
+        check_note("shift %d\n", shift);
+        ok(ad_program_add_input(p, 1, &n_inputs, x));
+        for (int k = 0; k < 3; k++) {
+            from[k] = slice(p->inputs[0], k * n, n);
+            to[k] = ad_view_slots(k < 2 ? bases[k] : 0, 1, &n);
+            to[k].place = AD_OWN;
+        }
+        to[2].place = AD_OWN_LIST;
+        to[2].in.list = ad_list_new(NULL, n);
+        for (int i = 0; i < N; i++) /* pairs change places */
+            to[2].in.list->slot[i] = shift < 0 ? (i * 7) % SIZE : (i ^ 1) + shift;
+        ok(ad_record_addto(p->tape, SIZE, 3, from, to, &result));
+        ok(ad_program_add_output(p, &result));
+        ad_list_drop(to[2].in.list);
+        got = results_of(p);
+        replay(p, x, &got, &failed);
+        check_run(p, x, &got, -1);
+        results_free(&got);
+        ad_program_free(p);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const int64_t n_inputs[] = {1, 4, 12, 36, 60};
@@ -349,6 +389,7 @@ int main(int argc, char **argv)
     test_refused();
     test_doubt();
     test_overlap();
+    test_mixed_parts();
     for (uint64_t seed = 0; seed < 120; seed++)
         run(seed, 3 + (int)(seed % 12), n_inputs[(seed + seed / 5) % 5], -1);
     CHECK(n_compared > 1000, "%ld compared, %ld refused", n_compared, n_refused);
