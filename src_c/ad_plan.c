@@ -132,9 +132,9 @@ static bool may_chain(const struct ad_move *first, const struct ad_move *next, i
 }
 
 /*
- * What is first in its place, and what is added to it, as chains.  Operands that are gathered come first.  What a chain
- * keeps for the next tile lies before its lowest range there, so that no scattered part of this tile, which follows that
- * range too (ad_overlap.h), adds to it.
+ * What is first in its place, and what is added to it, as chains.  Operands that are gathered come first.  The results
+ * that a chain leaves to the next tile are beyond its lowest range in this one; scattered parts, which follow that range
+ * (ad_overlap.h), do not add to them yet.
  */
 static void chain_moves(struct ad_lowering *b, const struct ad_plan_step *step)
 {

@@ -514,7 +514,7 @@ static enum ad_status visit(struct ad_reverse_visitor *self, struct ad_adjoints 
     enum ad_status status = AD_OK;
 
     push->adjoints = adjoints;
-    if (tape->n_notes > 0)
+    if (tape->n_notes > 0 || tape->n_slots > push->most)
         return AD_NO_EDGES;
     if (ad_tape_code(tape, i) == AD_INPUT)
         return AD_OK;
@@ -536,9 +536,10 @@ static enum ad_status visit(struct ad_reverse_visitor *self, struct ad_adjoints 
     return status;
 }
 
-enum ad_status ad_push_begin(struct ad_push *push, struct ad_tape *tape)
+enum ad_status ad_push_begin(struct ad_push *push, struct ad_tape *tape, int64_t most)
 {
-    *push = (struct ad_push){.visitor = {visit}, .tape = tape, .unused = -1, .n_first = tape->n};
+    *push = (struct ad_push){
+        .visitor = {visit}, .tape = tape, .most = most, .unused = -1, .n_first = tape->n};
     push->first = malloc(((size_t)tape->n + 1) * sizeof *push->first);
     if (!push->first)
         return AD_NO_MEMORY;

@@ -31,6 +31,7 @@ struct ad_push {
     struct ad_reverse_visitor visitor;
     struct ad_tape *tape;
     struct ad_adjoints *adjoints; /* while they are recorded */
+    int64_t most;                 /* slots of the tape */
     struct ad_push_edge *edges;
     int32_t n, capacity;
     int32_t *first;          /* of each instruction, -1 for none */
@@ -39,9 +40,10 @@ struct ad_push {
 
 /*
  * The visitor of ad_emit_reverse_seen() that pushes edges; those that are left then are between inputs, and are the
- * second derivatives.  Also after a failure ad_push_end() is to follow.
+ * second derivatives.  It gives up, AD_NO_EDGES, once the tape has more than 'most' slots.  Also after a failure
+ * ad_push_end() is to follow.
  */
-enum ad_status ad_push_begin(struct ad_push *push, struct ad_tape *tape);
+enum ad_status ad_push_begin(struct ad_push *push, struct ad_tape *tape, int64_t most);
 void ad_push_end(struct ad_push *push);
 
 #endif

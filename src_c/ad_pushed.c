@@ -241,21 +241,22 @@ static enum ad_status guard_weights(struct ad_derivation *d, const struct ad_pus
 }
 
 /*
- * Are edges likely to cost less?  Counted are numbers.  Of those that were recorded about half are common
+ * What edges and lanes are likely to cost, in numbers.  Of those that are recorded for edges about half are common
  * subexpressions or of a gradient that nobody asked for; what is added to entries is read and written.  Lanes take the
  * gradient and what it changes by in each of as many lanes as a row has entries, scattered and gathered.
  */
-static bool is_cheaper(const struct ad_program *from, const struct entries *e,
-                       struct ad_pushed *pushed)
+static double cost_of_edges(const struct entries *e, int64_t n_recorded)
+{
+    return (double)n_recorded / 2 + 2 * (double)e->n_contributions;
+}
+
+static double cost_of_lanes(const struct entries *e, int64_t n_slots)
 {
     const struct ad_pattern *pattern = e->pattern;
     double lanes =
-               ceil((double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1)),
-           recorded = (double)(e->d->r.to->tape->n_slots - from->tape->n_slots);
+        ceil((double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1));
 
-    pushed->cost[0] = recorded / 2 + 2 * (double)e->n_contributions;
-    pushed->cost[1] = (1 + 3 * lanes) * (double)from->tape->n_slots;
-    return pushed->cost[0] <= pushed->cost[1];
+    return (1 + 3 * lanes) * (double)n_slots;
 }
 
 enum ad_status ad_derive_pushed_hessian(const struct ad_program *from, int n_wanted,
@@ -273,8 +274,10 @@ enum ad_status ad_derive_pushed_hessian(const struct ad_program *from, int n_wan
         status = ad_derivation_copy(&d);
     for (int k = 0; k < n_wanted && !status; k++)
         d.inputs[k] = d.r.to->inputs[wanted[k]];
+    pushed->cost[1] = cost_of_lanes(&e, from->tape->n_slots);
     if (!status)
-        status = ad_push_begin(&push, d.r.to->tape);
+        status =
+            ad_push_begin(&push, d.r.to->tape, from->tape->n_slots + 2 * (int64_t)pushed->cost[1]);
     if (!status)
         status = push_edges(&d, n_wanted, keep, &push);
     for (int32_t i = 0; i < push.n_first && !status; i++)
@@ -282,8 +285,10 @@ enum ad_status ad_derive_pushed_hessian(const struct ad_program *from, int n_wan
             status = add_edge(&e, &push.edges[k]);
             pushed->edges++;
         }
-    if (!status && !is_cheaper(from, &e, pushed))
-        status = AD_NO_EDGES;
+    if (!status) {
+        pushed->cost[0] = cost_of_edges(&e, d.r.to->tape->n_slots - from->tape->n_slots);
+        status = pushed->cost[0] <= pushed->cost[1] ? AD_OK : AD_NO_EDGES;
+    }
     if (!status)
         status = guard_weights(&d, &push, &pushed->guarded);
     if (!status)
