@@ -243,20 +243,25 @@ static enum ad_status guard_weights(struct ad_derivation *d, const struct ad_pus
 /*
  * What edges and lanes are likely to cost, in numbers.  Of those that are recorded for edges about half are common
  * subexpressions or of a gradient that nobody asked for; what is added to entries is read and written.  Lanes take the
- * gradient and what it changes by in each of as many lanes as a row has entries, scattered and gathered.
+ * gradient and what it changes by in each of as many lanes as a row has entries: scattered and gathered, or of a scalar
+ * instruction, eight at once.
  */
 static double cost_of_edges(const struct entries *e, int64_t n_recorded)
 {
     return (double)n_recorded / 2 + 2 * (double)e->n_contributions;
 }
 
-static double cost_of_lanes(const struct entries *e, int64_t n_slots)
+static double cost_of_lanes(const struct entries *e, const struct ad_tape *tape)
 {
     const struct ad_pattern *pattern = e->pattern;
     double lanes =
         ceil((double)pattern->start[pattern->n_rows] / (double)AD_MAX(pattern->n_rows, 1));
+    int64_t n_scalars = 0;
 
-    return (1 + 3 * lanes) * (double)n_slots;
+    for (int32_t i = 0; i < tape->n; i++)
+        n_scalars += !ad_tape_is_array(tape, i);
+    return (1 + 3 * lanes) * (double)(tape->n_slots - n_scalars) +
+           (1 + 3 * (1 + lanes / 8)) * (double)n_scalars;
 }
 
 enum ad_status ad_derive_pushed_hessian(const struct ad_program *from, int n_wanted,
@@ -274,7 +279,7 @@ enum ad_status ad_derive_pushed_hessian(const struct ad_program *from, int n_wan
         status = ad_derivation_copy(&d);
     for (int k = 0; k < n_wanted && !status; k++)
         d.inputs[k] = d.r.to->inputs[wanted[k]];
-    pushed->cost[1] = cost_of_lanes(&e, from->tape->n_slots);
+    pushed->cost[1] = cost_of_lanes(&e, from->tape);
     if (!status)
         status =
             ad_push_begin(&push, d.r.to->tape, from->tape->n_slots + 2 * (int64_t)pushed->cost[1]);
