@@ -587,6 +587,13 @@ cdef extern from "ad_edge.h" nogil:
     ad_edge_cost ad_edge_cost_of(const ad_tape *tape, const ad_view *output, int32_t low)
 
 
+cdef extern from "ad_pushed.h" nogil:
+    struct ad_pushed:
+        int64_t edges
+        c_bool guarded
+        double cost[2]
+
+
 cdef extern from "ad_jacobian.h" nogil:
     enum:
         AD_JACOBIAN_AUTO, AD_JACOBIAN_FORWARD, AD_JACOBIAN_REVERSE, AD_JACOBIAN_BOTH
@@ -600,7 +607,8 @@ cdef extern from "ad_jacobian.h" nogil:
                                         int mode, bint keep, ad_pattern *entries,
                                         ad_jacobian_lanes *lanes, ad_program **to)
     ad_status ad_derive_sparse_hessian(const ad_program *source, int n_wanted, const int *wanted,
-                                       bint keep, ad_pattern *entries, ad_program **to)
+                                       bint keep, ad_pattern *entries, ad_program **to,
+                                       ad_pushed *pushed)
 
 
 cdef extern from "ad_map.h" nogil:

@@ -209,7 +209,8 @@ class Differentiable(Replayed):
     def _sparse(self, transform, argnums, args, kwargs, out=None, way=""):
         """A sparse matrix over all elements of the arguments, one argument after the other.
 
-        `way` is "_columns", "_rows" or "_bicolor" where a Jacobian is to be found so.
+        `way` is "_columns", "_rows" or "_bicolor" where a Jacobian is to be found so, "_in_lanes" where
+        a Hessian is not to be found by edges.
         """
         from . import _sparse  # when first needed, as scipy.sparse takes long to import
 
@@ -247,7 +248,7 @@ class Differentiable(Replayed):
             matrix = program.template(data)
             if transform == "jacobian":
                 matrix = _sparse.rows_of(matrix, path)
-            if argnums == 0 and (transform != "jacobian" or (path.in_order and not way)):
+            if argnums == 0 and not way and (transform != "jacobian" or path.in_order):
                 self._prime(self._entries[transform].sparse, arguments, program, True)
         if transform != "value_grad_and_hessian":
             return matrix

@@ -182,6 +182,7 @@ cdef Tensor tensor_of_input(ad_program *program, int k):
 
 cdef enum:
     MOST_FRAMES = 8         # kept for the next run; more are made where more threads run at a time
+    MOST_SKIPPED = 15       # calls that go by lanes before edges are tried again
     MUCH_WORK = 20000       # bytes of a plan and a frame from which on other threads may run too
 
 
@@ -252,6 +253,10 @@ cdef class Program:
     cdef dict known                     # (kind, wanted inputs) -> Program of a derivative
     cdef readonly object pattern        # of a sparse derivative, the last output; or None
     cdef readonly object directions     # of a sparse Jacobian: (of columns, of rows)
+    cdef readonly tuple pushed          # of one by edges: how many, and costs as in ad_pushed
+    cdef tuple asked                    # of one by edges: (Program, kind, wanted) that it is of
+    cdef Program lanes                  # the same in lanes, for points where edges do not do
+    cdef int n_doubts, n_skipped        # such points in a row; calls to go by lanes unasked
     cdef public object template         # makes the last output what the caller sees, or None
 
     def __dealloc__(self):
@@ -339,6 +344,10 @@ cdef class Program:
         cdef int failed = -1
         cdef ad_status status
         cdef Py_ssize_t k, n = len(inputs), m = len(outputs)
+        if self.n_skipped > 0:
+            self.n_skipped -= 1
+            self.give_frame(frame)
+            return self.in_lanes().run(inputs, outputs)
         if n + m > 16:
             given = <const double **>PyMem_Malloc((n + m) * sizeof(double *))
             if given == NULL:
@@ -356,11 +365,27 @@ cdef class Program:
                 with nogil:
                     status = ad_run(self.plan, frame, given, found, &failed)
             check(status)
+            if self.asked is not None:
+                if failed >= 0 and failed == self.program.n_guards - 1:
+                    self.n_doubts = min(2 * self.n_doubts + 1, MOST_SKIPPED)
+                    self.n_skipped = self.n_doubts
+                    return self.in_lanes().run(inputs, outputs)
+                self.n_doubts = 0
             return failed, None if failed < 0 else self.outcome(frame, failed)
         finally:
             self.give_frame(frame)
             if given != few:
                 PyMem_Free(given)
+
+    cdef Program in_lanes(self):
+        """Where a weight of an edge is not finite, lanes have rules for what to make of it."""
+        cdef Program source
+        if self.lanes is None:
+            source, kind, wanted = self.asked
+            with source.lock:
+                if self.lanes is None:
+                    self.lanes = source.derive(kind, wanted, False)
+        return self.lanes
 
     def as_c(self, str name):
         """A C function of the program.
@@ -417,6 +442,7 @@ cdef class Program:
         sparse_jacobian_...                            the same: by columns, by rows or by both
         sparse_hessian                                 the entries of `pattern`
         value_grad_and_sparse_...                      value; adjoints; the entries of `pattern`
+        sparse_hessian_in_lanes                        the entries of `pattern`, not by edges
         ==================  =========================  ==========================================
         """
         found = self.known.get((kind, wanted))
@@ -424,10 +450,10 @@ cdef class Program:
             with self.lock:
                 found = self.known.get((kind, wanted))
                 if found is None:
-                    found = self.known[kind, wanted] = self.derive(kind, wanted)
+                    found = self.known[kind, wanted] = self.derive(kind, wanted, True)
         return found
 
-    cdef Program derive(self, str kind, tuple wanted):
+    cdef Program derive(self, str kind, tuple wanted, bint by_edges):
         check(ad_program_wake(self.program))
         cdef cnp.ndarray picked = np.array(wanted, dtype=np.intc)
         cdef const int *w = <const int *>cnp.PyArray_DATA(picked)
@@ -435,6 +461,7 @@ cdef class Program:
         cdef ad_program *raw = NULL
         cdef ad_pattern entries
         cdef ad_jacobian_lanes lanes
+        cdef ad_pushed pushed
         cdef Program out = Program.__new__(Program)
         if kind in ("jvp", "value_and_jvp"):
             check(ad_derive_forward(self.program, n, w, kind != "jvp", &raw))
@@ -450,10 +477,15 @@ cdef class Program:
                                             &entries, &lanes, &raw))
             out.pattern = taken_pattern(&entries)
             out.directions = lanes.forward, lanes.reverse
-        elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian"):
-            check(ad_derive_sparse_hessian(self.program, n, w, kind != "sparse_hessian", &entries,
-                                           &raw))
+        elif kind in ("sparse_hessian", "value_grad_and_sparse_hessian", "sparse_hessian_in_lanes"):
+            by_edges = by_edges and kind != "sparse_hessian_in_lanes"
+            check(ad_derive_sparse_hessian(self.program, n, w, kind.startswith("value"), &entries,
+                                           &raw, &pushed if by_edges else NULL))
             out.pattern = taken_pattern(&entries)
+            if by_edges and pushed.edges > 0:
+                out.pushed = (pushed.edges, pushed.cost[0], pushed.cost[1])
+                if pushed.guarded:
+                    out.asked = (self, kind, wanted)
         else:
             raise ValueError(f"no derivative is called {kind!r}")
         out.take(raw, self.reassociate)
@@ -630,6 +662,8 @@ cdef class Entry:
                     return None
             given[i] = <const double *>cnp.PyArray_DATA(array)
         if out_given != NULL and not self.may_fill(<object>out_given, args):
+            return None
+        if program.n_skipped > 0:
             return None
         frame = program.take_frame()
         out = []

@@ -50,6 +50,7 @@ class ProgramSummary:
     scalars_at: dict  # (file, line) -> scalar instructions after the passes, most first
     steps: dict  # of the plan: runs, words, groups, moves, elements, singles
     nbytes: dict  # plan, frame (of each thread), constants
+    edges: tuple | None  # of a sparse Hessian by edges: how many, its cost, and that of lanes
 
     @property
     def instructions(self):
@@ -76,6 +77,12 @@ class ProgramSummary:
             more = len(self.scalars_at) - len(shown)
             shown += [f"{_many(more, 'more line')}"] if more else []
             yield f"  scalars at: {', '.join(shown)}"
+        if self.edges:
+            n, by_edges, in_lanes = self.edges
+            yield (
+                f"  entries: by {_many(n, 'edge')}, about {_count(round(by_edges))} numbers; "
+                f"in lanes they would take {_count(round(in_lanes))}"
+            )
         s = self.steps
         yield (
             f"  plan: {_many(s['runs'], 'run')} of {_many(s['words'], 'word')}, "
@@ -222,6 +229,7 @@ def _program(name, program):
         dict(Counter(origins[j][:2] for j in index[scalar].tolist()).most_common()),
         {k: facts[k] for k in ("runs", "words", "groups", "moves", "elements", "singles")},
         {k: facts[f"{k}_bytes"] for k in ("plan", "frame", "constants")},
+        program.pushed,
     )
 
 

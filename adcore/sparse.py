@@ -107,7 +107,7 @@ def hessian(f, argnums=0, method="auto", info=False):
 
 
 def _colored(f, argnums, args, kwargs, reason="as it was asked for", cost=None):
-    found = _compile(f).hessian(*args, argnums=argnums, sparse=True, **kwargs)
+    found = _compile(f)._sparse("hessian", argnums, args, kwargs, way="_in_lanes")
     return found, Info("colored", reason, cost or {})
 
 

@@ -214,10 +214,11 @@ static enum ad_status compute_matmul(struct ad_tape *tape, const struct ad_view 
         return AD_NO_MEMORY;
     for (int d = 0; d < nb; d++)
         batches *= views[0].shape[d];
-    if (nb > 0 && left + right == 2) { /* the last of the leading dimensions at once */
+    if (nb > 0 && views[0].place != AD_LIST && views[1].place != AD_LIST) {
+        /* the last of the leading dimensions at once */
         each = views[0].shape[nb - 1];
-        steps[0] = views[0].stride[nb - 1];
-        steps[1] = views[1].stride[nb - 1];
+        for (int i = 0; i < 2; i++)
+            steps[i] = views[i].place == AD_NUMBER ? 0 : views[i].stride[nb - 1];
     }
     for (int64_t batch = 0; batch < batches; batch += each) {
         int64_t offset[2] = {0, 0}, rest = batch;

@@ -327,9 +327,10 @@ static enum ad_status reverse_notes(struct ad_adjoints *e, int32_t i)
     return status;
 }
 
-enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct ad_view *outputs,
-                               const struct ad_view *seeds, int n_inputs,
-                               const struct ad_view *inputs, struct ad_view *adjoints)
+enum ad_status ad_emit_reverse_seen(struct ad_tape *tape, int n_outputs,
+                                    const struct ad_view *outputs, const struct ad_view *seeds,
+                                    int n_inputs, const struct ad_view *inputs,
+                                    struct ad_view *adjoints, struct ad_reverse_visitor *visitor)
 {
     struct ad_adjoints e;
     struct ad_norms norms = {0};
@@ -346,6 +347,8 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
             ad_tape_here(tape, ad_tape_origin(tape, i));
         if (AD_UNLIKELY(tape->n_notes > 0))
             status = reverse_notes(&e, i);
+        if (!status && visitor && ad_tape_length(tape, i) > 0 && e.active[tape->dst[i] - e.low])
+            status = visitor->visit(visitor, &e, i);
         if (!status)
             status = reverse_instr(&e, &norms, i);
     }
@@ -361,4 +364,11 @@ enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct
             ad_view_drop(&adjoints[done - 1]);
     ad_adjoints_end(&e, status);
     return status;
+}
+
+enum ad_status ad_emit_reverse(struct ad_tape *tape, int n_outputs, const struct ad_view *outputs,
+                               const struct ad_view *seeds, int n_inputs,
+                               const struct ad_view *inputs, struct ad_view *adjoints)
+{
+    return ad_emit_reverse_seen(tape, n_outputs, outputs, seeds, n_inputs, inputs, adjoints, NULL);
 }

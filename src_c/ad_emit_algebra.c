@@ -127,6 +127,101 @@ enum ad_status ad_emit_partial(struct ad_tape *tape, enum ad_op op, int arg, dou
     return AD_OK;
 }
 
+/* A word's value and its derivative. */
+struct jet {
+    struct ad_view value, slope;
+};
+
+/* The derivative of the word 'op' of 'n' jets, which has the value 'y': the chain rule. */
+static enum ad_status word_slope(struct ad_tape *tape, enum ad_op op, double p, int n,
+                                 const struct jet *jets, const struct ad_view *y,
+                                 struct ad_view *slope)
+{
+    struct ad_view a[AD_MAX_ARGS] = {{0}};
+    enum ad_status status = AD_OK;
+
+    *slope = ad_view_number(0);
+    for (int k = 0; k < n; k++)
+        a[k] = jets[k].value;
+    for (int k = 0; k < n && !status; k++) {
+        struct ad_view partial, args[AD_MAX_ARGS] = {*slope, ad_view_number(0), ad_view_number(0)};
+
+        if (ad_is_number(&jets[k].slope, 0))
+            continue;
+        status = ad_emit_partial(tape, op, k, p, a, y, &partial);
+        if (status)
+            break;
+        status = ad_emit_flow(tape, op, k, &jets[k].slope, &partial, &args[1]);
+        ad_view_drop(&partial);
+        if (status)
+            break;
+        *slope = ad_view_number(0);
+        status = ad_emit_op(tape, AD_OP_add, 0, args, slope);
+        ad_view_drop(&args[0]);
+        ad_view_drop(&args[1]);
+    }
+    if (status) {
+        ad_view_drop(slope);
+        *slope = ad_view_number(0);
+    }
+    return status;
+}
+
+static void drop_jets(struct jet *jets, int n)
+{
+    for (int k = 0; k < n; k++) {
+        ad_view_drop(&jets[k].value);
+        ad_view_drop(&jets[k].slope);
+    }
+}
+
+/* The words are run on the tape as numbers that move with argument 'by'. */
+enum ad_status ad_emit_second(struct ad_tape *tape, enum ad_op op, int arg, int by, double p,
+                              const struct ad_view *a, const struct ad_view *y,
+                              const struct ad_view *slope, struct ad_view *result)
+{
+    struct jet stack[AD_MAX_WORDS + AD_MAX_ARGS];
+    int top = 0;
+
+    for (const struct ad_word *word = ad_ops[op].partial[arg]; word->op != AD_W_END; word++) {
+        struct jet jet = {ad_view_number(0), ad_view_number(0)};
+
+        if (word->op >= 0) {
+            enum ad_op code = (enum ad_op)word->op;
+            int n = ad_ops[code].n_args;
+            struct ad_view args[AD_MAX_ARGS] = {{0}};
+            enum ad_status status;
+
+            for (int k = 0; k < n; k++)
+                args[k] = stack[top - n + k].value;
+            status = ad_emit_op(tape, code, p + word->c, args, &jet.value);
+            if (!status) {
+                status =
+                    word_slope(tape, code, p + word->c, n, &stack[top - n], &jet.value, &jet.slope);
+                if (status)
+                    ad_view_drop(&jet.value);
+            }
+            if (status) {
+                drop_jets(stack, top);
+                return status;
+            }
+            top -= n;
+            drop_jets(&stack[top], n);
+        } else if (word->op == AD_W_CONST || word->op == AD_W_P) {
+            jet.value = ad_view_number(word->op == AD_W_P ? p : word->c);
+        } else {
+            jet.value = word->op == AD_W_Y ? *y : a[AD_W_X - word->op];
+            jet.slope = word->op == AD_W_Y ? *slope : ad_view_number(AD_W_X - word->op == by);
+            ad_view_hold(&jet.value);
+            ad_view_hold(&jet.slope);
+        }
+        stack[top++] = jet;
+    }
+    ad_view_drop(&stack[0].value);
+    *result = stack[0].slope;
+    return AD_OK;
+}
+
 /* A constant array as consecutive numbers in the shape: constants stay constants. */
 static enum ad_status reshaped_array(struct ad_view *view, int ndim, const int64_t *shape)
 {

@@ -20,6 +20,10 @@ enum ad_status ad_emit_op(struct ad_tape *tape, enum ad_op op, double p, const s
 enum ad_status ad_emit_partial(struct ad_tape *tape, enum ad_op op, int arg, double p,
                                const struct ad_view *a, const struct ad_view *y,
                                struct ad_view *result);
+/* The derivative of that partial with respect to argument 'by', whose own partial is 'slope'. */
+enum ad_status ad_emit_second(struct ad_tape *tape, enum ad_op op, int arg, int by, double p,
+                              const struct ad_view *a, const struct ad_view *y,
+                              const struct ad_view *slope, struct ad_view *result);
 /* An adjoint times a partial of argument 'arg': see ad_push() and ad_op_cuts(). */
 enum ad_status ad_emit_push(struct ad_tape *tape, enum ad_op op, int arg, const struct ad_view *g,
                             const struct ad_view *partial, struct ad_view *result);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_overlap.h"
 #include "ad_rewrite.h"
 
 bool ad_one_more(void **array, int64_t n, int64_t *capacity, size_t each)
@@ -273,11 +274,12 @@ static bool keep_order(const struct ad_view *first, const struct ad_view *second
 /* An AD_ADDTO whose pairs are being put into steps. */
 struct pairs {
     int32_t instr;
-    int32_t step;            /* of the pair before, or -1 */
-    bool alike;              /* all are whole, and in one group */
-    bool chain;              /* each pair of this step keeps the order with the one before */
-    struct ad_view previous; /* what the pair before is added to */
-    int64_t low, high;       /* the results that pairs of this step are added to */
+    int32_t step;               /* of the pair before, or -1 */
+    bool alike;                 /* all are whole, and in one group */
+    bool chain;                 /* each pair of this step keeps the order with the one before */
+    struct ad_view previous;    /* what the pair before is added to */
+    int64_t low, high;          /* the results that pairs of this step are added to */
+    struct ad_overlap *overlap; /* of pairs of this step, if any is scattered; or NULL */
 };
 
 /* The results that are added to, first and last. */
@@ -311,7 +313,11 @@ static enum ad_status schedule_pair(struct schedule *s, struct pairs *pairs, con
     need_view(s, &earliest, &from, kind);
     reach_of(&to, block[2], &low, &high);
     apart = block[4] || low > pairs->high || high < pairs->low;
-    chain = pairs->chain && keep_order(&pairs->previous, &to, n);
+    if (!pairs->overlap)
+        chain = pairs->chain && keep_order(&pairs->previous, &to, n);
+    else
+        chain = pairs->chain && ad_pair_kind(&to) != AD_PAIR_SUM &&
+                (apart || ad_overlap_follows(pairs->overlap, &to));
     if (pairs->step >= 0 && kind == AD_STEP_GROUP && !apart && !chain)
         earliest.after = AD_MAX(earliest.after, pairs->step);
     status = append_member(s, pairs->instr, words - block,
@@ -320,6 +326,11 @@ static enum ad_status schedule_pair(struct schedule *s, struct pairs *pairs, con
         return status;
     pairs->alike &= ad_pair_kind(&to) == AD_PAIR_RANGE && n == block[2] &&
                     (pairs->step < 0 || pairs->step == s->grouping->step_of[pairs->instr]);
+    if (pairs->overlap && kind == AD_STEP_GROUP) {
+        if (pairs->step != s->grouping->step_of[pairs->instr])
+            ad_overlap_restart(pairs->overlap);
+        ad_overlap_add(pairs->overlap, &to);
+    }
     if (pairs->step == s->grouping->step_of[pairs->instr]) {
         pairs->chain = chain;
         pairs->low = AD_MIN(pairs->low, low);
@@ -348,12 +359,12 @@ static bool should_swap(const int64_t *first, const int64_t *second)
            ad_view_size(&a) == ad_view_size(&b) && b.base > a.base;
 }
 
-static enum ad_status schedule_pairs(struct schedule *s, int32_t i)
+static enum ad_status schedule_each_pair(struct schedule *s, int32_t i, struct ad_overlap *overlap)
 {
     const struct ad_tape *tape = s->grouping->program->tape;
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
     const int64_t *first = NULL; /* the first pair, while the second is not known */
-    struct pairs pairs = {.instr = i, .step = -1, .alike = true};
+    struct pairs pairs = {.instr = i, .step = -1, .alike = true, .overlap = overlap};
     enum ad_status status = AD_OK;
     int n_pairs = 0;
 
@@ -390,6 +401,39 @@ static enum ad_status schedule_pairs(struct schedule *s, int32_t i)
         return append_member(s, i, 0, step_for(s, AD_STEP_RUN, 0, 0, &any));
     }
     s->alike[i] = pairs.alike;
+    return status;
+}
+
+/* Are there several long pairs, some of them scattered, that may add to the same results? */
+static bool has_scattered_pairs(const int64_t *block)
+{
+    const int64_t *words = block + AD_BLOCK_HEADER;
+    int n_long = 0, n_scattered = 0;
+
+    for (int64_t v = 0; v < block[1] && !block[4]; v += 2) {
+        struct ad_view to;
+
+        words = ad_view_decode(ad_view_decode(words, &to), &to);
+        if (ad_view_size(&to) <= AD_SHORT)
+            continue;
+        n_long++;
+        n_scattered += ad_pair_kind(&to) == AD_PAIR_SCATTER;
+    }
+    return n_long > 1 && n_scattered > 0;
+}
+
+static enum ad_status schedule_pairs(struct schedule *s, int32_t i)
+{
+    const struct ad_tape *tape = s->grouping->program->tape;
+    const int64_t *block = tape->aux + tape->a[i];
+    struct ad_overlap overlap;
+    enum ad_status status;
+
+    if (!has_scattered_pairs(block))
+        return schedule_each_pair(s, i, NULL);
+    status =
+        ad_overlap_begin(&overlap, block[2]) ? schedule_each_pair(s, i, &overlap) : AD_NO_MEMORY;
+    ad_overlap_end(&overlap);
     return status;
 }
 

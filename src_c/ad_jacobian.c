@@ -545,7 +545,8 @@ enum ad_status ad_derive_sparse_jacobian(const struct ad_program *from, int n_wa
 }
 
 static enum ad_status derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,
-                                     bool keep, struct ad_pattern *entries, struct ad_program **to)
+                                     bool keep, struct ad_pattern *entries, struct ad_program **to,
+                                     struct ad_pushed *pushed)
 {
     struct ad_program *reverse = NULL, *gradient = NULL;
     struct matrix m = {.program = from,
@@ -569,17 +570,30 @@ static enum ad_status derive_hessian(const struct ad_program *from, int n_wanted
     *to = NULL;
     if (from->n_outputs != 1 || ad_view_size(&from->outputs[0]) != 1)
         return AD_SHAPES_DIFFER;
-    status = ad_derive_reverse(from, n_wanted, wanted, true, keep, &reverse);
+    status = ad_depend_hessian(&question, &known, &pattern);
+    if (!status && entries && !known)
+        status = AD_NO_SLOTS;
+    if (!status && pushed) {
+        status = ad_derive_pushed_hessian(from, n_wanted, wanted, keep, &pattern, to, pushed);
+        if (status != AD_NO_EDGES) {
+            *entries = pattern;
+            if (status)
+                ad_pattern_free(entries);
+            return status;
+        }
+        pushed->edges = 0;
+        status = AD_OK;
+    }
+    if (!status)
+        status = ad_derive_reverse(from, n_wanted, wanted, true, keep, &reverse);
     if (!status)
         status = ad_pass_dead(reverse, &gradient);
     m.program = gradient;
-    if (!status)
-        status = ad_depend_hessian(&question, &known, &pattern);
-    if (!status && entries && !known)
-        status = AD_NO_SLOTS;
     m.order = entries ? &pattern : NULL;
     if (!status)
         status = plan_of(&m, known, &pattern, &plan);
+    else
+        plan.pattern = pattern;
     if (!status)
         status = derive_blocks(&m, &plan, keep, to);
     if (!status && entries) {
@@ -595,13 +609,15 @@ static enum ad_status derive_hessian(const struct ad_program *from, int n_wanted
 enum ad_status ad_derive_hessian(const struct ad_program *from, int n_wanted, const int *wanted,
                                  bool keep, struct ad_program **to)
 {
-    return derive_hessian(from, n_wanted, wanted, keep, NULL, to);
+    return derive_hessian(from, n_wanted, wanted, keep, NULL, to, NULL);
 }
 
 enum ad_status ad_derive_sparse_hessian(const struct ad_program *from, int n_wanted,
                                         const int *wanted, bool keep, struct ad_pattern *entries,
-                                        struct ad_program **to)
+                                        struct ad_program **to, struct ad_pushed *pushed)
 {
     memset(entries, 0, sizeof *entries);
-    return derive_hessian(from, n_wanted, wanted, keep, entries, to);
+    if (pushed)
+        *pushed = (struct ad_pushed){.edges = 0};
+    return derive_hessian(from, n_wanted, wanted, keep, entries, to, pushed);
 }

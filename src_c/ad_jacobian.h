@@ -15,6 +15,7 @@
 
 #include "ad_derive.h"
 #include "ad_pattern.h"
+#include "ad_pushed.h"
 
 enum ad_jacobian_mode {
     AD_JACOBIAN_AUTO,    /* the one with fewer lanes; forward if they are as many */
@@ -59,8 +60,13 @@ enum ad_status ad_derive_sparse_jacobian(const struct ad_program *from, int n_wa
                                          const int *wanted, enum ad_jacobian_mode mode, bool keep,
                                          struct ad_pattern *entries,
                                          struct ad_jacobian_lanes *lanes, struct ad_program **to);
+
+/*
+ * Of a Hessian, unless 'pushed' is NULL, by edges (ad_pushed.h) where that is possible and likely to cost less; then
+ * *pushed tells of them, and their number is 0 otherwise.
+ */
 enum ad_status ad_derive_sparse_hessian(const struct ad_program *from, int n_wanted,
                                         const int *wanted, bool keep, struct ad_pattern *entries,
-                                        struct ad_program **to);
+                                        struct ad_program **to, struct ad_pushed *pushed);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_ahead.h"
 #include "ad_index.h"
 #include "ad_moves.h"
 
@@ -130,7 +131,11 @@ static bool may_chain(const struct ad_move *first, const struct ad_move *next, i
            first->y.at - next->y.at <= AD_CHAIN_REACH;
 }
 
-/* What is first in its place, and what is added to it, as chains.  Operands that are gathered come first. */
+/*
+ * What is first in its place, and what is added to it, as chains.  Operands that are gathered come first.  The results
+ * that a chain leaves to the next tile are beyond its lowest range in this one; scattered parts, which follow that range
+ * (ad_overlap.h), do not add to them yet.
+ */
 static void chain_moves(struct ad_lowering *b, const struct ad_plan_step *step)
 {
     struct ad_move *moves = b->code.moves;
@@ -259,6 +264,9 @@ static enum ad_status plan_step(struct planning *p, const struct ad_step *from)
         chain_moves(b, &step);
     if (group)
         status = find_streams(b, &step);
+    if (group && !status)
+        status = ad_fill_ahead(b, b->code.moves + step.first, step.before - step.first,
+                               step.end - step.first, step.n, &step.filled);
     if (status)
         return status;
     plan->n_sums = AD_MAX(plan->n_sums, b->n_sums);

@@ -32,6 +32,9 @@ struct ad_plan_step {
     const struct ad_ref
         *streams; /* what a group reads and writes in memory that caches do not hold */
     int n_streams;
+    /* Of zeros that are put down bit by bit: those of the last move before the loop, filled[k] of which are there
+     * before the elements up to (k + 1) * AD_TILE are taken; or NULL. */
+    const int64_t *filled;
     const struct ad_walk *views; /* operands of a single */
     int n_views;
     struct ad_ref y;

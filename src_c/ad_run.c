@@ -86,6 +86,21 @@ static void fetch_lines(const struct ad_plan_step *step, double *const *base, in
     }
 }
 
+/* The zeros that the elements before 'end' add to; *done of them are there already. */
+static void fill_ahead(const struct ad_plan *plan, const struct ad_plan_step *step,
+                       double *const *base, int64_t end, int64_t *done)
+{
+    const struct ad_move *fill = &plan->code.moves[step->before - 1];
+    int64_t filled;
+
+    if (!step->filled)
+        return;
+    filled = step->filled[(end - 1) / AD_TILE];
+    if (filled > *done)
+        memset(ad_ref_at(base, &fill->y, 0) + *done, 0, (size_t)(filled - *done) * sizeof(double));
+    *done = filled;
+}
+
 /* Memory is asked for the next tile bit by bit while this one is computed: a page, which a tile may
  * be, is how far the processor looks ahead by itself. */
 static void run_from_memory(const struct ad_plan *plan, const struct ad_plan_step *step,
@@ -94,6 +109,7 @@ static void run_from_memory(const struct ad_plan *plan, const struct ad_plan_ste
     const struct ad_move *moves = plan->code.moves;
     const int64_t n_lines = step->n_streams * (step->tile / DOUBLES_IN_LINE),
                   n_moves = step->end - step->before, at_once = (n_lines + n_moves - 1) / n_moves;
+    int64_t filled = 0;
 
     for (int64_t start = 0, n; start < step->n; start += n) {
         struct fetching at = {0, 0};
@@ -101,6 +117,7 @@ static void run_from_memory(const struct ad_plan *plan, const struct ad_plan_ste
 
         n = ad_step_tile(step, start);
         more = start + n + step->tile <= step->n;
+        fill_ahead(plan, step, frame->base, start + n, &filled);
         for (int64_t m = step->before, made; m < step->end; m += made) {
             made = ad_moves_at_once(&moves[m]);
             if (more)
@@ -114,8 +131,9 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
                       struct ad_frame *frame)
 {
     const struct ad_move *moves = plan->code.moves;
+    int64_t before = step->before - (step->filled != NULL), filled = 0;
 
-    for (int64_t m = step->first; m < step->before; m++)
+    for (int64_t m = step->first; m < before; m++)
         ad_move_make(&moves[m], frame->base, frame->sums, 0, 0);
     if (step->n_streams > 0) {
         run_from_memory(plan, step, frame);
@@ -123,6 +141,7 @@ static void run_group(const struct ad_plan *plan, const struct ad_plan_step *ste
     }
     for (int64_t start = 0, n; start < step->n; start += n) {
         n = ad_step_tile(step, start);
+        fill_ahead(plan, step, frame->base, start + n, &filled);
         for (int64_t m = step->before; m < step->end; m += ad_moves_at_once(&moves[m]))
             ad_move_make(&moves[m], frame->base, frame->sums, start, n);
     }

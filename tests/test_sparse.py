@@ -125,6 +125,86 @@ def test_patterns_and_values(name):
         assert np.array_equal(h.indptr, pattern.indptr)
 
 
+def by_edges(compiled):
+    """Programs of sparse Hessians, and how many edges each has, 0 in lanes."""
+    programs = [p for k in compiled.summary().kinds for path in k.paths for p in path.programs]
+    programs = [p for p in programs if "sparse_hessian" in p.name]
+    return [p.edges[0] if p.edges else 0 for p in programs]
+
+
+# What edges are pushed through as wholes, on 600 numbers: (function, edges between views).
+PUSHED = {
+    "slices": (lambda x: ((x[1:] - x[:-1] ** 2) ** 2).sum(), 3),
+    "reversed": (lambda x: (x[::-2] * adcore.sin(x[::2])).sum(), 2),
+    "grid": (lambda x: (np.exp(x.reshape(20, 30)[1:, :-2] * x.reshape(20, 30)[:-1, 2:])).sum(), 3),
+    "turned": (lambda x: (np.square(x.reshape(20, 30)).T.reshape(600) * x).sum(), 2),
+    "indices": (lambda x: np.exp(x[np.arange(600) ** 2 % 599] * x).sum(), 3),
+    "one for all": (lambda x: (x[1:] * x[:1] ** 2).sum(), 2),
+    "pieces": (lambda x: (np.concatenate([x[400:] ** 2, x[:300]])[:400] * x[1:401]).sum(), 3),
+    "short sums": (lambda x: ((x**2).reshape(200, 3).sum(axis=1) ** 2).sum(), 7),
+    "halves": (lambda x: np.maximum(x * x[::-1], 0.0).sum() + abs(x**3).sum(), None),
+}
+
+
+@pytest.mark.parametrize("name", PUSHED)
+def test_compiled_by_edges(name):
+    f, edges = PUSHED[name]
+    c = adcore.compile(f)
+    for x in (point(600), point(600)):
+        want = adcore.hessian(f)(x)
+        h = c.hessian(x, sparse=True)
+        np.testing.assert_allclose(h.toarray(), want, rtol=1e-12, atol=1e-12)
+        value, gradient, again = c.value_grad_and_hessian(x, sparse=True)
+        np.testing.assert_allclose(value, f(x), rtol=1e-14)
+        np.testing.assert_allclose(gradient, adcore.grad(f)(x), rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(again.toarray(), want, rtol=1e-12, atol=1e-12)
+        pattern = adcore.sparse.hessian_pattern(f)(x)
+        assert np.array_equal(h.indices, pattern.indices)
+        assert np.array_equal(h.indptr, pattern.indptr)
+    found = by_edges(c)
+    assert len(found) == 2
+    assert min(found) > 0
+    assert edges is None or found == [edges] * 2
+    assert f"entries: by {found[0]} edges" in str(c.summary())
+
+
+def test_where_edges_do_not_do():
+    """Curvature of a sum of many, and of a product of matrices, is found in lanes."""
+    a = RNG.normal(size=(60, 60))
+    for f in (lambda x: x.sum() ** 2, lambda x: ((a @ x) ** 4).sum()):
+        c, x = adcore.compile(f), point(60)
+        np.testing.assert_allclose(
+            c.hessian(x, sparse=True).toarray(), adcore.hessian(f)(x), rtol=1e-12, atol=1e-12
+        )
+        assert by_edges(c) == [0]
+        assert "entries:" not in str(c.summary())
+
+
+def test_points_where_weights_are_not_finite():
+    """There lanes decide, as they did before there were edges; elsewhere edges do."""
+
+    def f(x):
+        y = np.where(x > 0.5, np.sqrt(x - 0.5), 0.0)
+        return (y[1:] ** 2 * x[:-1]).sum() + (x**3).sum()
+
+    def cubes(x):
+        return (np.sqrt(x[1:]) ** 4 + x[1:] * x[:-1]).sum()
+
+    for g in (f, cubes):
+        c, good, bad = adcore.compile(g), RNG.uniform(0.6, 1.0, 60), RNG.uniform(0.6, 1.0, 60)
+        bad[[3, 30]] = 0.0
+        bad[4] = 0.2
+        with np.errstate(all="ignore"):
+            want = adcore.sparse.hessian(g, method="colored")(bad)
+            for x in (good, bad, bad, bad, good, good, bad, good, good, good, good, good):
+                h = c.hessian(x, sparse=True)
+                found = want if x is bad else adcore.sparse.hessian(g, method="dense")(x)
+                np.testing.assert_allclose(h.toarray(), found.toarray(), rtol=1e-11, atol=1e-12)
+            _, _, h = c.value_grad_and_hessian(bad, sparse=True)
+            np.testing.assert_allclose(h.toarray(), want.toarray(), rtol=1e-11, atol=1e-12)
+        assert by_edges(c)[0] > 0
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_random_programs(part):
     """All that the tape knows, where the dense Hessian is finite."""
