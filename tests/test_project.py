@@ -241,13 +241,18 @@ def run_python(folder, *arguments, check=False):
 
 
 def test_start_costs_little_more_than_numpy():
-    """The figures of bench/bench_import.py; processor time, the best of some medians."""
+    """The figures of bench/bench_import.py; processor time, the best of some medians.
+
+    Where other work slows the machine down, so that NumPy's own start takes more than the usual
+    85 ms, the limits grow by as much.
+    """
     limits = {"import": bench_import.IMPORT_LIMIT_MS, "hessian": bench_import.HESSIAN_LIMIT_MS}
     best = dict.fromkeys(limits, np.inf)
     for _ in range(6):
         samples = bench_import.measure(turns=7)
+        slow = max(1.0, median(samples["numpy", "cpu"]) / 85.0)
         for name in limits:
-            best[name] = min(best[name], median(samples[name, "cpu"]))
+            best[name] = min(best[name], median(samples[name, "cpu"]) / slow)
         if all(best[name] <= limits[name] for name in limits):
             break
     assert all(best[name] <= limits[name] for name in limits), f"{best} ms, limits {limits}"
