@@ -613,9 +613,13 @@ TAIL_MOMENTS = {
 
 
 @pytest.mark.parametrize(
-    "name, args",
+    ("name", "args"),
     [
-        *[("gamma_lower", (a, x * (a + 1))) for a in (0.05, 3.5, 900.0) for x in (1e-9, 0.49, 0.51)],
+        *[
+            ("gamma_lower", (a, x * (a + 1)))
+            for a in (0.05, 3.5, 900.0)
+            for x in (1e-9, 0.49, 0.51)
+        ],
         *[("gamma_upper", (a, 2 * a + x)) for a in (0.05, 3.5, 200.0) for x in (29.5, 30.5, 700.0)],
         *[
             ("beta_lower", (a, b, r * a / b))

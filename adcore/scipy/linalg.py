@@ -600,8 +600,7 @@ def hankel(c, r=None):
 @_differentiable
 def circulant(c):
     c = _line("circulant", c)
-    rows, columns = np.ogrid[: len(c), : len(c)]
-    return c[(rows - columns) % len(c)]
+    return toeplitz(c, concatenate([c[:1], c[:0:-1]], 0))
 
 
 @_differentiable

@@ -94,9 +94,7 @@ class _ByScipy(ByOperations):
     """The definition of a call of a `valued` formula."""
 
     def __init__(self, distribution, method, formula):
-        super().__init__(
-            f"{distribution.name}.{method}", functools.partial(formula, distribution)
-        )
+        super().__init__(f"{distribution.name}.{method}", functools.partial(formula, distribution))
         self.compute = getattr(distribution.plain, "_" + method)
 
     def value(self, leaves):
