@@ -600,7 +600,8 @@ def hankel(c, r=None):
 @_differentiable
 def circulant(c):
     c = _line("circulant", c)
-    return toeplitz(c, concatenate([c[:1], c[:0:-1]], 0))
+    rows, columns = np.ogrid[: len(c), : len(c)]
+    return c[rows - columns]  # places below 0 count from the end
 
 
 @_differentiable
