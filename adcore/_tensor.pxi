@@ -394,8 +394,12 @@ cdef class Tensor:
                     return binary(AD_OP_mul, inputs[0], inputs[1])
                 return apply_op(code, 0, inputs)
             rule = UFUNC_RULES.get(ufunc)
-            if rule is not None and not is_complex(inputs):
-                return rule(*inputs)
+            if rule is not None:
+                found = call_of_ufunc(rule, inputs)
+                if found is not None:
+                    return found
+                if not is_complex(inputs):
+                    return rule(*inputs)
         return METHODS["__array_ufunc__"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function, types, args, kwargs):

@@ -179,11 +179,9 @@ cdef class ElementwiseFunction:
         cdef int i
         if kwargs or len(args) != self.n_args or (ad_local.off and ad_local.program == NULL):
             return self.call_others(*args, **kwargs)
-        if (self.loop[0] != NULL or self.loop[1] != NULL) \
-                and (self.compute is not None or ad_local.program == NULL):
-            found = self.record(args)
-            if found is not None:
-                return found
+        found = self.record(args)
+        if found is not None:
+            return found
         if self.compute is None:
             return self.call_others(*args)
         for i in range(self.n_args):
@@ -227,7 +225,8 @@ cdef class ElementwiseFunction:
         cdef unsigned tracked = 0, spread = 0, given = 0, integers = 0
         cdef bint whole
         cdef int i
-        if tape == NULL:
+        if tape == NULL or (self.loop[0] == NULL and self.loop[1] == NULL) \
+                or (self.compute is None and ad_local.program != NULL):
             return None
         for i in range(self.n_args):
             x = args[i]
@@ -310,6 +309,17 @@ cdef class ElementwiseFunction:
             result = ad_view_slots(tape.dst[instr] + i * size, call.ndim, call.shape)
             found.append(settle(tape, &result, True))
         return tuple(found)
+
+
+cdef object call_of_ufunc(object rule, tuple args):
+    """The call of a rule for a ufunc: at once, if its loop records it; else None."""
+    cdef ElementwiseFunction function
+    if not isinstance(rule, ElementwiseFunction):
+        return None
+    function = <ElementwiseFunction>rule
+    if len(args) != function.n_args or (ad_local.off and ad_local.program == NULL):
+        return None
+    return function.record(args)
 
 
 cdef bint views_agree(const ad_view *a, const ad_view *b) noexcept:

@@ -20,6 +20,35 @@ static bool negligible(double h, int moments, double s, double scale)
     return h < -60 - moments * log1p(s / scale);
 }
 
+/* 1 + ratio(1) + ratio(1) ratio(2) + ..., where ratio(n) = x (c + n - 1) / (d + n - 1), or x / (d + n - 1) if c
+ * is infinite: what is positive and falls to half or less at each n. */
+static double halving_series(double c, double d, double x)
+{
+    double term = 1, sum = 1;
+
+    for (int n = 0; n < 60 && term > 1e-17 * sum; n++) {
+        term *= isinf(c) ? x / (d + n) : x * (c + n) / (d + n);
+        sum += term;
+    }
+    return sum;
+}
+
+/* The moment of no order above x, by Legendre's continued fraction, forwards by Lentz's method. */
+static double gamma_fraction(double a, double x)
+{
+    double b = x + 1 - a, c = INFINITY, d = 1 / b, value = d, change = 0;
+
+    for (int n = 1; n < 500 && fabs(change - 1) > 1e-16; n++) {
+        const double over = -n * (n - a);
+        b += 2;
+        d = 1 / (b + over * d);
+        c = b + over / c;
+        change = c * d;
+        value *= change;
+    }
+    return value;
+}
+
 static double gamma_moment(const int *order, double a, double x, int side)
 {
     const int i = order[0], j = order[1];
@@ -27,6 +56,10 @@ static double gamma_moment(const int *order, double a, double x, int side)
 
     if (!(a > 0 && x > 0) || isinf(a) || isinf(x))
         return NAN;
+    if (i + j == 0 && side < 0 && x < 0.5 * (a + 1))
+        return halving_series(INFINITY, a + 1, x) / a;
+    if (i + j == 0 && side > 0 && x > 2 * a + 30)
+        return gamma_fraction(a, x);
     if (side < 0 && scale < 1 / a)
         scale = 1 / a;
     for (int k = 0; k < AD_HALF_LINE_MOST; k++) {
@@ -61,6 +94,8 @@ double ad_beta_lower(const int *order, const double *x, bool *lost)
     (void)lost;
     if (!(a > 0 && b > 0 && r > 0) || isinf(a) || isinf(b) || isinf(r))
         return NAN;
+    if (i + j + n == 0 && fmax(1, (a + b) / (a + 1)) * (r / (1 + r)) < 0.5)
+        return halving_series(a + b, a + 1, r / (1 + r)) / (a * (1 + r));
     if (scale < 1 / a)
         scale = 1 / a;
     for (int k = 0; k < AD_HALF_LINE_MOST; k++) {

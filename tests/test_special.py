@@ -9,6 +9,7 @@ import math
 import subprocess
 import sys
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.special as sp
@@ -596,3 +597,40 @@ def test_a_loop_that_raises_records_nothing():
     np.testing.assert_allclose(
         x.grad.numpy(), 2 * x.detach().numpy() * np.array([0.25, 1.0]) * np.exp([-0.25, -1.0])
     )
+
+
+def _beta_moment(a, b, r):
+    """1 / (x^a y^(b-1)) times the incomplete beta function of x = r / (1 + r), y = 1 - x."""
+    x = mpf(r) / (1 + mpf(r))
+    return (1 - x) / a * mpmath.hyp2f1(a + b, 1, a + 1, x)
+
+
+TAIL_MOMENTS = {
+    "gamma_lower": lambda a, x: mpmath.gammainc(a, 0, x) * mpmath.exp(x) * mpf(x) ** -a,
+    "gamma_upper": lambda a, x: mpmath.gammainc(a, x) * mpmath.exp(x) * mpf(x) ** -a,
+    "beta_lower": _beta_moment,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        *[
+            ("gamma_lower", (a, x * (a + 1)))
+            for a in (0.05, 3.5, 900.0)
+            for x in (1e-9, 0.49, 0.51)
+        ],
+        *[("gamma_upper", (a, 2 * a + x)) for a in (0.05, 3.5, 200.0) for x in (29.5, 30.5, 700.0)],
+        *[
+            ("beta_lower", (a, b, r * a / b))
+            for a, b in ((0.05, 0.5), (4.0, 0.25), (3.0, 250.0), (400.0, 300.0))
+            for r in (1e-30, 0.3, 0.45, 0.6)
+        ],
+    ],
+)
+def test_tails_on_both_sides_of_series_and_quadrature(name, args):
+    """What logarithms of tails are made of, against mpmath."""
+    with mpmath.workdps(40):
+        true = TAIL_MOMENTS[name](*map(mpf, args))
+    orders = (0,) * len(args)
+    assert abs(_core.special(name, orders, *args) / true - 1) < 2e-14

@@ -601,7 +601,7 @@ def hankel(c, r=None):
 def circulant(c):
     c = _line("circulant", c)
     rows, columns = np.ogrid[: len(c), : len(c)]
-    return c[(rows - columns) % len(c)]
+    return c[rows - columns]  # places below 0 count from the end
 
 
 @_differentiable

@@ -219,7 +219,7 @@ class Valued(_core.ElementwiseFunction):
 
     def __init__(self, ufunc, rule, otherwise, of_doubles):
         super().__init__(None, otherwise, ufunc.nin, ufunc, None, of_doubles)
-        self.definition = _ByOperations(ufunc.__name__, rule)
+        self.definition = ByOperations(ufunc.__name__, rule)
         functools.update_wrapper(self, otherwise)
 
     def call_others(self, *args, **kwargs):
@@ -227,7 +227,7 @@ class Valued(_core.ElementwiseFunction):
         return self.plain(*args, **kwargs)
 
 
-class _ByOperations(Named):
+class ByOperations(Named):
     """The definition of a call of Valued: the derivatives of a function written in operations."""
 
     remedy = _Elementwise.remedy

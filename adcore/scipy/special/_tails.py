@@ -22,6 +22,8 @@ from ._gamma import (
 )
 
 _SMALL = 1e-280  # below it logarithms are summed, as the value itself may underflow
+_FAR = -600.0  # of the factor's logarithm: the value is below 1e-250 and need not be looked at
+_NEAR_ONE = 0.75  # above it the logarithm is taken of what is missing to 1
 
 
 def pick(condition, a, b):
@@ -79,13 +81,21 @@ def _log(x):
         return np.log(x)
 
 
-def _log_of(value, complement, small):
-    """log(value) of plain numbers with complement = 1 - value; `small` where value underflows."""
+def _log_of(far, value, complement, small):
+    """log(value()) of plain numbers, with complement() = 1 - value() where that has more digits.
+
+    It is small() where it is known to be `far` in the tail, or where value() underflows.
+    """
+    if np.all(far):
+        return small()[()]
+    found = value()
     with np.errstate(divide="ignore", invalid="ignore"):
-        out = np.where(complement < 0.5, np.log1p(-complement), np.log(value))
-    tiny = np.asarray(value < _SMALL)
-    if tiny.any():
-        with np.errstate(divide="ignore", invalid="ignore"):
+        out = np.log(found)
+        near = found > _NEAR_ONE
+        if np.any(near):
+            out = np.where(near, np.log1p(-complement()), out)
+        tiny = far | (found < _SMALL)
+        if np.any(tiny):
             out = np.where(tiny, small(), out)
     return out[()]
 
@@ -96,25 +106,29 @@ def _log_of(value, complement, small):
 def _gamma_factor(a, x):
     """log(x^a exp(-x) / Gamma(a)) of plain numbers."""
     z = np.where(x > 0, x, 1.0)
-    large = -_core.special("stirling", (0,), a) - _core.special("deviance", (), z, a)
-    large = large + 0.5 * np.log(a / (2 * np.pi))
-    return np.where(x > 0, np.where(a < 10.0, a * np.log(z) - z - sp.gammaln(a), large), -np.inf)
+
+    def large():
+        out = -_core.special("stirling", (0,), a) - _core.special("deviance", (), z, a)
+        return out + 0.5 * np.log(a / (2 * np.pi))
+
+    with np.errstate(invalid="ignore"):  # of inf - inf where x is infinite
+        factor = pick(a < 10.0, lambda: a * np.log(z) - z - sp.gammaln(a), large)
+    return np.where(x > 0, factor, -np.inf)
 
 
-def _log_gammainc_value(a, x):
-    return _log_of(
-        sp.gammainc(a, x),
-        sp.gammaincc(a, x),
-        lambda: _gamma_factor(a, x) + _log(_core.special("gamma_lower", (0, 0), a, x)),
-    )
+def _log_gamma_value(tail, kernel, of, complement):
+    """The logarithm of one of the incomplete gamma functions of plain numbers."""
 
+    def value(a, x):
+        factor = _gamma_factor(a, x)
+        return _log_of(
+            (factor < _FAR) & tail(a, x),
+            lambda: of(a, x),
+            lambda: complement(a, x),
+            lambda: factor + _log(_core.special(kernel, (0, 0), a, x)),
+        )
 
-def _log_gammaincc_value(a, x):
-    return _log_of(
-        sp.gammaincc(a, x),
-        sp.gammainc(a, x),
-        lambda: _gamma_factor(a, x) + _log(_core.special("gamma_upper", (0, 0), a, x)),
-    )
+    return value
 
 
 def _low(a, x):
@@ -154,12 +168,12 @@ def _log_gamma_partials(tail, kernel, sign):
 
 log_gammainc = Function(
     "log_gammainc",
-    _log_gammainc_value,
+    _log_gamma_value(_low, "gamma_lower", sp.gammainc, sp.gammaincc),
     _log_gamma_partials(_low, _gamma_lower, 1.0),
 )
 log_gammaincc = Function(
     "log_gammaincc",
-    _log_gammaincc_value,
+    _log_gamma_value(_high, "gamma_upper", sp.gammaincc, sp.gammainc),
     _log_gamma_partials(_high, _gamma_upper, -1.0),
 )
 
@@ -178,20 +192,20 @@ def _log_beta_factor(a, b, r):
     return -a * np.log1p(1.0 / r) - (b - 1.0) * np.log1p(r) - sp.betaln(a, b)
 
 
-def _log_betainc_value(a, b, r):
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        inverse = 1.0 / np.asarray(r, dtype=float)
-        return _log_of(
-            _betainc_odds(a, b, np.asarray(r, dtype=float)),
-            _betainc_odds(b, a, inverse),
-            lambda: (
-                _log_beta_factor(a, b, r) + _log(_core.special("beta_lower", (0, 0, 0), a, b, r))
-            ),
-        )
-
-
 def _beta_tail(a, b, r):
     return (b * r < a) & (a >= 0.02)
+
+
+def _log_betainc_value(a, b, r):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        r = np.asarray(r, dtype=float)
+        factor = _log_beta_factor(a, b, r)
+        return _log_of(
+            (factor < _FAR) & _beta_tail(a, b, r),
+            lambda: _betainc_odds(a, b, r),
+            lambda: _betainc_odds(b, a, 1.0 / r),
+            lambda: factor + _log(_core.special("beta_lower", (0, 0, 0), a, b, r)),
+        )
 
 
 def _log_betainc_shape(kernel_orders, factor, orders, swapped):

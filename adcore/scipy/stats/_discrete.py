@@ -6,7 +6,7 @@ from ... import ops
 from ...rules.primitives import below, reshape, shape_of, sum_axes
 from ..special._gamma import beta_density, betainc, betaincc, betaln, gammainc, gammaincc
 from ..special._tails import log_betainc, log_gammainc, log_gammaincc
-from ._distribution import INF, Discrete, exclude, whole
+from ._distribution import INF, Discrete, exclude, valued, whole
 
 
 class Poisson(Discrete):
@@ -61,12 +61,15 @@ class Binom(Discrete):
         ways = -ops.log(n + 1.0) - betaln(n - k + 1.0, k + 1.0)
         return ways + ops.xlogy(k, p) + ops.xlog1py(n - k, -p)
 
+    @valued
     def pmf_(self, k, n, p):
         return beta_density(k + 1.0, n - k + 1.0, p) / (n + 1.0)
 
+    @valued
     def cdf_(self, k, n, p):
         return betaincc(k + 1.0, n - k, p)
 
+    @valued
     def sf_(self, k, n, p):
         return betainc(k + 1.0, n - k, p)
 
@@ -143,9 +146,11 @@ class Nbinom(Discrete):
         ways = -ops.log(n + k) - betaln(n, k + 1.0)
         return ways + n * ops.log(p) + ops.xlog1py(k, -p)
 
+    @valued
     def cdf_(self, k, n, p):
         return betainc(n, k + 1.0, p)
 
+    @valued
     def sf_(self, k, n, p):
         return betaincc(n, k + 1.0, p)
 

@@ -17,7 +17,7 @@ from ...rules.choices import where
 from ...rules.primitives import broadcast_to, shape_of
 from ...rules.table import is_traced
 from .._leaves import leaf
-from ..special._function import Function
+from ..special._function import ByOperations, Function, as_float
 from ..special._tails import pick
 
 # ---- numbers that count ----
@@ -88,6 +88,43 @@ def quantile_value(distribution, upper):
     method = distribution.plain.isf if upper else distribution.plain.ppf
     constant = [None] * (1 + len(distribution.shapes))
     return Function(f"{distribution.name}.{'isf' if upper else 'ppf'}", method, constant)
+
+
+class _ByScipy(ByOperations):
+    """The definition of a call of a `valued` formula."""
+
+    def __init__(self, distribution, method, formula):
+        super().__init__(f"{distribution.name}.{method}", functools.partial(formula, distribution))
+        self.compute = getattr(distribution.plain, "_" + method)
+
+    def value(self, leaves):
+        """The value of plain leaves, of any that are not valid too."""
+        with np.errstate(all="ignore"):
+            return as_float(self.compute(*leaves))
+
+    def run(self, leaves):
+        """(value, nothing kept for the derivatives) of plain leaves."""
+        return self.value(leaves), None
+
+
+def valued(formula):
+    """A formula of a distribution whose value is SciPy's, which is as good and takes less time.
+
+    Recorded afresh it is one call, and only its derivatives are those of the operations: as of
+    Valued of adcore.scipy.special.
+    """
+    method = formula.__name__.removesuffix("_")
+    of = functools.cache(lambda distribution: _ByScipy(distribution, method, formula))
+
+    @functools.wraps(formula)
+    def called(self, *args):
+        if _core.is_compiling() or not any(type(v) is _core.Tensor for v in args):
+            return formula(self, *args)
+        if any(type(v) is _core.Dual for v in args):
+            return formula(self, *args)
+        return _core.call(of(self), list(args))
+
+    return called
 
 
 def _log_of_part(part, rest, y, shapes):

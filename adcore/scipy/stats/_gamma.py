@@ -22,7 +22,7 @@ from ..special._gamma import (
     stdtrit,
 )
 from ..special._tails import log_betainc, log_gammainc, log_gammaincc
-from ._distribution import EULER, INF, LOG_2, Continuous, exclude, pick
+from ._distribution import EULER, INF, LOG_2, Continuous, exclude, pick, valued
 
 
 class Gamma(Continuous):
@@ -214,6 +214,7 @@ class Beta(Continuous):
     def logpdf_(self, y, a, b):
         return ops.xlog1py(b - 1.0, -y) + ops.xlogy(a - 1.0, y) - betaln(a, b)
 
+    @valued
     def pdf_(self, y, a, b):
         return beta_density(a, b, y)
 

@@ -7,7 +7,7 @@ import numpy as np
 from ... import _core, ops
 from ...rules.primitives import below, reshape, shape_of, sum_axes
 from ..special._normal import ndtri, ndtri_exp, normal_density, owens_t, rows
-from ._distribution import INF, LOG_2, LOG_2PI, Continuous, by_scipy, exclude, pick
+from ._distribution import INF, LOG_2, LOG_2PI, Continuous, by_scipy, exclude, pick, valued
 
 ndtr = rows["ndtr"]
 _ROOT_HALF = math.sqrt(0.5)
@@ -299,9 +299,11 @@ class Skewnorm(Continuous):
     def sf_(self, y, a):
         return self.cdf_(-y, -a)
 
+    @valued
     def ppf_(self, q, a):
         return by_scipy(self, q, a, upper=False)
 
+    @valued
     def isf_(self, q, a):
         return by_scipy(self, q, a, upper=True)
 
