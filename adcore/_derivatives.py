@@ -209,8 +209,8 @@ class Differentiable(Replayed):
     def _sparse(self, transform, argnums, args, kwargs, out=None, way=""):
         """A sparse matrix over all elements of the arguments, one argument after the other.
 
-        `way` is "_columns", "_rows" or "_bicolor" where a Jacobian is to be found so, "_in_lanes" where
-        a Hessian is not to be found by edges.
+        `way` is "_columns", "_rows" or "_bicolor" where a Jacobian is to be found so, "_in_lanes"
+        where a Hessian is not to be found by edges.
         """
         from . import _sparse  # when first needed, as scipy.sparse takes long to import
 
