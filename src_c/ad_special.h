@@ -124,9 +124,9 @@ static inline double ad_fmin(double x, double z)
 /* With lo > hi the result is hi, as in NumPy; of x and a bound that are both zero it is x. */
 static inline double ad_clip(double x, double lo, double hi)
 {
-    const double y = (x >= lo) | (x != x) ? x : lo; /* no branch: || would be one */
+    double y = x >= lo || x != x ? x : lo;
 
-    return (y <= hi) | (y != y) ? y : hi;
+    return y <= hi || y != y ? y : hi;
 }
 
 /* The share of x in a maximum of x and z: 1 if x > z, 0 if x < z, 1/2 if equal.  NaN counts as
