@@ -161,6 +161,7 @@ cdef extern from "ad_view.h" nogil:
     bint ad_view_broadcast(ad_view *view, int ndim, const int64_t *shape)
     bint ad_view_pick(ad_view *view, ad_list **head, const int64_t *positions, int64_t n)
     bint ad_view_has_nan(const ad_view *view, const double *value, bint infinite)
+    void ad_view_exponents(const ad_view *view, const double *value, int32_t *out)
     int64_t ad_view_take(ad_view *view, ad_list **head, const int64_t *index, int64_t n)
     void ad_view_positions(const ad_view *view, int64_t *at)
     void ad_view_read(const ad_view *view, const double *value, double *out)

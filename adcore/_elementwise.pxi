@@ -377,6 +377,20 @@ def has_nan(x, bint infinite=False):
     return found
 
 
+def exponents(x):
+    """The exponents that np.frexp gives of a tensor's numbers, which are not copied for it."""
+    cdef ad_view view
+    cdef cnp.ndarray out
+    if type(x) is not Tensor or (<Tensor>x).h.tape == NULL or (<Tensor>x).h.view == NULL or \
+            ad_local.program != NULL:
+        return np.frexp(numbers_of(x))[1]
+    out = np.empty((<Tensor>x).shape, np.int32)
+    tensor_view(<Tensor>x, &view)
+    ad_view_exponents(&view, (<Tensor>x).h.tape.value, <int32_t *>cnp.PyArray_DATA(out))
+    ad_view_drop(&view)
+    return out
+
+
 cdef tuple common_shape(ad_op op, list values):
     """The shape to which numbers and arrays broadcast."""
     cdef tuple shape = None

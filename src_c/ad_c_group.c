@@ -84,6 +84,8 @@ static bool is_arithmetic(const struct ad_move *move)
     case AD_OP_recip0:
     case AD_OP_sqrt:
     case AD_OP_nonzero:
+    case AD_OP_mantissa:
+    case AD_OP_mantissa_slope:
     case AD_OP_stop:
     case AD_OP_deg2rad:
     case AD_OP_rad2deg:
@@ -107,6 +109,7 @@ static bool is_arithmetic(const struct ad_move *move)
     case AD_OP_gate:
     case AD_OP_where:
     case AD_OP_clip:
+    case AD_OP_lerp:
         return true;
     default:
         return false;

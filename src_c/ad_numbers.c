@@ -77,7 +77,26 @@ void ad_op_partials(enum ad_op op, double p, double x, double z, double w, doubl
     LOOP(name##_2, xs[i], z_one, 0, value)
 #define UNARY(name, ufunc, value, ...) ONE_LOOP(name, value)
 #define HIDDEN_UNARY(name, value, ...) ONE_LOOP(name, value)
-#define FAMILY(name, ufunc, value, ...) ONE_LOOP(name, value)
+/* Of a family order 0 is compiled apart, the only one that may be free of calls. */
+#define FAMILY(name, ufunc, value, ...)                                                            \
+    AD_INLINE void turns_##name(double p, size_t n, const double *xs, double *y)                   \
+    {                                                                                              \
+        AD_INDEPENDENT                                                                             \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            const double x = xs[i];                                                                \
+                                                                                                   \
+            y[i] = value;                                                                          \
+        }                                                                                          \
+    }                                                                                              \
+    AD_VECTOR static void loop_##name(double p, size_t n, const double *xs, const double *zs,      \
+                                      const double *ws, double *y)                                 \
+    {                                                                                              \
+        (void)zs, (void)ws;                                                                        \
+        if (p == 0)                                                                                \
+            turns_##name(0, n, xs, y);                                                             \
+        else                                                                                       \
+            turns_##name(p, n, xs, y);                                                             \
+    }
 #define BINARY(name, ufunc, value, ...) TWO_LOOPS(name, value)
 #define HIDDEN_BINARY(name, value, ...) TWO_LOOPS(name, value)
 #define TERNARY(name, ufunc, value, ...)                                                           \

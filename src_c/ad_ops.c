@@ -34,6 +34,7 @@
 #define SIGN(a) a, {AD_OP_sign, 0}
 #define RINT(a) a, {AD_OP_rint, 0}
 #define NONZERO(a) a, {AD_OP_nonzero, 0}
+#define MANTISSA_SLOPE(a) a, {AD_OP_mantissa_slope, 0}
 #define ABOVE(a, b) a, b, {AD_OP_above, 0}
 #define MUL0(a, b) a, b, {AD_OP_mul0, 0}
 #define DIV0(a, b) a, b, {AD_OP_div0, 0}

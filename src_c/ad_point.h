@@ -40,6 +40,7 @@
 #define SIGN(a) ad_sign(a)
 #define RINT(a) rint(a)
 #define NONZERO(a) ((double)((a) != 0))
+#define MANTISSA_SLOPE(a) ad_mantissa_slope(a)
 #define ABOVE(a, b) ad_above(a, b)
 #define MUL0(a, b) ad_mul0(a, b)
 #define DIV0(a, b) ad_div0(a, b)

@@ -489,11 +489,13 @@ double ad_polygamma(double p, double x)
  *
  * Upwards an error grows by n / z a step, downwards by z / n: upwards for n <= z; else downwards from
  * an N so large that the missing f_N, below 1 / (N+1), no longer counts at n. */
-double ad_sinc(double p, double x)
+double ad_sinc_of_order(double p, double x)
 {
     const int n = order_of(p, AD_MOST_SINC);
     if (n < 0 || isnan(x))
         return NAN;
+    if (n == 0)
+        return ad_sinc_itself(x);
     if (isinf(x))
         return 0;
     const double z = PI * fabs(x);
@@ -505,9 +507,7 @@ double ad_sinc(double p, double x)
     const double cycle[4] = {sin_d, cos_d, -sin_d, -cos_d}; /* S_n = cycle[(n + turn) % 4] */
 
     double f;
-    if (n == 0) {
-        f = z == 0 ? 1 : cycle[turn] / z;
-    } else if (n <= z) {
+    if (n <= z) {
         f = cycle[turn] / z;
         for (int k = 1; k <= n; k++)
             f = (cycle[(k + turn) % 4] - k * f) / z;

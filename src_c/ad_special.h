@@ -53,12 +53,44 @@ double ad_mills(double p, double x);
 double ad_erfcx(double p, double x);
 
 /* p-th derivative of sin(pi x) / (pi x). */
-double ad_sinc(double p, double x);
+double ad_sinc_of_order(double p, double x);
 
 /* x to the power of an integer. */
 static inline double ad_powi(double p, double x)
 {
     return p == 2 ? x * x : p == 1 ? x : p == -1 ? 1 / x : pow(x, p);
+}
+
+/* sin(pi x) / (pi x), without a call or a branch: sin and cos of what pi x is beyond a multiple of
+ * pi / 2, which is found exactly, by their Taylor polynomials. */
+static inline double ad_sinc_itself(double x)
+{
+    const double pi = 3.14159265358979323846, a = fabs(x), r = a - 2 * rint(0.5 * a);
+    const double quarter = rint(2 * r), turns = fabs(quarter), d = pi * (r - 0.5 * quarter);
+    const double s = d * d;
+    const double sine =
+        -1.0 / 6 +
+        s * (1.0 / 120 +
+             s * (-1.0 / 5040 +
+                  s * (1.0 / 362880 + s * (-1.0 / 39916800 +
+                                           s * (1.0 / 6227020800 + s * (-1.0 / 1307674368000))))));
+    const double cosine =
+        1.0 / 24 +
+        s * (-1.0 / 720 +
+             s * (1.0 / 40320 +
+                  s * (-1.0 / 3628800 + s * (1.0 / 479001600 + s * (-1.0 / 87178291200 +
+                                                                    s * (1.0 / 20922789888000))))));
+    const double top =
+        turns == 1 ? quarter * (1 - s * (0.5 - s * cosine)) : (1 - turns) * (d + d * s * sine);
+    const double y = a == 0 ? 1 : top / (pi * a);
+
+    return a > 1.7976931348623157e308 ? 0 : y;
+}
+
+/* p-th derivative of sinc(x). */
+static inline double ad_sinc(double p, double x)
+{
+    return p == 0 ? ad_sinc_itself(x) : ad_sinc_of_order(p, x);
 }
 
 static inline double ad_sign(double x)
@@ -123,9 +155,15 @@ static inline double ad_remainder(double x, double z)
 }
 
 /* floor(x / z) of the exact quotient, Python's x // z: the rounded one may have reached the next
- * integer, as 1.0 / 0.1 does.  For z = 0 it is x / z. */
+ * integer, as 1.0 / 0.1 does; where it is farther from all integers than its rounding took it, its
+ * floor is right.  For z = 0 it is x / z. */
 static inline double ad_floor_divide(double x, double z)
 {
+    const double near = x / z;
+
+    if (fabs(near - rint(near)) > 0x1p-52 * fabs(near))
+        return floor(near);
+
     const double r = fmod(x, z), quotient = (x - r) / z - (r != 0 && (r < 0) != (z < 0));
 
     return z == 0 ? x / z : quotient == 0 ? copysign(0.0, x / z) : rint(quotient);
@@ -143,6 +181,37 @@ static inline double ad_power_of_two(double k)
     bits <<= 52;
     memcpy(&y, &bits, sizeof y);
     return y;
+}
+
+/* x over the power of 2 that leaves a magnitude in [1/2, 1), as of frexp; 0 and what is not finite as it is.
+ * A subnormal number is made a normal one first, whose exponent can be overwritten. */
+static inline double ad_mantissa(double x)
+{
+    const double normal = fabs(x) < 2.2250738585072014e-308 ? x * 0x1p54 : x;
+    uint64_t bits;
+    double y;
+
+    memcpy(&bits, &normal, sizeof bits);
+    bits = (bits & UINT64_C(0x800fffffffffffff)) | UINT64_C(0x3fe0000000000000);
+    memcpy(&y, &bits, sizeof y);
+    return x == 0 || !isfinite(x) ? x : y;
+}
+
+/* The exponent of that power of 2; 0 for 0 and what is not finite. */
+static inline int32_t ad_exponent(double x)
+{
+    const int small = fabs(x) < 2.2250738585072014e-308;
+    const double normal = small ? x * 0x1p54 : x;
+    uint64_t bits;
+
+    memcpy(&bits, &normal, sizeof bits);
+    bits = (bits >> 52 & 0x7ff) - (small ? 1022u + 54 : 1022u);
+    return (int32_t)(uint32_t)(x == 0 || !isfinite(x) ? 0 : bits);
+}
+
+static inline double ad_mantissa_slope(double x)
+{
+    return x == 0 || !isfinite(x) ? 1 : ad_mantissa(x) / x;
 }
 
 /*

@@ -1,6 +1,8 @@
 /* ad_view.c -- shapes and strides, and tiles of them. */
 #include "ad_view.h"
 
+#include "ad_special.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -553,6 +555,30 @@ bool ad_view_has_nan(const struct ad_view *view, const double *value, bool infin
             return true;
     }
     return false;
+}
+
+AD_VECTOR static void exponents(const double *x, int64_t n, int32_t *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = ad_exponent(x[i]);
+}
+
+void ad_view_exponents(const struct ad_view *view, const double *value, int32_t *out)
+{
+    int64_t size = ad_view_size(view);
+    struct ad_span_room room;
+
+    for (int64_t start = 0, n; start < size; start += n) {
+        n = ad_tile_size(view, size, start);
+        struct ad_span span = ad_span_of(view, 0, value, start, n, &room);
+        struct ad_vec x = ad_span_values(&span, value, n, room.values);
+
+        if (x.v)
+            exponents(x.v, n, out + start);
+        else
+            for (int64_t i = start; i < start + n; i++)
+                out[i] = ad_exponent(x.c);
+    }
 }
 
 /* Two dimensions of slots or of an array, of which the last is so short that tiles would not pay. */

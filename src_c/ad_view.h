@@ -142,6 +142,9 @@ struct ad_vec ad_span_values(const struct ad_span *span, const double *value, in
                              double *values);
 /* Is any value of a view not a number?  Or, with 'infinite', is any not finite? */
 bool ad_view_has_nan(const struct ad_view *view, const double *value, bool infinite);
+
+/* The exponents of the elements, as frexp gives them. */
+void ad_view_exponents(const struct ad_view *view, const double *value, int32_t *out);
 /* All values of a view, in C order. */
 void ad_view_read(const struct ad_view *view, const double *value, double *out);
 

@@ -325,3 +325,28 @@ def test_saved_programs_find_convolutions_and_roots(tmp_path):
     got = loaded.value_and_grad(a, b)
     np.testing.assert_allclose(got[0], want[0], rtol=1e-15)
     np.testing.assert_allclose(got[1], want[1], rtol=1e-15)
+
+
+def test_frexp_is_numpys_at_the_ends_of_the_doubles_and_of_views():
+    x = np.array(
+        [[0.0, -0.0, 1.0, -12.0, np.inf, -np.inf], [5e-324, 3e-310, 1e308, -0.5, 0.1, 2.0]]
+    )
+    t = adcore.tensor(x, requires_grad=True)
+    for mine, plain in [(t, x), (t.T, x.T), (t[:, ::-2], x[:, ::-2]), (t[0, 3], x[0, 3])]:
+        mantissa, exponents = anp.frexp(mine)
+        np.testing.assert_array_equal(mantissa.detach().numpy(), np.frexp(plain)[0])
+        np.testing.assert_array_equal(exponents, np.frexp(plain)[1])
+    assert exponents.dtype == np.frexp(x)[1].dtype
+
+
+@pytest.mark.parametrize("endpoint", [True, False])
+def test_linspace_ends_where_it_is_told_to(endpoint):
+    start, stop = adcore.tensor([0.1, 1.0 / 3.0], requires_grad=True)
+    for n in (0, 1, 2, 3, 50, 1001):
+        y = anp.linspace(start, stop, n, endpoint)
+        want = np.linspace(0.1, 1.0 / 3.0, n, endpoint)
+        np.testing.assert_allclose(y.detach().numpy(), want, rtol=4e-16)
+        assert y.shape == (n,)
+        if n > 1:
+            assert y[0].item() == 0.1
+            assert not endpoint or y[-1].item() == 1.0 / 3.0

@@ -6,6 +6,7 @@ The truth, and what counts as near, is in oracles.py.  A row without an oracle f
 import functools
 import math
 import zlib
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -318,6 +319,11 @@ KINKS = [
     ("sign", (0.0,), 0.0, (0.0,)),
     ("floor", (2.0,), 2.0, (0.0,)),
     ("rint", (2.5,), 2.0, (0.0,)),
+    ("mantissa", (0.0,), 0.0, (1.0,)),
+    ("mantissa", (-inf,), -inf, (1.0,)),
+    ("mantissa", (-12.0,), -0.75, (0.0625,)),
+    ("mantissa", (3 * 2.0**-1074,), 0.75, (inf,)),
+    ("mantissa", (5 * 2.0**-1022,), 0.625, (2.0**1019,)),
     ("sqrt", (0.0,), 0.0, (inf,)),
     ("cbrt", (0.0,), 0.0, (inf,)),
     ("maximum", (1.5, 1.5), 1.5, (0.5, 0.5)),
@@ -426,6 +432,18 @@ VALUES = [
 @pytest.mark.parametrize(("name", "parameter", "x", "value"), VALUES)
 def test_limits(name, parameter, x, value):
     assert_same(function(OPS[name], parameter)(x), value)
+
+
+def test_floor_divide_is_exact_beside_integers():
+    rng = np.random.default_rng(7)
+    z = rng.uniform(0.1, 3.0, 300) * rng.choice([-1, 1], 300)
+    whole = np.floor(10.0 ** rng.uniform(0, 17, 300))
+    for x in (whole * z, np.nextafter(whole * z, np.inf), np.nextafter(whole * z, -np.inf)):
+        got = adcore.floor_divide(x, z)
+        want = [float(Fraction(a) / Fraction(b) // 1) for a, b in zip(x, z, strict=True)]
+        np.testing.assert_allclose(got, want, rtol=2.0**-52, atol=0)
+        small = whole < 2**52
+        np.testing.assert_array_equal(got[small], np.array(want)[small])
 
 
 @pytest.mark.parametrize(("name", "args", "value", "partials"), KINKS)

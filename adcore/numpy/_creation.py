@@ -129,17 +129,14 @@ def _full(shape, fill_value, dtype=None, order="C", *, device=None, like=None):
 # ---- ranges ----
 
 
-def _lines(n, endpoint):
-    """The parts of the way from the first to the last of n numbers."""
-    steps = n - 1 if endpoint else n
-    return np.arange(n) / steps if steps > 0 else np.zeros(n)
-
-
-def _ramp(n):
-    """The numbers from 0 to n - 1, which nobody can change."""
-    ramp = np.arange(n, dtype=np.float64)
-    ramp.flags.writeable = False
-    return ramp
+def _parts(n, endpoint):
+    """The parts of the way from the first to the last of n numbers, which nobody can change."""
+    step = 1.0 / max(n - 1 if endpoint else n, 1)
+    parts = np.arange(0.0, (n - 0.5) * step, step)  # in one pass
+    if endpoint and n > 1:
+        parts[-1] = 1.0
+    parts.flags.writeable = False
+    return parts
 
 
 def _columns(*ends):
@@ -181,20 +178,12 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     refuse("linspace", dtype=dtype)
     n = _count("linspace", num)
     start, stop = _columns(start, stop)
-    steps = n - 1 if endpoint else n
-    step = (stop - start) / steps if steps > 0 else (stop - start) * np.nan
-    if n > 2 and start.ndim == 0:
-        y = _core.apply("line", _ramp(n - 1 if endpoint else n), step, start)
-        if endpoint:
-            y = primitives.concatenate([y, reshape(stop, (1,))], 0)
-        return (y, step) if retstep else y
-    if n > 1 or not endpoint:
-        y = _rows(np.arange(n, dtype=np.float64), start.ndim) * step + start
-    else:
-        y = _rows(np.zeros(n), start.ndim) * (stop - start) + start
-    y = _ends_put(y, start, stop, endpoint)
+    y = _core.apply("lerp", _rows(_parts(n, endpoint), start.ndim), start, stop)
     y = shapes.moveaxis(y, 0, axis) if axis != 0 else y
-    return (y, step) if retstep else y
+    if not retstep:
+        return y
+    steps = n - 1 if endpoint else n
+    return y, (stop - start) / steps if steps > 0 else (stop - start) * np.nan
 
 
 @rule()
@@ -223,7 +212,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     ratio = stop / start
     if not np.all(np.greater(ratio, 0)):
         raise ValueError("geomspace: the ends must not be 0 and, of real numbers, of one sign")
-    y = start * ratio ** _rows(_lines(n, endpoint), start.ndim)
+    y = start * ratio ** _rows(_parts(n, endpoint), start.ndim)
     y = _ends_put(y, start, stop, endpoint)
     return shapes.moveaxis(y, 0, axis) if axis != 0 else y
 

@@ -234,7 +234,9 @@ def constant_like(x, array):
 
 
 def _like(name, x, dtype, shape, others, make):
-    """The array that `make` makes of a shape, which nothing else holds, as constant_like()."""
+    """What `make` makes of a shape, float64 that nothing else holds, as constant_like()."""
+    if type(x) is Tensor and dtype is None and not others:
+        return _core.constant(make(x.shape if shape is None else shape))
     if dtype is not None or others:
         others.pop("device", None)
         refuse(name, dtype=dtype, **others)
@@ -290,7 +292,15 @@ def full_like(x, fill_value, dtype=None, order=None, subok=None, shape=None, **o
         if dtype is not None or others:
             refuse("full_like", dtype=dtype, **others)
         return primitives.broadcast_to(fill_value, x.shape if shape is None else shape)
-    return _like("full_like", x, dtype, shape, others, lambda n: np.full(n, fill_value, float))
+    return _like("full_like", x, dtype, shape, others, lambda n: _filled(n, fill_value))
+
+
+def _filled(shape, value):
+    if type(value) is not float:
+        return np.full(shape, value, float)
+    array = np.empty(shape)
+    array.fill(value)
+    return array
 
 
 # ---- results that do not vary: NumPy's own, of the values ----

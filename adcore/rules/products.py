@@ -85,7 +85,8 @@ def vdot(a, b):
     >>> adcore.grad(lambda x: adcore.vdot(x, x))(np.array([1.0, 2.0]))
     array([2., 4.])
     """
-    return matmul(*[x if x.ndim == 1 else reshape(x, (-1,)) for x in (as_array(a), as_array(b))])
+    a, b = as_array(a), as_array(b)
+    return matmul(a if a.ndim == 1 else reshape(a, -1), b if b.ndim == 1 else reshape(b, -1))
 
 
 @array_function(np.outer, np.linalg.outer, method="outer")

@@ -463,6 +463,8 @@ def flip(x, axis=None):
     x = as_array(x)
     if axis == 0 or (axis is None and x.ndim == 1):
         return x[::-1]
+    if axis == 1 and x.ndim > 1:
+        return x[:, ::-1]
     axes = axes_of(axis, x.ndim)
     return x[tuple([slice(None, None, -1 if d in axes else None) for d in range(x.ndim)])]
 

@@ -12,8 +12,7 @@ import numpy as np
 from .. import _core, ops
 from ..errors import NotDifferentiableError, ShapeError
 from . import choices, ordering, products, reductions, shapes
-from .indices import Index
-from .primitives import as_array, axes_of, axis_of, below, matmul, reshape, values
+from .primitives import as_array, axes_of, axis_of, below, matmul, reshape
 from .recorded import observe, observed
 from .table import Dual, Tensor, refuse
 
@@ -77,21 +76,10 @@ observe(_exponents, "exponents")
 
 
 def _frexp(x):
-    if not _core.is_compiling():
-        x = as_array(x)
-        numbers = values(x)
-        mantissa, e = np.frexp(numbers)
-        # The power of 2 between them is a quotient without error, unless one is 0 or not finite.
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            scale = np.asarray(mantissa / numbers)
-        scale.flags.writeable = False
-        if not _core.has_nan(scale, infinite=True):
-            return x * scale, e
-    e = observed(_exponents, below(x))
-    if type(e) is Index:
-        return x * ops.exp2(-e.tensor), e
-    half = -e // 2  # in two steps: 2**-e alone may be too large
-    return x * np.ldexp(1.0, half) * np.ldexp(1.0, -e - half), e
+    x = as_array(x)
+    if _core.is_compiling():
+        return _core.apply("mantissa", x), observed(_exponents, below(x))
+    return _core.apply("mantissa", x), _core.exponents(x)
 
 
 def _of_tensors(record, compose):
