@@ -254,7 +254,7 @@ static const double *dense(const struct ad_frame *frame, const struct ad_walk *w
         run &= walk->shape[d] == 1 || walk->stride[d] == step;
         step *= walk->shape[d];
     }
-    if (run)
+    if (run || n == 0)
         return frame->base[walk->space] + walk->base;
     ad_walk_gather(walk, frame->base[walk->space], 0, n, y);
     *room += n;

@@ -296,76 +296,71 @@ double ad_mills(double p, double x)
     return cumulant[n + 1] - (n == 1);
 }
 
-/* ---- inverses of the normal distribution and of erf ------------------------------------------- */
+/* ---- inverse of erf -------------------------------------------------------------------------- */
 
-/* Where the normal distribution is 1/2 + q, by M. J. Wichura's algorithm AS 241 (Applied Statistics 37,
- * 1988, PPND16): rational functions of q^2 in the middle and of sqrt(-log tail) in the tails, which are
- * good to 1e-16.  `tail` is 1/2 - |q|, with the digits that q may lack.
+/* One step of Halley's method on f(y) = erf(y) - x.  As f'' = -2 y f', the step is u / (1 + y u) with
+ * u = f / f', and it turns a relative error e of y into about e^3 y^4 / 3.  The start is good to 1e-6:
+ * y / x is smooth in w = -log(1 - x^2) near 0 and in sqrt(w) far out; the two polynomials are its
+ * Chebyshev series on 0 <= w <= 6 and sqrt(6) <= sqrt(w) <= 6.01, the latter past the last double
+ * below 1.
  *
- * The tables lack the constant term, which is 1 below the line.  In the middle it is taken off the
- * ratio, so that the numerator is what is left of it: small, and all of one sign. */
-static double normal_quantile(double q, double tail)
+ * From 1/2 on, f is taken from erfc(y) = 1 - x, which is exact, and divided by exp(-y^2): the
+ * residual's rounding error is then 1 / y^2 ulp of y. */
+double ad_erfinv(double x)
 {
-    static const double middle[] = {-10.179205485111815721, -356.00275252836096365,
-                                    -4539.1649009656872148, -25931.986104094326569,
-                                    -65875.295097939555548, -63878.655117260853136,
-                                    -15193.753039787393779};
-    static const double under_middle[] = {
-        42.313330701600911252, 687.18700749205790830, 5394.1960214247511077, 21213.794301586595867,
-        39307.895800092710610, 28729.085735721942674, 5226.4952788528545610,
-    };
-    static const double outer[] = {
-        4.63033784615654529590,    5.76949722146069140550,  3.64784832476320460504,
-        1.27045825245236838258,    0.241780725177450611770, 0.0227238449892691845833,
-        7.74545014278341407640e-4,
-    };
-    static const double under_outer[] = {
-        2.05319162663775882187,    1.67638483018380384940,   0.689767334985100004550,
-        0.148103976427480074590,   0.0151986665636164571966, 5.47593808499534494600e-4,
-        1.05075007164441684324e-9,
+    static const double near[] = {
+        1.6235420881872547,      0.72489124856845577,    -0.051647389748080946,
+        -0.02257757241672002,    0.015834403248443634,   -0.0030868741712669215,
+        -0.001375720582851887,   0.00097882944388571905, -2.7785098282730234e-05,
+        -0.00010689100340040728,
     };
     static const double far[] = {
-        5.46378491116411436990,    1.78482653991729133580,    0.296560571828504891230,
-        0.0265321895265761230930,  0.00124266094738807843860, 2.71155556874348757815e-5,
-        2.01033439929228813265e-7,
+        4.0717666139688857,     1.7979656516009015,      0.0023683650747308911,
+        -0.0035112542825821774, 0.0023022703729458078,   -0.0013381147533031827,
+        0.00033402107582656475, -0.00016844040734294009, 0.0013396408129400814,
+        -0.0013865606988740372, 0.00010601664775349117,  0.00023104114720521189,
     };
-    static const double under_far[] = {
-        0.599832206555887937690,    0.136929880922735805310,   0.0148753612908506148525,
-        7.86869131145613259100e-4,  1.84631831751005468180e-5, 1.42151175831644588870e-7,
-        2.04426310338993978564e-15,
-    };
-    if (fabs(q) <= 0.425) {
-        const double t = 0.180625 - q * q;
-        const double less = t * POLYNOMIAL(middle, t) / (1 + t * POLYNOMIAL(under_middle, t));
-        return q * (3.3871328727963666080 + less);
-    }
-    const double t = sqrt(-log(tail)), o = t - 1.6, f = t - 5;
-    const double y = t <= 5 ? (1.42343711074968357734 + o * POLYNOMIAL(outer, o)) /
-                                  (1 + o * POLYNOMIAL(under_outer, o))
-                            : (6.65790464350110377720 + f * POLYNOMIAL(far, f)) /
-                                  (1 + f * POLYNOMIAL(under_far, f));
-    return copysign(y, q);
+    const double size = fabs(x);
+    if (!(size < 1))
+        return size == 1 ? copysign(INFINITY, x) : NAN;
+    const double w = -log((1 - size) * (1 + size));
+    double y = size;
+    if (w < 6)
+        y *= POLYNOMIAL(near, w / 3 - 1);
+    else
+        y *= POLYNOMIAL(far, (sqrt(w) - 4.2297448713915890) * 0.56171724149542518);
+    const double e = exp_product(y, y);
+    const double f = size < 0.5 ? (erf(y) - size) * e : (1 - size) * e - erfcx_positive(0, y);
+    const double u = 0.5 * SQRT_PI * f;
+    return copysign(y - u / (1 + y * u), x);
 }
 
+/* ---- the normal distribution's inverse, and erfc's ------------------------------------------- */
+
+/* Below 1/10 by Halley's method on log Phi(y) - log p, whose derivatives are m and -m (y + m): from the
+ * 26.2.23 of Abramowitz and Stegun, good to 5e-4, two steps. */
 double ad_ndtri(double p)
 {
     if (!(p > 0 && p < 1))
         return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
-    return normal_quantile(p - 0.5, p < 0.5 ? p : 1 - p);
-}
-
-double ad_erfinv(double x)
-{
-    if (!(fabs(x) < 1))
-        return fabs(x) == 1 ? copysign(INFINITY, x) : NAN;
-    return SQRT_HALF * normal_quantile(0.5 * x, 0.5 * (1 - fabs(x)));
+    if (p > 0.9)
+        return -ad_ndtri(1 - p);
+    if (p >= 0.1)
+        return ad_erfinv(2 * p - 1) / SQRT_HALF;
+    const double log_p = log(p), t = sqrt(-2 * log_p);
+    double y = (2.515517 + t * (0.802853 + t * 0.010328)) /
+                   (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) -
+               t;
+    for (int i = 0; i < 2; i++) {
+        const double m = ad_mills(0, y), f = ad_log_ndtr(y) - log_p;
+        y -= 2 * f / (2 * m + f * (y + m));
+    }
+    return y;
 }
 
 double ad_erfcinv(double x)
 {
-    if (!(x > 0 && x < 2))
-        return x == 0 ? INFINITY : x == 2 ? -INFINITY : NAN;
-    return SQRT_HALF * normal_quantile(0.5 * (1 - x), 0.5 * (x < 1 ? x : 2 - x));
+    return x > 0.2 && x < 1.8 ? ad_erfinv(1 - x) : -ad_ndtri(0.5 * x) * SQRT_HALF;
 }
 
 /* ---- polygamma ------------------------------------------------------------------------------- */

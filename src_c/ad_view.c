@@ -588,14 +588,14 @@ static void read_short_rows(const struct ad_view *view, const double *data, doub
             step = view->stride[1];
 
     if (row == 2)
-        for (int64_t i = 0; i < n; i++, data += next, out += 2) {
-            out[0] = data[0];
-            out[1] = data[step];
+        for (int64_t i = 0; i < n; i++) {
+            out[2 * i] = data[i * next];
+            out[2 * i + 1] = data[i * next + step];
         }
     else
-        for (int64_t i = 0; i < n; i++, data += next)
+        for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < row; j++)
-                *out++ = data[j * step];
+                *out++ = data[i * next + j * step];
 }
 
 void ad_view_read(const struct ad_view *view, const double *value, double *out)
