@@ -46,6 +46,9 @@ from .transforms import value_grad_and_hessian as value_grad_and_hessian
 from .transforms import vjp as vjp
 
 if _collects:
+    if not _gc.get_freeze_count():
+        _gc.freeze()
+        _gc.unfreeze()  # into the oldest generation, unseen
     _gc.enable()
 
 __version__ = "0.1.0"
