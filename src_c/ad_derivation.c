@@ -33,6 +33,32 @@ enum ad_status ad_derivation_seed(struct ad_derivation *d, int64_t lanes,
     return status;
 }
 
+enum ad_status ad_derivation_colors(const struct ad_view *like, int64_t lanes, const int32_t *color,
+                                    int64_t first, struct ad_view *seed)
+{
+    int64_t n = ad_view_size(like);
+    struct ad_view shaped;
+    double *data;
+    enum ad_status status = with_lanes(lanes, like, &shaped);
+
+    if (status)
+        return status;
+    data = calloc((size_t)AD_MAX(lanes * n, 1), sizeof *data);
+    if (!data)
+        return AD_NO_MEMORY;
+    for (int64_t j = 0; j < n; j++) {
+        int64_t lane = color ? color[first + j] : first + j;
+
+        if (lane >= 0)
+            data[lane * n + j] = 1;
+    }
+    *seed = ad_view_slots(0, shaped.ndim, shaped.shape);
+    seed->place = AD_ARRAY;
+    seed->in.array = ad_array_copy(data, lanes * n);
+    free(data);
+    return seed->in.array ? AD_OK : AD_NO_MEMORY;
+}
+
 enum ad_status ad_derivation_begin(struct ad_derivation *d, const struct ad_program *from)
 {
     enum ad_status status = ad_rewrite_begin(&d->r, from);

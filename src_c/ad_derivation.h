@@ -23,6 +23,13 @@ enum ad_status ad_derivation_begin(struct ad_derivation *d, const struct ad_prog
 /* An input of the shape of 'like', with a dimension of lanes before it unless they are 0. */
 enum ad_status ad_derivation_seed(struct ad_derivation *d, int64_t lanes,
                                   const struct ad_view *like);
+/*
+ * A constant (lanes, *shape of 'like') that holds a reference: ones where an element has the colour of the lane, and
+ * zeros alone for a negative colour.  The colours are color[first], color[first + 1] ..., or first, first + 1 ... if
+ * 'color' is NULL.
+ */
+enum ad_status ad_derivation_colors(const struct ad_view *like, int64_t lanes, const int32_t *color,
+                                    int64_t first, struct ad_view *seed);
 /* All instructions, and where the outputs are now. */
 enum ad_status ad_derivation_copy(struct ad_derivation *d);
 /* n results become outputs, in the shapes of 'like' with lanes; gives up the references to them. */

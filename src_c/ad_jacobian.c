@@ -92,31 +92,6 @@ static enum ad_status plan_of(const struct matrix *m, bool known, struct ad_patt
     return known ? color_plan(m, plan->n_columns, plan) : AD_OK;
 }
 
-/* The seed of wanted input k, whose first column is 'column': (lanes, *shape), ones where a lane has a
- * column of the input. */
-static enum ad_status seed_of(const struct matrix *m, const struct plan *plan, int k,
-                              int64_t column, struct ad_view *seed)
-{
-    const struct ad_view *input = &m->program->inputs[m->wanted[k]];
-    int64_t shape[AD_MAX_DIMS + 1] = {plan->lanes}, n = ad_view_size(input);
-    double *data;
-
-    if (input->ndim == AD_MAX_DIMS)
-        return AD_TOO_MANY_DIMS;
-    data = calloc((size_t)AD_MAX(plan->lanes * n, 1), sizeof *data);
-    if (!data)
-        return AD_NO_MEMORY;
-    for (int64_t j = 0; j < n; j++)
-        data[(plan->shared ? plan->color[column + j] : column + j) * n + j] = 1;
-    if (input->ndim)
-        memcpy(shape + 1, input->shape, (size_t)input->ndim * sizeof *shape);
-    *seed = ad_view_slots(0, input->ndim + 1, shape);
-    seed->place = AD_ARRAY;
-    seed->in.array = ad_array_copy(data, plan->lanes * n);
-    free(data);
-    return seed->in.array ? AD_OK : AD_NO_MEMORY;
-}
-
 /* The shape of a block, and where its dimensions of the input and of the output begin. */
 static enum ad_status block_shape(const struct matrix *m, const struct ad_view *input,
                                   const struct ad_view *output, struct ad_view *block,
@@ -323,7 +298,8 @@ static enum ad_status derive_blocks(const struct matrix *m, const struct plan *p
         status = ad_derivation_copy(&d);
     for (; n_seeds < m->n_wanted && !status; n_seeds++) {
         d.inputs[n_seeds] = d.r.to->inputs[m->wanted[n_seeds]];
-        status = seed_of(m, plan, n_seeds, column, &d.seeds[n_seeds]);
+        status = ad_derivation_colors(&d.inputs[n_seeds], plan->lanes,
+                                      plan->shared ? plan->color : NULL, column, &d.seeds[n_seeds]);
         if (status)
             break;
         column += ad_view_size(&d.inputs[n_seeds]);

@@ -2,7 +2,6 @@
 #include "ad_jacobian_bicolor.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "ad_bicolor.h"
 #include "ad_derivation.h"
@@ -40,30 +39,6 @@ struct lanes {
     int64_t n_colors;
 };
 
-/* Ones where an element of input k, whose first element is 'first' of all, has the colour of the lane. */
-static enum ad_status seed_of(const struct lanes *lanes, int k, int64_t first, struct ad_view *seed)
-{
-    const struct ad_view *input = &lanes->inputs[k];
-    int64_t shape[AD_MAX_DIMS + 1] = {lanes->n_colors}, n = ad_view_size(input);
-    double *data;
-
-    if (input->ndim == AD_MAX_DIMS)
-        return AD_TOO_MANY_DIMS;
-    data = calloc((size_t)AD_MAX(lanes->n_colors * n, 1), sizeof *data);
-    if (!data)
-        return AD_NO_MEMORY;
-    for (int64_t j = 0; j < n; j++)
-        if (lanes->color[first + j] >= 0)
-            data[lanes->color[first + j] * n + j] = 1;
-    if (input->ndim)
-        memcpy(shape + 1, input->shape, (size_t)input->ndim * sizeof *shape);
-    *seed = ad_view_slots(0, input->ndim + 1, shape);
-    seed->place = AD_ARRAY;
-    seed->in.array = ad_array_copy(data, lanes->n_colors * n);
-    free(data);
-    return seed->in.array ? AD_OK : AD_NO_MEMORY;
-}
-
 /* Results of 'lanes': (n_colors, *shape of the output), or numbers.  Passes them, unless there are no colours. */
 static enum ad_status emit_lanes(struct ad_tape *tape, const struct lanes *lanes, int n_outputs,
                                  const struct ad_view *outputs, struct ad_view *results)
@@ -74,7 +49,8 @@ static enum ad_status emit_lanes(struct ad_tape *tape, const struct lanes *lanes
     enum ad_status status = seeds ? AD_OK : AD_NO_MEMORY;
 
     for (; n_seeds < lanes->n && !status; n_seeds++) {
-        status = seed_of(lanes, n_seeds, first, &seeds[n_seeds]);
+        status = ad_derivation_colors(&lanes->inputs[n_seeds], lanes->n_colors, lanes->color, first,
+                                      &seeds[n_seeds]);
         if (status)
             break;
         first += ad_view_size(&lanes->inputs[n_seeds]);
