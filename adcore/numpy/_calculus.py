@@ -12,23 +12,13 @@ from ._table import constant_of, rule, vector
 # ---- convolutions ----
 
 
-def _vector(name, x):
-    """A number or a vector as a vector."""
-    x = as_array(x)
-    if x.ndim == 0:
-        return reshape(x, (1,))
-    if x.ndim > 1:
-        raise ShapeError(f"{name} takes vectors, got shape {x.shape}")
-    return x
-
-
 @rule()
 def convolve(a, v, mode="full"):
     """The sums of products a[i] v[k - i]."""
     if type(a) is not Tensor or a.ndim != 1:
-        a = _vector("convolve", a)
+        a = primitives.as_vector("convolve", a)
     if type(v) is not Tensor or v.ndim != 1:
-        v = _vector("convolve", v)
+        v = primitives.as_vector("convolve", v)
     return sequences.convolved(a, v, mode)
 
 
@@ -36,9 +26,9 @@ def convolve(a, v, mode="full"):
 def correlate(a, v, mode="valid"):
     """The sums of products a[i + k] v[i]."""
     if type(a) is not Tensor or a.ndim != 1:
-        a = _vector("correlate", a)
+        a = primitives.as_vector("correlate", a)
     if type(v) is not Tensor or v.ndim != 1:
-        v = _vector("correlate", v)
+        v = primitives.as_vector("correlate", v)
     if len(a) >= len(v):
         return sequences.convolved(a, v, mode, True)
     return sequences.convolved(v, a, mode, True)[::-1]

@@ -26,6 +26,16 @@ def as_array(x):
     return np.asarray(_core.refuse_subclass(x) if isinstance(x, np.ndarray) else x)
 
 
+def as_vector(name, x):
+    """A number or a vector as a vector; a ShapeError says that `name` takes no more."""
+    x = as_array(x)
+    if x.ndim == 0:
+        return reshape(x, (1,))
+    if x.ndim > 1:
+        raise ShapeError(f"{name} takes vectors, got shape {x.shape}")
+    return x
+
+
 # ---- linear operations ----
 
 axis_of = _core.axis_of  # axis_of(axis, ndim)

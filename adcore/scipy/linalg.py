@@ -11,11 +11,19 @@ import scipy.linalg as _scipy
 
 from .. import _core
 from .._core import is_complex
-from ..errors import DomainError, NotDifferentiableError, ShapeError
+from ..errors import DomainError, NotDifferentiableError
 from ..rules import decompositions as _d
 from ..rules import kernels as _k
 from ..rules import spectra as _s
-from ..rules.primitives import as_array, below, broadcast_to, concatenate, matmul, reshape
+from ..rules.primitives import (
+    as_array,
+    as_vector,
+    below,
+    broadcast_to,
+    concatenate,
+    matmul,
+    reshape,
+)
 from ..rules.products import kron as _kron
 from ..rules.reductions import norm as _norm
 from ..rules.table import Dual, Tensor
@@ -570,19 +578,10 @@ def solve_discrete_lyapunov(a, q, method=None):
 # ---- matrices of vectors ----
 
 
-def _line(name, x):
-    x = as_array(x)
-    if x.ndim == 0:
-        return reshape(x, (1,))
-    if x.ndim > 1:
-        raise ShapeError(f"{name} of tensors takes vectors, got shape {x.shape}")
-    return x
-
-
 @_differentiable
 def toeplitz(c, r=None):
-    c = _line("toeplitz", c)
-    r = c if r is None else _line("toeplitz", r)
+    c = as_vector("toeplitz of tensors", c)
+    r = c if r is None else as_vector("toeplitz of tensors", r)
     ends = concatenate([c[::-1], r[1:]], 0)
     rows, columns = np.ogrid[: len(c), : len(r)]
     return ends[len(c) - 1 - rows + columns]
@@ -590,8 +589,8 @@ def toeplitz(c, r=None):
 
 @_differentiable
 def hankel(c, r=None):
-    c = _line("hankel", c)
-    r = np.zeros(len(c)) if r is None else _line("hankel", r)
+    c = as_vector("hankel of tensors", c)
+    r = np.zeros(len(c)) if r is None else as_vector("hankel of tensors", r)
     ends = concatenate([c, r[1:]], 0)
     rows, columns = np.ogrid[: len(c), : len(r)]
     return ends[rows + columns]
@@ -599,14 +598,14 @@ def hankel(c, r=None):
 
 @_differentiable
 def circulant(c):
-    c = _line("circulant", c)
+    c = as_vector("circulant of tensors", c)
     rows, columns = np.ogrid[: len(c), : len(c)]
     return c[rows - columns]  # places below 0 count from the end
 
 
 @_differentiable
 def companion(a):
-    a = _line("companion", a)
+    a = as_vector("companion of tensors", a)
     n = len(a) - 1
     if n < 1:
         raise ValueError(f"companion takes two coefficients or more, got {len(a)}")
