@@ -81,32 +81,19 @@ def edges(f, *point):
 # ---- random programs ----
 
 
-def test_scalar_programs():
+@pytest.mark.parametrize(("programs", "least"), [(scalar_programs, 0.9), (array_programs, 0.85)])
+def test_random_programs(programs, least):
     n_pushed = n_all = 0
 
     @examples(600)
-    @given(program=scalar_programs())
+    @given(program=programs())
     def run(program):
         nonlocal n_pushed, n_all
         n_all += 1
         n_pushed += check(program.bind(**adcore.ops.functions), program.point)
 
     run()
-    assert n_pushed > 0.9 * n_all, (n_pushed, n_all)
-
-
-def test_array_programs():
-    n_pushed = n_all = 0
-
-    @examples(600)
-    @given(program=array_programs())
-    def run(program):
-        nonlocal n_pushed, n_all
-        n_all += 1
-        n_pushed += check(program.bind(**adcore.ops.functions), program.point)
-
-    run()
-    assert n_pushed > 0.85 * n_all, (n_pushed, n_all)
+    assert n_pushed > least * n_all, (n_pushed, n_all)
 
 
 def test_wild_programs():

@@ -41,6 +41,21 @@ static inline struct ad_program *frozen(struct program *p)
     return to;
 }
 
+/* The number in a slot becomes the only output of a program, which is freed if that fails. */
+static inline enum ad_status only_output(struct ad_program **p, int64_t slot)
+{
+    struct ad_view output = ad_view_slots(slot, 0, NULL);
+    enum ad_status status;
+
+    ad_program_clear_outputs(*p);
+    status = ad_program_add_output(*p, &output);
+    if (status) {
+        ad_program_free(*p);
+        *p = NULL;
+    }
+    return status;
+}
+
 /* The outputs of a program, one after the other; their sizes are those of its views. */
 struct results {
     int64_t size;

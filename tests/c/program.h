@@ -67,6 +67,16 @@ static void program_make(struct program *p, uint64_t seed, int n_steps, int64_t 
         program_step(p);
 }
 
+/* Runs the one program that arguments name: its seed, steps and inputs, and the allocation that is to fail, or -1.
+ * Are there such arguments? */
+static inline bool program_named(int argc, char **argv, void (*run)(uint64_t, int, int64_t, long))
+{
+    if (argc != 5)
+        return false;
+    run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atol(argv[3]), atol(argv[4]));
+    return true;
+}
+
 static void program_end(struct program *p)
 {
     for (int v = 0; v < p->n; v++)

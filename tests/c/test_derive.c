@@ -1,5 +1,6 @@
 /* test_derive.c -- programs of derivatives, against the hyper-dual cells of random programs. */
 #include "ad_jacobian.h"
+#include "building.h"
 #include "frozen.h"
 
 static struct program program; /* large */
@@ -367,14 +368,7 @@ static enum ad_status weighed_sum(const struct ad_program *from, const double *w
     status = ad_rewrite_end(&r, status, to);
     if (status)
         return status;
-    ad_program_clear_outputs(*to);
-    sum = ad_view_slots(sum.base, 0, NULL);
-    status = ad_program_add_output(*to, &sum);
-    if (status) {
-        ad_program_free(*to);
-        *to = NULL;
-    }
-    return status;
+    return only_output(to, sum.base);
 }
 
 /* Blocks of a Jacobian: rows of the outputs, columns of two inputs, together as one matrix times t. */
@@ -487,6 +481,51 @@ static void check_sparse_jacobian(struct program *p, const struct ad_program *fi
     free(want);
 }
 
+/* x[0] * x**2 and sum(x): a dense column, a dense row and a diagonal, in closed form. */
+static void check_crossed(int64_t n)
+{
+    const int wanted[1] = {0};
+    const enum ad_jacobian_mode modes[] = {AD_JACOBIAN_AUTO, AD_JACOBIAN_BOTH};
+    double *x = malloc((size_t)n * sizeof *x);
+    struct arguments args = {1, {x}};
+    struct ad_program *p;
+    struct ad_view first, f;
+
+    for (int64_t i = 0; i < n; i++)
+        x[i] = 0.25 + 0.5 * (double)(i % 5);
+    p = program_of(n, x);
+    first = slice(p->inputs[0], 0, 1);
+    first.ndim = 0;
+    f = op(p, AD_OP_mul, op(p, AD_OP_square, p->inputs[0], p->inputs[0]), first);
+    ok(ad_program_add_output(p, &f));
+    f = sum(p, p->inputs[0]);
+    ok(ad_program_add_output(p, &f));
+    for (int m = 0; m < 2; m++) {
+        struct ad_pattern entries;
+        struct ad_jacobian_lanes lanes;
+        struct ad_program *jacobian;
+        struct results got;
+
+        ok(ad_derive_sparse_jacobian(p, 1, wanted, modes[m], false, &entries, &lanes, &jacobian));
+        n_both += lanes.forward && lanes.reverse;
+        CHECK(entries.n_rows == n + 1 && entries.start[n + 1] == 3 * n - 1, "crossed pattern");
+        got = replayed(jacobian, &args);
+        for (int64_t r = 0; r <= n; r++)
+            for (int64_t k = entries.start[r]; k < entries.start[r + 1]; k++) {
+                int64_t c = entries.column[k];
+                double want =
+                    r == n ? 1 : (c == 0 ? x[r] * x[r] : 0) + (c == r ? 2 * x[r] * x[0] : 0);
+
+                CHECK(close_to(got.data[k], want, 1), "crossed [%" PRId64 ", %" PRId64 "]", r, c);
+            }
+        results_free(&got);
+        ad_pattern_free(&entries);
+        ad_program_free(jacobian);
+    }
+    ad_program_free(p);
+    free(x);
+}
+
 static void check_hessian(struct program *p, const struct ad_program *first, const double *x)
 {
     const int wanted[2] = {0, 1};
@@ -563,15 +602,14 @@ int main(int argc, char **argv)
     const int64_t n_inputs[] = {1, 4, 12, 36, 150, 1100};
     long n_cases = 0;
 
-    if (argc ==
-        5) { /* one program: seed, steps, inputs, and the allocation that is to fail, or -1 */
-        run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atol(argv[3]), atol(argv[4]));
+    if (program_named(argc, argv, run))
         return 0;
-    }
+    for (int64_t n = 4; n < 20; n++)
+        check_crossed(n);
     for (uint64_t seed = 0; seed < 160; seed++)
         run(seed, 5 + (int)(seed % 40), n_inputs[(seed + seed / 6) % 6], -1);
     CHECK(n_symbolic > 100, "few symbolic tapes");
-    CHECK(n_both > 2, "few Jacobians by columns and rows both");
+    CHECK(n_both > 10, "few Jacobians by columns and rows both");
     for (uint64_t seed = 2000; seed < 2016; seed++)
         for (long n = 0;; n += 1 + n / 40, n_cases++) { /* fewer where there are many */
             long failed = n_failed;

@@ -282,11 +282,8 @@ int main(int argc, char **argv)
     const int64_t n_inputs[] = {1, 4, 12, 36, 150, 1100};
     long n_cases = 0;
 
-    if (argc ==
-        5) { /* one program: seed, steps, inputs, and the allocation that is to fail, or -1 */
-        run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atol(argv[3]), atol(argv[4]));
+    if (program_named(argc, argv, run))
         return 0;
-    }
     test_scalars();
     test_ranges();
     test_shared();

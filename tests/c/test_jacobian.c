@@ -3,52 +3,13 @@
 #include "ad_jacobian.h"
 
 #include "ad_rewrite.h"
-#include "check.h"
-
-static void ok(enum ad_status status)
-{
-    CHECK(status == AD_OK, "%s", ad_status_text(status));
-}
+#include "building.h"
 
 /* ---- building programs ---- */
-
-static struct ad_view op(struct ad_program *p, enum ad_op code, struct ad_view a, struct ad_view b)
-{
-    const struct ad_view *args[AD_MAX_ARGS] = {&a, &b};
-    struct ad_view result = {0};
-
-    ok(ad_record_op(p->tape, code, 0, args, &result));
-    return result;
-}
-
-static struct ad_view slice(struct ad_view view, int64_t from, int64_t n)
-{
-    view.base += from * view.stride[0];
-    view.shape[0] = n;
-    return view;
-}
-
-static struct ad_view sum(struct ad_program *p, struct ad_view a)
-{
-    struct ad_view result = {0};
-
-    ok(ad_record_sum(p->tape, &a, (1u << a.ndim) - 1, &result));
-    result.ndim = 0;
-    return result;
-}
 
 static struct ad_view number(double c)
 {
     return ad_view_number(c);
-}
-
-static struct ad_program *program_of(int64_t n, const double *x)
-{
-    struct ad_program *p = ad_program_new();
-
-    CHECK(p != NULL, "no program");
-    ok(ad_program_add_input(p, 1, &n, x));
-    return p;
 }
 
 static struct ad_program *lean(struct ad_program *p)

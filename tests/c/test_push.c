@@ -5,6 +5,7 @@
 #include "ad_jacobian.h"
 #include "ad_overlap.h"
 #include "ad_run.h"
+#include "building.h"
 #include "frozen.h"
 
 static struct program program; /* large */
@@ -23,16 +24,11 @@ static long n_compared, n_refused, n_doubted;
         status = make_status;                                                                      \
     } while (0)
 
-static void ok(enum ad_status status)
-{
-    CHECK(status == AD_OK, "%s", ad_status_text(status));
-}
-
 /* The program of the sum of all elements of output k. */
 static enum ad_status sum_of_output(const struct ad_program *from, int k, struct ad_program **to)
 {
     struct ad_rewrite r;
-    struct ad_view output, sum = ad_view_number(0);
+    struct ad_view output, total = ad_view_number(0);
     enum ad_status status = ad_rewrite_begin(&r, from);
 
     for (int32_t i = from->n_inputs; i < from->tape->n && !status; i++)
@@ -40,21 +36,14 @@ static enum ad_status sum_of_output(const struct ad_program *from, int k, struct
     if (!status) {
         status = ad_rewrite_view(&r, &from->outputs[k], &output);
         if (!status) {
-            status = ad_record_sum(r.to->tape, &output, (1u << output.ndim) - 1, &sum);
+            status = ad_record_sum(r.to->tape, &output, (1u << output.ndim) - 1, &total);
             ad_view_drop(&output);
         }
     }
     status = ad_rewrite_end(&r, status, to);
     if (status)
         return status;
-    ad_program_clear_outputs(*to);
-    sum = ad_view_slots(sum.base, 0, NULL);
-    status = ad_program_add_output(*to, &sum);
-    if (status) {
-        ad_program_free(*to);
-        *to = NULL;
-    }
-    return status;
+    return only_output(to, total.base);
 }
 
 /* What ad_run() makes of a program: the same bits as a replay. */
@@ -181,33 +170,15 @@ static void run(uint64_t seed, int n_steps, int64_t n_inputs, long fail)
 
 /* ---- closed forms ---- */
 
-static struct ad_view op(struct ad_program *p, enum ad_op code, struct ad_view a, struct ad_view b)
-{
-    const struct ad_view *args[AD_MAX_ARGS] = {&a, &b};
-    struct ad_view result = {0};
-
-    ok(ad_record_op(p->tape, code, 0, args, &result));
-    return result;
-}
-
-static struct ad_view slice(struct ad_view view, int64_t from, int64_t n)
-{
-    view.base += from * view.stride[0];
-    view.shape[0] = n;
-    return view;
-}
-
 /* The Hessian of the sum of 'a', whose entries are few edges; the caller's to free. */
 static struct ad_program *hessian_of(struct ad_program *p, struct ad_view a, int64_t edges,
                                      struct ad_pattern *pattern)
 {
     const int wanted[1] = {0};
     struct ad_program *made = NULL;
-    struct ad_view total;
+    struct ad_view total = sum(p, a);
     struct ad_pushed pushed;
 
-    ok(ad_record_sum(p->tape, &a, (1u << a.ndim) - 1, &total));
-    total.ndim = 0;
     ok(ad_program_add_output(p, &total));
     ok(ad_derive_sparse_hessian(p, 1, wanted, false, pattern, &made, &pushed));
     CHECK(pushed.edges == edges, "%d edges, not %d", (int)pushed.edges, (int)edges);
@@ -380,11 +351,8 @@ int main(int argc, char **argv)
     const int64_t n_inputs[] = {1, 4, 12, 36, 60};
     long n_cases = 0;
 
-    if (argc ==
-        5) { /* one program: seed, steps, inputs, and the allocation that is to fail, or -1 */
-        run(strtoull(argv[1], NULL, 10), atoi(argv[2]), atol(argv[3]), atol(argv[4]));
+    if (program_named(argc, argv, run))
         return 0;
-    }
     test_bands();
     test_refused();
     test_doubt();
