@@ -251,6 +251,7 @@ cdef extern from "ad_tape.h" nogil:
         bint symbolic
     void ad_tape_here(ad_tape *tape, int32_t origin)
     ad_tape *ad_tape_new()
+    ad_status ad_tape_make_scratch(ad_tape *tape)
     void ad_tape_free(ad_tape *tape)
     ad_status ad_tape_room(ad_tape *tape, int64_t slots)
     ad_status ad_tape_grow(ad_tape *tape, int64_t instrs, int64_t slots, int64_t consts,

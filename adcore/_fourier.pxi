@@ -120,6 +120,7 @@ cdef class FourierPlan:
                     return NotImplemented
             length = 2 * max(self.size, self.out_size) + (self.size if self.real else 0)
             if length <= AD_SCRATCH:
+                check(ad_tape_make_scratch(tape))
                 z = tape.scratch
             else:
                 kept = spare_room(length)

@@ -99,6 +99,8 @@ enum ad_status ad_edge_hessian(struct ad_tape *tape, const struct ad_view *outpu
     status = ad_draw_find(tape, first, last);
     if (!status && !ad_tape_constants_intact(tape, first, last))
         status = AD_CONST_CHANGED;
+    if (!status)
+        status = ad_tape_make_scratch(tape);
     if (status)
         return status;
     floor = ad_tape_enter(tape, tape->n);

@@ -46,7 +46,7 @@ enum ad_status ad_work_begin(struct ad_tape *tape, enum ad_sweep_kind kind, int3
         ok = ok && zeroed(&work->adj, &work->capacity[1], kind == AD_SWEEP_SECOND ? slots : n);
     if (kind == AD_SWEEP_SECOND)
         ok = ok && zeroed(&work->dadj, &work->capacity[2], n);
-    return ok ? AD_OK : AD_NO_MEMORY;
+    return ok ? ad_tape_make_scratch(tape) : AD_NO_MEMORY;
 }
 
 /* ---- scalar instructions ---- */

@@ -14,13 +14,19 @@ struct ad_tape *ad_tape_new(void)
 
     if (!tape)
         return NULL;
-    tape->scratch = malloc(AD_SCRATCH * sizeof *tape->scratch);
     tape->work = ad_work_new();
-    if (!tape->scratch || !tape->work || ad_tape_grow(tape, MIN_SLOTS, MIN_SLOTS, MIN_SLOTS, 256)) {
+    if (!tape->work || ad_tape_grow(tape, MIN_SLOTS, MIN_SLOTS, MIN_SLOTS, 256)) {
         ad_tape_free(tape);
         return NULL;
     }
     return tape;
+}
+
+enum ad_status ad_tape_make_scratch(struct ad_tape *tape)
+{
+    if (!tape->scratch)
+        tape->scratch = malloc(AD_SCRATCH * sizeof *tape->scratch);
+    return tape->scratch ? AD_OK : AD_NO_MEMORY;
 }
 
 void *ad_tape_drop_block(struct ad_tape *tape, int32_t i)

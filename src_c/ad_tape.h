@@ -126,7 +126,7 @@ struct ad_tape {
     int64_t n_handles;
     int32_t n_draws;   /* AD_DRAWs on the tape */
     int64_t n_checked; /* views of constant arrays that others might write to */
-    double *scratch;   /* AD_SCRATCH doubles */
+    double *scratch;   /* see ad_tape_make_scratch(); or NULL */
     struct ad_work *work;
     const struct ad_call_hooks *hooks;
 
@@ -144,6 +144,9 @@ struct ad_tape {
 struct ad_tape *ad_tape_new(void);
 /* Accepts NULL.  If handles are left, the tape goes with the last of them. */
 void ad_tape_free(struct ad_tape *tape);
+
+/* AD_SCRATCH doubles at 'scratch', made only when asked for: the tapes of programs run no sweep. */
+enum ad_status ad_tape_make_scratch(struct ad_tape *tape);
 
 /* ---- room: call before reading operands; may compact, so slot numbers change ---- */
 
