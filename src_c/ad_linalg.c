@@ -106,14 +106,17 @@ void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int3
 
 AD_VECTOR double ad_sum_of_squares(const double *x, int64_t n)
 {
-    double lane[8] = {0}, rest = 0;
+    enum { LANES = 32 }; /* several vectors, as each sum waits for the one before */
+    double lane[LANES] = {0}, rest = 0;
     int64_t i = 0;
 
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
+    for (; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++)
             lane[j] += x[i + j] * x[i + j];
     for (; i < n; i++)
         rest += x[i] * x[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++)
+            lane[j] += lane[j + half];
+    return lane[0] + rest;
 }
