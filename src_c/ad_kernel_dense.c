@@ -39,6 +39,25 @@ static enum ad_status pinv(const struct ad_item *item)
     return AD_OK;
 }
 
+/* A = U P, with A = W diag(s) V^T: U = W V^T and P = V diag(s) V^T. */
+static enum ad_status polar(const struct ad_item *item)
+{
+    int64_t m = item->kernel->rows[0], n = item->kernel->cols[0];
+    double *a = item->room, *w = a + m * n, *vt = w + m * n, *s = vt + n * n, *room = s + n;
+    enum ad_status status;
+
+    ad_transposed(m, n, item->x[0], a);
+    status = ad_svd(item->lapack, true, m, n, a, w, s, vt, room, item->ints);
+    if (status)
+        return status;
+    ad_multiply(item->lapack, false, false, m, n, n, w, vt, item->y);
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < n; i++)
+            a[j * n + i] = s[j] * vt[j * n + i];
+    ad_multiply(item->lapack, true, false, n, n, n, vt, a, item->y + m * n);
+    return AD_OK;
+}
+
 /* ---- least squares ---- */
 
 enum { LEAF = 25 }; /* LAPACK's SMLSIZ: the size of what divide and conquer does not divide */
@@ -56,16 +75,17 @@ static struct ad_kernel_room lstsq_room(int64_t m, int64_t n, int64_t k)
                                    3 * least * levels + 11 * least};
 }
 
-static enum ad_status lstsq(const struct ad_item *item)
+/* X, and with 'all' singular values and the rank behind it. */
+static enum ad_status lstsq(const struct ad_item *item, bool all)
 {
     int64_t m = item->kernel->rows[0], n = item->kernel->cols[0], k = item->kernel->cols[1],
             most = AD_MAX(m, n);
-    int rows = (int)m, cols = (int)n, rhs = (int)k, ldb = (int)most, info = 0, rank, lwork;
+    int rows = (int)m, cols = (int)n, rhs = (int)k, ldb = (int)most, info = 0, rank = 0, lwork;
     double *a = item->room, *b = a + m * n, *s = b + most * k, *work = s + AD_MIN(m, n),
            cutoff = item->kernel->p;
 
     if (m == 0 || n == 0) {
-        memset(item->y, 0, (size_t)(n * k) * sizeof *item->y);
+        memset(item->y, 0, (size_t)item->kernel->size * sizeof *item->y);
         return AD_OK;
     }
     lwork = (int)(lstsq_room(m, n, k).doubles - (work - a));
@@ -80,6 +100,10 @@ static enum ad_status lstsq(const struct ad_item *item)
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < k; j++)
             item->y[i * k + j] = b[j * most + i];
+    if (all) {
+        memcpy(item->y + n * k, s, (size_t)AD_MIN(m, n) * sizeof *s);
+        item->y[n * k + AD_MIN(m, n)] = rank;
+    }
     return AD_OK;
 }
 
@@ -224,7 +248,10 @@ struct ad_kernel_room ad_kernel_dense_room(const struct ad_kernel *kernel)
     case AD_KERNEL_pinv:
         return (struct ad_kernel_room){m * n + (m + n) * k + k + ad_svd_room(m, n, true), 8 * k};
     case AD_KERNEL_lstsq:
+    case AD_KERNEL_lstsq_all:
         return lstsq_room(m, n, kernel->cols[1]);
+    case AD_KERNEL_polar:
+        return (struct ad_kernel_room){2 * m * n + n * n + n + ad_svd_room(m, n, true), 8 * n};
     case AD_KERNEL_eig:
         return (struct ad_kernel_room){2 * n * n + 9 * n, 0};
     case AD_KERNEL_expm:
@@ -242,7 +269,11 @@ enum ad_status ad_kernel_dense(const struct ad_item *item)
     case AD_KERNEL_pinv:
         return pinv(item);
     case AD_KERNEL_lstsq:
-        return lstsq(item);
+        return lstsq(item, false);
+    case AD_KERNEL_lstsq_all:
+        return lstsq(item, true);
+    case AD_KERNEL_polar:
+        return polar(item);
     case AD_KERNEL_eig:
         return eig(item);
     default:

@@ -650,6 +650,29 @@ def test_vectors_left_over_do_no_harm(shape):
         assert np.isnan(adcore.jvp(shown, (a,), (a,))[1])
 
 
+@pytest.mark.parametrize("shape", [(70, 2), (2, 70)])
+def test_singular_values_of_matrices_far_from_square(shape):
+    """Fourth powers of them sum to the square of the Gram matrix's norm."""
+    rng = np.random.default_rng(5)
+    a, u, v = rng.normal(size=(3, *shape))
+
+    def by_values(a):
+        return np.sum(np.linalg.svdvals(a) ** 4)
+
+    def by_products(a):
+        return np.sum((a @ a.T) ** 2)
+
+    for f in (by_values, adcore.compile(by_values)):
+        np.testing.assert_allclose(adcore.grad(f)(a), adcore.grad(by_products)(a), rtol=1e-9)
+        moved, want = (adcore.hvp(g, (a,), (u,))[1] for g in (f, by_products))
+        np.testing.assert_allclose(moved, want, rtol=1e-8, atol=1e-8 * abs(want).max())
+    twice, want = (
+        adcore.jvp(lambda x, g=g: adcore.jvp(g, (x,), (u,))[1], (a,), (v,))[1]
+        for g in (by_values, by_products)
+    )
+    np.testing.assert_allclose(twice, want, rtol=1e-9)
+
+
 def test_zeros_of_either_sign_are_equal_eigenvalues():
     a = np.diag([-0.0, -0.0, 1.0])
     with pytest.raises(DegenerateError):

@@ -468,9 +468,9 @@ def to_last_two(x, axes):
 
 def _norm_of_values(x, order):
     """The norms that singular values give, of matrices in the last two dimensions."""
-    from .spectra import singular_values  # when first needed
+    from .spectra import svdvals  # when first needed
 
-    found = singular_values(x)
+    found = svdvals(x)
     if order == "nuc":
         return sum_axes(found, (found.ndim - 1,))
     return found[..., 0 if order == 2 else -1]

@@ -11,6 +11,7 @@ from .._trees import shape_of
 from ..complexes import both, pair
 from ..errors import DomainError, NotDifferentiableError
 from ..rules import kernels as k
+from ..rules.dense import sylvester
 from ..rules.primitives import concatenate, sum_axes
 from ..rules.table import is_traced
 
@@ -38,12 +39,12 @@ class _SquareRoot(Named, saved_as="linalg.sqrtm"):
     def push(self, leaves, output, saved, tangents):
         """X with S X + X S = dA."""
         del leaves, saved
-        return [k.sylvester(output, output, tangents[0])]
+        return [sylvester(output, output, tangents[0])]
 
     def pull(self, leaves, output, saved, ct, wanted):
         """The same of the transposed."""
         del leaves, saved, wanted
-        return [k.sylvester(output, output, ct[0], flags=1)]
+        return [sylvester(output, output, ct[0], flags=1)]
 
 
 def _move_of_logarithm(a, e):
