@@ -150,6 +150,7 @@ cdef extern from "ad_view.h" nogil:
                              void (*release)(void *) noexcept, bint checked)
     void ad_view_hold(const ad_view *view)
     void ad_view_drop(const ad_view *view)
+    int64_t ad_shape_size(int ndim, const int64_t *shape)
     int64_t ad_view_size(const ad_view *view)
     void ad_strides(int ndim, const int64_t *shape, int64_t *stride)
     void ad_view_copy(ad_view *to, const ad_view *source)

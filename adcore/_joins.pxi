@@ -213,6 +213,53 @@ def pad_axis(x, int axis, int64_t before, int64_t after, double fill=0):
         ad_view_drop(at)
 
 
+def block_diagonal(parts):
+    """Operands, at least one a Tensor, along the diagonal of the last two dimensions; 0 elsewhere.
+
+    Their other dimensions are the same.
+    """
+    cdef ad_tape *tape = this_tape()
+    cdef int n = len(parts), held = 0, ndim = 0, i, d
+    cdef int64_t size, place
+    cdef int64_t shape[16]
+    cdef int64_t at[2]
+    cdef bint tracked = False
+    cdef ad_view result
+    cdef ad_view *views = <ad_view *>PyMem_Malloc(2 * n * sizeof(ad_view))
+    if views == NULL:
+        raise MemoryError("no memory to join tensors")
+    try:
+        check(ad_tape_room(tape, 8))
+        at[0] = at[1] = 0
+        for x in parts:
+            if not operand(x, &views[held]):
+                raise TypeError(f"block_diag takes arrays and tensors, got {type(x).__name__}")
+            held += 1
+            tracked = tracked or is_tracked(x)
+            ndim = views[held - 1].ndim
+            for d in range(2):
+                at[d] += views[held - 1].shape[ndim - 2 + d]
+        for d in range(ndim):
+            shape[d] = views[0].shape[d] if d < ndim - 2 else at[d - ndim + 2]
+        size = ad_shape_size(ndim, shape)
+        ad_view_set_slots(&result, 0, ndim, shape)
+        place = 0
+        for i in range(n):
+            ad_view_copy(&views[n + i], &result)
+            views[n + i].place = AD_OWN
+            views[n + i].base = place
+            for d in range(2):
+                views[n + i].shape[ndim - 2 + d] = views[i].shape[ndim - 2 + d]
+                place += views[i].shape[ndim - 2 + d] * result.stride[ndim - 2 + d]
+        check(ad_record_addto(tape, size, n, views, views + n, &result))
+        ad_view_set_slots(&result, result.base, ndim, shape)
+        return settle(tape, &result, tracked)
+    finally:
+        for i in range(held):
+            ad_view_drop(&views[i])
+        PyMem_Free(views)
+
+
 def gather(items, shape=None):
     """Numbers and scalar tensors as one Tensor: a list of their slots, no instruction.
 

@@ -213,6 +213,39 @@ def diagonal(x, int64_t offset, int axis1, int axis2):
     return settle(t.h.tape, &view, True)
 
 
+def strided(x, int64_t first, tuple shape, tuple strides):
+    """The elements of a vector at `first` and the sums of indices times strides, a view.
+
+    An element may be there many times, so that derivatives add what is said of each.
+    """
+    cdef Tensor t
+    cdef ad_view view
+    cdef int64_t n = x.shape[0], low = first, high = first, step
+    cdef int d
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: strided(part, first, shape, strides))
+    for length, stride in zip(shape, strides, strict=True):
+        low += min(0, stride * (length - 1))
+        high += max(0, stride * (length - 1))
+    if 0 not in shape and (low < 0 or high >= n):
+        raise IndexError(f"elements {low} to {high} of a vector of length {n}")
+    if type(x) is not Tensor or (<Tensor>x).h.tape == NULL:
+        array = (<Tensor>x).constant if type(x) is Tensor else np.asarray(x)
+        at = first + sum([stride * i for i, stride in zip(np.ogrid[tuple([slice(k) for k in shape])],
+                                                          strides, strict=True)])
+        found = array[at] if 0 not in shape else np.zeros(shape)
+        return constant_tensor(found) if type(x) is Tensor else found
+    t = x
+    tensor_view(t, &view)
+    step = view.stride[0]
+    if 0 not in shape:
+        view.base += first * step
+    set_shape(&view, shape)
+    for d in range(view.ndim):
+        view.stride[d] = step * <int64_t>strides[d]
+    return settle(t.h.tape, &view, True)
+
+
 def broadcast_to(x, shape):
     """`x` stretched to `shape` by NumPy's rules, a view."""
     cdef Tensor t

@@ -673,6 +673,34 @@ def test_singular_values_of_matrices_far_from_square(shape):
     np.testing.assert_allclose(twice, want, rtol=1e-9)
 
 
+@pytest.mark.parametrize("n", [1, 9, 40])
+@pytest.mark.parametrize("name", ["toeplitz", "hankel", "circulant"])
+def test_elements_that_are_there_many_times(name, n):
+    """They are views; an index list has the same elements."""
+    rng = np.random.default_rng(n)
+    x, u, v = rng.normal(size=(3, n))
+    weights = rng.normal(size=(n, n))
+    made = getattr(scipy.linalg, name)
+    places = made(np.arange(n)).astype(int)
+    there = made(np.ones(n))  # hankel has zeros too
+
+    def f(c):
+        return np.sum(np.sin(getattr(asl, name)(c)) * weights)
+
+    def by_list(c):
+        return np.sum(np.sin(c[places]) * (there * weights))
+
+    for g in (f, adcore.compile(f)):
+        np.testing.assert_allclose(adcore.grad(g)(x), adcore.grad(by_list)(x), rtol=1e-12)
+        moved, want = (adcore.hvp(h, (x,), (u,))[1] for h in (g, by_list))
+        np.testing.assert_allclose(moved, want, rtol=1e-12)
+    np.testing.assert_allclose(adcore.hessian(f)(x), adcore.hessian(by_list)(x), atol=1e-12)
+    sparse = adcore.sparse.hessian(f)(x)
+    np.testing.assert_allclose(sparse.toarray(), adcore.hessian(by_list)(x), atol=1e-12)
+    for got, want in zip(*(adcore.taylor(h, x, v, 3) for h in (f, by_list)), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9)
+
+
 def test_zeros_of_either_sign_are_equal_eigenvalues():
     a = np.diag([-0.0, -0.0, 1.0])
     with pytest.raises(DegenerateError):

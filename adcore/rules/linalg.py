@@ -27,7 +27,9 @@ def _matrix_transpose(x):
 
 @array_function(np.linalg.vecdot)
 def _vecdot(a, b, *, axis=-1):
-    return reductions.sum(shapes.moveaxis(a, axis, -1) * shapes.moveaxis(b, axis, -1), -1)
+    if axis != -1:
+        a, b = shapes.moveaxis(a, axis, -1), shapes.moveaxis(b, axis, -1)
+    return np.vecdot(a, b)
 
 
 @array_function(np.linalg.vector_norm)

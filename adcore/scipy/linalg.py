@@ -22,6 +22,7 @@ from ..rules.primitives import (
     below,
     broadcast_to,
     concatenate,
+    linear_in_all,
     matmul,
     reshape,
 )
@@ -574,25 +575,23 @@ def solve_discrete_lyapunov(a, q, method=None):
 def toeplitz(c, r=None):
     c = as_vector("toeplitz of tensors", c)
     r = c if r is None else as_vector("toeplitz of tensors", r)
+    n = c.shape[0]
     ends = concatenate([c[::-1], r[1:]], 0)
-    rows, columns = np.ogrid[: len(c), : len(r)]
-    return ends[len(c) - 1 - rows + columns]
+    return _core.strided(ends, n - 1, (n, r.shape[0]), (-1, 1))
 
 
 @_differentiable
 def hankel(c, r=None):
     c = as_vector("hankel of tensors", c)
     r = np.zeros(len(c)) if r is None else as_vector("hankel of tensors", r)
-    ends = concatenate([c, r[1:]], 0)
-    rows, columns = np.ogrid[: len(c), : len(r)]
-    return ends[rows + columns]
+    return _core.strided(concatenate([c, r[1:]], 0), 0, (c.shape[0], r.shape[0]), (1, 1))
 
 
 @_differentiable
 def circulant(c):
     c = as_vector("circulant of tensors", c)
-    rows, columns = np.ogrid[: len(c), : len(c)]
-    return c[rows - columns]  # places below 0 count from the end
+    n = c.shape[0]
+    return _core.strided(concatenate([c, c], 0), n, (n, n), (1, -1))
 
 
 @_differentiable
@@ -608,16 +607,19 @@ def companion(a):
 def block_diag(*arrs):
     blocks = [as_array(a) for a in arrs]
     blocks = [reshape(a, (1, -1)) if a.ndim < 2 else a for a in blocks]
-    width = sum(a.shape[-1] for a in blocks)
-    leading = np.broadcast_shapes(*[a.shape[:-2] for a in blocks])
-    rows, at = [], 0
-    for a in blocks:
-        m, n = a.shape[-2:]
-        sides = [np.zeros((*leading, m, k)) for k in (at, width - at - n)]
-        a = broadcast_to(a, (*leading, m, n))
-        rows.append(concatenate([sides[0], a, sides[1]], len(leading) + 1))
-        at += n
-    return _k.join_rows(*rows)
+    leading = [a.shape[:-2] for a in blocks]
+    if leading.count(leading[0]) < len(leading):
+        shape = np.broadcast_shapes(*leading)
+        blocks = [broadcast_to(a, (*shape, *a.shape[-2:])) for a in blocks]
+    return _block_diagonal(blocks)
+
+
+def _block_diagonal(blocks):
+    """Blocks with the same leading dimensions; of duals it is linear in all of them together."""
+    kinds = {type(a) for a in blocks}
+    if Dual in kinds:
+        return linear_in_all(_block_diagonal, blocks)
+    return _core.block_diagonal(blocks) if Tensor in kinds else _scipy.block_diag(*blocks)
 
 
 @_differentiable
