@@ -231,9 +231,10 @@ def strided(x, int64_t first, tuple shape, tuple strides):
         raise IndexError(f"elements {low} to {high} of a vector of length {n}")
     if type(x) is not Tensor or (<Tensor>x).h.tape == NULL:
         array = (<Tensor>x).constant if type(x) is Tensor else np.asarray(x)
-        at = first + sum([stride * i for i, stride in zip(np.ogrid[tuple([slice(k) for k in shape])],
-                                                          strides, strict=True)])
-        found = array[at] if 0 not in shape else np.zeros(shape)
+        places = np.full(shape, first)
+        for d in range(len(shape)):
+            places += strides[d] * np.arange(shape[d]).reshape([-1] + [1] * (len(shape) - 1 - d))
+        found = array[places] if places.size else np.zeros(shape)
         return constant_tensor(found) if type(x) is Tensor else found
     t = x
     tensor_view(t, &view)

@@ -69,6 +69,10 @@ static const char *shape_of(struct ad_kernel *k)
     case AD_KERNEL_eigh:
     case AD_KERNEL_eig:
         return square(k, 0) ? give(k, n + 1, n) : "a square matrix";
+    case AD_KERNEL_eig_like:
+        return square(k, 0) && k->cols[1] == n ? give(k, n + 1, n)
+                                               : "a square matrix and as many eigenvalues";
+    case AD_KERNEL_eigvals:
     case AD_KERNEL_eigvalsh:
         return square(k, 0) ? give(k, n, 1) : "a square matrix";
     case AD_KERNEL_svdvals:

@@ -29,6 +29,9 @@ enum ad_ties {
 /* A flag of 'gaps' beside these: vectors left over are asked for, so that they are like others. */
 enum { AD_SHOWN = 4 };
 
+/* A flag of 'vectors' beside AD_SHOWN: as those of singular values are, left above right. */
+enum { AD_OF_VALUES = 1 };
+
 /* Flags of 'eigh' and 'eigvalsh': LAPACK reads the upper triangle, on which the signs of the vectors
  * depend; the triangle that it does not read is not there, so that no derivative goes to it. */
 enum { AD_FROM_UPPER = 1, AD_ONE_TRIANGLE = 2 };

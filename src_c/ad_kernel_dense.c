@@ -107,21 +107,61 @@ static enum ad_status lstsq(const struct ad_item *item, bool all)
     return AD_OK;
 }
 
-static enum ad_status eig(const struct ad_item *item)
+/* ---- eigenvalues ---- */
+
+enum { EIG_BLOCK = 40 }; /* doubles that dgeev works in, of each column: its blocks are of 32 */
+
+/* Eigenvalues into w, and eigenvectors row by row into 'to' unless that is NULL. */
+static enum ad_status eig(const struct ad_item *item, double *w, double *to)
 {
     int64_t n = item->kernel->cols[0];
-    int size = (int)n, info = 0, lwork = (int)(8 * n), least = 1;
+    int size = (int)n, info = 0, lwork = (int)(EIG_BLOCK * n), least = 1;
     double *a = item->room, *wi = a + n * n, *v = wi + n, *work = v + n * n;
 
     ad_transposed(n, n, item->x[0], a);
-    item->lapack->dgeev("N", "V", &size, a, &size, item->y, wi, NULL, &least, v, &size, work,
+    item->lapack->dgeev("N", to ? "V" : "N", &size, a, &size, w, wi, NULL, &least, v, &size, work,
                         &lwork, &info);
     if (info)
         return AD_NO_CONVERGENCE;
     for (int64_t i = 0; i < n; i++)
         if (wi[i] != 0)
             return AD_COMPLEX;
-    ad_transposed(n, n, v, item->y + n);
+    if (to)
+        ad_transposed(n, n, v, to);
+    return AD_OK;
+}
+
+/* How many elements come before the i-th when they are sorted. */
+static int64_t rank_of(int64_t n, const double *w, int64_t i)
+{
+    int64_t rank = 0;
+
+    for (int64_t j = 0; j < n; j++)
+        rank += w[j] < w[i] || (w[j] == w[i] && j < i);
+    return rank;
+}
+
+/* Without vectors LAPACK need not find eigenvalues in the order in which it finds them with vectors. */
+static enum ad_status eig_like(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0];
+    double *f = item->room + 2 * n * n + (1 + EIG_BLOCK) * n;
+    enum ad_status status = eig(item, f, f + n);
+
+    if (status)
+        return status;
+    memcpy(item->y, f,
+           (size_t)((n + 1) * n) * sizeof *f); /* whatever w is, all columns are there */
+    for (int64_t j = 0; j < n; j++)
+        item->ints[j] = (int)j;
+    for (int64_t j = 0; j < n; j++)
+        item->ints[rank_of(n, item->x[1], j)] = (int)j;
+    for (int64_t j = 0; j < n; j++) {
+        int64_t to = item->ints[rank_of(n, f, j)];
+
+        for (int64_t i = 0; i <= n; i++)
+            item->y[i * n + to] = f[i * n + j];
+    }
     return AD_OK;
 }
 
@@ -253,7 +293,10 @@ struct ad_kernel_room ad_kernel_dense_room(const struct ad_kernel *kernel)
     case AD_KERNEL_polar:
         return (struct ad_kernel_room){2 * m * n + n * n + n + ad_svd_room(m, n, true), 8 * n};
     case AD_KERNEL_eig:
-        return (struct ad_kernel_room){2 * n * n + 9 * n, 0};
+    case AD_KERNEL_eigvals:
+        return (struct ad_kernel_room){2 * n * n + (1 + EIG_BLOCK) * n, 0};
+    case AD_KERNEL_eig_like:
+        return (struct ad_kernel_room){3 * n * n + (2 + EIG_BLOCK) * n, n};
     case AD_KERNEL_expm:
         return (struct ad_kernel_room){8 * n * n, n};
     default:
@@ -263,6 +306,8 @@ struct ad_kernel_room ad_kernel_dense_room(const struct ad_kernel *kernel)
 
 enum ad_status ad_kernel_dense(const struct ad_item *item)
 {
+    int64_t n = item->kernel->cols[0];
+
     switch ((int)item->kernel->name) {
     case AD_KERNEL_qr:
         return qr(item);
@@ -275,7 +320,11 @@ enum ad_status ad_kernel_dense(const struct ad_item *item)
     case AD_KERNEL_polar:
         return polar(item);
     case AD_KERNEL_eig:
-        return eig(item);
+        return eig(item, item->y, item->y + n);
+    case AD_KERNEL_eigvals:
+        return eig(item, item->y, NULL);
+    case AD_KERNEL_eig_like:
+        return eig_like(item);
     default:
         ad_assert(item->kernel->name == AD_KERNEL_expm);
         return expm(item);

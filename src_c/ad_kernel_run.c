@@ -84,6 +84,8 @@ static enum ad_status run_item(const struct ad_item *item)
     case AD_KERNEL_qr:
     case AD_KERNEL_pinv:
     case AD_KERNEL_eig:
+    case AD_KERNEL_eigvals:
+    case AD_KERNEL_eig_like:
     case AD_KERNEL_expm:
     case AD_KERNEL_lstsq:
     case AD_KERNEL_lstsq_all:

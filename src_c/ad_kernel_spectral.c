@@ -312,11 +312,19 @@ static enum ad_status gap_inverses(const struct ad_item *item)
 static enum ad_status vectors(const struct ad_item *item)
 {
     const struct ad_kernel *kernel = item->kernel;
-    int64_t n = kernel->cols[0];
+    int64_t n = kernel->cols[0], count = kernel->shape[1];
+    const double root = sqrt(2);
 
-    for (int64_t i = 0; i < n; i++)
-        memcpy(item->y + i * kernel->shape[1], item->x[0] + (i + 1) * n + kernel->first,
-               (size_t)kernel->shape[1] * sizeof *item->y);
+    for (int64_t i = 0; i < n; i++) {
+        const double *from = item->x[0] + (i + 1) * n + kernel->first;
+        double *y = item->y + i * count;
+
+        if (kernel->name == AD_KERNEL_vectors && kernel->flags & AD_OF_VALUES)
+            for (int64_t j = 0; j < count; j++)
+                y[j] = from[count - 1 - j] * root;
+        else
+            memcpy(y, from, (size_t)count * sizeof *y);
+    }
     return AD_OK;
 }
 

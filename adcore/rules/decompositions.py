@@ -221,20 +221,20 @@ def _eigvalsh(a, UPLO="L"):
     return s.eigvalsh(squares("eigvalsh", a), flags=_triangle_of("eigvalsh", UPLO))
 
 
-def _eigensystem(name, a):
-    """The factor, or None if eigenvalues are complex, or may be in a compiled function."""
+def _unless_complex(kernel, name, a):
+    """What a kernel gives, or None if eigenvalues are complex, or may be in a compiled function."""
     a = squares(name, a)
     if is_recorded(a):
         return None
     try:
-        return s.eig(a)
+        return kernel(a)
     except DomainError:
         return None
 
 
 @array_function(np.linalg.eig)
 def _eig(a):
-    f = _eigensystem("eig", a)
+    f = _unless_complex(s.eig, "eig", a)
     if f is None:
         return _core.METHODS["_complex_function"](np.linalg.eig, (a,), {})
     return result_types()["eig"](s.eig_values(f), s.eig_vectors(f))
@@ -242,10 +242,10 @@ def _eig(a):
 
 @array_function(np.linalg.eigvals)
 def _eigvals(a):
-    f = _eigensystem("eigvals", a)
-    if f is None:
+    found = _unless_complex(s.eigvals, "eigvals", a)
+    if found is None:
         return _core.METHODS["_complex_function"](np.linalg.eigvals, (a,), {})
-    return s.eig_values(f)
+    return found
 
 
 # ---- singular values ----

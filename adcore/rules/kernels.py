@@ -37,6 +37,7 @@ _by_number = {}
 
 FAIL, NAN, NEAR_FAIL = 1, 2, 3  # enum ad_ties
 SHOWN = 4  # beside them; AD_SHOWN
+OF_VALUES = 1  # of vectors; AD_OF_VALUES
 FROM_UPPER, ONE_TRIANGLE = 1, 2  # of eigh; AD_FROM_UPPER, AD_ONE_TRIANGLE
 BELOW, UNIT = 2, 4  # of triangles; AD_BELOW, AD_UNIT
 DEFINITE, ONE_SIDE = 2, 4  # of solve_banded; AD_DEFINITE, AD_ONE_SIDE

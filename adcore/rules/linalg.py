@@ -36,6 +36,8 @@ def _vecdot(a, b, *, axis=-1):
 def _vector_norm(x, *, axis=None, keepdims=False, ord=2):
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
+    if ord == 2:
+        return reductions.two_norm(x, axes, keepdims)
     rest = [d for d in range(x.ndim) if d not in axes]
     flat = reshape(
         shapes.moveaxis(x, rest, tuple(range(len(rest)))), (*[x.shape[d] for d in rest], -1)

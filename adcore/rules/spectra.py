@@ -33,10 +33,12 @@ from .kernels import (
     FROM_UPPER,
     NAN,
     NEAR_FAIL,
+    OF_VALUES,
     ONE_TRIANGLE,
     SHOWN,
     Kernel,
     as_diagonals,
+    call_of,
     diagonals,
     doubled,
     flipped,
@@ -181,16 +183,31 @@ spectral = Kernel("spectral", _spectral_push, _spectral_pull)
 # ---- eigenvectors ----
 
 
+def _reversed(x, factor):
+    """The columns in the other order, times a number."""
+    return x[..., ::-1] * factor
+
+
 def _vectors_push(call, args, out, tangents):
     f = args[0]
+    if call.flags & OF_VALUES:
+        moved = _vectors_push(_as_they_are(call), args, _reversed(out, math.sqrt(0.5)), tangents)
+        return _reversed(moved, math.sqrt(2.0))
     v = all_vectors(f)
     p = matmul(flipped(v), matmul(tangents[0][..., 1:, :], out))
     return matmul(v, gaps(f, p, flags=NAN | call.flags, first=call.first))
 
 
+def _as_they_are(call):
+    """A call of `vectors` without AD_OF_VALUES."""
+    return call_of("vectors", call.flags & ~OF_VALUES, call.first, call.count)
+
+
 def _vectors_pull(call, args, out, g, wanted):
-    del wanted
     f = args[0]
+    if call.flags & OF_VALUES:
+        out, g = _reversed(out, math.sqrt(0.5)), _reversed(g, math.sqrt(2.0))
+        return _vectors_pull(_as_they_are(call), args, out, g, wanted)
     v = all_vectors(f)
     d = gaps(f, matmul(flipped(v), g), flags=FAIL | call.flags, first=call.first)
     return [of_spectrum(symmetric_part(matmul(matmul(v, d), flipped(out))))]
@@ -337,6 +354,26 @@ def _is_tall(m, n):
     return m > n + MUCH and m > 3 * n
 
 
+def _eigvals_push(call, args, out, tangents):
+    f = eig_like(args[0], out)
+    return _eig_values_push(call, [f], out, [of_spectrum(tangents[0])])
+
+
+def _eigvals_pull(call, args, out, g, wanted):
+    (of_f,) = _eig_values_pull(call, [eig_like(args[0], out)], out, g, wanted)
+    return [of_f[..., 1:, :]]
+
+
+def _eig_like_push(call, args, out, tangents):
+    del call, args, out
+    return None if tangents[0] is None else of_spectrum(tangents[0])
+
+
+def _eig_like_pull(call, args, out, g, wanted):
+    del call, args, out, wanted
+    return [g[..., 1:, :], None]
+
+
 def _svdvals_push(call, args, out, tangents):
     a, da = args[0], tangents[0]
     m, n = a.shape[-2:]
@@ -369,6 +406,8 @@ def _svdvals_pull(call, args, out, g, wanted):
     return _svd_pull(call, args, f, of_f, wanted)
 
 
+eigvals = Kernel("eigvals", _eigvals_push, _eigvals_pull)
+eig_like = Kernel("eig_like", _eig_like_push, _eig_like_pull)
 eigvalsh = Kernel("eigvalsh", _eigvalsh_push, _eigvalsh_pull)
 svdvals = Kernel("svdvals", _svdvals_push, _svdvals_pull)
 
@@ -412,7 +451,7 @@ def singular_vectors(a, full=False):
     m, n = a.shape[-2:]
     few = min(m, n)
     f = svd(a)
-    both = vectors(f, first=m + n - few, count=few)[..., ::-1] * math.sqrt(2.0)
+    both = vectors(f, flags=OF_VALUES, first=m + n - few, count=few)
     u, v = both[..., :m, :], both[..., m:, :]
     if full and m != n:
         rest = vectors(f, first=few, count=abs(m - n), flags=SHOWN)
@@ -420,4 +459,4 @@ def singular_vectors(a, full=False):
             u = concatenate([u, rest[..., :m, :]], a.ndim - 1)
         else:
             v = concatenate([v, rest[..., m:, :]], a.ndim - 1)
-    return u, spectrum(f)[..., ::-1][..., :few], flipped(v)
+    return u, spectrum(f)[..., : -few - 1 : -1], flipped(v)

@@ -18,7 +18,7 @@ from ..rules.table import is_traced
 
 def _real(name, found):
     """Matrices that are to be real."""
-    if np.iscomplexobj(found):
+    if found.dtype.kind == "c":
         if np.any(found.imag):
             raise DomainError(
                 f"{name} of a matrix with eigenvalues on the negative real axis, or none that is "
@@ -159,11 +159,14 @@ def complex_square_root(a):
 # ---- functions ----
 
 
+_SQUARE_ROOT, _LOGARITHM = _SquareRoot(), _Logarithm()
+
+
 def square_root(a):
     """The principal square roots of matrices."""
-    return _calls.call(_SquareRoot(), [a])
+    return _calls.call(_SQUARE_ROOT, [a])
 
 
 def logarithm(a):
     """The principal logarithms of matrices."""
-    return _calls.call(_Logarithm(), [a])
+    return _calls.call(_LOGARITHM, [a])

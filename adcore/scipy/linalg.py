@@ -424,8 +424,10 @@ def eig(
     _refuse("eig", remedy, b=b, left=left, homogeneous_eigvals=homogeneous_eigvals)
     a = _d.squares("eig", a)
     _finite(check_finite, a)
+    if not right:
+        return _s.eigvals(a)
     f = _s.eig(a)
-    return (_s.eig_values(f), _s.eig_vectors(f)) if right else _s.eig_values(f)
+    return _s.eig_values(f), _s.eig_vectors(f)
 
 
 @_differentiable
@@ -502,7 +504,8 @@ def logm(A, disp=None):
 
 @_of_complex_too
 def sqrtm(A, disp=None, blocksize=None):
-    _refuse("sqrtm", "leave it out", disp=disp, blocksize=blocksize)
+    if disp is not None or blocksize is not None:
+        _refuse("sqrtm", "leave it out", disp=disp, blocksize=blocksize)
     if _core.is_complex(A):
         return complex_square_root(A)
     a = _d.squares("sqrtm", A)

@@ -278,19 +278,26 @@ static void plain_dorgqr(int *m, int *n, int *k, double *a, int *lda, double *ta
             AT(a, *lda, i, j) = AT(kept_q, *m, i, j);
 }
 
+/* Without vectors eigenvalues come in another order, as they may. */
 static void plain_dgeev(char *left, char *right, int *n, double *a, int *lda, double *wr,
                         double *wi, double *vl, int *ldvl, double *vr, int *ldvr, double *work,
                         int *lwork, int *info)
 {
     int li = 1, dummy = 0;
 
-    CHECK(*left == 'N' && *right == 'V' && !vl && *ldvl == 1, "dgeev");
+    CHECK(*left == 'N' && (*right == 'V' || *right == 'N') && !vl && *ldvl == 1, "dgeev");
     for (int i = 0; i < *n; i++)
         for (int j = 0; j < *n; j++)
             AT(vr, *ldvr, i, j) = AT(a, *lda, i, j);
     plain_dsyevd("V", "L", n, vr, ldvr, wr, work, lwork, &dummy, &li, info);
     for (int i = 0; i < *n; i++)
         wi[i] = *n > 1 && AT(a, *lda, 0, 1) == -AT(a, *lda, 1, 0) && AT(a, *lda, 0, 1) != 0 ? 1 : 0;
+    for (int i = 0; i < *n / 2 && *right == 'N'; i++) {
+        double kept = wr[i];
+
+        wr[i] = wr[*n - 1 - i];
+        wr[*n - 1 - i] = kept;
+    }
 }
 
 static void plain_dgees(char *job, char *sort, int (*select)(double *, double *), int *n, double *a,

@@ -326,6 +326,10 @@ static void check_spectra(int64_t m, int64_t n)
            i < m && j >= m   ? at(&a, b, i, j - m)
            : i >= m && j < m ? at(&a, b, j, i - m)
                              : 0);
+    RUN(vectors, 0, size - AD_MIN(m, n), AD_MIN(m, n), 0, &v, &f);
+    RUN(vectors, AD_OF_VALUES, size - AD_MIN(m, n), AD_MIN(m, n), 0, &some, &f);
+    EACH(v)
+    expect("vectors of values", at(&some, b, i, v.shape[2] - 1 - j), sqrt(2) * at(&v, b, i, j));
     CHECK(y.shape[1] == size, "svd of %" PRId64, y.shape[1]);
     RUN(svdvals, 0, 0, 0, 0, &y, &a);
     for (int64_t b = 0; b < BATCHES; b++)
@@ -378,8 +382,20 @@ static void check_dense(int64_t m, int64_t n)
     RUN(eig_vectors, 0, 0, 0, 0, &q, &y);
     RUN(eig_values, 0, 0, 0, 0, &r, &y);
     EACH(q) expect("eig", product(&a, false, &q, false, b, i, j), at(&q, b, i, j) * r.x[b * n + j]);
+    RUN(eigvals, 0, 0, 0, 0, &r, &a);
     r.ndim = 2;
     r.shape[1] = n;
+    RUN(eig_like, 0, 0, 0, 0, &y, &a, &r);
+    RUN(eig_vectors, 0, 0, 0, 0, &q, &y);
+    EACH(q)
+    expect("eig_like", product(&a, false, &q, false, b, i, j), at(&q, b, i, j) * r.x[b * n + j]);
+    for (int64_t b = 0; b < BATCHES; b++)
+        for (int64_t i = 0; i < n; i++)
+            expect("values of eig_like", at(&y, b, 0, i), r.x[b * n + i]);
+    other = r;
+    for (int64_t i = 0; i < BATCHES * n; i++)
+        other.x[i] = i % 2 ? NAN : 1; /* no eigenvalues: any order, of all columns or some twice */
+    RUN(eig_like, 0, 0, 0, 0, &x, &a, &other);
     RUN(gap_inverses, 1, 0, 0, 0, &y, &r);
     for (int power = 0; power < 12; power++) { /* exp(a) exp(-a) = 1, through all degrees */
         static struct operand minus;
