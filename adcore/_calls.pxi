@@ -34,6 +34,9 @@ cdef object rule_of(ad_tape *tape, int32_t instr, bint numbers=False):
     if type(rule) is ElementwiseCall:
         return (<ElementwiseCall>rule).rule_on(tape, instr) if numbers \
             else (<ElementwiseCall>rule).bare_rule()
+    if type(rule) is ComplexLoop:
+        return (<ComplexLoop>rule).rule_on(tape, instr) if numbers \
+            else (<ComplexLoop>rule).bare_rule()
     return rule
 
 
@@ -432,7 +435,7 @@ cdef int note_hooks(Tensor t) except -1:
     cdef ad_tape *tape = t.h.tape
     if tape != ad_local.tape:
         raise_foreign(t)
-    if not t.meta.leaf:
+    if not t.meta.leaf or ad_tape_length(tape, t.h.instr) != t.numel():
         own_instruction(t)
     note = Note.__new__(Note)
     note.shape = t.shape

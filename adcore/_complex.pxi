@@ -8,12 +8,17 @@ of it are wanted: then, and of scalars, it is the rows that it is made of.
 cdef object _complex_type = None    # that derived of ComplexPair
 cdef dict _complex_functions = {}   # ComplexFunctions by ufuncs
 cdef frozenset _complex_linear = frozenset()
+cdef ComplexFunction _complex_power = None      # of exponents that are no integers
 
 
-def set_complex_type(kind, dict functions, linear):
-    """The type of complex arrays, the ComplexFunctions of ufuncs, and functions of either part."""
-    global _complex_type, _complex_functions, _complex_linear
+def set_complex_type(kind, dict functions, linear, power):
+    """The type of complex arrays, the ComplexFunctions of ufuncs, and functions of either part.
+
+    `power` is the ComplexFunction of powers that are no integers.
+    """
+    global _complex_type, _complex_functions, _complex_linear, _complex_power
     _complex_type, _complex_functions, _complex_linear = kind, functions, frozenset(linear)
+    _complex_power = power
 
 
 cdef bint same_shape(Tensor x, Tensor y):
@@ -25,9 +30,20 @@ cdef bint same_shape(Tensor x, Tensor y):
     return a.ndim == b.ndim and memcmp(a.shape, b.shape, a.ndim * sizeof(a.shape[0])) == 0
 
 
+cdef extern from *:
+    """
+    /* type.__new__(type) of a type that takes nothing there */
+    static PyObject *ad_new_object(PyObject *type, PyObject *nothing)
+    {
+        return ((PyTypeObject *)type)->tp_new((PyTypeObject *)type, nothing, NULL);
+    }
+    """
+    object ad_new_object(object type, object nothing)
+
+
 cdef object new_complex(re, im):
     """A complex array of parts of one shape."""
-    cdef ComplexPair z = _complex_type.__new__(_complex_type)
+    cdef ComplexPair z = ad_new_object(_complex_type, ())
     z.real, z.imag = re, im
     return z
 
@@ -38,13 +54,14 @@ cdef class ComplexFunction:
     function(*pairs) gives a pair again, or (re, None) if `real`; it may not look at numbers, but
     for a part that is 0.0 as 1j has it.  Where it would not do as a Formula, it is called as it is.
     Values are those of `ufunc`, NumPy's, or of the way that has a name: "steps", the formula's own,
-    "product" or "modulus".
+    "product", "quotient", "log1p" or "modulus".
     """
 
     cdef readonly object name, function
     cdef bint real
     cdef ad_complex_way way
     cdef dict formulas      # by what is known of each part
+    cdef ComplexFormula of_one, of_two      # of as many pairs, once they have been asked for
     cdef ad_simd_loop *loop
     cdef void *loop_data
 
@@ -52,7 +69,8 @@ cdef class ComplexFunction:
         self.name, self.function, self.real = ufunc.__name__, function, real
         self.formulas = {}
         self.way = {None: AD_COMPLEX_LOOP, "steps": AD_COMPLEX_STEPS,
-                    "product": AD_COMPLEX_PRODUCT, "modulus": AD_COMPLEX_MODULUS}[way]
+                    "product": AD_COMPLEX_PRODUCT, "quotient": AD_COMPLEX_QUOTIENT,
+                    "log1p": AD_COMPLEX_LOG1P, "modulus": AD_COMPLEX_MODULUS}[way]
         types = [cnp.NPY_CDOUBLE] * ufunc.nin + [cnp.NPY_DOUBLE if real else cnp.NPY_CDOUBLE]
         self.loop = <ad_simd_loop *>loop_of(ufunc, types, &self.loop_data)
 
@@ -61,6 +79,10 @@ cdef class ComplexFunction:
 
         That is of duals, of what is no float64, and where nothing is to be recorded.
         """
+        if pairs_may_be() and not ad_local.rows:
+            found = record_of_pairs(self, args)
+            if found is not None:
+                return found
         return self.record(args)
 
     cdef object record(self, tuple args):
@@ -112,6 +134,21 @@ cdef class ComplexFunction:
             return new_complex(re, im)
         return complex_pair(re, 0.0 if im is None else im)
 
+    cdef ComplexFormula of_parts(self, int n):
+        """The formula of one or two operands of which all parts are given."""
+        cdef ComplexFormula formula = self.of_one if n == 1 else self.of_two
+        cdef long key = 1
+        cdef int i
+        if formula is None:
+            for i in range(2 * n):
+                key = 4 * key + 1
+            formula = self.formulas.get(key) or self.traced(key, n)
+            if n == 1:
+                self.of_one = formula
+            else:
+                self.of_two = formula
+        return formula
+
     cdef ComplexFormula traced(self, long key, int n):
         """The formula of operands of which `key` tells what is known."""
         cdef int i
@@ -152,6 +189,8 @@ cdef class ComplexFormula(Formula):
                 return 0
         self.call.way, self.call.loop, self.call.data = function.way, function.loop, \
             function.loop_data
+        if function.way == AD_COMPLEX_QUOTIENT and self.c.n_given < len(places):
+            self.call.way = AD_COMPLEX_STEPS    # which knows what is no part of its arguments
         self.call.n_args, self.call.real = len(places) // 2, function.real
         for i in range(len(places)):
             place = places[i]
@@ -374,6 +413,13 @@ cdef object complex_matmul(x, z, int most=AD_MAX_DIMS):
 cdef object on_complex(ufunc, tuple args):
     """A ufunc of arguments of which one is complex."""
     function = _complex_functions.get(ufunc)
+    if pairs_may_be():
+        found = pair_product(args[0], args[1]) if ufunc is _matmul \
+            else pair_arithmetic(ufunc, args)
+        if found is None and function is not None and not ad_local.rows:
+            found = record_of_pairs(<ComplexFunction>function, args)
+        if found is not None:
+            return found
     if function is not None:
         found = (<ComplexFunction>function).record(args)
         if found is not None:
@@ -389,6 +435,7 @@ cdef object _add = np.add, _subtract = np.subtract, _multiply = np.multiply, _di
 cdef object _power = np.power, _negative = np.negative, _absolute = np.absolute
 cdef object _conjugate = np.conjugate, _matmul = np.matmul, _square = np.square, _dot = np.dot
 cdef object _equal = np.equal, _not_equal = np.not_equal
+cdef object _reshape = np.reshape, _transpose = np.transpose
 
 
 cdef class ComplexPair:
@@ -407,7 +454,9 @@ cdef class ComplexPair:
 
     def __array_function__(self, function, types, args, kwargs):
         if not kwargs:
-            found = None
+            found = on_pairs(function, args)
+            if found is not None:
+                return found
             if function in _complex_linear:
                 found = of_either_part(function, args[0], args[1:])
             elif function is _dot and len(args) == 2:
@@ -443,6 +492,10 @@ cdef class ComplexPair:
     def __pow__(self, other, modulo):
         if type(other) is int and other == 2:
             return on_complex(_square, (self,))
+        if PyFloat_CheckExact(other) and other != floor(other):
+            found = _complex_power.record((self, other))
+            if found is not None:
+                return found
         return METHODS["_complex_power"](self, other)
 
     def __rpow__(self, other, modulo):
@@ -473,6 +526,18 @@ cdef class ComplexPair:
 
     def __abs__(self):
         return on_complex(_absolute, (self,))
+
+    def reshape(self, *shape):
+        """The array in another shape; one length may be -1."""
+        args = self, shape[0] if len(shape) == 1 else shape
+        found = on_pairs(_reshape, args)
+        return np.reshape(*args) if found is None else found
+
+    def transpose(self, *axes):
+        """The array with its dimensions in another order, or reversed."""
+        args = self, (axes[0] if len(axes) == 1 else axes) or None
+        found = on_pairs(_transpose, args)
+        return np.transpose(*args) if found is None else found
 
     def conj(self):
         """The array with its imaginary part negated."""

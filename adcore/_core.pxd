@@ -20,7 +20,7 @@ cdef extern from "ad_status.h" nogil:
 cdef extern from "ad_ops.h" nogil:
     enum:
         AD_N_OPS
-        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_hypot, AD_OP_reciprocal
+        AD_OP_neg, AD_OP_abs, AD_OP_where, AD_OP_fma, AD_OP_square, AD_OP_hypot, AD_OP_reciprocal
         AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
         AD_OP_floor_divide
         AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_hypot, AD_OP_mul0, AD_OP_mul00
@@ -146,10 +146,14 @@ cdef extern from "ad_view.h" nogil:
     ad_list *ad_list_new(ad_list **head, int64_t n)
     void ad_list_drop(ad_list *list)
     ad_array *ad_array_copy(const double *data, int64_t n)
+    ad_array *ad_array_room(int64_t n, double **data)
+    ad_array *ad_array_of_truths(const unsigned char *data, int64_t n)
+    ad_array *ad_array_of_integers(const int64_t *data, int64_t n)
     ad_array *ad_array_share(const double *data, int64_t n, void *owner,
                              void (*release)(void *) noexcept, bint checked)
     void ad_view_hold(const ad_view *view)
     void ad_view_drop(const ad_view *view)
+    int64_t ad_shape_size(int ndim, const int64_t *shape)
     int64_t ad_view_size(const ad_view *view)
     void ad_strides(int ndim, const int64_t *shape, int64_t *stride)
     void ad_view_copy(ad_view *to, const ad_view *source)
@@ -368,7 +372,8 @@ cdef extern from "ad_formula.h" nogil:
         int given
         double number
     enum ad_complex_way:
-        AD_COMPLEX_LOOP, AD_COMPLEX_STEPS, AD_COMPLEX_PRODUCT, AD_COMPLEX_MODULUS
+        AD_COMPLEX_LOOP, AD_COMPLEX_STEPS, AD_COMPLEX_PRODUCT, AD_COMPLEX_QUOTIENT
+        AD_COMPLEX_LOG1P, AD_COMPLEX_MODULUS
     struct ad_complex_call:
         ad_complex_way way
         ad_simd_loop *loop
@@ -383,6 +388,8 @@ cdef extern from "ad_formula.h" nogil:
     ad_status ad_formula_reverse(ad_tape *tape, int32_t i, const ad_formula *formula, int lanes)
     void ad_complex_read(const ad_view *re, const ad_view *im, const double *value, double *z)
     void ad_complex_split(const double *z, int64_t n, double *re, double *im)
+    ad_status ad_pair_choose(ad_tape *tape, const ad_view *mask, const unsigned char *truth,
+                             const ad_view *x, double other, ad_view *result)
 
 
 cdef extern from "ad_taylor.h" nogil:

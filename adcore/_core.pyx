@@ -11,7 +11,7 @@ from cpython.bool cimport PyBool_Check
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check, PyFloat_CheckExact
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport copysign, floor, isfinite
@@ -82,6 +82,7 @@ cdef class _Owner:
 
     cdef ad_tape *tape
     cdef cnp.ndarray spare      # a buffer, see spare_room()
+    cdef cnp.ndarray mask, mask_numbers     # see numbers_of_mask()
 
     def __dealloc__(self):
         ad_tape_free(self.tape)
@@ -242,25 +243,26 @@ cdef enum:
 
 
 cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
-    """A view of a constant array: its numbers copied if few, else referenced and checked."""
+    """A view of a constant array: its numbers copied if few or not doubles, else referenced and
+    checked."""
     cdef int64_t size = cnp.PyArray_SIZE(a)
     cdef int64_t shape[AD_MAX_DIMS]
-    cdef int d
-    cdef bint writable
-    if cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE and is_repeated(a):
+    cdef int d, kind = cnp.PyArray_TYPE(a)
+    cdef bint writable = False
+    if kind == cnp.NPY_DOUBLE and is_repeated(a):
         for d in range(cnp.PyArray_NDIM(a)):
             shape[d] = cnp.PyArray_DIM(a, d)
         view[0] = ad_view_number((<double *>cnp.PyArray_DATA(a))[0])
         ad_view_broadcast(view, cnp.PyArray_NDIM(a), shape)
         return 0
-    if cnp.PyArray_TYPE(a) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(a):
+    if kind == cnp.NPY_DOUBLE and cnp.PyArray_ISCARRAY_RO(a):
+        writable = not is_frozen(a)
+    elif not (kind == cnp.NPY_BOOL or kind == cnp.NPY_INT64) or not cnp.PyArray_ISCARRAY_RO(a):
         if not (cnp.PyArray_ISINTEGER(a) or cnp.PyArray_ISBOOL(a) or cnp.PyArray_ISFLOAT(a)):
             raise_dtype(a)
         a = cnp.PyArray_FROMANY(a, cnp.NPY_DOUBLE, 0, 0,
                                 cnp.NPY_ARRAY_CARRAY_RO | cnp.NPY_ARRAY_FORCECAST)
-        writable = False
-    else:
-        writable = not is_frozen(a)
+        kind = cnp.NPY_DOUBLE
     view[0] = ad_view_slots(0, 0, NULL)
     view.ndim = cnp.PyArray_NDIM(a)
     if view.ndim > AD_MAX_DIMS:
@@ -270,10 +272,14 @@ cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
         view.shape[d] = cnp.PyArray_DIM(a, d)
     ad_strides(view.ndim, view.shape, view.stride)
     if view.ndim == 0:
-        view[0] = ad_view_number((<double *>cnp.PyArray_DATA(a))[0])
+        view[0] = ad_view_number(float(a))
         return 0
     view.place = AD_ARRAY
-    if size < COPY_BELOW:
+    if kind == cnp.NPY_BOOL:
+        view.in_.array = ad_array_of_truths(<const unsigned char *>cnp.PyArray_DATA(a), size)
+    elif kind == cnp.NPY_INT64:
+        view.in_.array = ad_array_of_integers(<const int64_t *>cnp.PyArray_DATA(a), size)
+    elif size < COPY_BELOW:
         view.in_.array = ad_array_copy(<const double *>cnp.PyArray_DATA(a), size)
     else:
         Py_INCREF(a)
@@ -355,6 +361,24 @@ def refuse_subclass(x):
     return x
 
 
+cdef bint list_view(list numbers, ad_view *view) except -1:
+    """The view of a list of floats; False, and nothing happens, for other lists."""
+    cdef int64_t n = len(numbers)
+    cdef double *data
+    cdef int64_t i
+    for x in numbers:
+        if not PyFloat_CheckExact(x):
+            return False
+    view[0] = ad_view_slots(0, 1, &n)
+    view.place = AD_ARRAY
+    view.in_.array = ad_array_room(n, &data)
+    if view.in_.array == NULL:
+        raise MemoryError("no memory for a constant array")
+    for i in range(n):
+        data[i] = numbers[i]
+    return True
+
+
 cdef int operand(object o, ad_view *view) except -1:
     """The view of an operand; 0 if it is of a type that cannot be one."""
     if type(o) is Tensor:
@@ -372,6 +396,8 @@ cdef int operand(object o, ad_view *view) except -1:
     elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
+        if type(o) is list and list_view(<list>o, view):
+            return 1
         if is_complex(o):
             return 0
         array_view(np.asarray(o, dtype=np.float64), view)
@@ -389,6 +415,8 @@ cpdef bint is_complex(object x):
     """
     if PyFloat_CheckExact(x) or type(x) in NEVER_COMPLEX:
         return False
+    if type(x) is _complex_type:
+        return True
     if isinstance(x, cnp.ndarray):
         return cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x)
     if isinstance(x, (list, tuple)):
@@ -469,6 +497,9 @@ cdef void dealloc_tensor(PyObject *o) noexcept:
     """The type's tp_dealloc: lets go of the handle, and keeps the object if it is like new."""
     global n_spare
     cdef Tensor_fields *t = <Tensor_fields *>o
+    if t.whole != NULL or t.part_of != NULL:
+        leave(t.whole, t.part_of)
+        t.whole = t.part_of = NULL
     if t.h.tape != NULL:
         ad_handle_drop(&t.h)
         t.h.tape = NULL
@@ -488,6 +519,8 @@ cdef extern from *:
         ad_handle h
         PyObject *constant
         PyObject *meta
+        Whole *whole
+        Whole *part_of
 
 
 cdef inline Tensor new_tensor():
@@ -586,6 +619,7 @@ def peek(x):
 
 include "_elementwise.pxi"
 include "_indices.pxi"
+include "_parts.pxi"
 include "_tensor.pxi"
 include "_views.pxi"
 include "_assign.pxi"
@@ -601,7 +635,12 @@ include "_edges.pxi"
 include "_kernels.pxi"
 include "_formula.pxi"
 include "_complex.pxi"
+include "_pairs.pxi"
+include "_pair_products.pxi"
+include "_loops.pxi"
+include "_pair_rules.pxi"
 include "_calls.pxi"
+include "_whole.pxi"
 include "_ufuncs.pxi"
 include "_fourier.pxi"
 include "_results.pxi"

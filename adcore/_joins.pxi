@@ -69,34 +69,47 @@ cdef int raise_unfit(str how, int axis, int n, const ad_view *views) except -1:
     raise ShapeError(f"{how} along axis {axis}: shapes {shapes} differ elsewhere")
 
 
-cdef object join_views(ad_tape *tape, int n, ad_view *views, int axis, str how, bint tracked):
-    """Views joined along an axis.  There is room for 2 n of them; each keeps its reference."""
-    cdef int i, d, ndim = views[0].ndim
+cdef bint views_fit(int n, const ad_view *views, int axis) noexcept:
+    """Are the shapes of views the same but for an axis, which they have?"""
+    cdef int i, d
+    for i in range(n):
+        if views[i].ndim != views[0].ndim or axis >= views[i].ndim:
+            return False
+        for d in range(views[i].ndim):
+            if d != axis and views[i].shape[d] != views[0].shape[d]:
+                return False
+    return True
+
+
+cdef int record_joined(ad_tape *tape, int n, ad_view *views, int axis, ad_view *result) except -1:
+    """Record views that fit, joined along an axis; there is room for 2 n of them."""
+    cdef int i, ndim = views[0].ndim
     cdef int64_t total = 0, size = 1, offset = 0
     cdef int64_t shape[16]
-    cdef ad_view result
-    cdef bint fits
-    for d in range(ndim):
-        shape[d] = views[0].shape[d]
+    memcpy(shape, views[0].shape, ndim * sizeof(int64_t))
     for i in range(n):
-        fits = views[i].ndim == ndim and axis < ndim
-        for d in range(ndim if fits else 0):
-            fits = fits and (d == axis or views[i].shape[d] == shape[d])
-        if not fits:
-            raise_unfit(how, axis, n, views)
         total += views[i].shape[axis]
     shape[axis] = total
-    for d in range(ndim):
-        size *= shape[d]
-    ad_view_set_slots(&result, 0, ndim, shape)
+    for i in range(ndim):
+        size *= shape[i]
+    ad_view_set_slots(result, 0, ndim, shape)
     for i in range(n):
-        ad_view_copy(&views[n + i], &result)
+        ad_view_copy(&views[n + i], result)
         views[n + i].place = AD_OWN
         views[n + i].base = offset * result.stride[axis]
         views[n + i].shape[axis] = views[i].shape[axis]
         offset += views[i].shape[axis]
-    check(ad_record_addto(tape, size, n, views, views + n, &result))
-    ad_view_set_slots(&result, result.base, ndim, shape)
+    check(ad_record_addto(tape, size, n, views, views + n, result))
+    ad_view_set_slots(result, result.base, ndim, shape)
+    return 0
+
+
+cdef object join_views(ad_tape *tape, int n, ad_view *views, int axis, str how, bint tracked):
+    """Views joined along an axis.  There is room for 2 n of them; each keeps its reference."""
+    cdef ad_view result
+    if not views_fit(n, views, axis):
+        raise_unfit(how, axis, n, views)
+    record_joined(tape, n, views, axis, &result)
     return settle(tape, &result, tracked)
 
 
@@ -213,6 +226,53 @@ def pad_axis(x, int axis, int64_t before, int64_t after, double fill=0):
         ad_view_drop(at)
 
 
+def block_diagonal(parts):
+    """Operands, at least one a Tensor, along the diagonal of the last two dimensions; 0 elsewhere.
+
+    Their other dimensions are the same.
+    """
+    cdef ad_tape *tape = this_tape()
+    cdef int n = len(parts), held = 0, ndim = 0, i, d
+    cdef int64_t size, place
+    cdef int64_t shape[16]
+    cdef int64_t at[2]
+    cdef bint tracked = False
+    cdef ad_view result
+    cdef ad_view *views = <ad_view *>PyMem_Malloc(2 * n * sizeof(ad_view))
+    if views == NULL:
+        raise MemoryError("no memory to join tensors")
+    try:
+        check(ad_tape_room(tape, 8))
+        at[0] = at[1] = 0
+        for x in parts:
+            if not operand(x, &views[held]):
+                raise TypeError(f"block_diag takes arrays and tensors, got {type(x).__name__}")
+            held += 1
+            tracked = tracked or is_tracked(x)
+            ndim = views[held - 1].ndim
+            for d in range(2):
+                at[d] += views[held - 1].shape[ndim - 2 + d]
+        for d in range(ndim):
+            shape[d] = views[0].shape[d] if d < ndim - 2 else at[d - ndim + 2]
+        size = ad_shape_size(ndim, shape)
+        ad_view_set_slots(&result, 0, ndim, shape)
+        place = 0
+        for i in range(n):
+            ad_view_copy(&views[n + i], &result)
+            views[n + i].place = AD_OWN
+            views[n + i].base = place
+            for d in range(2):
+                views[n + i].shape[ndim - 2 + d] = views[i].shape[ndim - 2 + d]
+                place += views[i].shape[ndim - 2 + d] * result.stride[ndim - 2 + d]
+        check(ad_record_addto(tape, size, n, views, views + n, &result))
+        ad_view_set_slots(&result, result.base, ndim, shape)
+        return settle(tape, &result, tracked)
+    finally:
+        for i in range(held):
+            ad_view_drop(&views[i])
+        PyMem_Free(views)
+
+
 def gather(items, shape=None):
     """Numbers and scalar tensors as one Tensor: a list of their slots, no instruction.
 
@@ -281,7 +341,7 @@ def cut(x, cuts, int axis):
             if length > 0:
                 view.base += start * view.stride[axis]
             view.shape[axis] = length
-            parts.append(part_of(t.h.tape, &view))
+            parts.append(part_of_tensor(t, part_of(t.h.tape, &view)))
     finally:
         ad_view_drop(&whole)
     return parts
@@ -306,7 +366,7 @@ def unstack(x, int axis=0):
             view.stride[d] = whole.stride[d + 1]
         for i in range(whole.shape[axis]):
             view.base = whole.base + i * whole.stride[axis]
-            parts.append(part_of(t.h.tape, &view))
+            parts.append(part_of_tensor(t, part_of(t.h.tape, &view)))
     finally:
         ad_view_drop(&whole)
     return parts

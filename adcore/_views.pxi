@@ -6,7 +6,8 @@ cdef object get_item(Tensor t, object key):
     cdef list picked
     if t.h.tape == NULL:
         value = np.asarray(t.constant)[key]
-        return constant_tensor(float(value) if np.ndim(value) == 0 else np.array(value))
+        found = constant_tensor(float(value) if np.ndim(value) == 0 else np.array(value))
+        return as_part(t, found) if is_basic(key) else found
     tensor_view(t, &view)
     if type(key) is tuple and len(<tuple>key) == 1 and type((<tuple>key)[0]) is cnp.ndarray:
         key = (<tuple>key)[0]
@@ -18,7 +19,7 @@ cdef object get_item(Tensor t, object key):
         except BaseException:
             ad_view_drop(&view)
             raise
-        return settle(t.h.tape, &view, True)
+        return part_of_tensor(t, settle(t.h.tape, &view, True))
     picked = []
     try:
         if view.ndim == 1 and type(key) is cnp.ndarray and cnp.PyArray_NDIM(key) == 1 \
@@ -82,12 +83,13 @@ def reshape(x, shape):
     cdef ad_view view, target, copy
     cdef ad_status status
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: reshape(part, shape), lambda part: reshape(part, shape))
+        return as_part(x, mapped(<Dual>x, lambda part: reshape(part, shape),
+                                 lambda part: reshape(part, shape)))
     if type(x) is not Tensor:
         return np.reshape(x, shape)
     t = x
     if t.h.tape == NULL:
-        return constant_tensor(_value(np.reshape(t.constant, shape)))
+        return as_part(t, constant_tensor(_value(np.reshape(t.constant, shape))))
     if type(shape) is not tuple:
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     full_shape(t, shape, &target)
@@ -99,7 +101,8 @@ def reshape(x, shape):
         check(status)
         view = copy
         ad_view_reshape(&view, target.ndim, target.shape)
-    return settle(t.h.tape, &view, True)
+        return settle(t.h.tape, &view, True)
+    return part_of_tensor(t, settle(t.h.tape, &view, True))
 
 
 def _value(array):
@@ -140,13 +143,13 @@ def transpose(x, axes):
     cdef Py_ssize_t a
     cdef uint32_t seen = 0
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: transpose(part, axes),
-                      lambda part: transpose(part, axes))
+        return as_part(x, mapped(<Dual>x, lambda part: transpose(part, axes),
+                                 lambda part: transpose(part, axes)))
     if type(x) is not Tensor:
         return np.transpose(x, axes)
     t = x
     if t.h.tape == NULL:
-        return constant_tensor(_value(np.transpose(t.constant, axes)))
+        return as_part(t, constant_tensor(_value(np.transpose(t.constant, axes))))
     if t.h.view == NULL and len(axes) == 0:
         return t.alias()
     tensor_view(t, &view)
@@ -166,7 +169,7 @@ def transpose(x, axes):
         if d == ndim:
             memcpy(view.shape, shape, ndim * sizeof(int64_t))
             memcpy(view.stride, stride, ndim * sizeof(int64_t))
-            return settle(t.h.tape, &view, True)
+            return part_of_tensor(t, settle(t.h.tape, &view, True))
     ad_view_drop(&view)
     raise ShapeError(f"axes {axes} do not fit a tensor of shape {t.shape}")
 
@@ -182,8 +185,8 @@ def diagonal(x, int64_t offset, int axis1, int axis2):
     cdef int64_t step
     cdef int d, kept = 0
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: diagonal(part, offset, axis1, axis2),
-                      lambda part: diagonal(part, offset, axis1, axis2))
+        return as_part(x, mapped(<Dual>x, lambda part: diagonal(part, offset, axis1, axis2),
+                                 lambda part: diagonal(part, offset, axis1, axis2)))
     if type(x) is not Tensor or (<Tensor>x).h.tape == NULL:
         found = np.diagonal((<Tensor>x).constant if type(x) is Tensor else x, offset, axis1, axis2)
         return constant_tensor(np.array(found)) if type(x) is Tensor else found
@@ -210,6 +213,40 @@ def diagonal(x, int64_t offset, int axis1, int axis2):
     view.shape[kept] = max(length, 0)
     view.stride[kept] = step
     view.ndim = kept + 1
+    return part_of_tensor(t, settle(t.h.tape, &view, True))
+
+
+def strided(x, int64_t first, tuple shape, tuple strides):
+    """The elements of a vector at `first` and the sums of indices times strides, a view.
+
+    An element may be there many times, so that derivatives add what is said of each.
+    """
+    cdef Tensor t
+    cdef ad_view view
+    cdef int64_t n = x.shape[0], low = first, high = first, step
+    cdef int d
+    if type(x) is Dual:
+        return mapped(<Dual>x, lambda part: strided(part, first, shape, strides))
+    for length, stride in zip(shape, strides, strict=True):
+        low += min(0, stride * (length - 1))
+        high += max(0, stride * (length - 1))
+    if 0 not in shape and (low < 0 or high >= n):
+        raise IndexError(f"elements {low} to {high} of a vector of length {n}")
+    if type(x) is not Tensor or (<Tensor>x).h.tape == NULL:
+        array = (<Tensor>x).constant if type(x) is Tensor else np.asarray(x)
+        places = np.full(shape, first)
+        for d in range(len(shape)):
+            places += strides[d] * np.arange(shape[d]).reshape([-1] + [1] * (len(shape) - 1 - d))
+        found = array[places] if places.size else np.zeros(shape)
+        return constant_tensor(found) if type(x) is Tensor else found
+    t = x
+    tensor_view(t, &view)
+    step = view.stride[0]
+    if 0 not in shape:
+        view.base += first * step
+    set_shape(&view, shape)
+    for d in range(view.ndim):
+        view.stride[d] = step * <int64_t>strides[d]
     return settle(t.h.tape, &view, True)
 
 

@@ -51,6 +51,14 @@ static const char *give(struct ad_kernel *k, int64_t rows_out, int64_t cols_out)
     return size <= INT32_MAX ? NULL : "a result of fewer than 2**31 elements";
 }
 
+/* The size of a matrix, INT64_MAX where that is too small. */
+static int64_t sized(int64_t m, int64_t n)
+{
+    const int64_t shape[2] = {m, n};
+
+    return ad_shape_size(2, shape);
+}
+
 /* NULL, or what the shapes of the operands should have been. */
 static const char *shape_of(struct ad_kernel *k)
 {
@@ -61,6 +69,16 @@ static const char *shape_of(struct ad_kernel *k)
     case AD_KERNEL_eigh:
     case AD_KERNEL_eig:
         return square(k, 0) ? give(k, n + 1, n) : "a square matrix";
+    case AD_KERNEL_eig_like:
+        return square(k, 0) && k->cols[1] == n ? give(k, n + 1, n)
+                                               : "a square matrix and as many eigenvalues";
+    case AD_KERNEL_eigvals:
+    case AD_KERNEL_eigvalsh:
+        return square(k, 0) ? give(k, n, 1) : "a square matrix";
+    case AD_KERNEL_svdvals:
+        return give(k, AD_MIN(m, n), 1);
+    case AD_KERNEL_triangle:
+        return give(k, m, n);
     case AD_KERNEL_cholesky:
     case AD_KERNEL_expm:
         return square(k, 0) ? give(k, n, n) : "a square matrix";
@@ -77,6 +95,13 @@ static const char *shape_of(struct ad_kernel *k)
     case AD_KERNEL_spectral_basis:
         return factor(k) && square(k, 1) && k->cols[1] == n ? give(k, n, n)
                                                             : "a factor and a matrix of its size";
+    case AD_KERNEL_lu_inverse:
+        return factor(k) ? give(k, n, n) : "a factor";
+    case AD_KERNEL_plu_solve:
+        return square(k, 0) && k->cols[1] == n && k->rows[2] == n
+                   ? give(k, n, k->cols[2])
+                   : "a square matrix, as many pivots and a matrix of as many rows";
+    case AD_KERNEL_cholesky_solve:
     case AD_KERNEL_solve_triangular:
         return square(k, 0) && k->rows[1] == n ? give(k, n, k->cols[1])
                                                : "a square matrix and one of as many rows";
@@ -104,6 +129,8 @@ static const char *shape_of(struct ad_kernel *k)
                    : "a factor and some of its columns";
     case AD_KERNEL_qr:
         return m >= n ? give(k, m + n, n) : "a matrix of no more columns than rows";
+    case AD_KERNEL_polar:
+        return m >= n ? give(k, m + n, n) : "a matrix of no more columns than rows";
     case AD_KERNEL_pinv:
         return give(k, n, m);
     case AD_KERNEL_sylvester:
@@ -111,7 +138,9 @@ static const char *shape_of(struct ad_kernel *k)
                    ? give(k, m, k->cols[1])
                    : "two square matrices and one of their sizes";
     case AD_KERNEL_solve_banded:
-        return m == k->first + k->count + 1 && k->rows[1] == n
+        return m == k->first + k->count + 1 && k->rows[1] == n &&
+                       (!(k->flags & AD_ONE_SIDE) ||
+                        (k->flags & AD_DEFINITE && (k->first == 0 || k->count == 0)))
                    ? give(k, n, k->cols[1])
                    : "the diagonals of a matrix and a matrix of as many rows";
     case AD_KERNEL_plu:
@@ -120,6 +149,10 @@ static const char *shape_of(struct ad_kernel *k)
         return k->rows[1] == n ? give(k, n, k->cols[1]) : "as many pivots as rows";
     case AD_KERNEL_lstsq:
         return k->rows[1] == m ? give(k, n, k->cols[1]) : "two matrices of as many rows";
+    case AD_KERNEL_lstsq_all:
+        return k->rows[1] == m
+                   ? give(k, AD_MIN(sized(n, k->cols[1]), INT32_MAX) + AD_MIN(m, n) + 1, 1)
+                   : "two matrices of as many rows";
     case AD_KERNEL_cumprod:
         return give(k, n, 1);
     case AD_KERNEL_recurrence:

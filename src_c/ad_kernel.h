@@ -29,8 +29,19 @@ enum ad_ties {
 /* A flag of 'gaps' beside these: vectors left over are asked for, so that they are like others. */
 enum { AD_SHOWN = 4 };
 
-/* A flag of 'eigh': LAPACK reads the upper triangle, on which the signs of the vectors depend. */
-enum { AD_FROM_UPPER = 1 };
+/* A flag of 'vectors' beside AD_SHOWN: as those of singular values are, left above right. */
+enum { AD_OF_VALUES = 1 };
+
+/* Flags of 'eigh' and 'eigvalsh': LAPACK reads the upper triangle, on which the signs of the vectors
+ * depend; the triangle that it does not read is not there, so that no derivative goes to it. */
+enum { AD_FROM_UPPER = 1, AD_ONE_TRIANGLE = 2 };
+
+/* Flags of 'triangle', and of 'solve_triangular' beside 1: below the diagonal; ones on the diagonal,
+ * whatever is there. */
+enum { AD_BELOW = 2, AD_UNIT = 4 };
+
+/* Flags of 'solve_banded' beside 1: A is definite; only the diagonals on one side are there. */
+enum { AD_DEFINITE = 2, AD_ONE_SIDE = 4 };
 
 /* A flag of 'convolve' beside enum ad_overlap: the second vector is read from its end. */
 enum { AD_BACKWARDS = 4 };

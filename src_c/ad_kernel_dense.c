@@ -39,6 +39,25 @@ static enum ad_status pinv(const struct ad_item *item)
     return AD_OK;
 }
 
+/* A = U P, with A = W diag(s) V^T: U = W V^T and P = V diag(s) V^T. */
+static enum ad_status polar(const struct ad_item *item)
+{
+    int64_t m = item->kernel->rows[0], n = item->kernel->cols[0];
+    double *a = item->room, *w = a + m * n, *vt = w + m * n, *s = vt + n * n, *room = s + n;
+    enum ad_status status;
+
+    ad_transposed(m, n, item->x[0], a);
+    status = ad_svd(item->lapack, true, m, n, a, w, s, vt, room, item->ints);
+    if (status)
+        return status;
+    ad_multiply(item->lapack, false, false, m, n, n, w, vt, item->y);
+    for (int64_t j = 0; j < n; j++)
+        for (int64_t i = 0; i < n; i++)
+            a[j * n + i] = s[j] * vt[j * n + i];
+    ad_multiply(item->lapack, true, false, n, n, n, vt, a, item->y + m * n);
+    return AD_OK;
+}
+
 /* ---- least squares ---- */
 
 enum { LEAF = 25 }; /* LAPACK's SMLSIZ: the size of what divide and conquer does not divide */
@@ -56,16 +75,17 @@ static struct ad_kernel_room lstsq_room(int64_t m, int64_t n, int64_t k)
                                    3 * least * levels + 11 * least};
 }
 
-static enum ad_status lstsq(const struct ad_item *item)
+/* X, and with 'all' singular values and the rank behind it. */
+static enum ad_status lstsq(const struct ad_item *item, bool all)
 {
     int64_t m = item->kernel->rows[0], n = item->kernel->cols[0], k = item->kernel->cols[1],
             most = AD_MAX(m, n);
-    int rows = (int)m, cols = (int)n, rhs = (int)k, ldb = (int)most, info = 0, rank, lwork;
+    int rows = (int)m, cols = (int)n, rhs = (int)k, ldb = (int)most, info = 0, rank = 0, lwork;
     double *a = item->room, *b = a + m * n, *s = b + most * k, *work = s + AD_MIN(m, n),
            cutoff = item->kernel->p;
 
     if (m == 0 || n == 0) {
-        memset(item->y, 0, (size_t)(n * k) * sizeof *item->y);
+        memset(item->y, 0, (size_t)item->kernel->size * sizeof *item->y);
         return AD_OK;
     }
     lwork = (int)(lstsq_room(m, n, k).doubles - (work - a));
@@ -80,24 +100,68 @@ static enum ad_status lstsq(const struct ad_item *item)
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < k; j++)
             item->y[i * k + j] = b[j * most + i];
+    if (all) {
+        memcpy(item->y + n * k, s, (size_t)AD_MIN(m, n) * sizeof *s);
+        item->y[n * k + AD_MIN(m, n)] = rank;
+    }
     return AD_OK;
 }
 
-static enum ad_status eig(const struct ad_item *item)
+/* ---- eigenvalues ---- */
+
+enum { EIG_BLOCK = 40 }; /* doubles that dgeev works in, of each column: its blocks are of 32 */
+
+/* Eigenvalues into w, and eigenvectors row by row into 'to' unless that is NULL. */
+static enum ad_status eig(const struct ad_item *item, double *w, double *to)
 {
     int64_t n = item->kernel->cols[0];
-    int size = (int)n, info = 0, lwork = (int)(8 * n), least = 1;
+    int size = (int)n, info = 0, lwork = (int)(EIG_BLOCK * n), least = 1;
     double *a = item->room, *wi = a + n * n, *v = wi + n, *work = v + n * n;
 
     ad_transposed(n, n, item->x[0], a);
-    item->lapack->dgeev("N", "V", &size, a, &size, item->y, wi, NULL, &least, v, &size, work,
+    item->lapack->dgeev("N", to ? "V" : "N", &size, a, &size, w, wi, NULL, &least, v, &size, work,
                         &lwork, &info);
     if (info)
         return AD_NO_CONVERGENCE;
     for (int64_t i = 0; i < n; i++)
         if (wi[i] != 0)
             return AD_COMPLEX;
-    ad_transposed(n, n, v, item->y + n);
+    if (to)
+        ad_transposed(n, n, v, to);
+    return AD_OK;
+}
+
+/* How many elements come before the i-th when they are sorted. */
+static int64_t rank_of(int64_t n, const double *w, int64_t i)
+{
+    int64_t rank = 0;
+
+    for (int64_t j = 0; j < n; j++)
+        rank += w[j] < w[i] || (w[j] == w[i] && j < i);
+    return rank;
+}
+
+/* Without vectors LAPACK need not find eigenvalues in the order in which it finds them with vectors. */
+static enum ad_status eig_like(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0];
+    double *f = item->room + 2 * n * n + (1 + EIG_BLOCK) * n;
+    enum ad_status status = eig(item, f, f + n);
+
+    if (status)
+        return status;
+    memcpy(item->y, f,
+           (size_t)((n + 1) * n) * sizeof *f); /* whatever w is, all columns are there */
+    for (int64_t j = 0; j < n; j++)
+        item->ints[j] = (int)j;
+    for (int64_t j = 0; j < n; j++)
+        item->ints[rank_of(n, item->x[1], j)] = (int)j;
+    for (int64_t j = 0; j < n; j++) {
+        int64_t to = item->ints[rank_of(n, f, j)];
+
+        for (int64_t i = 0; i <= n; i++)
+            item->y[i * n + to] = f[i * n + j];
+    }
     return AD_OK;
 }
 
@@ -224,9 +288,15 @@ struct ad_kernel_room ad_kernel_dense_room(const struct ad_kernel *kernel)
     case AD_KERNEL_pinv:
         return (struct ad_kernel_room){m * n + (m + n) * k + k + ad_svd_room(m, n, true), 8 * k};
     case AD_KERNEL_lstsq:
+    case AD_KERNEL_lstsq_all:
         return lstsq_room(m, n, kernel->cols[1]);
+    case AD_KERNEL_polar:
+        return (struct ad_kernel_room){2 * m * n + n * n + n + ad_svd_room(m, n, true), 8 * n};
     case AD_KERNEL_eig:
-        return (struct ad_kernel_room){2 * n * n + 9 * n, 0};
+    case AD_KERNEL_eigvals:
+        return (struct ad_kernel_room){2 * n * n + (1 + EIG_BLOCK) * n, 0};
+    case AD_KERNEL_eig_like:
+        return (struct ad_kernel_room){3 * n * n + (2 + EIG_BLOCK) * n, n};
     case AD_KERNEL_expm:
         return (struct ad_kernel_room){8 * n * n, n};
     default:
@@ -236,15 +306,25 @@ struct ad_kernel_room ad_kernel_dense_room(const struct ad_kernel *kernel)
 
 enum ad_status ad_kernel_dense(const struct ad_item *item)
 {
+    int64_t n = item->kernel->cols[0];
+
     switch ((int)item->kernel->name) {
     case AD_KERNEL_qr:
         return qr(item);
     case AD_KERNEL_pinv:
         return pinv(item);
     case AD_KERNEL_lstsq:
-        return lstsq(item);
+        return lstsq(item, false);
+    case AD_KERNEL_lstsq_all:
+        return lstsq(item, true);
+    case AD_KERNEL_polar:
+        return polar(item);
     case AD_KERNEL_eig:
-        return eig(item);
+        return eig(item, item->y, item->y + n);
+    case AD_KERNEL_eigvals:
+        return eig(item, item->y, NULL);
+    case AD_KERNEL_eig_like:
+        return eig_like(item);
     default:
         ad_assert(item->kernel->name == AD_KERNEL_expm);
         return expm(item);

@@ -57,6 +57,10 @@ static enum ad_status run_item(const struct ad_item *item)
     case AD_KERNEL_solve_banded:
     case AD_KERNEL_plu:
     case AD_KERNEL_interchange:
+    case AD_KERNEL_triangle:
+    case AD_KERNEL_lu_inverse:
+    case AD_KERNEL_cholesky_solve:
+    case AD_KERNEL_plu_solve:
         return ad_kernel_solve(item);
     case AD_KERNEL_lu_det:
     case AD_KERNEL_lu_logdet:
@@ -64,7 +68,9 @@ static enum ad_status run_item(const struct ad_item *item)
     case AD_KERNEL_lu_cofactor_move:
         return ad_kernel_det(item);
     case AD_KERNEL_eigh:
+    case AD_KERNEL_eigvalsh:
     case AD_KERNEL_svd:
+    case AD_KERNEL_svdvals:
     case AD_KERNEL_spectrum:
     case AD_KERNEL_vectors:
     case AD_KERNEL_spectral:
@@ -78,8 +84,12 @@ static enum ad_status run_item(const struct ad_item *item)
     case AD_KERNEL_qr:
     case AD_KERNEL_pinv:
     case AD_KERNEL_eig:
+    case AD_KERNEL_eigvals:
+    case AD_KERNEL_eig_like:
     case AD_KERNEL_expm:
     case AD_KERNEL_lstsq:
+    case AD_KERNEL_lstsq_all:
+    case AD_KERNEL_polar:
         return ad_kernel_dense(item);
     case AD_KERNEL_cumprod:
     case AD_KERNEL_recurrence:

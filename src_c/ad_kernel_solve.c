@@ -41,15 +41,36 @@ void ad_multiply(const struct ad_lapack *lapack, bool at, bool bt, int64_t m, in
                   (double *)(uintptr_t)b, &ldb, (double *)(uintptr_t)a, &lda, &nothing, y, &ldy);
 }
 
-/* X^T M = B^T, where M is T as LAPACK sees it, its transpose. */
+/* M X = B, or M^T X = B, in place in X (n, k) by rows, of a triangle M by columns: to LAPACK it is
+ * X^T M^T = B^T, or X^T M = B^T. */
+static void solve_columns(const struct ad_lapack *lapack, bool transposed, bool lower, bool unit,
+                          int64_t n, int64_t k, const double *m, double *x)
+{
+    char *uplo = lower ? "L" : "U", *diag = unit ? "U" : "N";
+    int rows = (int)k, cols = (int)n, step = 1;
+    double *matrix = (double *)(uintptr_t)m;
+
+    if (k == 1 && n > 0)
+        lapack->dtrsv(uplo, transposed ? "T" : "N", diag, &cols, matrix, &cols, x, &step);
+    else if (n * k > 0)
+        lapack->dtrsm("R", uplo, transposed ? "N" : "T", diag, &rows, &cols, &one, matrix, &cols, x,
+                      &rows);
+}
+
+/* By rows T is its transpose by columns. */
 void ad_triangular(const struct ad_lapack *lapack, bool transposed, bool lower, bool unit,
                    int64_t n, int64_t k, const double *t, double *x)
 {
-    int rows = (int)k, cols = (int)n;
+    solve_columns(lapack, !transposed, !lower, unit, n, k, t, x);
+}
 
-    if (n * k > 0)
-        lapack->dtrsm("R", lower ? "U" : "L", transposed ? "T" : "N", unit ? "U" : "N", &rows,
-                      &cols, &one, (double *)(uintptr_t)t, &cols, x, &rows);
+/* Is a number on the diagonal 0? */
+static bool has_zero(int64_t n, const double *t)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (t[i * n + i] == 0)
+            return true;
+    return false;
 }
 
 /* ---- LU ---- */
@@ -78,17 +99,11 @@ static void swap_rows(int64_t k, double *x, double *z)
 enum ad_status ad_lu_solve(const struct ad_lapack *lapack, bool transposed, int64_t n, int64_t k,
                            const double *lu, const int *pivot, double *x)
 {
-    int rows = (int)k, cols = (int)n;
-    double *factors = (double *)(uintptr_t)lu;
-
-    for (int64_t i = 0; i < n; i++)
-        if (lu[i * n + i] == 0)
-            return AD_SINGULAR;
-    if (n * k == 0)
-        return AD_OK;
+    if (has_zero(n, lu))
+        return AD_SINGULAR;
     if (transposed) {
-        lapack->dtrsm("R", "U", "N", "N", &rows, &cols, &one, factors, &cols, x, &rows);
-        lapack->dtrsm("R", "L", "N", "U", &rows, &cols, &one, factors, &cols, x, &rows);
+        solve_columns(lapack, true, false, false, n, k, lu, x);
+        solve_columns(lapack, true, true, true, n, k, lu, x);
         for (int64_t i = n - 1; i >= 0; i--)
             if (pivot[i] - 1 != i)
                 swap_rows(k, x + i * k, x + (pivot[i] - 1) * k);
@@ -97,8 +112,8 @@ enum ad_status ad_lu_solve(const struct ad_lapack *lapack, bool transposed, int6
     for (int64_t i = 0; i < n; i++)
         if (pivot[i] - 1 != i)
             swap_rows(k, x + i * k, x + (pivot[i] - 1) * k);
-    lapack->dtrsm("R", "L", "T", "U", &rows, &cols, &one, factors, &cols, x, &rows);
-    lapack->dtrsm("R", "U", "T", "N", &rows, &cols, &one, factors, &cols, x, &rows);
+    solve_columns(lapack, false, true, true, n, k, lu, x);
+    solve_columns(lapack, false, false, false, n, k, lu, x);
     return AD_OK;
 }
 
@@ -132,6 +147,23 @@ static enum ad_status lu_solve(const struct ad_item *item)
                        item->y);
 }
 
+enum { INVERSE_BLOCK = 64 }; /* columns that dgetri takes at once */
+
+static enum ad_status lu_inverse(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0];
+    int size = (int)n, info = 0, lwork = (int)(INVERSE_BLOCK * n);
+    double *inverse = item->room;
+
+    if (has_zero(n, item->x[0]))
+        return AD_SINGULAR;
+    ad_take_pivots(n, item->x[0], item->ints);
+    memcpy(inverse, item->x[0], (size_t)(n * n) * sizeof *inverse);
+    item->lapack->dgetri(&size, inverse, &size, item->ints, inverse + n * n, &lwork, &info);
+    ad_transposed(n, n, inverse, item->y);
+    return AD_OK;
+}
+
 /* Rows 0 ... n - 1: L below the diagonal, U from it on; then which row of A comes first, second, ...;
  * then the pivots, from 0 on, as SciPy has them. */
 static enum ad_status plu(const struct ad_item *item)
@@ -151,35 +183,98 @@ static enum ad_status plu(const struct ad_item *item)
 }
 
 /* Whatever the pivots are, only rows that there are are read. */
+static void interchange_rows(bool back, int64_t n, int64_t k, const double *pivots, double *x)
+{
+    for (int64_t step = 0; step < n; step++) {
+        int64_t i = back ? n - 1 - step : step;
+        double with = pivots[i];
+
+        if (with >= 0 && with < (double)n && (int64_t)with != i)
+            swap_rows(k, x + i * k, x + (int64_t)with * k);
+    }
+}
+
 static enum ad_status interchange(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0], k = item->kernel->cols[1];
-    bool back = item->kernel->flags & 1;
 
     memcpy(item->y, item->x[1], (size_t)(n * k) * sizeof *item->y);
-    for (int64_t step = 0; step < n; step++) {
-        int64_t i = back ? n - 1 - step : step;
-        double with = item->x[0][i];
+    interchange_rows(item->kernel->flags & 1, n, k, item->x[0], item->y);
+    return AD_OK;
+}
 
-        if (with >= 0 && with < (double)n && (int64_t)with != i)
-            swap_rows(k, item->y + i * k, item->y + (int64_t)with * k);
+/* P A = L U, of L and U by rows. */
+static enum ad_status plu_solve(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0], k = item->kernel->cols[2];
+    const double *packed = item->x[0];
+    double *x = item->y;
+
+    if (has_zero(n, packed))
+        return AD_SINGULAR;
+    memcpy(x, item->x[2], (size_t)(n * k) * sizeof *x);
+    if (item->kernel->flags & 1) {
+        ad_triangular(item->lapack, true, false, false, n, k, packed, x);
+        ad_triangular(item->lapack, true, true, true, n, k, packed, x);
+        interchange_rows(true, n, k, item->x[1], x);
+        return AD_OK;
     }
+    interchange_rows(false, n, k, item->x[1], x);
+    ad_triangular(item->lapack, false, true, true, n, k, packed, x);
+    ad_triangular(item->lapack, false, false, false, n, k, packed, x);
     return AD_OK;
 }
 
 /* ---- Cholesky, triangles ---- */
 
+/* What lies below a diagonal, or above, without the diagonal if 'strictly'; 0 elsewhere. */
+static void take_triangle(bool below, bool strictly, int64_t m, int64_t n, const double *x,
+                          double *y)
+{
+    for (int64_t i = 0; i < m; i++, x += n, y += n) {
+        int64_t first = below ? 0 : AD_MIN(i + strictly, n),
+                end = below ? AD_MIN(i + !strictly, n) : n;
+
+        memset(y, 0, (size_t)first * sizeof *y);
+        memcpy(y + first, x + first, (size_t)(end - first) * sizeof *y);
+        memset(y + end, 0, (size_t)(n - end) * sizeof *y);
+    }
+}
+
+static enum ad_status triangle(const struct ad_item *item)
+{
+    int64_t m = item->kernel->rows[0], n = item->kernel->cols[0];
+    bool unit = item->kernel->flags & AD_UNIT;
+
+    take_triangle(item->kernel->flags & AD_BELOW, unit, m, n, item->x[0], item->y);
+    for (int64_t i = 0; i < AD_MIN(m, n) && unit; i++)
+        item->y[i * n + i] = 1;
+    return AD_OK;
+}
+
+/* The lower triangle by rows is the upper one by columns. */
 static enum ad_status cholesky(const struct ad_item *item)
 {
     int64_t n = item->kernel->cols[0];
     int size = (int)n, info = 0;
+    bool upper = item->kernel->flags & 1;
 
-    memcpy(item->y, item->x[0], (size_t)(n * n) * sizeof *item->y);
-    item->lapack->dpotrf("U", &size, item->y, &size, &info);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = i + 1; j < n; j++)
-            item->y[i * n + j] = 0;
+    take_triangle(!upper, false, n, n, item->x[0], item->y);
+    item->lapack->dpotrf(upper ? "L" : "U", &size, item->y, &size, &info);
     return info ? AD_NOT_POSITIVE : AD_OK;
+}
+
+static enum ad_status cholesky_solve(const struct ad_item *item)
+{
+    int64_t n = item->kernel->cols[0], k = item->kernel->cols[1];
+    bool upper = item->kernel->flags & 1;
+
+    if (has_zero(n, item->x[0]))
+        return AD_SINGULAR;
+    memcpy(item->y, item->x[1], (size_t)(n * k) * sizeof *item->y);
+    ad_triangular(item->lapack, upper, !upper, false, n, k, item->x[0], item->y);
+    ad_triangular(item->lapack, !upper, !upper, false, n, k, item->x[0], item->y);
+    return AD_OK;
 }
 
 static enum ad_status solve_triangular(const struct ad_item *item)
@@ -187,11 +282,11 @@ static enum ad_status solve_triangular(const struct ad_item *item)
     int64_t n = item->kernel->cols[0], k = item->kernel->cols[1];
     int flags = item->kernel->flags;
 
-    for (int64_t i = 0; i < n && !(flags & 4); i++)
-        if (item->x[0][i * n + i] == 0)
-            return AD_SINGULAR;
+    if (!(flags & AD_UNIT) && has_zero(n, item->x[0]))
+        return AD_SINGULAR;
     memcpy(item->y, item->x[1], (size_t)(n * k) * sizeof *item->y);
-    ad_triangular(item->lapack, flags & 1, flags & 2, flags & 4, n, k, item->x[0], item->y);
+    ad_triangular(item->lapack, flags & 1, flags & AD_BELOW, flags & AD_UNIT, n, k, item->x[0],
+                  item->y);
     return AD_OK;
 }
 
@@ -243,13 +338,16 @@ static enum ad_status sylvester(const struct ad_item *item)
 static enum ad_status solve_definite_band(const struct ad_item *item)
 {
     const struct ad_kernel *kernel = item->kernel;
-    int64_t n = kernel->cols[0], k = kernel->cols[1], above = kernel->count;
-    int sizes[4] = {(int)n, (int)above, (int)k, (int)above + 1}, info = 0;
-    double *band = item->room, *x = band + (above + 1) * n;
+    int64_t n = kernel->cols[0], k = kernel->cols[1];
+    bool from_below = kernel->flags & AD_ONE_SIDE && kernel->first > 0;
+    int64_t most = from_below ? kernel->first : kernel->count;
+    int sizes[4] = {(int)n, (int)most, (int)k, (int)most + 1}, info = 0;
+    double *band = item->room, *x = band + (most + 1) * n;
 
-    ad_transposed(above + 1, n, item->x[0], band);
+    ad_transposed(most + 1, n, item->x[0], band);
     ad_transposed(n, k, item->x[1], x);
-    item->lapack->dpbsv("U", &sizes[0], &sizes[1], &sizes[2], band, &sizes[3], x, &sizes[0], &info);
+    item->lapack->dpbsv(from_below ? "L" : "U", &sizes[0], &sizes[1], &sizes[2], band, &sizes[3], x,
+                        &sizes[0], &info);
     if (info)
         return AD_NOT_POSITIVE;
     ad_transposed(k, n, x, item->y);
@@ -298,6 +396,8 @@ struct ad_kernel_room ad_kernel_solve_room(const struct ad_kernel *kernel)
         return (struct ad_kernel_room){0, n};
     case AD_KERNEL_plu:
         return (struct ad_kernel_room){n * n, n};
+    case AD_KERNEL_lu_inverse:
+        return (struct ad_kernel_room){n * n + INVERSE_BLOCK * n, n};
     case AD_KERNEL_sylvester: {
         int64_t l = kernel->cols[1];
 
@@ -322,6 +422,14 @@ enum ad_status ad_kernel_solve(const struct ad_item *item)
         return plu(item);
     case AD_KERNEL_interchange:
         return interchange(item);
+    case AD_KERNEL_triangle:
+        return triangle(item);
+    case AD_KERNEL_lu_inverse:
+        return lu_inverse(item);
+    case AD_KERNEL_cholesky_solve:
+        return cholesky_solve(item);
+    case AD_KERNEL_plu_solve:
+        return plu_solve(item);
     case AD_KERNEL_cholesky:
         return cholesky(item);
     case AD_KERNEL_solve_triangular:
@@ -330,6 +438,6 @@ enum ad_status ad_kernel_solve(const struct ad_item *item)
         return sylvester(item);
     default:
         ad_assert(item->kernel->name == AD_KERNEL_solve_banded);
-        return item->kernel->flags & 2 ? solve_definite_band(item) : solve_banded(item);
+        return item->kernel->flags & AD_DEFINITE ? solve_definite_band(item) : solve_banded(item);
     }
 }

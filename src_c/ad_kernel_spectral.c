@@ -15,18 +15,31 @@
 
 /* ---- factors ---- */
 
-static enum ad_status eigh(const struct ad_item *item)
+/* Room for dsyevd; its blocks are of up to BLOCK columns. */
+enum { BLOCK = 64 };
+
+static int64_t eigh_room(int64_t n, bool vectors)
+{
+    return vectors ? 1 + 6 * n + 2 * n * n : 1 + (BLOCK + 2) * n;
+}
+
+/* Ascending eigenvalues into y, and eigenvectors row by row below. */
+static enum ad_status eigh(const struct ad_item *item, bool vectors)
 {
     int64_t n = item->kernel->cols[0];
-    int size = (int)n, info = 0, lwork = (int)(1 + 6 * n + 2 * n * n), liwork = (int)(3 + 5 * n);
+    int size = (int)n, info = 0, lwork = (int)eigh_room(n, vectors), liwork = (int)(3 + 5 * n);
     double *a = item->room, *work = a + n * n;
 
-    memcpy(a, item->x[0], (size_t)(n * n) * sizeof *a);
-    item->lapack->dsyevd("V", item->kernel->flags & AD_FROM_UPPER ? "U" : "L", &size, a, &size,
-                         item->y, work, &lwork, item->ints, &liwork, &info);
+    if (item->kernel->flags & AD_ONE_TRIANGLE)
+        ad_transposed(n, n, item->x[0], a);
+    else
+        memcpy(a, item->x[0], (size_t)(n * n) * sizeof *a);
+    item->lapack->dsyevd(vectors ? "V" : "N", item->kernel->flags & AD_FROM_UPPER ? "U" : "L",
+                         &size, a, &size, item->y, work, &lwork, item->ints, &liwork, &info);
     for (int64_t i = 0; i < n; i++)
         item->y[i] += 0.0; /* -0.0 is 0.0 */
-    ad_transposed(n, n, a, item->y + n);
+    if (vectors)
+        ad_transposed(n, n, a, item->y + n);
     return info ? AD_NO_CONVERGENCE : AD_OK;
 }
 
@@ -54,6 +67,24 @@ enum ad_status ad_svd(const struct ad_lapack *lapack, bool thin, int64_t m, int6
                    by_columns[1], &few, room + m * mu + nv * n, &lwork, ints, &info);
     ad_transposed(mu, m, by_columns[0], u);
     ad_transposed(n, nv, by_columns[1], vt);
+    return info ? AD_NO_CONVERGENCE : AD_OK;
+}
+
+static int64_t svdvals_room(int64_t m, int64_t n)
+{
+    return 10 * AD_MIN(m, n) + AD_MAX(m, n) + BLOCK * (m + n);
+}
+
+/* Singular values alone; where A lies by rows LAPACK sees its transpose, which has the same. */
+static enum ad_status svdvals(const struct ad_item *item)
+{
+    int64_t m = item->kernel->rows[0], n = item->kernel->cols[0];
+    int rows = (int)n, cols = (int)m, least = 1, info = 0, lwork = (int)svdvals_room(m, n);
+    double *a = item->room;
+
+    memcpy(a, item->x[0], (size_t)(m * n) * sizeof *a);
+    item->lapack->dgesdd("N", &rows, &cols, a, &rows, item->y, NULL, &least, NULL, &least,
+                         a + m * n, &lwork, item->ints, &info);
     return info ? AD_NO_CONVERGENCE : AD_OK;
 }
 
@@ -281,11 +312,19 @@ static enum ad_status gap_inverses(const struct ad_item *item)
 static enum ad_status vectors(const struct ad_item *item)
 {
     const struct ad_kernel *kernel = item->kernel;
-    int64_t n = kernel->cols[0];
+    int64_t n = kernel->cols[0], count = kernel->shape[1];
+    const double root = sqrt(2);
 
-    for (int64_t i = 0; i < n; i++)
-        memcpy(item->y + i * kernel->shape[1], item->x[0] + (i + 1) * n + kernel->first,
-               (size_t)kernel->shape[1] * sizeof *item->y);
+    for (int64_t i = 0; i < n; i++) {
+        const double *from = item->x[0] + (i + 1) * n + kernel->first;
+        double *y = item->y + i * count;
+
+        if (kernel->name == AD_KERNEL_vectors && kernel->flags & AD_OF_VALUES)
+            for (int64_t j = 0; j < count; j++)
+                y[j] = from[count - 1 - j] * root;
+        else
+            memcpy(y, from, (size_t)count * sizeof *y);
+    }
     return AD_OK;
 }
 
@@ -297,7 +336,11 @@ struct ad_kernel_room ad_kernel_spectral_room(const struct ad_kernel *kernel)
 
     switch ((int)kernel->name) {
     case AD_KERNEL_eigh:
-        return (struct ad_kernel_room){1 + 6 * n + 3 * n * n, 3 + 5 * n};
+    case AD_KERNEL_eigvalsh:
+        return (struct ad_kernel_room){n * n + eigh_room(n, kernel->name == AD_KERNEL_eigh),
+                                       3 + 5 * n};
+    case AD_KERNEL_svdvals:
+        return (struct ad_kernel_room){m * n + svdvals_room(m, n), 8 * AD_MIN(m, n)};
     case AD_KERNEL_svd:
         return (struct ad_kernel_room){
             m * n + m * m + n * n + AD_MIN(m, n) + ad_svd_room(m, n, false), 8 * AD_MIN(m, n)};
@@ -314,9 +357,13 @@ enum ad_status ad_kernel_spectral(const struct ad_item *item)
 {
     switch ((int)item->kernel->name) {
     case AD_KERNEL_eigh:
-        return eigh(item);
+        return eigh(item, true);
+    case AD_KERNEL_eigvalsh:
+        return eigh(item, false);
     case AD_KERNEL_svd:
         return svd(item);
+    case AD_KERNEL_svdvals:
+        return svdvals(item);
     case AD_KERNEL_gap_inverses:
         return gap_inverses(item);
     case AD_KERNEL_alike:

@@ -1,6 +1,7 @@
 /* ad_linalg.c -- dense linear algebra through the loops the binding found. */
 #include "ad_linalg.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 ad_matmul_loop *ad_matmul_blas;
@@ -28,10 +29,115 @@ static int64_t block_rows(int64_t m, int64_t k, int64_t n, bool rows_lie)
     return (rows + VECTOR - 1) / VECTOR * VECTOR;
 }
 
+/* ---- by two columns ----
+ *
+ * BLAS copies both operands first, and reads those of two columns as if they were many: where rows and
+ * columns are runs of numbers, every number is read once here. */
+
+enum { TWO = 2 };
+
+#ifdef __GNUC__
+
+enum { LANES = 8 };
+
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), aligned(8), may_alias));
+
+static bool is_by_two(struct ad_matrix a, struct ad_matrix b)
+{
+    return b.cols == TWO && a.cols >= LANES && a.col_stride == 1 && b.row_stride == 1;
+}
+
+static double sum_of_lanes(const lanes *v)
+{
+    return (((*v)[0] + (*v)[1]) + ((*v)[2] + (*v)[3])) +
+           (((*v)[4] + (*v)[5]) + ((*v)[6] + (*v)[7]));
+}
+
+/* Fewer numbers than lanes, and zeros. */
+AD_INLINE void put_padded(lanes *v, const double *x, int64_t n)
+{
+    memset(v, 0, sizeof *v);
+    memcpy(v, x, (size_t)n * sizeof *x);
+}
+
+/* The products of two rows, p and q, with two columns: of p with x and y, of q with x and y. */
+AD_VECTOR static void two_by_two(int64_t k, const double *p, const double *q, const double *x,
+                                 const double *y, double *c)
+{
+    lanes sums[TWO * TWO], px = {0}, py = {0}, qx = {0}, qy = {0};
+    int64_t l = 0;
+
+    for (; l + LANES <= k; l += LANES) {
+        lanes u = *(const lanes *)(x + l), v = *(const lanes *)(y + l);
+        lanes a = *(const lanes *)(p + l), b = *(const lanes *)(q + l);
+
+        px += a * u;
+        py += a * v;
+        qx += b * u;
+        qy += b * v;
+    }
+    if (l < k) {
+        lanes u, v, a, b;
+
+        put_padded(&u, x + l, k - l);
+        put_padded(&v, y + l, k - l);
+        put_padded(&a, p + l, k - l);
+        put_padded(&b, q + l, k - l);
+        px += a * u;
+        py += a * v;
+        qx += b * u;
+        qy += b * v;
+    }
+    sums[0] = px;
+    sums[1] = py;
+    sums[2] = qx;
+    sums[3] = qy;
+    for (int i = 0; i < TWO * TWO; i++)
+        c[i] = sum_of_lanes(&sums[i]);
+}
+
+static void by_two(struct ad_matrix a, struct ad_matrix b, double *c)
+{
+    const double *x = b.data, *y = b.data + b.col_stride, *row = a.data;
+    double last[TWO * TWO];
+    int64_t i = 0;
+
+    for (; i + 1 < a.rows; i += TWO, row += TWO * a.row_stride)
+        two_by_two(a.cols, row, row + a.row_stride, x, y, c + TWO * i);
+    if (i < a.rows) {
+        two_by_two(a.cols, row, row, x, y, last);
+        memcpy(c + TWO * i, last, TWO * sizeof *c);
+    }
+}
+
+#else
+
+static bool is_by_two(struct ad_matrix a, struct ad_matrix b)
+{
+    (void)a;
+    (void)b;
+    return false;
+}
+
+static void by_two(struct ad_matrix a, struct ad_matrix b, double *c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+}
+
+#endif
+
+/* ---- any ---- */
+
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
 {
     int64_t m = a.rows, k = a.cols, n = b.cols;
 
+    if (is_by_two(a, b)) {
+        by_two(a, b, c);
+        return;
+    }
     if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL) {
         const intptr_t each = sizeof(double);
         int64_t block = block_rows(m, k, n, b.col_stride == 1);
@@ -71,7 +177,8 @@ void ad_matmul_each(int64_t count, struct ad_matrix a, struct ad_matrix b, const
 {
     const int64_t m = a.rows, k = a.cols, n = b.cols, each = sizeof(double);
 
-    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL && m * k * n <= UNCOPIED) {
+    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL && m * k * n <= UNCOPIED &&
+        !is_by_two(a, b)) {
         const intptr_t dimensions[4] = {(intptr_t)count, (intptr_t)m, (intptr_t)k, (intptr_t)n},
                        strides[9] = {(intptr_t)(steps[0] * each),
                                      (intptr_t)(steps[1] * each),
@@ -106,14 +213,17 @@ void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int3
 
 AD_VECTOR double ad_sum_of_squares(const double *x, int64_t n)
 {
-    double lane[8] = {0}, rest = 0;
+    enum { LANES = 32 }; /* several vectors, as each sum waits for the one before */
+    double lane[LANES] = {0}, rest = 0;
     int64_t i = 0;
 
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
+    for (; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++)
             lane[j] += x[i + j] * x[i + j];
     for (; i < n; i++)
         rest += x[i] * x[i];
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7])) + rest;
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++)
+            lane[j] += lane[j + half];
+    return lane[0] + rest;
 }

@@ -28,7 +28,7 @@ void ad_matmul_each(int64_t count, struct ad_matrix a, struct ad_matrix b, const
 void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int32_t *slot,
                       double *room);
 
-/* The sum of n squares, in eight lanes. */
+/* The sum of n squares. */
 double ad_sum_of_squares(const double *x, int64_t n);
 
 #endif

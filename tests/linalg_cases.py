@@ -107,6 +107,26 @@ def mp_sylvester(a, b, q):
     return out
 
 
+def mp_polar(a):
+    """U above P, A = U P."""
+    u, s, vt = mp_svd(a)
+    u, p = u * vt, vt.T * mp.diag(list(s)) * vt
+    return mp.matrix(u.tolist() + p.tolist())
+
+
+def lower_of(a):
+    return mp.matrix([[a[i, j] * (i >= j) for j in range(a.cols)] for i in range(a.rows)])
+
+
+def lu_product(a):
+    """L U of both in one matrix."""
+    below = lower_of(a)
+    above = a - below
+    for i in range(a.rows):
+        above[i, i], below[i, i] = a[i, i], 1
+    return below * above
+
+
 def mp_lu(a):
     """L, U of P A, P as partial pivoting has it."""
     n = a.rows
@@ -198,6 +218,14 @@ CASES = {
         lambda a: mp.eigsy(
             mp.matrix(3, 3)
             + mp.matrix([[a[min(i, j), max(i, j)] for j in range(3)] for i in range(3)]),
+            eigvals_only=True,
+        ),
+    ),
+    "eigvalsh upper": (
+        (3, 3),
+        lambda a: np.linalg.eigvalsh(a, "U"),
+        lambda a: mp.eigsy(
+            mp.matrix([[a[min(i, j), max(i, j)] for j in range(3)] for i in range(3)]),
             eigvals_only=True,
         ),
     ),
@@ -299,6 +327,36 @@ CASES = {
         (3, 3),
         lambda a: asl.cho_solve(asl.cho_factor(spd(a)), B),
         lambda a: spd(a) ** -1 * to_mp(B),
+    ),
+    "cho_solve of a factor": (
+        (3, 3),
+        lambda a: asl.cho_solve((a, True), B),
+        lambda a: (lambda t: (t * t.T) ** -1 * to_mp(B))(lower_of(a)),
+    ),
+    "cho_solve of an upper factor": (
+        (3, 3),
+        lambda a: asl.cho_solve((a.T, False), a[:, :2]),
+        lambda a: (lambda t: (t * t.T) ** -1 * a[:, :2])(lower_of(a)),
+    ),
+    "lu_solve of factors": (
+        (3, 3),
+        lambda a: asl.lu_solve((a, [1, 2, 2]), a[:, :2]),
+        lambda a: lu_product(a) ** -1 * _rows(a[:, :2], [1, 2, 0]),
+    ),
+    "lu_solve of factors T": (
+        (3, 3),
+        lambda a: asl.lu_solve((a, [1, 2, 2]), a[:, :2], trans=1),
+        lambda a: _rows(lu_product(a).T ** -1 * a[:, :2], [2, 0, 1]),
+    ),
+    "lstsq values": (
+        (4, 3),
+        lambda a: np.linalg.lstsq(a, a[:, 0])[3],
+        lambda a: mp_svd(a)[1],
+    ),
+    "polar of a tall matrix": (
+        (4, 2),
+        lambda a: np.concatenate(asl.polar(a)),
+        lambda a: mp_polar(a),
     ),
     "lu": ((3, 3), lambda a: asl.lu(a)[1] + asl.lu(a)[2] - np.eye(3), mp_lu),
     "lu_solve": (

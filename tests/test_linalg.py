@@ -650,6 +650,57 @@ def test_vectors_left_over_do_no_harm(shape):
         assert np.isnan(adcore.jvp(shown, (a,), (a,))[1])
 
 
+@pytest.mark.parametrize("shape", [(70, 2), (2, 70)])
+def test_singular_values_of_matrices_far_from_square(shape):
+    """Fourth powers of them sum to the square of the Gram matrix's norm."""
+    rng = np.random.default_rng(5)
+    a, u, v = rng.normal(size=(3, *shape))
+
+    def by_values(a):
+        return np.sum(np.linalg.svdvals(a) ** 4)
+
+    def by_products(a):
+        return np.sum((a @ a.T) ** 2)
+
+    for f in (by_values, adcore.compile(by_values)):
+        np.testing.assert_allclose(adcore.grad(f)(a), adcore.grad(by_products)(a), rtol=1e-9)
+        moved, want = (adcore.hvp(g, (a,), (u,))[1] for g in (f, by_products))
+        np.testing.assert_allclose(moved, want, rtol=1e-8, atol=1e-8 * abs(want).max())
+    twice, want = (
+        adcore.jvp(lambda x, g=g: adcore.jvp(g, (x,), (u,))[1], (a,), (v,))[1]
+        for g in (by_values, by_products)
+    )
+    np.testing.assert_allclose(twice, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 9, 40])
+@pytest.mark.parametrize("name", ["toeplitz", "hankel", "circulant"])
+def test_elements_that_are_there_many_times(name, n):
+    """They are views; an index list has the same elements."""
+    rng = np.random.default_rng(n)
+    x, u, v = rng.normal(size=(3, n))
+    weights = rng.normal(size=(n, n))
+    made = getattr(scipy.linalg, name)
+    places = made(np.arange(n)).astype(int)
+    there = made(np.ones(n))  # hankel has zeros too
+
+    def f(c):
+        return np.sum(np.sin(getattr(asl, name)(c)) * weights)
+
+    def by_list(c):
+        return np.sum(np.sin(c[places]) * (there * weights))
+
+    for g in (f, adcore.compile(f)):
+        np.testing.assert_allclose(adcore.grad(g)(x), adcore.grad(by_list)(x), rtol=1e-12)
+        moved, want = (adcore.hvp(h, (x,), (u,))[1] for h in (g, by_list))
+        np.testing.assert_allclose(moved, want, rtol=1e-12)
+    np.testing.assert_allclose(adcore.hessian(f)(x), adcore.hessian(by_list)(x), atol=1e-12)
+    sparse = adcore.sparse.hessian(f)(x)
+    np.testing.assert_allclose(sparse.toarray(), adcore.hessian(by_list)(x), atol=1e-12)
+    for got, want in zip(*(adcore.taylor(h, x, v, 3) for h in (f, by_list)), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9)
+
+
 def test_zeros_of_either_sign_are_equal_eigenvalues():
     a = np.diag([-0.0, -0.0, 1.0])
     with pytest.raises(DegenerateError):

@@ -11,7 +11,7 @@ from .._named import Named
 from .._trees import flatten
 from ..complexes.arrays import FUNCTIONS as complex_functions
 from ..errors import NotDifferentiableError
-from ..rules import kernels, reductions, shapes
+from ..rules import dense, reductions, shapes
 from ..rules.primitives import as_array, below, reshape, shape_of, values
 from ..rules.recorded import is_recorded, observe, observed, truths
 from ..rules.table import Tensor, is_traced
@@ -310,7 +310,7 @@ def polyfit(x, y, deg, rcond=None, full=False, w=None, cov=False):
         left.flags.writeable = False  # so that it is kept without a copy
     else:
         left = left / scale
-    found = kernels.lstsq(left, y if y.ndim == 2 else reshape(y, (-1, 1)), p=float(rcond))
+    found = dense.lstsq(left, y if y.ndim == 2 else reshape(y, (-1, 1)), p=float(rcond))
     if y.ndim == 1:
         found = reshape(found, (-1,))
     found = found / (scale if y.ndim == 1 else reshape(scale, (-1, 1)))

@@ -11,11 +11,21 @@ import numpy as np
 
 from .. import _core
 from ..errors import DomainError, NotDifferentiableError
+from . import dense as d
 from . import kernels as k
 from . import products, reductions
 from . import spectra as s
-from .primitives import as_array, broadcast_to, concatenate, matmul, reshape, sum_axes, transpose
-from .recorded import is_recorded, observed
+from .primitives import (
+    as_array,
+    broadcast_to,
+    concatenate,
+    matmul,
+    reshape,
+    sum_axes,
+    transpose,
+    values,
+)
+from .recorded import is_recorded, observe, observed
 from .table import array_function, refuse
 
 
@@ -84,8 +94,7 @@ def _solve(a, b):
 
 @array_function(np.linalg.inv)
 def _inv(a):
-    factor = k.lu(squares("inv", a))
-    return k.lu_solve(factor, k.identity_like(factor))
+    return k.lu_inverse(k.lu(squares("inv", a)))
 
 
 @array_function(np.linalg.tensorsolve)
@@ -158,15 +167,14 @@ def mirrored(a, low):
 
 @array_function(np.linalg.cholesky)
 def _cholesky(a, /, *, upper=False):
-    a = squares("cholesky", a)
-    return k.flipped(k.cholesky(k.flipped(a))) if upper else k.cholesky(a)
+    return k.cholesky(squares("cholesky", a), flags=1 if upper else 0)
 
 
 def thin_qr(a):
     """(Q, R) of matrices; of wide ones Q is that of their first columns."""
     m, n = a.shape[-2:]
     if m >= n:
-        both = k.qr(a)
+        both = d.qr(a)
         return both[..., :m, :], both[..., m:, :]
     q, r = thin_qr(a[..., :m])
     return q, concatenate([r, matmul(k.flipped(q), a[..., m:])], a.ndim - 1)
@@ -190,42 +198,43 @@ def _qr(a, mode="reduced"):
 # ---- eigenvalues ----
 
 
-def symmetric(name, a, low):
-    """The factor of symmetric matrices, of which one triangle is read."""
-    return s.eigh(mirrored(squares(name, a), low), flags=0 if low else k.FROM_UPPER)
+# What kernels do with symmetric matrices of which one triangle is there.
+FROM_LOWER, FROM_UPPER = k.ONE_TRIANGLE, k.ONE_TRIANGLE | k.FROM_UPPER
+_TRIANGLES = {"L": FROM_LOWER, "U": FROM_UPPER}
 
 
-def _reads_lower(name, uplo):
-    if not isinstance(uplo, str) or uplo.upper() not in ("L", "U"):
+def _triangle_of(name, uplo):
+    found = _TRIANGLES.get(uplo.upper()) if isinstance(uplo, str) else None
+    if found is None:
         raise ValueError(f"{name}: UPLO is 'L' or 'U', got {uplo!r}")
-    return uplo.upper() == "L"
+    return found
 
 
 @array_function(np.linalg.eigh)
 def _eigh(a, UPLO="L"):
-    f = symmetric("eigh", a, _reads_lower("eigh", UPLO))
+    f = s.eigh(squares("eigh", a), flags=_triangle_of("eigh", UPLO))
     return result_types()["eigh"](s.spectrum(f), s.all_vectors(f))
 
 
 @array_function(np.linalg.eigvalsh)
 def _eigvalsh(a, UPLO="L"):
-    return s.spectrum(symmetric("eigvalsh", a, _reads_lower("eigvalsh", UPLO)))
+    return s.eigvalsh(squares("eigvalsh", a), flags=_triangle_of("eigvalsh", UPLO))
 
 
-def _eigensystem(name, a):
-    """The factor, or None if eigenvalues are complex, or may be in a compiled function."""
+def _unless_complex(kernel, name, a):
+    """What a kernel gives, or None if eigenvalues are complex, or may be in a compiled function."""
     a = squares(name, a)
     if is_recorded(a):
         return None
     try:
-        return s.eig(a)
+        return kernel(a)
     except DomainError:
         return None
 
 
 @array_function(np.linalg.eig)
 def _eig(a):
-    f = _eigensystem("eig", a)
+    f = _unless_complex(s.eig, "eig", a)
     if f is None:
         return _core.METHODS["_complex_function"](np.linalg.eig, (a,), {})
     return result_types()["eig"](s.eig_values(f), s.eig_vectors(f))
@@ -233,10 +242,10 @@ def _eig(a):
 
 @array_function(np.linalg.eigvals)
 def _eigvals(a):
-    f = _eigensystem("eigvals", a)
-    if f is None:
+    found = _unless_complex(s.eigvals, "eigvals", a)
+    if found is None:
         return _core.METHODS["_complex_function"](np.linalg.eigvals, (a,), {})
-    return s.eig_values(f)
+    return found
 
 
 # ---- singular values ----
@@ -248,24 +257,27 @@ def _svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     if hermitian:
         a = mirrored(squares("svd", a), True)
     if not compute_uv:
-        return s.singular_values(a)
+        return s.svdvals(a)
     return result_types()["svd"](*s.singular_vectors(a, full_matrices))
 
 
 @array_function(np.linalg.svdvals)
 def _svdvals(x, /):
-    return s.singular_values(matrices("svdvals", x))
+    return s.svdvals(matrices("svdvals", x))
 
 
 @array_function(np.linalg.cond)
 def _cond(x, p=None):
     x = matrices("cond", x)
     if p is None or p in (2, -2):
-        found = s.singular_values(x)
+        found = s.svdvals(x)
         least, most = found[..., -1], found[..., 0]
         return least / most if p == -2 else most / least
     x = squares("cond", x)
     return reductions.norm(x, p, (-2, -1)) * reductions.norm(_inv(x), p, (-2, -1))
+
+
+observe(np.linalg.matrix_rank, "linalg.matrix_rank")
 
 
 @array_function(np.linalg.matrix_rank)
@@ -289,16 +301,7 @@ def _pinv(a, rcond=None, hermitian=False, *, rtol=np._NoValue):
         rcond = max(a.shape[-2:]) * np.finfo(np.float64).eps
     if np.ndim(rcond) > 0:
         raise NotDifferentiableError("pinv of a tensor takes one number as rcond, for all matrices")
-    return k.pinv(a, p=float(rcond))
-
-
-def least_squares(a, b, rank, rcond):
-    """The least solution x of a x = b, for matrices b."""
-    m, n = a.shape
-    if rank == n <= m:
-        q, r = thin_qr(a)
-        return k.solve_triangular(r, matmul(k.flipped(q), b))
-    return matmul(k.pinv(a, p=rcond), b)
+    return d.pinv(a, p=float(rcond))
 
 
 @array_function(np.linalg.lstsq)
@@ -312,13 +315,14 @@ def _lstsq(a, b, rcond=None):
     m, n = a.shape
     eps = np.finfo(np.float64).eps
     rcond = eps * max(m, n) if rcond is None else eps if rcond == -1 else float(rcond)
-    found = s.singular_values(a)
-    most = found[0] if len(found) else 0.0
-    rank = sum(bool(v > rcond * most) for v in found)
     columns = k.spread_columns(b) if b.ndim == 1 else b
-    x = least_squares(a, columns, rank, rcond)
-    rest = columns - matmul(a, x)
-    residuals = sum_axes(rest * rest, (0,)) if rank == n < m else np.empty(0)
+    both = s.lstsq_all(a, columns, p=rcond)
+    x, found = s.lstsq_parts((a, columns), both)
+    rank = int(values(both[-1]))  # guarded while a program is recorded
+    residuals = np.empty(0)
+    if rank == n < m:
+        rest = columns - matmul(a, x)
+        residuals = sum_axes(rest * rest, (0,))
     return (x[:, 0] if b.ndim == 1 else x), residuals, rank, found
 
 

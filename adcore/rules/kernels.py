@@ -1,4 +1,4 @@
-"""Kernels of linear algebra, and the rules of those that factor, solve and decompose.
+"""Kernels of linear algebra, and the rules of those that factor by elimination and solve.
 
 A kernel (src_c/ad_kernel.def) is one instruction.  Its rules are functions of what it was called
 with:
@@ -37,13 +37,17 @@ _by_number = {}
 
 FAIL, NAN, NEAR_FAIL = 1, 2, 3  # enum ad_ties
 SHOWN = 4  # beside them; AD_SHOWN
-FROM_UPPER = 1  # of eigh; AD_FROM_UPPER
+OF_VALUES = 1  # of vectors; AD_OF_VALUES
+FROM_UPPER, ONE_TRIANGLE = 1, 2  # of eigh; AD_FROM_UPPER, AD_ONE_TRIANGLE
+BELOW, UNIT = 2, 4  # of triangles; AD_BELOW, AD_UNIT
+DEFINITE, ONE_SIDE = 2, 4  # of solve_banded; AD_DEFINITE, AD_ONE_SIDE
 
 
 def _kernel(number):
-    """The kernel of a number, from here or from the module of sequences."""
-    if number not in _by_number:
-        importlib.import_module("adcore.rules.sequences")
+    """The kernel of a number, from here or from the other modules of kernels."""
+    for module in ("decompositions", "sequences"):
+        if number not in _by_number:
+            importlib.import_module(f"adcore.rules.{module}")
     return _by_number[number]
 
 
@@ -314,8 +318,20 @@ def _lu_solve_pull(call, args, out, g, wanted):
     return [of_lu(-product), back]
 
 
+def _lu_inverse_push(call, args, out, tangents):
+    del call, args
+    return -matmul(out, matmul(tangents[0][..., :-1, :], out))
+
+
+def _lu_inverse_pull(call, args, out, g, wanted):
+    del call, args, wanted
+    transposed = flipped(out)
+    return [of_lu(-matmul(transposed, matmul(g, transposed)))]
+
+
 lu = Kernel("lu", _lu_push, _lu_pull)
 lu_solve = Kernel("lu_solve", _lu_solve_push, _lu_solve_pull)
+lu_inverse = Kernel("lu_inverse", _lu_inverse_push, _lu_inverse_pull)
 
 
 def identity_like(f):
@@ -408,7 +424,7 @@ def plu_parts(out):
     """(L, U)."""
     n = out.shape[-1]
     packed = out[..., :n, :]
-    return packed * lower(n, -1) + eye(n), packed * not_lower(n, -1)
+    return triangle(packed, flags=BELOW | UNIT), triangle(packed)
 
 
 def _plu_push(call, args, out, tangents):
@@ -444,11 +460,82 @@ def _interchange_pull(call, args, out, g, wanted):
     return [None, interchange(args[0], g, flags=1 - call.flags)]
 
 
+def _plu_solve_steps(packed, pivots, x, transposed):
+    """Both results of triangles, one after the other, and the solution, by the kernels of each."""
+    if transposed:
+        first = solve_triangular(packed, x, flags=1)
+        second = solve_triangular(packed, first, flags=1 | BELOW | UNIT)
+        return first, second, interchange(pivots, second, flags=1)
+    first = solve_triangular(packed, interchange(pivots, x), flags=BELOW | UNIT)
+    second = solve_triangular(packed, first)
+    return first, second, second
+
+
+def _plu_solve_push(call, args, out, tangents):
+    packed, pivots, _ = args
+    dp, _, db = tangents
+    if dp is None:
+        return plu_solve.run(call, [packed, pivots, db])
+    transposed = call.flags & 1
+    below, above = strictly_below(dp), triangle(dp)
+    if transposed:  # U^T y = b, L^T z = y, x = P^T z
+        z = interchange(pivots, out)
+        y = matmul(flipped(triangle(packed, flags=BELOW | UNIT)), z)
+        moved = total(db, -matmul(flipped(above), y))
+        moved = solve_triangular(packed, moved, flags=1) - matmul(flipped(below), z)
+        moved = solve_triangular(packed, moved, flags=1 | BELOW | UNIT)
+        return interchange(pivots, moved, flags=1)
+    y = matmul(triangle(packed), out)  # L y = P b, U x = y
+    moved = total(None if db is None else interchange(pivots, db), -matmul(below, y))
+    moved = solve_triangular(packed, moved, flags=BELOW | UNIT) - matmul(above, out)
+    return solve_triangular(packed, moved)
+
+
+def _plu_solve_pull(call, args, out, g, wanted):
+    packed, pivots, _ = args
+    if call.flags & 1:
+        z = interchange(pivots, out)
+        gy = solve_triangular(packed, interchange(pivots, g), flags=BELOW | UNIT)
+        gb = solve_triangular(packed, gy)
+        if 0 not in wanted:
+            return [None, None, gb]
+        y = matmul(flipped(triangle(packed, flags=BELOW | UNIT)), z)
+        moved = strictly_below(matmul(z, flipped(gy))) + triangle(matmul(y, flipped(gb)))
+        return [-moved, None, gb]
+    gy = solve_triangular(packed, g, flags=1)
+    gc = solve_triangular(packed, gy, flags=1 | BELOW | UNIT)
+    gb = interchange(pivots, gc, flags=1)
+    if 0 not in wanted:
+        return [None, None, gb]
+    y = matmul(triangle(packed), out)
+    moved = strictly_below(matmul(gc, flipped(y))) + triangle(matmul(gy, flipped(out)))
+    return [-moved, None, gb]
+
+
 plu = Kernel("plu", _plu_push, _plu_pull)
+plu_solve = Kernel("plu_solve", _plu_solve_push, _plu_solve_pull)
 interchange = Kernel("interchange", _interchange_push, _interchange_pull)
 
 
 # ---- triangles, Cholesky ----
+
+
+def strictly_below(x):
+    """What is below the diagonals of matrices, with zeros in the place of the rest."""
+    return x - triangle(x)
+
+
+def _triangle_push(call, args, out, tangents):
+    del args, out
+    moved = tangents[0]
+    if not call.flags & UNIT:
+        return triangle.run(call, [moved])
+    return moved - triangle(moved, flags=(call.flags ^ BELOW) & BELOW)
+
+
+def _triangle_pull(call, args, out, g, wanted):
+    del wanted
+    return [_triangle_push(call, args, out, [g])]
 
 
 def _triangle(n, flags):
@@ -483,7 +570,7 @@ def _half_lower(n):
 
 
 @_constant
-def _doubled(n):
+def doubled(n):
     """Twos below the diagonal, ones on it."""
     return 2.0 * np.tri(n) - np.eye(n)
 
@@ -495,230 +582,50 @@ def from_lower(x):
 
 
 def _cholesky_push(call, args, out, tangents):
-    del call, args
+    del args
+    if call.flags:  # U = L^T of A^T
+        return flipped(_cholesky_push(cholesky.usual, None, flipped(out), [flipped(tangents[0])]))
     x = solve_triangular(out, from_lower(tangents[0]), flags=2)
     x = solve_triangular(out, flipped(x), flags=2)
     return matmul(out, x * _half_lower(out.shape[-1]))
 
 
 def _cholesky_pull(call, args, out, g, wanted):
-    del call, args, wanted
+    del args
+    if call.flags:
+        (x,) = _cholesky_pull(cholesky.usual, None, flipped(out), flipped(g), wanted)
+        return [flipped(x)]
     n = out.shape[-1]
     x = matmul(flipped(out), g * lower(n)) * _half_lower(n)
     x = solve_triangular(out, symmetric_part(x), flags=3)
     x = solve_triangular(out, flipped(x), flags=3)
-    return [x * _doubled(n)]
+    return [x * doubled(n)]
 
 
+def _cholesky_solve_push(call, args, out, tangents):
+    factor, _ = args
+    df, db = tangents
+    if df is None:
+        return cholesky_solve.run(call, [factor, db])
+    if call.flags:
+        factor, df = flipped(factor), flipped(df)
+    df, factor = triangle(df, flags=BELOW), triangle(factor, flags=BELOW)
+    moved = matmul(df, matmul(flipped(factor), out)) + matmul(factor, matmul(flipped(df), out))
+    return cholesky_solve.run(call, [args[0], total(db, -moved)])
+
+
+def _cholesky_solve_pull(call, args, out, g, wanted):
+    back = cholesky_solve.run(call, [args[0], g])  # it is symmetric
+    if 0 not in wanted:
+        return [None, back]
+    factor = flipped(args[0]) if call.flags else args[0]
+    factor = flipped(triangle(factor, flags=BELOW))
+    x = matmul(back, flipped(matmul(factor, out))) + matmul(out, flipped(matmul(factor, back)))
+    x = -triangle(x, flags=BELOW)
+    return [flipped(x) if call.flags else x, back]
+
+
+triangle = Kernel("triangle", _triangle_push, _triangle_pull)
+cholesky_solve = Kernel("cholesky_solve", _cholesky_solve_push, _cholesky_solve_pull)
 solve_triangular = Kernel("solve_triangular", _triangular_push, _triangular_pull)
 cholesky = Kernel("cholesky", _cholesky_push, _cholesky_pull)
-
-
-# ---- QR ----
-
-
-def _qr_parts(out):
-    n = out.shape[-1]
-    m = out.shape[-2] - n
-    return out[..., :m, :], out[..., m:, :]
-
-
-def _qr_push(call, args, out, tangents):
-    del call, args
-    n = out.shape[-1]
-    q, r = _qr_parts(out)
-    x = flipped(solve_triangular(r, flipped(tangents[0]), flags=1))
-    c = matmul(flipped(q), x)
-    y = c * not_lower(n, -1) + flipped(c * lower(n, -1))
-    return join_rows(x - matmul(q, y), matmul(y, r))
-
-
-def _qr_pull(call, args, out, g, wanted):
-    del call, args, wanted
-    n = out.shape[-1]
-    q, r = _qr_parts(out)
-    gq, gr = _qr_parts(g)
-    y = matmul(gr * not_lower(n, -1), flipped(r)) - matmul(flipped(q), gq)
-    c = y * not_lower(n, -1) + flipped(y * not_lower(n))
-    x = gq + matmul(q, c)
-    return [flipped(solve_triangular(r, flipped(x)))]
-
-
-qr = Kernel("qr", _qr_push, _qr_pull)
-
-
-# ---- pseudo-inverse, of matrices of constant rank ----
-
-
-def _pinv_push(call, args, out, tangents):
-    del call
-    a, da = args[0], flipped(tangents[0])
-    first = matmul(matmul(out, flipped(out)), da)
-    last = matmul(da, matmul(flipped(out), out))
-    return (
-        (first - matmul(matmul(first, a), out))
-        + (last - matmul(out, matmul(a, last)))
-        - matmul(matmul(out, tangents[0]), out)
-    )
-
-
-def _pinv_pull(call, args, out, g, wanted):
-    del call, wanted
-    a, gt, pt = args[0], flipped(g), flipped(out)
-    first = matmul(gt, matmul(out, pt))
-    last = matmul(matmul(pt, out), gt)
-    return [
-        (first - matmul(a, matmul(out, first)))
-        + (last - matmul(matmul(last, out), a))
-        - matmul(matmul(pt, g), pt)
-    ]
-
-
-pinv = Kernel("pinv", _pinv_push, _pinv_pull)
-
-
-# ---- least squares, of matrices of constant rank ----
-
-
-def _lstsq_push(call, args, out, tangents):
-    a, b = args
-    da, db = tangents
-    inverse = pinv(a, p=call.p)
-    if da is None:
-        return matmul(inverse, db)
-    rest = b - matmul(a, out)
-    beside = matmul(flipped(da), matmul(flipped(inverse), out))
-    return (
-        matmul(inverse, total(db, -matmul(da, out)))
-        + matmul(inverse, matmul(flipped(inverse), matmul(flipped(da), rest)))
-        + (beside - matmul(inverse, matmul(a, beside)))
-    )
-
-
-def _lstsq_pull(call, args, out, g, wanted):
-    a, b = args
-    inverse = pinv(a, p=call.p)
-    back = matmul(flipped(inverse), g)
-    if 0 not in wanted:
-        return [None, back]
-    rest = b - matmul(a, out)
-    beside = g - matmul(flipped(a), back)
-    return [
-        matmul(rest, flipped(matmul(inverse, back)))
-        - matmul(back, flipped(out))
-        + matmul(matmul(flipped(inverse), out), flipped(beside)),
-        back,
-    ]
-
-
-lstsq = Kernel("lstsq", _lstsq_push, _lstsq_pull)
-
-
-# ---- exponential ----
-
-
-def _move_of_exponential(a, e):
-    """The derivative of the exponential of `a` along `e`, which is a block of a larger one."""
-    n = a.shape[-1]
-    last = len(a.shape) - 1
-    size = _core.apply("stop", sum_axes(abs(e), (last - 1, last), True))
-    # An e of any other size than a's would have the exponential scaled for its sake.
-    size = _core.apply("where", _core.apply("equal", size, 0.0), 1.0, size)
-    above = concatenate([a, e / size], last)
-    below = concatenate([np.zeros(a.shape), a], last)
-    return expm(join_rows(above, below))[..., :n, n:] * size
-
-
-def _expm_push(call, args, out, tangents):
-    del call, out
-    return _move_of_exponential(args[0], tangents[0])
-
-
-def _expm_pull(call, args, out, g, wanted):
-    del call, out, wanted
-    return [_move_of_exponential(flipped(args[0]), g)]
-
-
-expm = Kernel("expm", _expm_push, _expm_pull)
-
-
-# ---- Sylvester's equation ----
-
-
-def _sylvester_push(call, args, out, tangents):
-    a, b, _ = args
-    da, db, rhs = tangents
-    if da is not None:
-        rhs = total(rhs, -matmul(flipped(da) if call.flags else da, out))
-    if db is not None:
-        rhs = total(rhs, -matmul(out, flipped(db) if call.flags else db))
-    return sylvester.run(call, [a, b, rhs])
-
-
-def _sylvester_pull(call, args, out, g, wanted):
-    a, b, _ = args
-    back = sylvester(a, b, g, flags=1 - call.flags)
-    ga = gb = None
-    if 0 in wanted:
-        ga = -(matmul(out, flipped(back)) if call.flags else matmul(back, flipped(out)))
-    if 1 in wanted:
-        gb = -(matmul(flipped(back), out) if call.flags else matmul(flipped(out), back))
-    return [ga, gb, back]
-
-
-sylvester = Kernel("sylvester", _sylvester_push, _sylvester_pull)
-
-
-# ---- bands ----
-
-
-def _shifted(x, d):
-    """Row j is row j + d of x, 0 beyond its ends."""
-    n = x.shape[-2]
-    if d == 0:
-        return x
-    zeros = np.zeros((*x.shape[:-2], min(abs(d), n), x.shape[-1]))
-    if abs(d) >= n:
-        return zeros
-    return join_rows(x[..., d:, :], zeros) if d > 0 else join_rows(zeros, x[..., :d, :])
-
-
-def _band_of_product(call, left, right):
-    """The diagonals of left right^T."""
-    last = len(left.shape) - 1
-    return join_rows(
-        *[
-            spread_rows(sum_axes(_shifted(left, row - call.count) * right, (last,)))
-            for row in range(call.first + call.count + 1)
-        ]
-    )
-
-
-def _band_times(call, band, x, transposed):
-    """The banded matrix, or its transpose, times x."""
-    terms = []
-    for row in range(call.first + call.count + 1):
-        d = row - call.count  # A[j + d, j]
-        diagonal = spread_columns(band[..., row, :])
-        terms.append(diagonal * _shifted(x, d) if transposed else _shifted(diagonal * x, -d))
-    return total(*terms)
-
-
-def _banded_push(call, args, out, tangents):
-    band, _ = args
-    db, rhs = tangents
-    if db is not None:
-        rhs = total(rhs, -_band_times(call, db, out, call.flags & 1))
-    return solve_banded.run(call, [band, rhs])
-
-
-def _banded_pull(call, args, out, g, wanted):
-    places = {"first": call.first, "count": call.count}
-    back = solve_banded(args[0], g, flags=call.flags ^ 1, **places)
-    if 0 not in wanted:
-        return [None, back]
-    pair = (out, back) if call.flags & 1 else (back, out)
-    return [-_band_of_product(call, *pair), back]
-
-
-solve_banded = Kernel("solve_banded", _banded_push, _banded_pull)

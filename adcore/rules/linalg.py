@@ -27,13 +27,17 @@ def _matrix_transpose(x):
 
 @array_function(np.linalg.vecdot)
 def _vecdot(a, b, *, axis=-1):
-    return reductions.sum(shapes.moveaxis(a, axis, -1) * shapes.moveaxis(b, axis, -1), -1)
+    if axis != -1:
+        a, b = shapes.moveaxis(a, axis, -1), shapes.moveaxis(b, axis, -1)
+    return np.vecdot(a, b)
 
 
 @array_function(np.linalg.vector_norm)
 def _vector_norm(x, *, axis=None, keepdims=False, ord=2):
     x = as_array(x)
     axes = axes_of(axis, x.ndim)
+    if ord == 2:
+        return reductions.two_norm(x, axes, keepdims)
     rest = [d for d in range(x.ndim) if d not in axes]
     flat = reshape(
         shapes.moveaxis(x, rest, tuple(range(len(rest)))), (*[x.shape[d] for d in rest], -1)

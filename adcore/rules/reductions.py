@@ -55,6 +55,8 @@ def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     array([0.25, 0.25, 0.25, 0.25])
     """
     if dtype is not None or out is not None or others:
+        if "initial" in others:
+            raise TypeError("mean() got an unexpected keyword argument 'initial'")
         mask = others.get("where", True)
         if mask is not True:
             y, _ = _chosen("mean", x, 0.0, others, dtype=dtype, out=out)
@@ -148,7 +150,7 @@ def std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False, **others):
         return sum_axes(distance, axes, keepdims)  # of one element it is a constant 0
     if type(n) is int and n == 0:
         return sum_axes(distance * distance, axes, keepdims) / 0.0  # nan or inf, as in NumPy
-    return _two_norm(distance / np.sqrt(n), axes, keepdims)  # so that std**2 is var
+    return two_norm(distance / np.sqrt(n), axes, keepdims)  # so that std**2 is var
 
 
 def _distances(name, x, axis, dtype, out, ddof, others):
@@ -400,7 +402,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if axis is None and (
         ord is None or (ord == 2 and x.ndim == 1) or (ord == "fro" and x.ndim == 2)
     ):
-        return _two_norm(x, None, keepdims)
+        return two_norm(x, None, keepdims)
     axes = axes_of(axis, x.ndim)
     if len(axes) == 1:
         return _vector_norm(x, 2 if ord is None else ord, axes, keepdims)
@@ -409,7 +411,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     raise ShapeError(f"norm is of vectors or matrices, but got {len(axes)} axes: name one or two")
 
 
-def _two_norm(x, axes, keepdims):
+def two_norm(x, axes, keepdims):
+    """The Euclidean norm over some axes, None for all."""
     axes = axes_of(axes, x.ndim)
     out = norm_last(to_last(x, axes))
     return keep(out, x.shape, axes) if keepdims else out
@@ -419,7 +422,7 @@ def _vector_norm(x, order, axes, keepdims):
     if isinstance(order, str):
         raise ValueError(f"norm: order {order!r} is for matrices; this is a vector")
     if order == 2:
-        return _two_norm(x, axes, keepdims)
+        return two_norm(x, axes, keepdims)
     size = abs(x)
     if order == 1:
         return sum_axes(size, axes, keepdims)
@@ -434,14 +437,14 @@ def _vector_norm(x, order, axes, keepdims):
     if not _core.is_compiling() and not np.any(values(zero)):
         return total ** (1 / order)
     # As for the 2-norm: a first derivative of 0, none of second order.
-    at_zero = _two_norm(x, axes, keepdims)
+    at_zero = two_norm(x, axes, keepdims)
     power = _core.apply("where", zero, 1.0, total) ** (1 / order)
     return _core.apply("where", zero, at_zero, power)
 
 
 def _matrix_norm(x, order, axes, keepdims):
     if order is None or order == "fro":
-        return _two_norm(x, axes, keepdims)
+        return two_norm(x, axes, keepdims)
     if order in ("nuc", 2, -2):
         out = _norm_of_values(to_last_two(x, axes), order)
         return keep(out, x.shape, axes) if keepdims else out
@@ -468,9 +471,9 @@ def to_last_two(x, axes):
 
 def _norm_of_values(x, order):
     """The norms that singular values give, of matrices in the last two dimensions."""
-    from .spectra import singular_values  # when first needed
+    from .spectra import svdvals  # when first needed
 
-    found = singular_values(x)
+    found = svdvals(x)
     if order == "nuc":
         return sum_axes(found, (found.ndim - 1,))
     return found[..., 0 if order == 2 else -1]

@@ -27,26 +27,32 @@ import math
 
 import numpy as np
 
+from .dense import lstsq, qr
 from .kernels import (
     FAIL,
+    FROM_UPPER,
     NAN,
     NEAR_FAIL,
+    OF_VALUES,
+    ONE_TRIANGLE,
     SHOWN,
     Kernel,
     as_diagonals,
+    call_of,
     diagonals,
+    doubled,
     flipped,
+    from_lower,
     join_rows,
     lu,
     lu_solve,
-    qr,
     spread_columns,
     spread_rows,
     symmetric_part,
     total,
     zero_row,
 )
-from .primitives import concatenate, matmul, sum_axes
+from .primitives import concatenate, matmul, reshape, sum_axes
 
 
 def of_spectrum(m):
@@ -54,14 +60,29 @@ def of_spectrum(m):
     return join_rows(zero_row(m), m)
 
 
+def _mirrored(call, da):
+    """The tangent of a symmetric matrix, of which one triangle may be all there is."""
+    if not call.flags & ONE_TRIANGLE:
+        return da
+    return from_lower(flipped(da) if call.flags & FROM_UPPER else da)
+
+
+def _folded(call, g):
+    """An adjoint of a symmetric matrix as one of the triangle, if that is all there is."""
+    if not call.flags & ONE_TRIANGLE:
+        return g
+    g = symmetric_part(g) * doubled(g.shape[-1])
+    return flipped(g) if call.flags & FROM_UPPER else g
+
+
 def _eigh_push(call, args, out, tangents):
-    del call, args, out
-    return of_spectrum(tangents[0])
+    del args, out
+    return of_spectrum(_mirrored(call, tangents[0]))
 
 
 def _eigh_pull(call, args, out, g, wanted):
-    del call, args, out, wanted
-    return [g[..., 1:, :]]
+    del args, out, wanted
+    return [_folded(call, g[..., 1:, :])]
 
 
 def _svd_push(call, args, out, tangents):
@@ -162,16 +183,31 @@ spectral = Kernel("spectral", _spectral_push, _spectral_pull)
 # ---- eigenvectors ----
 
 
+def _reversed(x, factor):
+    """The columns in the other order, times a number."""
+    return x[..., ::-1] * factor
+
+
 def _vectors_push(call, args, out, tangents):
     f = args[0]
+    if call.flags & OF_VALUES:
+        moved = _vectors_push(_as_they_are(call), args, _reversed(out, math.sqrt(0.5)), tangents)
+        return _reversed(moved, math.sqrt(2.0))
     v = all_vectors(f)
     p = matmul(flipped(v), matmul(tangents[0][..., 1:, :], out))
     return matmul(v, gaps(f, p, flags=NAN | call.flags, first=call.first))
 
 
+def _as_they_are(call):
+    """A call of `vectors` without AD_OF_VALUES."""
+    return call_of("vectors", call.flags & ~OF_VALUES, call.first, call.count)
+
+
 def _vectors_pull(call, args, out, g, wanted):
-    del wanted
     f = args[0]
+    if call.flags & OF_VALUES:
+        out, g = _reversed(out, math.sqrt(0.5)), _reversed(g, math.sqrt(2.0))
+        return _vectors_pull(_as_they_are(call), args, out, g, wanted)
     v = all_vectors(f)
     d = gaps(f, matmul(flipped(v), g), flags=FAIL | call.flags, first=call.first)
     return [of_spectrum(symmetric_part(matmul(matmul(v, d), flipped(out))))]
@@ -230,6 +266,16 @@ gaps = Kernel("gaps", _gaps_push, _gaps_pull)
 # ---- eigenvalues of any matrix; the factor holds what is said of A below its first row ----
 
 
+def _eig_push(call, args, out, tangents):
+    del call, args, out
+    return of_spectrum(tangents[0])
+
+
+def _eig_pull(call, args, out, g, wanted):
+    del call, args, out, wanted
+    return [g[..., 1:, :]]
+
+
 def _eig_values_push(call, args, out, tangents):
     del call, out
     return diagonals(_in_eigenvectors(args[0], tangents[0][..., 1:, :])[1])
@@ -280,26 +326,124 @@ def _gap_inverses_pull(call, args, out, g, wanted):
     return [sum_axes(x, (last,)) - sum_axes(x, (last - 1,))]
 
 
-eig = Kernel("eig", _eigh_push, _eigh_pull)
+eig = Kernel("eig", _eig_push, _eig_pull)
 eig_values = Kernel("eig_values", _eig_values_push, _eig_values_pull)
 eig_vectors = Kernel("eig_vectors", _eig_vectors_push, _eig_vectors_pull)
 gap_inverses = Kernel("gap_inverses", _gap_inverses_push, _gap_inverses_pull)
 
 
-# ---- singular values ----
+# ---- values alone; a derivative asks for the factor ----
+
+
+def _eigvalsh_push(call, args, out, tangents):
+    f = eigh(args[0], flags=call.flags)
+    return _spectrum_push(call, [f], out, [_eigh_push(call, args, f, tangents)])
+
+
+def _eigvalsh_pull(call, args, out, g, wanted):
+    f = eigh(args[0], flags=call.flags)
+    (of_f,) = _spectrum_pull(call, [f], out, g, wanted)
+    return _eigh_pull(call, args, f, of_f, wanted)
+
 
 # Beyond so many rows or columns a matrix that is far from square is made square first.
 MUCH = 64
 
 
-def singular_values(a):
-    """The singular values of matrices, in descending order."""
+def _is_tall(m, n):
+    return m > n + MUCH and m > 3 * n
+
+
+def _eigvals_push(call, args, out, tangents):
+    f = eig_like(args[0], out)
+    return _eig_values_push(call, [f], out, [of_spectrum(tangents[0])])
+
+
+def _eigvals_pull(call, args, out, g, wanted):
+    (of_f,) = _eig_values_pull(call, [eig_like(args[0], out)], out, g, wanted)
+    return [of_f[..., 1:, :]]
+
+
+def _eig_like_push(call, args, out, tangents):
+    del call, args, out
+    return None if tangents[0] is None else of_spectrum(tangents[0])
+
+
+def _eig_like_pull(call, args, out, g, wanted):
+    del call, args, out, wanted
+    return [g[..., 1:, :], None]
+
+
+def _svdvals_push(call, args, out, tangents):
+    a, da = args[0], tangents[0]
     m, n = a.shape[-2:]
-    if m > n + MUCH and m > 3 * n:
-        return singular_values(qr(a)[..., m:, :])
-    if n > m + MUCH and n > 3 * m:
-        return singular_values(flipped(a))
-    return spectrum(svd(a))[..., ::-1][..., : min(m, n)]
+    if _is_tall(m, n):
+        both = qr(a)
+        moved = qr.push(qr.usual, [a], both, [da])
+        return _svdvals_push(call, [both[..., m:, :]], out, [moved[..., m:, :]])
+    if _is_tall(n, m):
+        return _svdvals_push(call, [flipped(a)], out, [flipped(da)])
+    f = svd(a)
+    moved = _spectrum_push(call, [f], None, [_svd_push(call, args, f, tangents)])
+    return moved[..., ::-1][..., : min(m, n)]
+
+
+def _svdvals_pull(call, args, out, g, wanted):
+    a = args[0]
+    m, n = a.shape[-2:]
+    if _is_tall(m, n):
+        both = qr(a)
+        (below,) = _svdvals_pull(call, [both[..., m:, :]], out, g, wanted)
+        above = np.zeros((*below.shape[:-2], m, n))
+        return qr.pull(qr.usual, [a], both, join_rows(above, below), wanted)
+    if _is_tall(n, m):
+        (found,) = _svdvals_pull(call, [flipped(a)], out, g, wanted)
+        return [flipped(found)]
+    f = svd(a)
+    rest = np.zeros((*g.shape[:-1], max(m, n)))
+    g = concatenate([rest, g[..., ::-1]], len(g.shape) - 1)
+    (of_f,) = _spectrum_pull(call, [f], None, g, wanted)
+    return _svd_pull(call, args, f, of_f, wanted)
+
+
+eigvals = Kernel("eigvals", _eigvals_push, _eigvals_pull)
+eig_like = Kernel("eig_like", _eig_like_push, _eig_like_pull)
+eigvalsh = Kernel("eigvalsh", _eigvalsh_push, _eigvalsh_pull)
+svdvals = Kernel("svdvals", _svdvals_push, _svdvals_pull)
+
+
+# ---- least squares with singular values and rank ----
+
+
+def lstsq_parts(args, out):
+    """(X, singular values) of what lstsq_all gave for these operands."""
+    (m, n), k = args[0].shape[-2:], args[1].shape[-1]
+    return reshape(out[..., : n * k], (*out.shape[:-1], n, k)), out[..., n * k : n * k + min(m, n)]
+
+
+def _lstsq_all_push(call, args, out, tangents):
+    x, values = lstsq_parts(args, out)
+    flat, zero = (*out.shape[:-1], -1), np.zeros((*out.shape[:-1], 1))
+    moved = np.zeros(values.shape)
+    if tangents[0] is not None:
+        moved = _svdvals_push(call, args[:1], values, tangents[:1])
+    x = reshape(lstsq.push(call, args, x, tangents), flat)
+    return concatenate([x, moved, zero], len(out.shape) - 1)
+
+
+def _lstsq_all_pull(call, args, out, g, wanted):
+    x, values = lstsq_parts(args, out)
+    gx, gs = lstsq_parts(args, g)
+    ga, gb = lstsq.pull(call, args, x, gx, wanted)
+    if 0 not in wanted:
+        return [None, gb]
+    return [ga + _svdvals_pull(call, args[:1], values, gs, (0,))[0], gb]
+
+
+lstsq_all = Kernel("lstsq_all", _lstsq_all_push, _lstsq_all_pull)
+
+
+# ---- singular vectors ----
 
 
 def singular_vectors(a, full=False):
@@ -307,7 +451,7 @@ def singular_vectors(a, full=False):
     m, n = a.shape[-2:]
     few = min(m, n)
     f = svd(a)
-    both = vectors(f, first=m + n - few, count=few)[..., ::-1] * math.sqrt(2.0)
+    both = vectors(f, flags=OF_VALUES, first=m + n - few, count=few)
     u, v = both[..., :m, :], both[..., m:, :]
     if full and m != n:
         rest = vectors(f, first=few, count=abs(m - n), flags=SHOWN)
@@ -315,4 +459,4 @@ def singular_vectors(a, full=False):
             u = concatenate([u, rest[..., :m, :]], a.ndim - 1)
         else:
             v = concatenate([v, rest[..., m:, :]], a.ndim - 1)
-    return u, spectrum(f)[..., ::-1][..., :few], flipped(v)
+    return u, spectrum(f)[..., : -few - 1 : -1], flipped(v)

@@ -11,13 +11,14 @@ from .._trees import shape_of
 from ..complexes import both, pair
 from ..errors import DomainError, NotDifferentiableError
 from ..rules import kernels as k
+from ..rules.dense import sylvester
 from ..rules.primitives import concatenate, sum_axes
 from ..rules.table import is_traced
 
 
 def _real(name, found):
     """Matrices that are to be real."""
-    if np.iscomplexobj(found):
+    if found.dtype.kind == "c":
         if np.any(found.imag):
             raise DomainError(
                 f"{name} of a matrix with eigenvalues on the negative real axis, or none that is "
@@ -38,12 +39,12 @@ class _SquareRoot(Named, saved_as="linalg.sqrtm"):
     def push(self, leaves, output, saved, tangents):
         """X with S X + X S = dA."""
         del leaves, saved
-        return [k.sylvester(output, output, tangents[0])]
+        return [sylvester(output, output, tangents[0])]
 
     def pull(self, leaves, output, saved, ct, wanted):
         """The same of the transposed."""
         del leaves, saved, wanted
-        return [k.sylvester(output, output, ct[0], flags=1)]
+        return [sylvester(output, output, ct[0], flags=1)]
 
 
 def _move_of_logarithm(a, e):
@@ -158,11 +159,14 @@ def complex_square_root(a):
 # ---- functions ----
 
 
+_SQUARE_ROOT, _LOGARITHM = _SquareRoot(), _Logarithm()
+
+
 def square_root(a):
     """The principal square roots of matrices."""
-    return _calls.call(_SquareRoot(), [a])
+    return _calls.call(_SQUARE_ROOT, [a])
 
 
 def logarithm(a):
     """The principal logarithms of matrices."""
-    return _calls.call(_Logarithm(), [a])
+    return _calls.call(_LOGARITHM, [a])

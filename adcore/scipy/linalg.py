@@ -13,6 +13,7 @@ from .. import _core
 from .._core import is_complex
 from ..errors import DomainError, NotDifferentiableError
 from ..rules import decompositions as _d
+from ..rules import dense as _ds
 from ..rules import kernels as _k
 from ..rules import spectra as _s
 from ..rules.primitives import (
@@ -21,13 +22,13 @@ from ..rules.primitives import (
     below,
     broadcast_to,
     concatenate,
+    linear_in_all,
     matmul,
     reshape,
 )
 from ..rules.products import kron as _kron
 from ..rules.reductions import norm as _norm
 from ..rules.table import Dual, Tensor
-from ..transforms import stop_gradient
 from ._matrix_functions import complex_square_root, logarithm, square_root
 from ._surface import refused, with_plain
 
@@ -88,7 +89,15 @@ def _numbers(x):
 
 def _finite(check, *arrays):
     """As check_finite asks: a compiled function asks again at every replay."""
-    if check and not all(np.all(np.isfinite(below(as_array(a)))) for a in arrays):
+    if not check:
+        return
+    arrays = [as_array(a) for a in arrays]
+    if _core.is_compiling():
+        finite = all(np.all(np.isfinite(below(a))) for a in arrays)
+    else:
+        arrays = [a if type(a) is Tensor else below(a) for a in arrays]
+        finite = not any(_core.has_nan(a, True) for a in arrays)
+    if not finite:
         raise ValueError("array must not contain infs or NaNs")
 
 
@@ -121,7 +130,12 @@ def _by_lu(factor, b, transposed):
 
 def _by_cholesky(factor, b, transposed):
     del transposed  # it is symmetric
-    return _k.solve_triangular(factor, _k.solve_triangular(factor, b, flags=2), flags=3)
+    return _k.cholesky_solve(factor, b)
+
+
+def _by_upper_cholesky(factor, b, transposed):
+    del transposed
+    return _k.cholesky_solve(factor, b, flags=1)
 
 
 def _by_upper(factor, b, transposed):
@@ -145,7 +159,9 @@ def _factored(name, a, assume_a, lower):
     if kind == "general":
         return _k.lu(a), _by_lu
     if kind == "positive definite":
-        return _k.cholesky(a if lower else _k.flipped(a)), _by_cholesky
+        if lower:
+            return _k.cholesky(a), _by_cholesky
+        return _k.cholesky(a, flags=1), _by_upper_cholesky
     if kind == "upper triangular":
         return a, _by_upper
     if kind == "lower triangular":
@@ -181,6 +197,8 @@ def inv(a, overwrite_a=False, check_finite=True, *, assume_a=None, lower=False):
     a = _d.squares("inv", a)
     _finite(check_finite, a)
     factor, solver = _factored("inv", a, assume_a, lower)
+    if solver is _by_lu:
+        return _k.lu_inverse(factor)
     eye = _k.eye(a.shape[-1])
     return solver(factor, eye if a.ndim == 2 else np.broadcast_to(eye, a.shape), False)
 
@@ -223,7 +241,7 @@ def solve_banded(l_and_u, ab, b, overwrite_ab=False, overwrite_b=False, check_fi
     places = {"first": below, "count": above}
     vector = b.ndim == 1
     rows = _k.spread_columns(b) if vector else b
-    x = _k.solve_banded(ab, rows, **places)
+    x = _ds.solve_banded(ab, rows, **places)
     return x[..., 0] if vector else x
 
 
@@ -233,23 +251,10 @@ def solveh_banded(ab, b, overwrite_ab=False, overwrite_b=False, lower=False, che
     b = as_array(b)
     _finite(check_finite, ab, b)
     most = ab.shape[-2] - 1
-    last = ab.ndim - 1
-    n = ab.shape[-1]
-
-    def shifted(row, d):  # element j is element j + d of the row, 0 beyond its ends
-        zeros = np.zeros((*ab.shape[:-2], 1, min(abs(d), n)))
-        if abs(d) >= n:
-            return np.zeros((*ab.shape[:-2], 1, n))
-        parts = [row[..., d:], zeros] if d > 0 else [zeros, row[..., :d]]
-        return concatenate(parts, last) if d else row
-
-    rows = [ab[..., r : r + 1, :] for r in range(most + 1)]
-    if lower:  # row d is A[j + d, j]
-        rows = [shifted(rows[d], -d) for d in range(most, -1, -1)]
-    band = _k.join_rows(*rows, *[shifted(rows[most - d], d) for d in range(1, most + 1)])
+    places = {"first": most} if lower else {"count": most}
     vector = b.ndim == 1
-    x = _k.solve_banded(
-        band, _k.spread_columns(b) if vector else b, flags=2, first=most, count=most
+    x = _ds.solve_banded(
+        ab, _k.spread_columns(b) if vector else b, flags=_k.DEFINITE | _k.ONE_SIDE, **places
     )
     return x[..., 0] if vector else x
 
@@ -268,7 +273,7 @@ def solve_toeplitz(c_or_cr, b, check_finite=True):
 def cholesky(a, lower=False, overwrite_a=False, check_finite=True):
     a = _d.squares("cholesky", a)
     _finite(check_finite, a)
-    return _k.cholesky(a) if lower else _k.flipped(_k.cholesky(_k.flipped(a)))
+    return _k.cholesky(a, flags=0 if lower else 1)
 
 
 @_differentiable
@@ -282,13 +287,8 @@ def cho_solve(c_and_lower, b, overwrite_b=False, check_finite=True):
     c = _d.squares("cho_solve", c)
     b, vector = _vector_or_matrix("cho_solve", c, b)
     _finite(check_finite, c, b)
-    low = 2 * bool(lower)
-
-    def solver(f, x):
-        x = _k.solve_triangular(f, x, flags=low | (not lower))
-        return _k.solve_triangular(f, x, flags=low | bool(lower))
-
-    return _d.solve_system(solver, c, b, vector)
+    flags = 0 if lower else 1
+    return _d.solve_system(lambda f, x: _k.cholesky_solve(f, x, flags=flags), c, b, vector)
 
 
 @_differentiable
@@ -327,14 +327,7 @@ def lu_solve(lu_and_piv, b, trans=0, overwrite_b=False, check_finite=True):
     pivots = as_array(pivots)
     pivots = pivots if type(pivots) in (Tensor, Dual) else pivots.astype(np.float64)
     x = _k.spread_columns(b) if vector else b
-    if _transposed("lu_solve", trans):
-        x = _k.solve_triangular(packed, x, flags=1)
-        x = _k.solve_triangular(packed, x, flags=7)
-        x = _k.interchange(pivots, x, flags=1)
-    else:
-        x = _k.interchange(pivots, x)
-        x = _k.solve_triangular(packed, x, flags=6)
-        x = _k.solve_triangular(packed, x)
+    x = _k.plu_solve(packed, pivots, x, flags=_transposed("lu_solve", trans))
     return x[..., 0] if vector else x
 
 
@@ -378,16 +371,20 @@ def eigh(
     driver=None,
 ):
     _refuse("eigh", "take a slice of the results instead", subset_by_value=subset_by_value)
-    a = _d.mirrored(_d.squares("eigh", a), lower)
+    a = _d.squares("eigh", a)
+    flags = _d.FROM_LOWER if lower else _d.FROM_UPPER
     _finite(check_finite, a, *(() if b is None else (b,)))
     factor = None
     if b is not None:
         b = _d.squares("eigh", b)
         factor = _k.cholesky(b if lower else _k.flipped(b))
-        a = _reduced(a, factor, type)
-    f = _s.eigh(a)
-    low, high = (0, a.shape[-1] - 1) if subset_by_index is None else subset_by_index
-    w = _s.spectrum(f)[..., low : high + 1]
+        a, flags = _reduced(_d.mirrored(a, lower), factor, type), 0
+    n = a.shape[-1]
+    low, high = (0, n - 1) if subset_by_index is None else subset_by_index
+    f = None if eigvals_only else _s.eigh(a, flags=flags)
+    w = _s.eigvalsh(a, flags=flags) if eigvals_only else _s.spectrum(f)
+    if high - low + 1 < n:
+        w = w[..., low : high + 1]
     if eigvals_only:
         return w
     v = _s.vectors(f, first=low, count=high - low + 1)
@@ -427,8 +424,10 @@ def eig(
     _refuse("eig", remedy, b=b, left=left, homogeneous_eigvals=homogeneous_eigvals)
     a = _d.squares("eig", a)
     _finite(check_finite, a)
+    if not right:
+        return _s.eigvals(a)
     f = _s.eig(a)
-    return (_s.eig_values(f), _s.eig_vectors(f)) if right else _s.eig_values(f)
+    return _s.eig_values(f), _s.eig_vectors(f)
 
 
 @_differentiable
@@ -447,7 +446,7 @@ def svd(
 ):
     a = _d.matrices("svd", a)
     _finite(check_finite, a)
-    return _s.singular_vectors(a, full_matrices) if compute_uv else _s.singular_values(a)
+    return _s.singular_vectors(a, full_matrices) if compute_uv else _s.svdvals(a)
 
 
 @_differentiable
@@ -486,7 +485,7 @@ def pinv(a, *, atol=None, rtol=None, return_rank=False, check_finite=True):
     a = _d.matrices("pinv", a)
     _finite(check_finite, a)
     rtol = max(a.shape[-2:]) * np.finfo(np.float64).eps if rtol is None else rtol
-    return _k.pinv(a, p=float(rtol))
+    return _ds.pinv(a, p=float(rtol))
 
 
 # ---- functions of matrices ----
@@ -494,7 +493,7 @@ def pinv(a, *, atol=None, rtol=None, return_rank=False, check_finite=True):
 
 @_differentiable
 def expm(A):
-    return _k.expm(_d.squares("expm", A))
+    return _ds.expm(_d.squares("expm", A))
 
 
 @_differentiable
@@ -505,7 +504,8 @@ def logm(A, disp=None):
 
 @_of_complex_too
 def sqrtm(A, disp=None, blocksize=None):
-    _refuse("sqrtm", "leave it out", disp=disp, blocksize=blocksize)
+    if disp is not None or blocksize is not None:
+        _refuse("sqrtm", "leave it out", disp=disp, blocksize=blocksize)
     if _core.is_complex(A):
         return complex_square_root(A)
     a = _d.squares("sqrtm", A)
@@ -523,18 +523,14 @@ def polar(a, side="right"):
     if side == "left":
         u, p = polar(_k.flipped(a))
         return _k.flipped(u), p
-    p = square_root(matmul(_k.flipped(a), a))
-    u = _k.flipped(_k.lu_solve(_k.lu(p), _k.flipped(a)))
-    # By squares half of the digits may be lost: derivatives are those of u and p, values are made
-    # from singular vectors, whose derivatives do not exist where singular values are equal.
-    left, s, right = _s.singular_vectors(stop_gradient(a))
-    exact = matmul(_k.flipped(right) * s, right)
-    return _with_value(u, matmul(left, right)), _with_value(p, exact)
-
-
-def _with_value(x, value):
-    """`value` with the derivatives of x."""
-    return value + (x - stop_gradient(x))
+    m, n = a.shape[-2:]
+    if m < n:
+        raise NotDifferentiableError(
+            f"polar of a tensor takes matrices of no more columns than rows, got shape {a.shape}: "
+            "p has no derivative; side='left' takes it"
+        )
+    both = _ds.polar(a)
+    return both[..., :m, :], both[..., m:, :]
 
 
 # ---- equations ----
@@ -542,13 +538,13 @@ def _with_value(x, value):
 
 @_differentiable
 def solve_sylvester(a, b, q):
-    return _k.sylvester(_d.squares("solve_sylvester", a), _d.squares("solve_sylvester", b), q)
+    return _ds.sylvester(_d.squares("solve_sylvester", a), _d.squares("solve_sylvester", b), q)
 
 
 @_differentiable
 def solve_continuous_lyapunov(a, q):
     a = _d.squares("solve_continuous_lyapunov", a)
-    return _k.sylvester(a, _k.flipped(a), q)
+    return _ds.sylvester(a, _k.flipped(a), q)
 
 
 @_differentiable
@@ -582,25 +578,23 @@ def solve_discrete_lyapunov(a, q, method=None):
 def toeplitz(c, r=None):
     c = as_vector("toeplitz of tensors", c)
     r = c if r is None else as_vector("toeplitz of tensors", r)
+    n = c.shape[0]
     ends = concatenate([c[::-1], r[1:]], 0)
-    rows, columns = np.ogrid[: len(c), : len(r)]
-    return ends[len(c) - 1 - rows + columns]
+    return _core.strided(ends, n - 1, (n, r.shape[0]), (-1, 1))
 
 
 @_differentiable
 def hankel(c, r=None):
     c = as_vector("hankel of tensors", c)
     r = np.zeros(len(c)) if r is None else as_vector("hankel of tensors", r)
-    ends = concatenate([c, r[1:]], 0)
-    rows, columns = np.ogrid[: len(c), : len(r)]
-    return ends[rows + columns]
+    return _core.strided(concatenate([c, r[1:]], 0), 0, (c.shape[0], r.shape[0]), (1, 1))
 
 
 @_differentiable
 def circulant(c):
     c = as_vector("circulant of tensors", c)
-    rows, columns = np.ogrid[: len(c), : len(c)]
-    return c[rows - columns]  # places below 0 count from the end
+    n = c.shape[0]
+    return _core.strided(concatenate([c, c], 0), n, (n, n), (1, -1))
 
 
 @_differentiable
@@ -616,16 +610,19 @@ def companion(a):
 def block_diag(*arrs):
     blocks = [as_array(a) for a in arrs]
     blocks = [reshape(a, (1, -1)) if a.ndim < 2 else a for a in blocks]
-    width = sum(a.shape[-1] for a in blocks)
-    leading = np.broadcast_shapes(*[a.shape[:-2] for a in blocks])
-    rows, at = [], 0
-    for a in blocks:
-        m, n = a.shape[-2:]
-        sides = [np.zeros((*leading, m, k)) for k in (at, width - at - n)]
-        a = broadcast_to(a, (*leading, m, n))
-        rows.append(concatenate([sides[0], a, sides[1]], len(leading) + 1))
-        at += n
-    return _k.join_rows(*rows)
+    leading = [a.shape[:-2] for a in blocks]
+    if leading.count(leading[0]) < len(leading):
+        shape = np.broadcast_shapes(*leading)
+        blocks = [broadcast_to(a, (*shape, *a.shape[-2:])) for a in blocks]
+    return _block_diagonal(blocks)
+
+
+def _block_diagonal(blocks):
+    """Blocks with the same leading dimensions; of duals it is linear in all of them together."""
+    kinds = {type(a) for a in blocks}
+    if Dual in kinds:
+        return linear_in_all(_block_diagonal, blocks)
+    return _core.block_diagonal(blocks) if Tensor in kinds else _scipy.block_diag(*blocks)
 
 
 @_differentiable

@@ -50,6 +50,23 @@ static void plain_dtrsm(char *side, char *uplo, char *trans, char *diag, int *m,
     }
 }
 
+/* op(A)^-1 x in place. */
+static void plain_dtrsv(char *uplo, char *trans, char *diag, int *n, double *a, int *lda, double *x,
+                        int *step)
+{
+    bool t = *trans == 'T', upper = (*uplo == 'U') != t;
+
+    CHECK(*step == 1, "dtrsv of step %d", *step);
+    for (int k = 0; k < *n; k++) {
+        int i = upper ? *n - 1 - k : k;
+
+        for (int l = upper ? i + 1 : 0; l < (upper ? *n : i); l++)
+            x[i] -= x[l] * (t ? AT(a, *lda, l, i) : AT(a, *lda, i, l));
+        if (*diag == 'N')
+            x[i] /= AT(a, *lda, i, i);
+    }
+}
+
 static void plain_dgetrf(int *m, int *n, double *a, int *lda, int *pivot, int *info)
 {
     *info = 0;
@@ -78,22 +95,23 @@ static void plain_dgetrf(int *m, int *n, double *a, int *lda, int *pivot, int *i
     }
 }
 
-/* A = U^T U */
+/* A = U^T U, or L L^T with L = U^T */
 static void plain_dpotrf(char *uplo, int *n, double *a, int *lda, int *info)
 {
+    const int lower = *uplo == 'L', row = lower ? *lda : 1, col = lower ? 1 : *lda;
+
     *info = 0;
-    CHECK(*uplo == 'U', "dpotrf of %c", *uplo);
     for (int j = 0; j < *n; j++)
         for (int i = 0; i <= j; i++) {
-            double sum = AT(a, *lda, i, j);
+            double sum = a[i * row + j * col];
 
             for (int l = 0; l < i; l++)
-                sum -= AT(a, *lda, l, i) * AT(a, *lda, l, j);
+                sum -= a[l * row + i * col] * a[l * row + j * col];
             if (i == j && !(sum > 0)) {
                 *info = j + 1;
                 return;
             }
-            AT(a, *lda, i, j) = i == j ? sqrt(sum) : sum / AT(a, *lda, i, i);
+            a[i * row + j * col] = i == j ? sqrt(sum) : sum / a[i * row + i * col];
         }
 }
 
@@ -104,7 +122,7 @@ static void plain_dsyevd(char *job, char *uplo, int *n, double *a, int *lda, dou
     size_t size = (size_t)*n;
     double *v = calloc(size * size + 1, sizeof *v), *s = calloc(size * size + 1, sizeof *s);
 
-    CHECK(*job == 'V' && v && s && (*uplo == 'L' || *uplo == 'U'), "dsyevd");
+    CHECK((*job == 'V' || *job == 'N') && v && s && (*uplo == 'L' || *uplo == 'U'), "dsyevd");
     use_up(work, lwork);
     for (int i = 0; i < *liwork; i++)
         iwork[i] = -1;
@@ -165,13 +183,15 @@ static void plain_dgesdd(char *job, int *m, int *n, double *a, int *lda, double 
                          int *ldu, double *vt, int *ldvt, double *work, int *lwork, int *iwork,
                          int *info)
 {
+    bool alone = *job == 'N';
     int k = AD_MIN(*m, *n), most = AD_MAX(*m, *n), mu = *job == 'A' ? *m : k,
         nv = *job == 'A' ? *n : k, lw = 1, li = 1, dummy_int = 0;
     double *left = calloc((size_t)(most * most) + 1, sizeof *left),
            *right = calloc((size_t)(most * most) + 1, sizeof *right),
-           *w = calloc((size_t)most + 1, sizeof *w), dummy = 0;
+           *w = calloc((size_t)most + 1, sizeof *w),
+           *w_left = calloc((size_t)most + 1, sizeof *w_left), dummy = 0;
 
-    CHECK(left && right && w, "dgesdd");
+    CHECK(left && right && w && w_left, "dgesdd");
     use_up(work, lwork);
     for (int i = 0; i < 8 * k; i++)
         iwork[i] = -1;
@@ -183,12 +203,14 @@ static void plain_dgesdd(char *job, int *m, int *n, double *a, int *lda, double 
         for (int j = 0; j < *n; j++)
             for (int l = 0; l < *m; l++)
                 AT(right, *n, i, j) += AT(a, *lda, l, i) * AT(a, *lda, l, j);
-    plain_dsyevd("V", "L", m, left, m, w, &dummy, &lw, &dummy_int, &li, info);
+    plain_dsyevd("V", "L", m, left, m, w_left, &dummy, &lw, &dummy_int, &li, info);
     plain_dsyevd("V", "L", n, right, n, w, &dummy, &lw, &dummy_int, &li, info);
-    for (int j = 0; j < mu; j++)
+    for (int j = 0; j < k && alone; j++)
+        s[j] = sqrt(*m < *n ? w_left[k - 1 - j] : w[k - 1 - j]);
+    for (int j = 0; j < mu && !alone; j++)
         for (int i = 0; i < *m; i++)
             AT(u, *ldu, i, j) = AT(left, *m, i, *m - 1 - j);
-    for (int j = 0; j < nv; j++) {
+    for (int j = 0; j < nv && !alone; j++) {
         double sign = 1;
 
         if (j < k) {
@@ -206,6 +228,7 @@ static void plain_dgesdd(char *job, int *m, int *n, double *a, int *lda, double 
     free(left);
     free(right);
     free(w);
+    free(w_left);
 }
 
 /* Q by Gram and Schmidt, R in A; Q waits for dorgqr in a place of its own. */
@@ -255,19 +278,26 @@ static void plain_dorgqr(int *m, int *n, int *k, double *a, int *lda, double *ta
             AT(a, *lda, i, j) = AT(kept_q, *m, i, j);
 }
 
+/* Without vectors eigenvalues come in another order, as they may. */
 static void plain_dgeev(char *left, char *right, int *n, double *a, int *lda, double *wr,
                         double *wi, double *vl, int *ldvl, double *vr, int *ldvr, double *work,
                         int *lwork, int *info)
 {
     int li = 1, dummy = 0;
 
-    CHECK(*left == 'N' && *right == 'V' && !vl && *ldvl == 1, "dgeev");
+    CHECK(*left == 'N' && (*right == 'V' || *right == 'N') && !vl && *ldvl == 1, "dgeev");
     for (int i = 0; i < *n; i++)
         for (int j = 0; j < *n; j++)
             AT(vr, *ldvr, i, j) = AT(a, *lda, i, j);
     plain_dsyevd("V", "L", n, vr, ldvr, wr, work, lwork, &dummy, &li, info);
     for (int i = 0; i < *n; i++)
         wi[i] = *n > 1 && AT(a, *lda, 0, 1) == -AT(a, *lda, 1, 0) && AT(a, *lda, 0, 1) != 0 ? 1 : 0;
+    for (int i = 0; i < *n / 2 && *right == 'N'; i++) {
+        double kept = wr[i];
+
+        wr[i] = wr[*n - 1 - i];
+        wr[*n - 1 - i] = kept;
+    }
 }
 
 static void plain_dgees(char *job, char *sort, int (*select)(double *, double *), int *n, double *a,
@@ -330,6 +360,34 @@ static void eliminate(int n, int k, double *a, double *b, int ldb, int *info)
     }
 }
 
+/* From the factors of P A = L U, by columns of the identity. */
+static void plain_dgetri(int *n, double *a, int *lda, int *pivot, double *work, int *lwork,
+                         int *info)
+{
+    double inverse[64 * 64] = {0};
+
+    CHECK(*n <= 64, "%d unknowns", *n);
+    use_up(work, lwork);
+    *info = 0;
+    for (int j = 0; j < *n; j++) {
+        double *x = inverse + j * *n;
+        int one = 1;
+
+        x[j] = 1;
+        for (int i = 0; i < *n; i++) {
+            double kept = x[i];
+
+            x[i] = x[pivot[i] - 1];
+            x[pivot[i] - 1] = kept;
+        }
+        plain_dtrsv("L", "N", "U", n, a, lda, x, &one);
+        plain_dtrsv("U", "N", "N", n, a, lda, x, &one);
+    }
+    for (int j = 0; j < *n; j++)
+        for (int i = 0; i < *n; i++)
+            AT(a, *lda, i, j) = AT(inverse, *n, i, j);
+}
+
 /* By normal equations: of matrices of full rank. */
 static void plain_dgelsd(int *m, int *n, int *k, double *a, int *lda, double *b, int *ldb,
                          double *s, double *rcond, int *rank, double *work, int *lwork, int *iwork,
@@ -346,7 +404,7 @@ static void plain_dgelsd(int *m, int *n, int *k, double *a, int *lda, double *b,
     for (int i = 0; i < 3 * least * levels + 11 * least; i++)
         iwork[i] = -1;
     for (int i = 0; i < least; i++) {
-        s[i] = NAN;
+        s[i] = i; /* which these are not */
         for (int j = 0; j < least; j++) {
             AT(square, least, i, j) = 0;
             for (int l = 0; l < AD_MAX(*m, *n); l++)
@@ -387,10 +445,10 @@ static void plain_dpbsv(char *uplo, int *n, int *kd, int *k, double *band, int *
 {
     double a[64 * 64] = {0};
 
-    CHECK(*uplo == 'U', "dpbsv of %c", *uplo);
     for (int j = 0; j < *n; j++)
         for (int i = AD_MAX(0, j - *kd); i <= j; i++)
-            AT(a, *n, i, j) = AT(a, *n, j, i) = AT(band, *ld, *kd + i - j, j);
+            AT(a, *n, i, j) = AT(a, *n, j, i) =
+                *uplo == 'U' ? AT(band, *ld, *kd + i - j, j) : AT(band, *ld, j - i, i);
     if (*n && a[0] <= 0)
         *info = 1;
     else

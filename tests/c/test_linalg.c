@@ -2,6 +2,7 @@
  * allocations that fail. */
 #include "ad_io.h"
 #include "ad_kernel_run.h"
+#include "ad_linalg.h"
 #include "ad_plan.h"
 #include "ad_run.h"
 #include "lapack.h"
@@ -108,10 +109,11 @@ static double product(const struct operand *a, bool ta, const struct operand *b,
 
 static void check_systems(int64_t n, int64_t k)
 {
-    static struct operand a, rhs, f, x, l, packed;
+    static struct operand a, original, rhs, f, x, l, packed, pivots;
 
     set(&a, n, n);
     set(&rhs, n, k);
+    original = a;
     RUN(lu, 0, 0, 0, 0, &f, &a);
     for (int trans = 0; trans < 2; trans++) {
         RUN(lu_solve, trans, 0, 0, 0, &x, &f, &rhs);
@@ -133,9 +135,27 @@ static void check_systems(int64_t n, int64_t k)
         EACH(rhs)
         expect("solve_triangular", product(&t, flags & 1, &x, false, b, i, j), at(&rhs, b, i, j));
     }
+    RUN(lu_inverse, 0, 0, 0, 0, &x, &f);
+    EACH(x) expect("lu_inverse", product(&original, false, &x, false, b, i, j), i == j);
+    for (int flags = 0; flags < 8; flags++) {
+        RUN(triangle, flags, 0, 0, 0, &x, &rhs);
+        EACH(rhs)
+        {
+            bool unit = flags & AD_UNIT, there = flags & AD_BELOW ? i >= j : i <= j;
+            double want = there ? at(&rhs, b, i, j) : 0;
+
+            CHECK(at(&x, b, i, j) == (unit && i == j ? 1 : want), "triangle %d", flags);
+        }
+    }
     set_definite(&a, n);
-    RUN(cholesky, 0, 0, 0, 0, &l, &a);
-    EACH(a) expect("cholesky", product(&l, false, &l, true, b, i, j), at(&a, b, i, j));
+    for (int upper = 0; upper < 2; upper++) {
+        RUN(cholesky, upper, 0, 0, 0, &l, &a);
+        EACH(a) expect("cholesky", product(&l, upper, &l, !upper, b, i, j), at(&a, b, i, j));
+        EACH(a) if (upper ? i > j : i < j) CHECK(at(&l, b, i, j) == 0, "a triangle");
+        RUN(cholesky_solve, upper, 0, 0, 0, &x, &l, &rhs);
+        EACH(rhs)
+        expect("cholesky_solve", product(&a, false, &x, false, b, i, j), at(&rhs, b, i, j));
+    }
     set(&a, n, n);
     RUN(plu, 0, 0, 0, 0, &packed, &a);
     EACH(a)
@@ -146,6 +166,21 @@ static void check_systems(int64_t n, int64_t k)
         for (int64_t m = 0; m <= AD_MIN(i, j); m++)
             sum += (m == i ? 1 : at(&packed, b, i, m)) * at(&packed, b, m, j);
         expect("plu", sum, at(&a, b, row, j));
+    }
+    l = packed;
+    l.shape[1] = n;
+    pivots.ndim = 2;
+    pivots.shape[0] = BATCHES;
+    pivots.shape[1] = n;
+    for (int64_t b = 0; b < BATCHES; b++)
+        for (int64_t i = 0; i < n; i++) {
+            for (int64_t j = 0; j < n; j++)
+                set_at(&l, b, i, j, at(&packed, b, i, j));
+            pivots.x[b * n + i] = at(&packed, b, n + 1, i);
+        }
+    for (int trans = 0; trans < 2; trans++) {
+        RUN(plu_solve, trans, 0, 0, 0, &x, &l, &pivots, &rhs);
+        EACH(rhs) expect("plu_solve", product(&a, trans, &x, false, b, i, j), at(&rhs, b, i, j));
     }
 }
 
@@ -170,6 +205,20 @@ static void check_bands(int64_t n, int64_t below, int64_t above)
     EACH(a) set_at(&a, b, i, j, i > j ? at(&a, b, j, i) : at(&a, b, i, j));
     RUN(solve_banded, 2, below, above, 0, &x, &band, &rhs);
     EACH(rhs) expect("definite band", product(&a, false, &x, false, b, i, j), at(&rhs, b, i, j));
+    for (int lower = 0; lower < 2; lower++) {
+        set(&band, above + 1, n);
+        EACH(band)
+        {
+            int64_t row = lower ? j + i : j - above + i;
+
+            if (row >= 0 && row < n)
+                set_at(&band, b, i, j, at(&a, b, row, j));
+        }
+        RUN(solve_banded, AD_DEFINITE | AD_ONE_SIDE, lower ? above : 0, lower ? 0 : above, 0, &x,
+            &band, &rhs);
+        EACH(rhs)
+        expect("one side of a band", product(&a, false, &x, false, b, i, j), at(&rhs, b, i, j));
+    }
 }
 
 static void check_determinants(int64_t n)
@@ -235,6 +284,15 @@ static void check_spectra(int64_t m, int64_t n)
                    i == j + 1 ? 0 : at(&some, b, i, j));
         }
     }
+    for (int upper = 0; upper < 2; upper++) {
+        static struct operand half, values;
+
+        half = a;
+        EACH(half) if (upper ? i > j : i < j) set_at(&half, b, i, j, NAN);
+        RUN(eigvalsh, AD_ONE_TRIANGLE | upper * AD_FROM_UPPER, 0, 0, 0, &values, &half);
+        for (int64_t i = 0; i < BATCHES * n; i++)
+            expect("eigvalsh", values.x[i], w.x[i]);
+    }
     /* the identity: all eigenvalues are equal */
     EACH(a) set_at(&a, b, i, j, i == j);
     RUN(eigh, 0, 0, 0, 0, &f, &a);
@@ -269,7 +327,15 @@ static void check_spectra(int64_t m, int64_t n)
            i < m && j >= m   ? at(&a, b, i, j - m)
            : i >= m && j < m ? at(&a, b, j, i - m)
                              : 0);
+    RUN(vectors, 0, size - AD_MIN(m, n), AD_MIN(m, n), 0, &v, &f);
+    RUN(vectors, AD_OF_VALUES, size - AD_MIN(m, n), AD_MIN(m, n), 0, &some, &f);
+    EACH(v)
+    expect("vectors of values", at(&some, b, i, v.shape[2] - 1 - j), sqrt(2) * at(&v, b, i, j));
     CHECK(y.shape[1] == size, "svd of %" PRId64, y.shape[1]);
+    RUN(svdvals, 0, 0, 0, 0, &y, &a);
+    for (int64_t b = 0; b < BATCHES; b++)
+        for (int64_t i = 0; i < AD_MIN(m, n); i++)
+            CHECK(fabs(y.x[b * AD_MIN(m, n) + i] - g.x[(b + 1) * size - 1 - i]) < 1e-6, "svdvals");
 }
 
 static void check_dense(int64_t m, int64_t n)
@@ -295,13 +361,42 @@ static void check_dense(int64_t m, int64_t n)
     RUN(lstsq, 0, 0, 0, 0, &x, &a, &c);
     set(&other, n, 3);
     EACH(other) expect("lstsq", at(&x, b, i, j), product(&y, false, &c, false, b, i, j));
+    RUN(lstsq_all, 0, 0, 0, 0, &other, &a, &c);
+    for (int64_t b = 0; b < BATCHES; b++) {
+        int64_t least = AD_MIN(m, n), each = 3 * n + least + 1;
+
+        for (int64_t i = 0; i < 3 * n; i++)
+            expect("X of lstsq_all", other.x[b * each + i], x.x[b * 3 * n + i]);
+        for (int64_t i = 0; i <= least; i++)
+            expect("the rest of lstsq_all", other.x[b * each + 3 * n + i], (double)i);
+    }
+    if (m >= n && n > 0) {
+        RUN(polar, 0, 0, 0, 0, &y, &a);
+        EACH(q) set_at(&q, b, i, j, at(&y, b, i, j));
+        EACH(r) set_at(&r, b, i, j, at(&y, b, m + i, j));
+        EACH(q) expect("polar", product(&q, false, &r, false, b, i, j), at(&a, b, i, j));
+        EACH(r) expect("U of polar", product(&q, true, &q, false, b, i, j), i == j);
+        EACH(r) expect("P of polar", at(&r, b, i, j), at(&r, b, j, i));
+    }
     set_definite(&a, n);
     RUN(eig, 0, 0, 0, 0, &y, &a);
     RUN(eig_vectors, 0, 0, 0, 0, &q, &y);
     RUN(eig_values, 0, 0, 0, 0, &r, &y);
     EACH(q) expect("eig", product(&a, false, &q, false, b, i, j), at(&q, b, i, j) * r.x[b * n + j]);
+    RUN(eigvals, 0, 0, 0, 0, &r, &a);
     r.ndim = 2;
     r.shape[1] = n;
+    RUN(eig_like, 0, 0, 0, 0, &y, &a, &r);
+    RUN(eig_vectors, 0, 0, 0, 0, &q, &y);
+    EACH(q)
+    expect("eig_like", product(&a, false, &q, false, b, i, j), at(&q, b, i, j) * r.x[b * n + j]);
+    for (int64_t b = 0; b < BATCHES; b++)
+        for (int64_t i = 0; i < n; i++)
+            expect("values of eig_like", at(&y, b, 0, i), r.x[b * n + i]);
+    other = r;
+    for (int64_t i = 0; i < BATCHES * n; i++)
+        other.x[i] = i % 2 ? NAN : 1; /* no eigenvalues: any order, of all columns or some twice */
+    RUN(eig_like, 0, 0, 0, 0, &x, &a, &other);
     RUN(gap_inverses, 1, 0, 0, 0, &y, &r);
     for (int power = 0; power < 12; power++) { /* exp(a) exp(-a) = 1, through all degrees */
         static struct operand minus;
@@ -519,11 +614,36 @@ static void check_loader(void)
         CHECK(ad_lapack_rows[k].offset == (size_t)k * sizeof found->dgemm, "row %d", k);
 }
 
+/* Products with two columns, each of which is a run of numbers. */
+static void check_two_columns(int64_t rows, int64_t length)
+{
+    static double a[8 * 64], b[2 * 64], c[2 * 8];
+    struct ad_matrix left = {a, rows, length, length + 1, 1}, right = {b, length, 2, 1, length};
+
+    for (int64_t i = 0; i < rows * (length + 1); i++)
+        a[i] = rng_uniform(&rng, -1, 1);
+    for (int64_t i = 0; i < 2 * length; i++)
+        b[i] = rng_uniform(&rng, -1, 1);
+    ad_matmul(left, right, c);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < 2; j++) {
+            double sum = 0;
+
+            for (int64_t k = 0; k < length; k++)
+                sum += a[i * (length + 1) + k] * b[j * length + k];
+            CHECK(fabs(c[2 * i + j] - sum) < 1e-13,
+                  "(%" PRId64 ", %" PRId64 ") times two columns: %g, expected %g", rows, length,
+                  c[2 * i + j], sum);
+        }
+}
+
 int main(void)
 {
     long n_cases = 0;
 
     check_loader();
+    for (int64_t length = 6; length < 36; length++)
+        check_two_columns(1 + length % 7, length);
     for (int64_t n = 0; n < 6; n++) {
         check_systems(n, 1 + n % 3);
         if (n > 0)

@@ -172,7 +172,17 @@ def _final(b, a, x, y, z, k):
     return out
 
 
-@rule
+def _lfilter_transposed(name, ct, b, a, x, axis=-1, zi=None):
+    """The adjoint of the signal alone, without a state."""
+    del x
+    if name != "x" or zi is not None:
+        return None
+    b, a = _normalised(b, a)
+    ct, restore = along_last(ct[0], axis)
+    return restore(back(b, a, ct))
+
+
+@rule(tracked="b a x zi", constant="axis", transposed=_lfilter_transposed)
 def lfilter(b, a, x, axis=-1, zi=None):
     b, a = _normalised(b, a)
     x, restore = along_last(x, axis)
@@ -200,7 +210,7 @@ def steady(b, a):
     return np.concatenate([reshape(first, (1,)), rest])
 
 
-@rule
+@rule(tracked="b a y x")
 def lfiltic(b, a, y, x=None):
     b, a = _normalised(b, a)
     k = max(shape_of(b)[0], shape_of(a)[0]) - 1
@@ -255,7 +265,7 @@ def _both_ways(x, edge, forward):
     return y[..., edge : y.shape[-1] - edge]
 
 
-@rule
+@rule(tracked="b a x", constant="axis padtype padlen")
 def filtfilt(b, a, x, axis=-1, padtype="odd", padlen=None, method="pad", irlen=None):
     if method != "pad":
         raise NotDifferentiableError(
@@ -292,7 +302,18 @@ def _through(sections, x, zi):
     return x, states
 
 
-@rule
+def _sosfilt_transposed(name, ct, sos, x, axis=-1, zi=None):
+    """The adjoint of the signal alone, without states."""
+    del x
+    if name != "x" or zi is not None:
+        return None
+    ct, restore = along_last(ct[0], axis)
+    for b, a in reversed(_sections(sos)):
+        ct = back(b, a, ct)
+    return restore(ct)
+
+
+@rule(tracked="sos x zi", constant="axis", transposed=_sosfilt_transposed)
 def sosfilt(sos, x, axis=-1, zi=None):
     x, restore = along_last(x, axis)
     sections = _sections(sos)
@@ -323,7 +344,7 @@ def sosfilt_zi(sos):
     return stack(_steady_sections(_sections(sos)))
 
 
-@rule
+@rule(tracked="sos x", constant="axis padtype padlen")
 def sosfiltfilt(sos, x, axis=-1, padtype="odd", padlen=None):
     sections = _sections(sos)
     x, restore = along_last(x, axis)

@@ -9,6 +9,7 @@ import scipy.signal as _scipy
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, matmul, reshape
+from ...rules.table import is_traced
 from ._convolution import Convolution, filtered, moded, zeros_between
 from ._filters import lengthened, lfilter, sosfilt, sosfiltfilt
 from ._table import along_last, rule
@@ -38,7 +39,7 @@ def detrend(data, axis=-1, type="linear", bp=0, overwrite_data=False):
 _EDGES = {"mirror": "reflect", "nearest": "edge", "wrap": "wrap", "constant": "constant"}
 
 
-@rule
+@rule(tracked="x", constant="window_length polyorder deriv delta axis mode cval")
 def savgol_filter(
     x, window_length, polyorder, deriv=0, delta=1.0, axis=-1, mode="interp", cval=0.0
 ):
@@ -46,6 +47,9 @@ def savgol_filter(
         raise ValueError("mode must be 'mirror', 'constant', 'nearest' 'wrap' or 'interp'.")
     x, restore = along_last(x, axis)
     w, n = window_length, x.shape[-1]
+    if is_traced([delta]):
+        found = savgol_filter(x, w, polyorder, deriv, 1.0, -1, mode, cval)
+        return restore(found / delta**deriv)
     taps = _scipy.savgol_coeffs(w, polyorder, deriv=deriv, delta=delta)
     # The elements before and after one that its window covers.
     before, after = (w - 1) // 2, w // 2
@@ -94,19 +98,19 @@ def _sizes(kernel_size, ndim):
     return sizes
 
 
-@rule
+@rule(tracked="volume", constant="kernel_size")
 def medfilt(volume, kernel_size=None):
     x = as_array(volume)
     return np.median(_windows(x, _sizes(kernel_size, len(x.shape))), axis=-1)
 
 
-@rule
+@rule(tracked="input", constant="kernel_size")
 def medfilt2d(input, kernel_size=3):
     x = as_array(input)
     return np.median(_windows(x, _sizes(kernel_size, 2)), axis=-1)
 
 
-@rule
+@rule(tracked="a", constant="domain rank")
 def order_filter(a, domain, rank):
     x, domain = as_array(a), np.asarray(domain)
     if domain.ndim != len(x.shape) or any(k % 2 != 1 for k in domain.shape):
@@ -135,9 +139,9 @@ def wiener(im, mysize=None, noise=None):
 # ---- other rates ----
 
 
-@rule
+@rule(tracked="h x", constant="up down axis")
 def upfirdn(h, x, up=1, down=1, axis=-1, mode="constant", cval=0):
-    if mode != "constant" or np.any(np.asarray(cval) != 0):
+    if mode != "constant" or is_traced([cval]) or np.any(np.asarray(cval) != 0):
         raise NotDifferentiableError(
             f"scipy.signal.upfirdn of a tensor takes zeros beyond the edges, got mode={mode!r} and "
             f"cval={cval!r}; pad the signal with adcore.pad first"
@@ -153,7 +157,7 @@ def _output_length(taps, n, up, down):
     return ((n - 1) * up + taps - 1) // down + 1
 
 
-@rule
+@rule(tracked="x window", constant="up down axis")
 def resample_poly(x, up, down, axis=0, window=("kaiser", 5.0), padtype="constant", cval=None):
     if up < 1 or down < 1 or up != int(up) or down != int(down):
         raise ValueError("up and down must be integers >= 1")

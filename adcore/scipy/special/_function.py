@@ -20,9 +20,9 @@ from ..._trees import flatten, shape_of
 from ...rules import ufuncs
 from ...rules.primitives import broadcast_to, reshape, sum_axes, values
 from ...rules.table import is_traced, refuse
-from ...transforms import jvp, vjp
 from .._leaves import leaf
 from .._surface import with_plain
+from .._valued import ByOperations
 
 functions = {}  # name -> Function
 families = {}  # name -> Family, whose members join the functions when they are first needed
@@ -39,7 +39,11 @@ def find(name):
         return functions[name]
     distribution, _, method = name.partition(".")
     if method:
-        from .. import stats  # which imports this module
+        from .. import stats  # which imports this module, and has functions of its own
+    if name in functions:
+        return functions[name]
+    if name in families:
+        return families[name].member(*[0] * families[name].n_orders)
     family, _, orders = name.removesuffix("]").partition("[")
     if family in families and re.fullmatch(r"[0-9]{1,2}(, [0-9]{1,2})*", orders):
         orders = tuple(int(n) for n in orders.split(", "))
@@ -227,48 +231,6 @@ class Valued(_core.ElementwiseFunction):
         return self.plain(*args, **kwargs)
 
 
-class ByOperations(Named):
-    """The definition of a call of Valued: the derivatives of a function written in operations."""
-
-    remedy = _Elementwise.remedy
-
-    def __init__(self, name, function):
-        self.name, self.function = name, function
-
-    def moving(self, leaves, places):
-        """The function of the leaves in these places alone."""
-
-        def f(*moved):
-            args = list(leaves)
-            for i, v in zip(places, moved, strict=True):
-                args[i] = v
-            return self.function(*args)
-
-        return f, [leaves[i] for i in places]
-
-    def pull(self, leaves, output, saved, ct, wanted):
-        """Adjoints of the wanted leaves."""
-        del output, saved
-        if ct[0] is None:
-            return [None] * len(wanted)
-        f, at = self.moving(leaves, wanted)
-        with _calls.recording():
-            return list(vjp(f, *at)[1](ct[0]))
-
-    def push(self, leaves, output, saved, tangents):
-        """The tangent of the value."""
-        del output, saved
-        places = [i for i, t in enumerate(tangents) if t is not None]
-        f, at = self.moving(leaves, places)
-        along = [
-            broadcast_to(tangents[i], shape_of(leaves[i]))
-            if shape_of(leaves[i]) != shape_of(tangents[i])
-            else tangents[i]
-            for i in places
-        ]
-        return [jvp(f, at, along)[1]]
-
-
 def total(a, b):
     """The sum of what is not None."""
     return a if b is None else b if a is None else a + b
@@ -284,7 +246,9 @@ def in_domain(partial, value):
 def holds(condition):
     """Whether plain truths all hold, so that what is for the others need not be computed."""
     kind = type(condition)
-    return (kind is np.ndarray or kind is np.bool_ or kind is bool) and bool(np.all(condition))
+    if kind is np.ndarray:
+        return bool(condition.all())
+    return (kind is np.bool_ or kind is bool) and bool(condition)
 
 
 def as_float(x):
@@ -371,6 +335,23 @@ def define(name, *partials, value=None):
     return function
 
 
+def outputs(name, *rules):
+    """The functions of a ufunc with several results; rules[i] are the partials of result i."""
+    ufunc = getattr(sp, name)
+    parts = []
+    for i, partials in enumerate(rules):
+
+        def value(*args, i=i):
+            return ufunc(*args)[i]
+
+        parts.append(Function(f"{name}[{i}]", value, partials))
+
+    function = Outputs(ufunc, parts)
+    function.__doc__ = f"scipy.special.{name}, also of tensors."
+    register(ufunc, function)
+    return function, parts
+
+
 def register(ufunc, function):
     """Let a ufunc of SciPy's mean `function` on tensors and duals."""
     if isinstance(ufunc, np.ufunc):
@@ -390,7 +371,8 @@ def composed(name, valued=False):
 
         @functools.wraps(rule)
         def checked(*args, **kwargs):
-            refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
+            if kwargs:
+                refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
             return rule(*args, **kwargs)
 
         @functools.wraps(ufunc)
@@ -401,6 +383,8 @@ def composed(name, valued=False):
         function = with_plain(checked, plain, doc)
         if valued:
             function = Valued(ufunc, rule, function, of_doubles=valued != "of integers")
+        else:
+            function = functools.update_wrapper(_core.RowFunction(rule, function), function)
         register(ufunc, function)
         return function
 
