@@ -432,7 +432,7 @@ cdef int note_hooks(Tensor t) except -1:
     cdef ad_tape *tape = t.h.tape
     if tape != ad_local.tape:
         raise_foreign(t)
-    if not t.meta.leaf:
+    if not t.meta.leaf or ad_tape_length(tape, t.h.instr) != t.numel():
         own_instruction(t)
     note = Note.__new__(Note)
     note.shape = t.shape

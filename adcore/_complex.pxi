@@ -373,6 +373,11 @@ cdef object complex_matmul(x, z, int most=AD_MAX_DIMS):
 
 cdef object on_complex(ufunc, tuple args):
     """A ufunc of arguments of which one is complex."""
+    if pairs_may_be():
+        found = pair_product(args[0], args[1]) if ufunc is _matmul \
+            else pair_arithmetic(ufunc, args)
+        if found is not None:
+            return found
     function = _complex_functions.get(ufunc)
     if function is not None:
         found = (<ComplexFunction>function).record(args)
@@ -389,6 +394,7 @@ cdef object _add = np.add, _subtract = np.subtract, _multiply = np.multiply, _di
 cdef object _power = np.power, _negative = np.negative, _absolute = np.absolute
 cdef object _conjugate = np.conjugate, _matmul = np.matmul, _square = np.square, _dot = np.dot
 cdef object _equal = np.equal, _not_equal = np.not_equal
+cdef object _reshape = np.reshape, _transpose = np.transpose
 
 
 cdef class ComplexPair:
@@ -407,7 +413,9 @@ cdef class ComplexPair:
 
     def __array_function__(self, function, types, args, kwargs):
         if not kwargs:
-            found = None
+            found = on_pairs(function, args)
+            if found is not None:
+                return found
             if function in _complex_linear:
                 found = of_either_part(function, args[0], args[1:])
             elif function is _dot and len(args) == 2:
@@ -473,6 +481,18 @@ cdef class ComplexPair:
 
     def __abs__(self):
         return on_complex(_absolute, (self,))
+
+    def reshape(self, *shape):
+        """The array in another shape; one length may be -1."""
+        args = self, shape[0] if len(shape) == 1 else shape
+        found = on_pairs(_reshape, args)
+        return np.reshape(*args) if found is None else found
+
+    def transpose(self, *axes):
+        """The array with its dimensions in another order, or reversed."""
+        args = self, (axes[0] if len(axes) == 1 else axes) or None
+        found = on_pairs(_transpose, args)
+        return np.transpose(*args) if found is None else found
 
     def conj(self):
         """The array with its imaginary part negated."""

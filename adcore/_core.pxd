@@ -20,7 +20,7 @@ cdef extern from "ad_status.h" nogil:
 cdef extern from "ad_ops.h" nogil:
     enum:
         AD_N_OPS
-        AD_OP_neg, AD_OP_abs, AD_OP_square, AD_OP_hypot, AD_OP_reciprocal
+        AD_OP_neg, AD_OP_abs, AD_OP_where, AD_OP_fma, AD_OP_square, AD_OP_hypot, AD_OP_reciprocal
         AD_OP_add, AD_OP_sub, AD_OP_mul, AD_OP_div, AD_OP_pow, AD_OP_powi, AD_OP_remainder
         AD_OP_floor_divide
         AD_OP_maximum, AD_OP_minimum, AD_OP_clip, AD_OP_gate, AD_OP_hypot, AD_OP_mul0, AD_OP_mul00

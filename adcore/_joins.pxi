@@ -69,34 +69,47 @@ cdef int raise_unfit(str how, int axis, int n, const ad_view *views) except -1:
     raise ShapeError(f"{how} along axis {axis}: shapes {shapes} differ elsewhere")
 
 
-cdef object join_views(ad_tape *tape, int n, ad_view *views, int axis, str how, bint tracked):
-    """Views joined along an axis.  There is room for 2 n of them; each keeps its reference."""
-    cdef int i, d, ndim = views[0].ndim
+cdef bint views_fit(int n, const ad_view *views, int axis) noexcept:
+    """Are the shapes of views the same but for an axis, which they have?"""
+    cdef int i, d
+    for i in range(n):
+        if views[i].ndim != views[0].ndim or axis >= views[i].ndim:
+            return False
+        for d in range(views[i].ndim):
+            if d != axis and views[i].shape[d] != views[0].shape[d]:
+                return False
+    return True
+
+
+cdef int record_joined(ad_tape *tape, int n, ad_view *views, int axis, ad_view *result) except -1:
+    """Record views that fit, joined along an axis; there is room for 2 n of them."""
+    cdef int i, ndim = views[0].ndim
     cdef int64_t total = 0, size = 1, offset = 0
     cdef int64_t shape[16]
-    cdef ad_view result
-    cdef bint fits
-    for d in range(ndim):
-        shape[d] = views[0].shape[d]
+    memcpy(shape, views[0].shape, ndim * sizeof(int64_t))
     for i in range(n):
-        fits = views[i].ndim == ndim and axis < ndim
-        for d in range(ndim if fits else 0):
-            fits = fits and (d == axis or views[i].shape[d] == shape[d])
-        if not fits:
-            raise_unfit(how, axis, n, views)
         total += views[i].shape[axis]
     shape[axis] = total
-    for d in range(ndim):
-        size *= shape[d]
-    ad_view_set_slots(&result, 0, ndim, shape)
+    for i in range(ndim):
+        size *= shape[i]
+    ad_view_set_slots(result, 0, ndim, shape)
     for i in range(n):
-        ad_view_copy(&views[n + i], &result)
+        ad_view_copy(&views[n + i], result)
         views[n + i].place = AD_OWN
         views[n + i].base = offset * result.stride[axis]
         views[n + i].shape[axis] = views[i].shape[axis]
         offset += views[i].shape[axis]
-    check(ad_record_addto(tape, size, n, views, views + n, &result))
-    ad_view_set_slots(&result, result.base, ndim, shape)
+    check(ad_record_addto(tape, size, n, views, views + n, result))
+    ad_view_set_slots(result, result.base, ndim, shape)
+    return 0
+
+
+cdef object join_views(ad_tape *tape, int n, ad_view *views, int axis, str how, bint tracked):
+    """Views joined along an axis.  There is room for 2 n of them; each keeps its reference."""
+    cdef ad_view result
+    if not views_fit(n, views, axis):
+        raise_unfit(how, axis, n, views)
+    record_joined(tape, n, views, axis, &result)
     return settle(tape, &result, tracked)
 
 

@@ -1,6 +1,7 @@
 /* ad_linalg.c -- dense linear algebra through the loops the binding found. */
 #include "ad_linalg.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 ad_matmul_loop *ad_matmul_blas;
@@ -28,10 +29,76 @@ static int64_t block_rows(int64_t m, int64_t k, int64_t n, bool rows_lie)
     return (rows + VECTOR - 1) / VECTOR * VECTOR;
 }
 
+/* ---- by two columns ----
+ *
+ * BLAS copies both operands first, and reads those of two columns as if they were many: where rows and
+ * columns are runs of numbers, every number is read once here. */
+
+enum { LANES = 8, TWO = 2 };
+
+static bool is_by_two(struct ad_matrix a, struct ad_matrix b)
+{
+    return b.cols == TWO && a.cols >= LANES && a.col_stride == 1 && b.row_stride == 1;
+}
+
+static double sum_of_lanes(const double *lane)
+{
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+/* Two rows, r and s, times two columns: c[0], c[1] of r, c[2], c[3] of s. */
+AD_VECTOR static void two_by_two(int64_t k, const double *r, const double *s, const double *x,
+                                 const double *y, double *c)
+{
+    double rx[LANES] = {0}, ry[LANES] = {0}, sx[LANES] = {0}, sy[LANES] = {0};
+    double rest[4] = {0};
+    int64_t l = 0;
+
+    for (; l + LANES <= k; l += LANES)
+        for (int j = 0; j < LANES; j++) {
+            rx[j] += r[l + j] * x[l + j];
+            ry[j] += r[l + j] * y[l + j];
+            sx[j] += s[l + j] * x[l + j];
+            sy[j] += s[l + j] * y[l + j];
+        }
+    for (; l < k; l++) {
+        rest[0] += r[l] * x[l];
+        rest[1] += r[l] * y[l];
+        rest[2] += s[l] * x[l];
+        rest[3] += s[l] * y[l];
+    }
+    c[0] = sum_of_lanes(rx) + rest[0];
+    c[1] = sum_of_lanes(ry) + rest[1];
+    c[2] = sum_of_lanes(sx) + rest[2];
+    c[3] = sum_of_lanes(sy) + rest[3];
+}
+
+static void by_two(struct ad_matrix a, struct ad_matrix b, double *c)
+{
+    const double *x = b.data, *y = b.data + b.col_stride;
+    double last[4];
+    int64_t i = 0;
+
+    for (; i + 1 < a.rows; i += 2)
+        two_by_two(a.cols, a.data + i * a.row_stride, a.data + (i + 1) * a.row_stride, x, y,
+                   c + TWO * i);
+    if (i < a.rows) {
+        two_by_two(a.cols, a.data + i * a.row_stride, a.data + i * a.row_stride, x, y, last);
+        memcpy(c + TWO * i, last, TWO * sizeof *c);
+    }
+}
+
+/* ---- any ---- */
+
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
 {
     int64_t m = a.rows, k = a.cols, n = b.cols;
 
+    if (is_by_two(a, b)) {
+        by_two(a, b, c);
+        return;
+    }
     if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL) {
         const intptr_t each = sizeof(double);
         int64_t block = block_rows(m, k, n, b.col_stride == 1);
@@ -71,7 +138,7 @@ void ad_matmul_each(int64_t count, struct ad_matrix a, struct ad_matrix b, const
 {
     const int64_t m = a.rows, k = a.cols, n = b.cols, each = sizeof(double);
 
-    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL && m * k * n <= UNCOPIED) {
+    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL && m * k * n <= UNCOPIED && !is_by_two(a, b)) {
         const intptr_t dimensions[4] = {(intptr_t)count, (intptr_t)m, (intptr_t)k, (intptr_t)n},
                        strides[9] = {(intptr_t)(steps[0] * each),
                                      (intptr_t)(steps[1] * each),

@@ -381,14 +381,6 @@ FUNCTIONS = {
 }
 
 
-def _reshape(z, *shape):
-    return np.reshape(z, shape[0] if len(shape) == 1 else shape)
-
-
-def _transpose(z, *axes):
-    return np.transpose(z, (axes[0] if len(axes) == 1 else axes) or None)
-
-
 def _astype(z, dtype):
     if np.dtype(dtype) != np.complex128:
         raise NotDifferentiableError(
@@ -403,10 +395,8 @@ METHODS = {
     "conjugate": np.conjugate,
     "abs": np.abs,
     "angle": np.angle,
-    "reshape": _reshape,
     "ravel": np.ravel,
     "flatten": np.ravel,
-    "transpose": _transpose,
     "sum": np.sum,
     "mean": np.mean,
     "prod": np.prod,

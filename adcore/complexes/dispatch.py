@@ -179,7 +179,7 @@ def _method(name, function):
 
 _SPELLINGS = {"dim": "axis", "keepdim": "keepdims"}
 # Functions whose methods are linear, and so those of either part.
-_BY_PARTS = {*LINEAR, *(METHODS[name] for name in ("reshape", "transpose"))} - {np.round, np.copy}
+_BY_PARTS = {*LINEAR} - {np.round, np.copy}
 for _op in _core.OPS:
     if _op.ufunc in UFUNCS:
         METHODS.setdefault(_op.name, _alone(_op.ufunc))

@@ -252,7 +252,10 @@ def tensor(data, requires_grad=False):
             )
         return pair(*both(data))
     data = np.asarray(data)
-    return Complex(*[_core.tensor(x, requires_grad=requires_grad) for x in (data.real, data.imag)])
+    halves = [np.array(x, dtype=np.float64) for x in (data.real, data.imag)]
+    if requires_grad:
+        return Complex(*_core.tensor_pair(*halves))
+    return Complex(*[_core.tensor(x) for x in halves])
 
 
 # ---- assignment ----

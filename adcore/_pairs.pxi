@@ -1,0 +1,476 @@
+"""Functions of complex arrays as instructions on both parts at once.
+
+Results of functions of complex arrays have their parts in one instruction, as far apart from number
+to number as the first of them are: a view of real numbers with a dimension of length 2 before all
+others.  What is real and the same for both parts is recorded once, of that view, and its result is
+of that form again.  Every rule below returns None where this is not the way to a result; what is
+recorded while a program is has its parts apart, so that guards and inputs stay what they are.
+"""
+
+
+ctypedef object (*pair_rule)(tuple args)
+
+
+cdef inline bint pairs_may_be() except -1:
+    """Whether pairs are recorded on this thread; if so there is room for some instructions."""
+    if ad_local.off or ad_local.program != NULL or ad_local.tape == NULL:
+        return False
+    check(ad_tape_room(ad_local.tape, 16))
+    return True
+
+
+cdef bint pair_view(object z, ad_view *view) noexcept:
+    """The view of both parts of a complex array, which stays theirs; False if there is none.
+
+    It is one of slots, has elements, and leaves room for three dimensions more.
+    """
+    cdef ad_handle *re
+    cdef ad_handle *im
+    if type(z) is not _complex_type or type((<ComplexPair>z).real) is not Tensor \
+            or type((<ComplexPair>z).imag) is not Tensor:
+        return False
+    re, im = &(<Tensor>(<ComplexPair>z).real).h, &(<Tensor>(<ComplexPair>z).imag).h
+    if re.tape == NULL or re.tape != ad_local.tape or im.tape != re.tape or im.instr != re.instr:
+        return False
+    view.place = AD_SLOTS
+    view.shape[0] = 2
+    if re.view == NULL or im.view == NULL:
+        if re.view != im.view:
+            return False
+        view.ndim, view.base, view.stride[0] = 1, re.slot, im.slot - re.slot
+        return True
+    if re.view.place != AD_SLOTS or im.view.place != AD_SLOTS or re.view.base < 0 \
+            or im.view.base < 0 or re.view.ndim != im.view.ndim or re.view.ndim > AD_MAX_DIMS - 4:
+        return False
+    view.ndim, view.base = re.view.ndim + 1, re.view.base
+    view.stride[0] = im.view.base - re.view.base
+    for d in range(re.view.ndim):
+        if re.view.shape[d] != im.view.shape[d] or re.view.stride[d] != im.view.stride[d] \
+                or re.view.shape[d] == 0:
+            return False
+        view.shape[d + 1], view.stride[d + 1] = re.view.shape[d], re.view.stride[d]
+    return True
+
+
+cdef object pair_result(const ad_view *both):
+    """The complex array of a view of slots on this thread's tape, of both parts."""
+    cdef ad_view part
+    cdef int d
+    part.place, part.ndim, part.base = AD_SLOTS, both.ndim - 1, both.base
+    for d in range(part.ndim):
+        part.shape[d], part.stride[d] = both.shape[d + 1], both.stride[d + 1]
+    re = new_result(ad_local.tape, &part, True)
+    part.base += both.stride[0]
+    return new_complex(re, new_result(ad_local.tape, &part, True))
+
+
+cdef int pair_of_numbers(double re, double im, int ndim, ad_view *view) except -1:
+    """A constant of both parts, the same for all elements of so many dimensions."""
+    cdef double numbers[2]
+    cdef int d
+    numbers[0], numbers[1] = re, im
+    view.place, view.ndim, view.base = AD_ARRAY, ndim + 1, 0
+    view.in_.array = ad_array_copy(numbers, 2)
+    if view.in_.array == NULL:
+        raise MemoryError("no memory for a constant")
+    for d in range(ndim + 1):
+        view.shape[d], view.stride[d] = 1, 0
+    view.shape[0], view.stride[0] = 2, 1
+    return 0
+
+
+def tensor_pair(re, im):
+    """Two independent variables for arrays, or numbers, of one shape, in one instruction."""
+    cdef Tensor t
+    tensors = lift([re, im])[1]
+    for t in tensors:
+        get_meta(t).leaf = True
+    return tensors
+
+
+# ---- shapes: views of the same instruction ----
+
+
+cdef object pair_reshape(tuple args):
+    cdef ad_view view, target
+    cdef int d
+    if len(args) != 2 or not pair_view(args[0], &view):
+        return None
+    shape = args[1]
+    if type(shape) is not tuple:
+        if not PyLong_CheckExact(shape):
+            return None
+        shape = (shape,)
+    full_shape((<ComplexPair>args[0]).real, shape, &target)
+    if target.ndim > AD_MAX_DIMS - 4:
+        return None
+    for d in range(target.ndim, 0, -1):
+        target.shape[d] = target.shape[d - 1]
+    target.shape[0] = 2
+    if not ad_view_reshape(&view, target.ndim + 1, target.shape):
+        return None
+    return pair_result(&view)
+
+
+cdef object pair_transpose(tuple args):
+    cdef ad_view view
+    cdef ad_view turned
+    cdef int d, a
+    cdef uint32_t seen = 0
+    if len(args) > 2 or not pair_view(args[0], &view):
+        return None
+    ad_view_copy(&turned, &view)
+    axes = args[1] if len(args) == 2 else None
+    if axes is not None and (type(axes) is not tuple or len(axes) != view.ndim - 1):
+        return None
+    for d in range(1, view.ndim):
+        a = view.ndim - d if axes is None else axis_of(axes[d - 1], view.ndim - 1) + 1
+        if seen >> a & 1:
+            return None
+        seen |= <uint32_t>1 << a
+        turned.shape[d], turned.stride[d] = view.shape[a], view.stride[a]
+    return pair_result(&turned)
+
+
+# ---- sums ----
+
+
+cdef object sum_of_pair(const ad_view *view, int64_t bits):
+    """The sum over the dimensions whose bits are set."""
+    cdef ad_view result
+    cdef int d, kept = 0
+    check(ad_record_sum(ad_local.tape, view, <uint32_t>bits, &result))
+    for d in range(result.ndim):
+        if not bits >> d & 1:
+            result.shape[kept], result.stride[kept] = result.shape[d], result.stride[d]
+            kept += 1
+    result.ndim = kept
+    return pair_result(&result)
+
+
+cdef object pair_sum(tuple args):
+    cdef ad_view view
+    cdef int64_t bits = 0
+    if len(args) > 2 or not pair_view(args[0], &view) or view.ndim == 1:
+        return None
+    for a in axes_of(args[1] if len(args) == 2 else None, view.ndim - 1):
+        bits |= <int64_t>2 << <int64_t>a
+    return sum_of_pair(&view, bits)
+
+
+cdef object pair_trace(tuple args):
+    cdef ad_view view
+    if len(args) > 1 or not pair_view(args[0], &view) or view.ndim != 3:
+        return None
+    view.ndim = 2
+    view.shape[1] = min(view.shape[1], view.shape[2])
+    view.stride[1] += view.stride[2]
+    return sum_of_pair(&view, 2)
+
+
+cdef object pair_cumsum(tuple args):
+    cdef ad_view view, result
+    if len(args) > 2 or not pair_view(args[0], &view) or view.ndim != 2 \
+            or (len(args) == 2 and args[1] != 0 and args[1] != -1):
+        return None
+    check(ad_record_along(ad_local.tape, AD_CUMSUM, &view, 0, &result))
+    return pair_result(&result)
+
+
+cdef object pair_diff(tuple args):
+    cdef ad_view low, high, result
+    cdef const ad_view *both[2]
+    cdef int last
+    if len(args) > 1 or not pair_view(args[0], &low) or low.ndim < 2:
+        return None
+    last = low.ndim - 1
+    if low.shape[last] < 2:
+        return None
+    low.shape[last] -= 1
+    ad_view_copy(&high, &low)
+    high.base += high.stride[last]
+    both[0], both[1] = &high, &low
+    check(ad_record_op(ad_local.tape, AD_OP_sub, 0, both, &result))
+    return pair_result(&result)
+
+
+cdef object pair_norm(tuple args):
+    """The norm of all numbers, which is that of all of their parts."""
+    cdef ad_view view, result
+    cdef int64_t size
+    if len(args) > 1 or not pair_view(args[0], &view):
+        return None
+    size = ad_view_size(&view)
+    if not ad_view_reshape(&view, 1, &size):
+        return None
+    check(ad_record_along(ad_local.tape, AD_NORM, &view, 0, &result))
+    return new_result(ad_local.tape, &result, True)
+
+
+# ---- joining ----
+
+
+cdef enum:
+    MOST_JOINED = 8
+
+
+cdef object join_pairs(object parts, int axis, bint stacked):
+    cdef ad_view views[2 * MOST_JOINED]
+    cdef ad_view result
+    cdef int n = 0
+    if (type(parts) is not list and type(parts) is not tuple) or not 0 < len(parts) <= MOST_JOINED:
+        return None
+    for z in parts:
+        if not pair_view(z, &views[n]) or (views[n].ndim == 1 and not stacked):
+            return None
+        n += 1
+    axis = axis_of(axis, views[0].ndim - 1 + stacked) + 1
+    for i in range(n if stacked else 0):
+        if axis > views[i].ndim:
+            return None
+        put_length_1(&views[i], axis)
+    if not views_fit(n, views, axis):
+        return None
+    record_joined(ad_local.tape, n, views, axis, &result)
+    return pair_result(&result)
+
+
+cdef object pair_concatenate(tuple args):
+    return None if len(args) > 2 else join_pairs(args[0], args[1] if len(args) == 2 else 0, False)
+
+
+cdef object pair_stack(tuple args):
+    return None if len(args) > 2 else join_pairs(args[0], args[1] if len(args) == 2 else 0, True)
+
+
+cdef object pair_roll(tuple args):
+    cdef ad_view views[4]
+    cdef ad_view result
+    cdef int64_t n, by
+    cdef int axis = 1
+    if not 2 <= len(args) <= 3 or not PyLong_CheckExact(args[1]) or not pair_view(args[0], views):
+        return None
+    if len(args) == 3 and args[2] is not None:
+        if not PyLong_CheckExact(args[2]):
+            return None
+        axis = axis_of(args[2], views[0].ndim - 1) + 1
+    elif views[0].ndim != 2:
+        return None
+    n = views[0].shape[axis]
+    by = args[1] % n
+    if by == 0:
+        return None
+    ad_view_copy(&views[1], &views[0])
+    views[0].base += (n - by) * views[0].stride[axis]
+    views[0].shape[axis] = by
+    views[1].shape[axis] = n - by
+    record_joined(ad_local.tape, 2, views, axis, &result)
+    return pair_result(&result)
+
+
+# ---- elementwise ----
+
+
+cdef int pair_or_number(object x, int ndim, ad_view *view) except -1:
+    """The view of a pair of so many dimensions, or of a number; 0 of anything else.
+
+    It holds what it points at.
+    """
+    if pair_view(x, view):
+        return view.ndim == ndim + 1
+    if type(x) is complex:
+        pair_of_numbers(x.real, x.imag, ndim, view)
+    elif PyFloat_CheckExact(x) or PyLong_CheckExact(x):
+        pair_of_numbers(x, 0.0, ndim, view)
+    else:
+        return 0
+    return 1
+
+
+cdef object pair_where(tuple args):
+    """Choices among pairs and numbers by a constant array."""
+    cdef ad_view views[3]
+    cdef ad_view result
+    cdef const ad_view *given[3]
+    cdef int held = 0, ndim = -1, i
+    cdef bint fits
+    if len(args) != 3 or type(args[0]) is not cnp.ndarray:
+        return None
+    for x in args[1:]:
+        if pair_view(x, &views[0]):
+            ndim = views[0].ndim - 1
+    if ndim < 0 or cnp.PyArray_NDIM(<cnp.ndarray>args[0]) > ndim:
+        return None
+    try:
+        for i in range(3):
+            given[i] = &views[i]
+            if i == 0:
+                array_view(args[0], &views[0])
+            elif not pair_or_number(args[i], ndim, &views[i]):
+                return None
+            held += 1
+        status = ad_record_op(ad_local.tape, AD_OP_where, 0, given, &result)
+    finally:
+        for i in range(held):
+            ad_view_drop(&views[i])
+    if status == AD_SHAPES_DIFFER:
+        return None
+    check(status)
+    return pair_result(&result)
+
+
+cdef object pair_arithmetic(object ufunc, tuple args):
+    """Sums and differences of pairs, and multiples by real numbers."""
+    cdef ad_view views[2]
+    cdef ad_view result
+    cdef const ad_view *given[2]
+    cdef ad_op op
+    cdef ad_status status
+    given[0], given[1] = &views[0], &views[1]
+    if ufunc is _add or ufunc is _subtract:
+        op = AD_OP_add if ufunc is _add else AD_OP_sub
+        if not pair_view(args[0], &views[0]) or not pair_view(args[1], &views[1]) \
+                or views[0].ndim != views[1].ndim:
+            return None
+    elif ufunc is _negative:
+        op = AD_OP_neg
+        if not pair_view(args[0], &views[0]):
+            return None
+    elif ufunc is _multiply or ufunc is _divide:
+        op = AD_OP_mul if ufunc is _multiply else AD_OP_div
+        if PyFloat_CheckExact(args[1]) and pair_view(args[0], &views[0]):
+            views[1] = ad_view_number(args[1])
+        elif op == AD_OP_mul and PyFloat_CheckExact(args[0]) and pair_view(args[1], &views[1]):
+            views[0] = ad_view_number(args[0])
+        else:
+            return None
+    else:
+        return None
+    status = ad_record_op(ad_local.tape, op, 0, given, &result)
+    if status == AD_SHAPES_DIFFER:
+        return None     # whose error is to be of the operands as they were given
+    check(status)
+    return pair_result(&result)
+
+
+# ---- products ----
+
+
+cdef object pair_product(object z, object w, bint conjugate=False, int most=AD_MAX_DIMS):
+    """The matrix product; vectors as in NumPy.  The first may enter as its conjugate.
+
+    Of real products of all parts, recorded at once, re is ac - bd and im is ad + bc.
+    """
+    cdef ad_tape *tape = ad_local.tape
+    cdef ad_view left, right, products, same, crossed, sign, result
+    cdef const ad_view *given[3]
+    cdef int row, column, d, first, second
+    cdef int64_t shape[AD_MAX_DIMS]
+    cdef ad_status status
+    if not pair_view(z, &left) or not pair_view(w, &right) \
+            or not 1 < left.ndim <= min(most, AD_MAX_DIMS - 4) + 1 \
+            or not 1 < right.ndim <= min(most, AD_MAX_DIMS - 4) + 1:
+        return None
+    row, column = left.ndim == 2, right.ndim == 2
+    # Dimensions of the products: `first` is that of the parts of z, `second` of those of w.
+    if column:          # (k) is a column for either part
+        right.shape[0], right.shape[1] = right.shape[1], right.shape[0]
+        right.stride[0], right.stride[1] = right.stride[1], right.stride[0]
+        if not row:
+            shape[0], shape[1] = 2 * left.shape[1], left.shape[2]
+            first = 0
+            if left.ndim == 3:      # all rows of both parts, if they are one matrix
+                ad_view_reshape(&left, 2, shape)
+    elif row:
+        pass            # a row for either part, of each of the matrices of w
+    else:
+        put_length_1(&left, 1)
+        put_length_1(&right, 0)
+        while left.ndim < right.ndim:
+            put_length_1(&left, 2)
+        while right.ndim < left.ndim:
+            put_length_1(&right, 2)
+    status = ad_record_matmul(tape, &left, &right, &products)
+    if status == AD_SHAPES_DIFFER:
+        return None
+    check(status)
+    if column and not row and left.ndim == 2:
+        ad_view_copy(&same, &products)      # (2 m, 2) -> (2, m, 2)
+        shape[0], shape[1], shape[2] = 2, products.shape[0] // 2, 2
+        ad_view_reshape(&same, 3, shape)
+        ad_view_copy(&products, &same)
+    if column:
+        first, second = 0, products.ndim - 1
+    elif row:
+        first, second = products.ndim - 2, 0
+    else:
+        first, second = 0, 1
+    # ac and ad, bd and bc, along w's parts; the others keep their order.
+    same.place, same.base, same.ndim = AD_SLOTS, products.base, 1
+    same.shape[0], same.stride[0] = 2, products.stride[second]
+    for d in range(products.ndim):
+        if d != first and d != second:
+            same.shape[same.ndim], same.stride[same.ndim] = products.shape[d], products.stride[d]
+            same.ndim += 1
+    ad_view_copy(&crossed, &same)
+    crossed.base += products.stride[first] + products.stride[second]
+    crossed.stride[0] = -crossed.stride[0]
+    pair_of_numbers(1.0 if conjugate else -1.0, -1.0 if conjugate else 1.0, same.ndim - 1, &sign)
+    given[0], given[1], given[2] = &crossed, &sign, &same
+    status = ad_record_op(tape, AD_OP_fma, 0, given, &result)
+    ad_view_drop(&sign)
+    check(status)
+    return pair_result(&result)
+
+
+cdef object pair_dot(tuple args):
+    return pair_product(args[0], args[1], False, 2) if len(args) == 2 else None
+
+
+cdef object pair_vdot(tuple args):
+    return pair_product(args[0], args[1], True, 1) if len(args) == 2 else None
+
+
+cdef object pair_outer(tuple args):
+    cdef ad_view left, right
+    cdef int64_t size
+    if len(args) != 2 or not pair_view(args[0], &left) or not pair_view(args[1], &right) \
+            or left.ndim != 2 or right.ndim != 2:
+        return None
+    put_length_1(&left, 2)
+    put_length_1(&right, 1)
+    return on_complex(_multiply, (pair_result(&left), pair_result(&right)))
+
+
+cdef pair_rule _pair_rules[32]
+cdef dict _pair_rule_of = {}
+
+
+cdef int add_pair_rule(function, pair_rule rule) except -1:
+    _pair_rules[len(_pair_rule_of)] = rule
+    _pair_rule_of[function] = len(_pair_rule_of)
+    return 0
+
+
+add_pair_rule(np.reshape, pair_reshape)
+add_pair_rule(np.transpose, pair_transpose)
+add_pair_rule(np.sum, pair_sum)
+add_pair_rule(np.trace, pair_trace)
+add_pair_rule(np.cumsum, pair_cumsum)
+add_pair_rule(np.diff, pair_diff)
+add_pair_rule(np.linalg.norm, pair_norm)
+add_pair_rule(np.concatenate, pair_concatenate)
+add_pair_rule(np.stack, pair_stack)
+add_pair_rule(np.roll, pair_roll)
+add_pair_rule(np.where, pair_where)
+add_pair_rule(np.dot, pair_dot)
+add_pair_rule(np.vdot, pair_vdot)
+add_pair_rule(np.outer, pair_outer)
+
+
+cdef object on_pairs(function, tuple args):
+    """A function of NumPy's of complex arrays, recorded for both parts at once; None: another way."""
+    at = _pair_rule_of.get(function)
+    if at is None or not pairs_may_be():
+        return None
+    return _pair_rules[<int>at](args)
