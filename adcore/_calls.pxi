@@ -34,6 +34,9 @@ cdef object rule_of(ad_tape *tape, int32_t instr, bint numbers=False):
     if type(rule) is ElementwiseCall:
         return (<ElementwiseCall>rule).rule_on(tape, instr) if numbers \
             else (<ElementwiseCall>rule).bare_rule()
+    if type(rule) is ComplexLoop:
+        return (<ComplexLoop>rule).rule_on(tape, instr) if numbers \
+            else (<ComplexLoop>rule).bare_rule()
     return rule
 
 

@@ -112,6 +112,15 @@ cdef class ComplexFunction:
             return new_complex(re, im)
         return complex_pair(re, 0.0 if im is None else im)
 
+    cdef ComplexFormula of_parts(self, int n):
+        """The formula of so many operands of which all parts are given."""
+        cdef long key = 1
+        cdef int i
+        for i in range(2 * n):
+            key = 4 * key + 1
+        formula = self.formulas.get(key)
+        return self.traced(key, n) if formula is None else formula
+
     cdef ComplexFormula traced(self, long key, int n):
         """The formula of operands of which `key` tells what is known."""
         cdef int i

@@ -52,13 +52,19 @@ cdef bint pair_view(object z, ad_view *view) noexcept:
     return True
 
 
+cdef inline void part_of_pair(const ad_view *both, int which, ad_view *part) noexcept:
+    """The real part (0) or the imaginary part (1) of a view of both."""
+    cdef int d
+    part.place, part.ndim = AD_SLOTS, both.ndim - 1
+    part.base = both.base + which * both.stride[0]
+    for d in range(part.ndim):
+        part.shape[d], part.stride[d] = both.shape[d + 1], both.stride[d + 1]
+
+
 cdef object pair_result(const ad_view *both):
     """The complex array of a view of slots on this thread's tape, of both parts."""
     cdef ad_view part
-    cdef int d
-    part.place, part.ndim, part.base = AD_SLOTS, both.ndim - 1, both.base
-    for d in range(part.ndim):
-        part.shape[d], part.stride[d] = both.shape[d + 1], both.stride[d + 1]
+    part_of_pair(both, 0, &part)
     re = new_result(ad_local.tape, &part, True)
     part.base += both.stride[0]
     return new_complex(re, new_result(ad_local.tape, &part, True))
@@ -278,13 +284,39 @@ cdef int pair_or_number(object x, int ndim, ad_view *view) except -1:
     """
     if pair_view(x, view):
         return view.ndim == ndim + 1
+    cdef double number
     if type(x) is complex:
         pair_of_numbers(x.real, x.imag, ndim, view)
     elif PyFloat_CheckExact(x) or PyLong_CheckExact(x):
-        pair_of_numbers(x, 0.0, ndim, view)
+        number = x
+        if number == 0 and copysign(1, number) > 0:
+            view.place, view.ndim, view.base, view.in_.number = AD_NUMBER, 0, 0, 0
+        else:
+            pair_of_numbers(number, 0.0, ndim, view)
     else:
         return 0
     return 1
+
+
+cdef int mask_view(cnp.ndarray mask, ad_view *view) except -1:
+    """array_view(), at once of few truths that lie one after another."""
+    cdef int64_t n = cnp.PyArray_SIZE(mask), i
+    cdef const cnp.npy_bool *truth = <const cnp.npy_bool *>cnp.PyArray_DATA(mask)
+    cdef double *numbers = ad_local.tape.scratch
+    cdef int d
+    if cnp.PyArray_TYPE(mask) != cnp.NPY_BOOL or n > AD_SCRATCH \
+            or not cnp.PyArray_ISCARRAY_RO(mask):
+        return array_view(mask, view)
+    for i in range(n):
+        numbers[i] = truth[i]
+    view.place, view.ndim, view.base = AD_ARRAY, cnp.PyArray_NDIM(mask), 0
+    view.in_.array = ad_array_copy(numbers, n)
+    if view.in_.array == NULL:
+        raise MemoryError("no memory for a constant")
+    for d in range(view.ndim):
+        view.shape[d] = cnp.PyArray_DIM(mask, d)
+    ad_strides(view.ndim, view.shape, view.stride)
+    return 0
 
 
 cdef object pair_where(tuple args):
@@ -305,7 +337,7 @@ cdef object pair_where(tuple args):
         for i in range(3):
             given[i] = &views[i]
             if i == 0:
-                array_view(args[0], &views[0])
+                mask_view(args[0], &views[0])
             elif not pair_or_number(args[i], ndim, &views[i]):
                 return None
             held += 1
@@ -356,6 +388,10 @@ cdef object pair_arithmetic(object ufunc, tuple args):
 # ---- products ----
 
 
+cdef enum:
+    LARGE_PRODUCT = 1 << 18     # products of numbers, beyond which BLAS for complex ones is faster
+
+
 cdef object pair_product(object z, object w, bint conjugate=False, int most=AD_MAX_DIMS):
     """The matrix product; vectors as in NumPy.  The first may enter as its conjugate.
 
@@ -384,6 +420,11 @@ cdef object pair_product(object z, object w, bint conjugate=False, int most=AD_M
     elif row:
         pass            # a row for either part, of each of the matrices of w
     else:
+        if left.ndim == 3 and right.ndim == 3 and not ad_local.rows \
+                and left.shape[1] * left.shape[2] * right.shape[2] >= LARGE_PRODUCT:
+            found = by_loop(_matmul, (z, w))
+            if found is not None:
+                return found
         put_length_1(&left, 1)
         put_length_1(&right, 0)
         while left.ndim < right.ndim:
@@ -423,6 +464,59 @@ cdef object pair_product(object z, object w, bint conjugate=False, int most=AD_M
     return pair_result(&result)
 
 
+cdef int multiply_pairs(const ad_view *z, const ad_view *w, ad_view *result) except -1:
+    """Record the products of elements, of a dimension or more; 0 if that is to be done by rows."""
+    cdef ComplexFormula formula
+    cdef ad_view parts[4]
+    cdef ad_view im
+    cdef const ad_view *given[4]
+    cdef int i
+    if ad_local.rows:
+        return 0
+    formula = (<ComplexFunction>_complex_functions[_multiply]).of_parts(2)
+    for i in range(4):
+        part_of_pair(z if i < 2 else w, i % 2, &parts[i])
+        given[i] = &parts[i]
+    Py_INCREF(formula)
+    check(ad_complex_record(ad_local.tape, &formula.call, <void *>formula, &formula.c, 4, given,
+                            &parts[0], &im))
+    result.place, result.ndim, result.base = AD_SLOTS, parts[0].ndim + 1, parts[0].base
+    result.shape[0], result.stride[0] = 2, im.base - parts[0].base
+    for i in range(parts[0].ndim):
+        result.shape[i + 1], result.stride[i + 1] = parts[0].shape[i], parts[0].stride[i]
+    return 1
+
+
+cdef object pair_prod(tuple args):
+    """The product of a vector: halves times halves, so that derivatives are exact at zeros."""
+    cdef ad_view low, high, rest
+    cdef int64_t n
+    cdef bint left = False      # is there a rest?
+    if len(args) > 1 or ad_local.rows or not pair_view(args[0], &low) or low.ndim != 2 \
+            or low.shape[1] < 2:
+        return None
+    n = low.shape[1]
+    while n > 1:
+        if n % 2:
+            ad_view_copy(&high, &low)
+            high.base += (n - 1) * high.stride[1]
+            high.shape[1] = 1
+            if left:
+                multiply_pairs(&high, &rest, &rest)
+            else:
+                ad_view_copy(&rest, &high)
+                left = True
+        n //= 2
+        low.shape[1] = n
+        ad_view_copy(&high, &low)
+        high.base += n * high.stride[1]
+        multiply_pairs(&low, &high, &low)
+    if left:
+        multiply_pairs(&low, &rest, &low)
+    low.ndim = 1
+    return pair_result(&low)
+
+
 cdef object pair_dot(tuple args):
     return pair_product(args[0], args[1], False, 2) if len(args) == 2 else None
 
@@ -434,12 +528,59 @@ cdef object pair_vdot(tuple args):
 cdef object pair_outer(tuple args):
     cdef ad_view left, right
     cdef int64_t size
+    cdef ad_view result
     if len(args) != 2 or not pair_view(args[0], &left) or not pair_view(args[1], &right) \
             or left.ndim != 2 or right.ndim != 2:
         return None
     put_length_1(&left, 2)
     put_length_1(&right, 1)
-    return on_complex(_multiply, (pair_result(&left), pair_result(&right)))
+    return pair_result(&result) if multiply_pairs(&left, &right, &result) else None
+
+
+cdef dict _products_of_subscripts = {}
+
+
+def set_products_of_subscripts(function):
+    """What tells of two operands' subscripts of einsum whether they are a product as matmul's."""
+    global _is_product
+    _is_product = function
+
+
+cdef object _is_product = None
+
+
+cdef object pair_einsum(tuple args):
+    """What is a product of two matrices, or of a matrix and a vector, as matmul has it."""
+    if len(args) != 3 or type(args[0]) is not str:
+        return None
+    found = _products_of_subscripts.get(args[0])
+    if found is None and len(_products_of_subscripts) < 256:
+        found = _products_of_subscripts[args[0]] = _is_product(args[0])
+    return pair_product(args[1], args[2]) if found and ndims_are(found, args) else None
+
+
+cdef bint ndims_are(tuple ndims, tuple args):
+    """Are the operands of einsum of the dimensions that their subscripts have?"""
+    cdef ad_view view
+    for i in range(2):
+        if not pair_view(args[i + 1], &view) or view.ndim != ndims[i] + 1:
+            return False
+    return True
+
+
+# ---- linear algebra, by NumPy's loops: see _loops.pxi ----
+
+
+cdef object pair_solve(tuple args):
+    return by_loop(_solve, args) if len(args) == 2 else None
+
+
+cdef object pair_inv(tuple args):
+    return by_loop(_inv, args) if len(args) == 1 else None
+
+
+cdef object pair_det(tuple args):
+    return by_loop(_det, args) if len(args) == 1 else None
 
 
 cdef pair_rule _pair_rules[32]
@@ -466,6 +607,11 @@ add_pair_rule(np.where, pair_where)
 add_pair_rule(np.dot, pair_dot)
 add_pair_rule(np.vdot, pair_vdot)
 add_pair_rule(np.outer, pair_outer)
+add_pair_rule(np.prod, pair_prod)
+add_pair_rule(np.einsum, pair_einsum)
+add_pair_rule(np.linalg.solve, pair_solve)
+add_pair_rule(np.linalg.inv, pair_inv)
+add_pair_rule(np.linalg.det, pair_det)
 
 
 cdef object on_pairs(function, tuple args):

@@ -329,14 +329,18 @@ static enum ad_status compute_norm(struct ad_tape *tape, const struct ad_view *f
                                    int32_t dst)
 {
     int64_t row = from->shape[from->ndim - 1];
-    double *x = malloc((size_t)(size * row + 1) * sizeof *x);
+    double *room = NULL;
+    const double *x = in_place(tape, from);
 
-    if (!x)
-        return AD_NO_MEMORY;
-    ad_view_read(from, tape->value, x);
+    if (!x) {
+        x = room = malloc((size_t)(size * row + 1) * sizeof *room);
+        if (!room)
+            return AD_NO_MEMORY;
+        ad_view_read(from, tape->value, room);
+    }
     for (int64_t i = 0; i < size; i++)
         tape->value[dst + i] = sqrt(ad_sum_of_squares(x + i * row, row));
-    free(x);
+    free(room);
     return AD_OK;
 }
 

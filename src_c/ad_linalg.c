@@ -34,60 +34,89 @@ static int64_t block_rows(int64_t m, int64_t k, int64_t n, bool rows_lie)
  * BLAS copies both operands first, and reads those of two columns as if they were many: where rows and
  * columns are runs of numbers, every number is read once here. */
 
-enum { LANES = 8, TWO = 2 };
+enum { TWO = 2, ROWS = 4 };
+
+#ifdef __GNUC__
+
+enum { LANES = 8 };
+
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), aligned(8), may_alias));
 
 static bool is_by_two(struct ad_matrix a, struct ad_matrix b)
 {
     return b.cols == TWO && a.cols >= LANES && a.col_stride == 1 && b.row_stride == 1;
 }
 
-static double sum_of_lanes(const double *lane)
+static double sum_of_lanes(const lanes *v)
 {
-    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
-           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    return (((*v)[0] + (*v)[1]) + ((*v)[2] + (*v)[3])) +
+           (((*v)[4] + (*v)[5]) + ((*v)[6] + (*v)[7]));
 }
 
-/* Two rows, r and s, times two columns: c[0], c[1] of r, c[2], c[3] of s. */
-AD_VECTOR static void two_by_two(int64_t k, const double *r, const double *s, const double *x,
-                                 const double *y, double *c)
+/* Four rows times two columns: c[2 i] and c[2 i + 1] of row i. */
+AD_VECTOR static void four_by_two(int64_t k, const double *const *row, const double *x,
+                                  const double *y, double *c)
 {
-    double rx[LANES] = {0}, ry[LANES] = {0}, sx[LANES] = {0}, sy[LANES] = {0};
-    double rest[4] = {0};
+    const double *p = row[0], *q = row[1], *r = row[2], *s = row[3];
+    lanes sum[TWO * ROWS] = {{0}};
     int64_t l = 0;
 
-    for (; l + LANES <= k; l += LANES)
-        for (int j = 0; j < LANES; j++) {
-            rx[j] += r[l + j] * x[l + j];
-            ry[j] += r[l + j] * y[l + j];
-            sx[j] += s[l + j] * x[l + j];
-            sy[j] += s[l + j] * y[l + j];
-        }
-    for (; l < k; l++) {
-        rest[0] += r[l] * x[l];
-        rest[1] += r[l] * y[l];
-        rest[2] += s[l] * x[l];
-        rest[3] += s[l] * y[l];
+    for (; l + LANES <= k; l += LANES) {
+        lanes u = *(const lanes *)(x + l), v = *(const lanes *)(y + l);
+        lanes a = *(const lanes *)(p + l), b = *(const lanes *)(q + l);
+
+        sum[0] += a * u;
+        sum[1] += a * v;
+        sum[2] += b * u;
+        sum[3] += b * v;
+        a = *(const lanes *)(r + l);
+        b = *(const lanes *)(s + l);
+        sum[4] += a * u;
+        sum[5] += a * v;
+        sum[6] += b * u;
+        sum[7] += b * v;
     }
-    c[0] = sum_of_lanes(rx) + rest[0];
-    c[1] = sum_of_lanes(ry) + rest[1];
-    c[2] = sum_of_lanes(sx) + rest[2];
-    c[3] = sum_of_lanes(sy) + rest[3];
+    for (int i = 0; i < ROWS; i++) {
+        c[TWO * i] = sum_of_lanes(&sum[TWO * i]);
+        c[TWO * i + 1] = sum_of_lanes(&sum[TWO * i + 1]);
+        for (int64_t j = l; j < k; j++) {
+            c[TWO * i] += row[i][j] * x[j];
+            c[TWO * i + 1] += row[i][j] * y[j];
+        }
+    }
 }
 
 static void by_two(struct ad_matrix a, struct ad_matrix b, double *c)
 {
-    const double *x = b.data, *y = b.data + b.col_stride;
-    double last[4];
-    int64_t i = 0;
+    for (int64_t i = 0; i < a.rows; i += ROWS) {
+        const double *row[ROWS];
+        double out[TWO * ROWS];
+        int64_t n = a.rows - i < ROWS ? a.rows - i : ROWS;
 
-    for (; i + 1 < a.rows; i += 2)
-        two_by_two(a.cols, a.data + i * a.row_stride, a.data + (i + 1) * a.row_stride, x, y,
-                   c + TWO * i);
-    if (i < a.rows) {
-        two_by_two(a.cols, a.data + i * a.row_stride, a.data + i * a.row_stride, x, y, last);
-        memcpy(c + TWO * i, last, TWO * sizeof *c);
+        for (int64_t j = 0; j < ROWS; j++) /* the last one again where there are no more */
+            row[j] = a.data + (i + (j < n ? j : n - 1)) * a.row_stride;
+        four_by_two(a.cols, row, b.data, b.data + b.col_stride, out);
+        memcpy(c + TWO * i, out, (size_t)(TWO * n) * sizeof *c);
     }
 }
+
+#else
+
+static bool is_by_two(struct ad_matrix a, struct ad_matrix b)
+{
+    (void)a;
+    (void)b;
+    return false;
+}
+
+static void by_two(struct ad_matrix a, struct ad_matrix b, double *c)
+{
+    (void)a;
+    (void)b;
+    (void)c;
+}
+
+#endif
 
 /* ---- any ---- */
 

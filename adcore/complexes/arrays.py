@@ -134,6 +134,25 @@ def _where(condition, *choices):
     )
 
 
+def _is_product(subscripts):
+    """The dimensions of both operands of einsum, if it is what matmul does; else ()."""
+    given, arrow, out = subscripts.replace(" ", "").partition("->")
+    operands = given.split(",")
+    if not arrow or len(operands) != 2 or not given.replace(",", "").isalpha():
+        return ()
+    a, b = operands
+    fits = (
+        len(set(a)) == len(a) in (1, 2)
+        and len(set(b)) == len(b) in (1, 2)
+        and set(a) & set(b) == {a[-1]} == {b[0]}
+        and out == a[:-1] + b[1:]
+    )
+    return (len(a), len(b)) if fits else ()
+
+
+_core.set_products_of_subscripts(_is_product)
+
+
 def _einsum(subscripts, *operands, **kwargs):
     """Every product of one part of each operand, with its power of i."""
     if type(subscripts) is not str:

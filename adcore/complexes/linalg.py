@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import _calls, _core
 from .._named import Named
-from .._trees import flatten, shape_of
+from .._trees import PAIR, flatten, shape_of
 from ..errors import NotDifferentiableError
 from ..rules import table
 from ..rules.decompositions import result_types
@@ -228,6 +228,39 @@ class _Solve(Named, saved_as="linalg.complex_solve"):
         return [found[i] for i in wanted]
 
 
+@dataclass
+class _Product(Named, saved_as="linalg.complex_product"):
+    """Products of two matrices."""
+
+    name = "numpy.matmul"
+
+    def run(self, leaves):
+        """(output, nothing) of plain leaves."""
+        return np.matmul(*_paired(leaves)), None
+
+    def push(self, leaves, output, saved, tangents):
+        """Of da b + a db, what there is."""
+        del output, saved
+        (a, b), (a_move, move) = _paired(leaves), _moves(leaves, tangents)
+        terms = []
+        if tangents[0] is not None or tangents[1] is not None:
+            terms.append(a_move @ b)
+        if tangents[2] is not None or tangents[3] is not None:
+            terms.append(a @ move)
+        return list(both(sum(terms[1:], terms[0])))
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """A' = y' b^H and b' = a^H y'."""
+        del output, saved
+        (a, b), ct = _paired(leaves), pair(*ct)
+        found = [None] * 4
+        if wanted[0] < 2:
+            found[:2] = both(ct @ _adjoint(b))
+        if wanted[-1] > 1:
+            found[2:] = both(_adjoint(a) @ ct)
+        return [found[i] for i in wanted]
+
+
 def _product(a, x, shape):
     """A x, for equations whose right side has the given shape."""
     return (a @ x[..., None])[..., 0] if len(shape) == 1 else a @ x
@@ -257,6 +290,37 @@ def _call(definition, *args):
     definition = _Call(definition) if type(definition) is str else definition
     leaves = [part for a in args for part in both(a)]
     return _calls.call(definition, leaves) if table.is_traced(leaves) else definition.run(leaves)[0]
+
+
+# Where NumPy has its loops; a release that has them elsewhere is asked by its functions.
+_LOOPS = getattr(np.linalg, "_umath_linalg", None)
+
+
+def _loop(function, *shapes):
+    """The ComplexLoop of a function of matrices of such shapes; None if there is none."""
+    first, last = shapes[0], shapes[-1]
+    if _LOOPS is None or len(first) != 2 or not 0 < len(last) <= 2:
+        return None
+    n = first[0]
+    if function is np.matmul:
+        if len(last) != 2 or first[1] != last[0]:
+            return None
+        loop = _Product(), np.matmul, (n, first[1], last[1]), (n, last[1])
+    elif first[1] != n or last[0] != n:
+        return None
+    elif function is np.linalg.solve:
+        name = "solve1" if len(last) == 1 else "solve"
+        loop = _Solve(), getattr(_LOOPS, name), (n, *last[1:]), last
+    elif function is np.linalg.inv:
+        loop = _Call("inv"), _LOOPS.inv, (n,), first
+    else:
+        loop = _Call("det"), _LOOPS.det, (n,), ()
+    definition, ufunc, core, out = loop
+    found = _core.ComplexLoop(definition, ufunc, core, [*shapes, out], PAIR)
+    return found if found.usable() else None
+
+
+_core.add_methods({"_complex_loop": _loop})
 
 
 def _plainly(name):
