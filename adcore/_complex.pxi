@@ -38,7 +38,7 @@ cdef class ComplexFunction:
     function(*pairs) gives a pair again, or (re, None) if `real`; it may not look at numbers, but
     for a part that is 0.0 as 1j has it.  Where it would not do as a Formula, it is called as it is.
     Values are those of `ufunc`, NumPy's, or of the way that has a name: "steps", the formula's own,
-    "product" or "modulus".
+    "product", "quotient", "log1p" or "modulus".
     """
 
     cdef readonly object name, function
@@ -52,7 +52,8 @@ cdef class ComplexFunction:
         self.name, self.function, self.real = ufunc.__name__, function, real
         self.formulas = {}
         self.way = {None: AD_COMPLEX_LOOP, "steps": AD_COMPLEX_STEPS,
-                    "product": AD_COMPLEX_PRODUCT, "modulus": AD_COMPLEX_MODULUS}[way]
+                    "product": AD_COMPLEX_PRODUCT, "quotient": AD_COMPLEX_QUOTIENT,
+                    "log1p": AD_COMPLEX_LOG1P, "modulus": AD_COMPLEX_MODULUS}[way]
         types = [cnp.NPY_CDOUBLE] * ufunc.nin + [cnp.NPY_DOUBLE if real else cnp.NPY_CDOUBLE]
         self.loop = <ad_simd_loop *>loop_of(ufunc, types, &self.loop_data)
 
@@ -61,6 +62,10 @@ cdef class ComplexFunction:
 
         That is of duals, of what is no float64, and where nothing is to be recorded.
         """
+        if pairs_may_be() and not ad_local.rows:
+            found = record_of_pairs(self, args)
+            if found is not None:
+                return found
         return self.record(args)
 
     cdef object record(self, tuple args):
@@ -161,6 +166,8 @@ cdef class ComplexFormula(Formula):
                 return 0
         self.call.way, self.call.loop, self.call.data = function.way, function.loop, \
             function.loop_data
+        if function.way == AD_COMPLEX_QUOTIENT and self.c.n_given < len(places):
+            self.call.way = AD_COMPLEX_STEPS    # which knows what is no part of its arguments
         self.call.n_args, self.call.real = len(places) // 2, function.real
         for i in range(len(places)):
             place = places[i]
@@ -382,12 +389,14 @@ cdef object complex_matmul(x, z, int most=AD_MAX_DIMS):
 
 cdef object on_complex(ufunc, tuple args):
     """A ufunc of arguments of which one is complex."""
+    function = _complex_functions.get(ufunc)
     if pairs_may_be():
         found = pair_product(args[0], args[1]) if ufunc is _matmul \
             else pair_arithmetic(ufunc, args)
+        if found is None and function is not None and not ad_local.rows:
+            found = record_of_pairs(<ComplexFunction>function, args)
         if found is not None:
             return found
-    function = _complex_functions.get(ufunc)
     if function is not None:
         found = (<ComplexFunction>function).record(args)
         if found is not None:

@@ -367,7 +367,8 @@ cdef extern from "ad_formula.h" nogil:
         int given
         double number
     enum ad_complex_way:
-        AD_COMPLEX_LOOP, AD_COMPLEX_STEPS, AD_COMPLEX_PRODUCT, AD_COMPLEX_MODULUS
+        AD_COMPLEX_LOOP, AD_COMPLEX_STEPS, AD_COMPLEX_PRODUCT, AD_COMPLEX_QUOTIENT
+        AD_COMPLEX_LOG1P, AD_COMPLEX_MODULUS
     struct ad_complex_call:
         ad_complex_way way
         ad_simd_loop *loop
@@ -382,6 +383,8 @@ cdef extern from "ad_formula.h" nogil:
     ad_status ad_formula_reverse(ad_tape *tape, int32_t i, const ad_formula *formula, int lanes)
     void ad_complex_read(const ad_view *re, const ad_view *im, const double *value, double *z)
     void ad_complex_split(const double *z, int64_t n, double *re, double *im)
+    ad_status ad_pair_choose(ad_tape *tape, const ad_view *mask, const unsigned char *truth,
+                             const ad_view *x, double other, ad_view *result)
 
 
 cdef extern from "ad_taylor.h" nogil:

@@ -82,6 +82,7 @@ cdef class _Owner:
 
     cdef ad_tape *tape
     cdef cnp.ndarray spare      # a buffer, see spare_room()
+    cdef cnp.ndarray mask, mask_numbers     # see numbers_of_mask()
 
     def __dealloc__(self):
         ad_tape_free(self.tape)

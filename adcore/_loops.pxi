@@ -66,6 +66,9 @@ cdef class ComplexLoop:
                 return None
             part_of_pair(&both, 0, &views[2 * i])
             part_of_pair(&both, 1, &views[2 * i + 1])
+            if i > 0 and args[i] is args[0]:
+                data[i] = data[0]
+                continue
             ad_complex_read(&views[2 * i], &views[2 * i + 1], tape.value, z)
             data[i] = <char *>z
             z += 2 * ad_view_size(&views[2 * i])

@@ -298,25 +298,57 @@ cdef int pair_or_number(object x, int ndim, ad_view *view) except -1:
     return 1
 
 
+cdef cnp.ndarray numbers_of_mask(cnp.ndarray mask):
+    """The truths of a large mask as numbers, which are not to be changed; those of the one before,
+    if it is the same again."""
+    cdef _Owner owner = _thread_state.owner
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(mask)
+    if owner.mask is None or cnp.PyArray_SIZE(owner.mask) != n \
+            or memcmp(cnp.PyArray_DATA(owner.mask), cnp.PyArray_DATA(mask), n) != 0:
+        owner.mask = None
+        numbers = mask.reshape(-1).astype(np.float64)
+        numbers.flags.writeable = False
+        owner.mask, owner.mask_numbers = mask.copy(), numbers
+    return owner.mask_numbers
+
+
 cdef int mask_view(cnp.ndarray mask, ad_view *view) except -1:
-    """array_view(), at once of few truths that lie one after another."""
+    """array_view() of truths that lie one after another: at once of few, kept of many."""
     cdef int64_t n = cnp.PyArray_SIZE(mask), i
     cdef const cnp.npy_bool *truth = <const cnp.npy_bool *>cnp.PyArray_DATA(mask)
     cdef double *numbers = ad_local.tape.scratch
     cdef int d
-    if cnp.PyArray_TYPE(mask) != cnp.NPY_BOOL or n > AD_SCRATCH \
-            or not cnp.PyArray_ISCARRAY_RO(mask):
-        return array_view(mask, view)
-    for i in range(n):
-        numbers[i] = truth[i]
-    view.place, view.ndim, view.base = AD_ARRAY, cnp.PyArray_NDIM(mask), 0
-    view.in_.array = ad_array_copy(numbers, n)
-    if view.in_.array == NULL:
-        raise MemoryError("no memory for a constant")
+    if n > AD_SCRATCH:
+        array_view(numbers_of_mask(mask), view)
+        if view.place != AD_ARRAY or view.ndim != 1:    # all of them the same
+            ad_view_drop(view)
+            return array_view(mask, view)
+    else:
+        for i in range(n):
+            numbers[i] = truth[i]
+        view.place, view.base = AD_ARRAY, 0
+        view.in_.array = ad_array_copy(numbers, n)
+        if view.in_.array == NULL:
+            raise MemoryError("no memory for a constant")
+    view.ndim = cnp.PyArray_NDIM(mask)
     for d in range(view.ndim):
         view.shape[d] = cnp.PyArray_DIM(mask, d)
     ad_strides(view.ndim, view.shape, view.stride)
     return 0
+
+
+cdef bint may_choose(const ad_view *views, object mask, int ndim) noexcept:
+    """Is this what ad_pair_choose() does: elements as they lie, by a truth of each, or numbers?"""
+    cdef ad_view part
+    if views[0].ndim != ndim or views[1].place != AD_SLOTS or views[2].place != AD_NUMBER \
+            or cnp.PyArray_TYPE(<cnp.ndarray>mask) != cnp.NPY_BOOL \
+            or not cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>mask):
+        return False
+    for d in range(ndim):
+        if views[0].shape[d] != views[1].shape[d + 1]:
+            return False
+    part_of_pair(&views[1], 0, &part)
+    return ad_view_is_contiguous(&part)
 
 
 cdef object pair_where(tuple args):
@@ -337,11 +369,21 @@ cdef object pair_where(tuple args):
         for i in range(3):
             given[i] = &views[i]
             if i == 0:
-                mask_view(args[0], &views[0])
+                if cnp.PyArray_TYPE(<cnp.ndarray>args[0]) == cnp.NPY_BOOL \
+                        and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>args[0]):
+                    mask_view(args[0], &views[0])
+                else:
+                    array_view(args[0], &views[0])
             elif not pair_or_number(args[i], ndim, &views[i]):
                 return None
             held += 1
-        status = ad_record_op(ad_local.tape, AD_OP_where, 0, given, &result)
+        if may_choose(views, args[0], ndim):
+            status = ad_pair_choose(
+                ad_local.tape, &views[0],
+                <const unsigned char *>cnp.PyArray_DATA(<cnp.ndarray>args[0]), &views[1],
+                views[2].in_.number, &result)
+        else:
+            status = ad_record_op(ad_local.tape, AD_OP_where, 0, given, &result)
     finally:
         for i in range(held):
             ad_view_drop(&views[i])
@@ -349,6 +391,17 @@ cdef object pair_where(tuple args):
         return None
     check(status)
     return pair_result(&result)
+
+
+cdef object conjugate_of(object z):
+    """The real part as it is, and the imaginary part negated."""
+    cdef ad_view view, part, result
+    cdef const ad_view *given = &part
+    if not pair_view(z, &view):
+        return None
+    part_of_pair(&view, 1, &part)
+    check(ad_record_op(ad_local.tape, AD_OP_neg, 0, &given, &result))
+    return new_complex((<ComplexPair>z).real, new_result(ad_local.tape, &result, True))
 
 
 cdef object pair_arithmetic(object ufunc, tuple args):
@@ -364,6 +417,8 @@ cdef object pair_arithmetic(object ufunc, tuple args):
         if not pair_view(args[0], &views[0]) or not pair_view(args[1], &views[1]) \
                 or views[0].ndim != views[1].ndim:
             return None
+    elif ufunc is _conjugate:
+        return conjugate_of(args[0])
     elif ufunc is _negative:
         op = AD_OP_neg
         if not pair_view(args[0], &views[0]):
@@ -383,6 +438,53 @@ cdef object pair_arithmetic(object ufunc, tuple args):
         return None     # whose error is to be of the operands as they were given
     check(status)
     return pair_result(&result)
+
+
+cdef int record_formula(ComplexFormula formula, int n, const ad_view *pairs,
+                        ad_view *result) except -1:
+    """Record a formula, which is one instruction, of one pair or two; *result as its results are."""
+    cdef ad_view parts[4]
+    cdef ad_view im
+    cdef const ad_view *given[4]
+    cdef bint row = formula.c.n_steps == 1
+    cdef ad_status status
+    cdef int i
+    for i in range(2 * n):
+        part_of_pair(&pairs[i // 2], i % 2, &parts[i])
+        given[i] = &parts[i]
+    if not row:
+        Py_INCREF(formula)
+    status = ad_complex_record(ad_local.tape, &formula.call, NULL if row else <void *>formula,
+                               &formula.c, 2 * n, given, result, &im)
+    if status == AD_SHAPES_DIFFER:
+        shapes = [str(view_shape(&parts[2 * i])) for i in range(n)]
+        raise ShapeError(f"{formula.name}: operands of shapes {', '.join(shapes)} do not "
+                         "broadcast together")
+    check(status)
+    if not formula.call.real:
+        for i in range(result.ndim, 0, -1):
+            result.shape[i], result.stride[i] = result.shape[i - 1], result.stride[i - 1]
+        result.ndim += 1
+        result.shape[0], result.stride[0] = 2, im.base - result.base
+    return 0
+
+
+cdef object record_of_pairs(ComplexFunction function, tuple args):
+    """The result of a function of pairs of tensors on the tape; None if another way is to be."""
+    cdef ad_view views[2]
+    cdef ad_view result
+    cdef ComplexFormula formula
+    cdef int n = len(args), i
+    if n > 2:
+        return None
+    for i in range(n):
+        if not pair_view(args[i], &views[i]) or views[i].ndim == 1:
+            return None
+    formula = function.of_parts(n)
+    if not formula.whole:
+        return None
+    record_formula(formula, n, views, &result)
+    return new_result(ad_local.tape, &result, True) if formula.call.real else pair_result(&result)
 
 
 # ---- products ----
@@ -464,27 +566,15 @@ cdef object pair_product(object z, object w, bint conjugate=False, int most=AD_M
     return pair_result(&result)
 
 
-cdef int multiply_pairs(const ad_view *z, const ad_view *w, ad_view *result) except -1:
-    """Record the products of elements, of a dimension or more; 0 if that is to be done by rows."""
-    cdef ComplexFormula formula
-    cdef ad_view parts[4]
-    cdef ad_view im
-    cdef const ad_view *given[4]
-    cdef int i
+cdef bint multiply_pairs(const ad_view *z, const ad_view *w, ad_view *result) except -1:
+    """Record the products of elements, of a dimension or more; False if rows are wanted."""
+    cdef ad_view views[2]
     if ad_local.rows:
-        return 0
-    formula = (<ComplexFunction>_complex_functions[_multiply]).of_parts(2)
-    for i in range(4):
-        part_of_pair(z if i < 2 else w, i % 2, &parts[i])
-        given[i] = &parts[i]
-    Py_INCREF(formula)
-    check(ad_complex_record(ad_local.tape, &formula.call, <void *>formula, &formula.c, 4, given,
-                            &parts[0], &im))
-    result.place, result.ndim, result.base = AD_SLOTS, parts[0].ndim + 1, parts[0].base
-    result.shape[0], result.stride[0] = 2, im.base - parts[0].base
-    for i in range(parts[0].ndim):
-        result.shape[i + 1], result.stride[i + 1] = parts[0].shape[i], parts[0].stride[i]
-    return 1
+        return False
+    ad_view_copy(&views[0], z)
+    ad_view_copy(&views[1], w)
+    record_formula((<ComplexFunction>_complex_functions[_multiply]).of_parts(2), 2, views, result)
+    return True
 
 
 cdef object pair_prod(tuple args):

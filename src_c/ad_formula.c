@@ -179,6 +179,56 @@ static void moduli(int64_t n, const double *a, const double *b, double *y)
                 y[i] = hypot(a[i], b[i]);
 }
 
+/* (a + i b) / (c + i d), by the ratio of the lesser part of the divisor to the greater. */
+AD_VECTOR static void divide_runs(int64_t n, const double *restrict a, const double *restrict b,
+                                  const double *restrict c, const double *restrict d,
+                                  double *restrict re, double *restrict im)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bool first = fabs(c[i]) >= fabs(d[i]);
+        double great = first ? c[i] : d[i], small = first ? d[i] : c[i];
+        double ratio = small / great, scale = great + small * ratio;
+        double x = first ? a[i] : a[i] * ratio, z = first ? b[i] * ratio : b[i];
+        double u = first ? b[i] : b[i] * ratio, v = first ? a[i] * ratio : a[i];
+
+        re[i] = (x + z) / scale;
+        im[i] = (u - v) / scale;
+    }
+}
+
+AD_VECTOR static void invert_runs(int64_t n, const double *restrict c, const double *restrict d,
+                                  double *restrict re, double *restrict im)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bool first = fabs(c[i]) >= fabs(d[i]);
+        double great = first ? c[i] : d[i], small = first ? d[i] : c[i];
+        double ratio = small / great, scale = great + small * ratio;
+
+        re[i] = (first ? 1.0 : ratio) / scale;
+        im[i] = (first ? -ratio : -1.0) / scale;
+    }
+}
+
+static double log_of_modulus(double a, double b)
+{
+    bool first = fabs(a) >= fabs(b);
+    double great = first ? a : b, small = first ? b : a;
+
+    if (fabs(great) > 0.5 && fabs(great) < 2)
+        return 0.5 * log1p((great - 1) * (great + 1) + small * small);
+    return log(hypot(a, b));
+}
+
+static void log1p_runs(int64_t n, const double *a, const double *b, double *re, double *im)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bool near = fabs(a[i]) < 0.5 && fabs(b[i]) < 0.5;
+
+        re[i] = near ? 0.5 * log1p(a[i] * (2 + a[i]) + b[i] * b[i]) : log_of_modulus(1 + a[i], b[i]);
+        im[i] = atan2(b[i], 1 + a[i]);
+    }
+}
+
 /* A vector as n numbers that lie one after another. */
 static const double *run_of(struct ad_vec v, int64_t n, double *room)
 {
@@ -211,13 +261,19 @@ static void loop_over(const struct ad_complex_call *call, const struct ad_vec *p
         ad_complex_split(out, n, re, im);
 }
 
-static void in_one_loop(enum ad_complex_way way, const double *const *runs, int64_t n, double *re,
-                        double *im)
+static void in_one_loop(const struct ad_complex_call *call, const double *const *runs, int64_t n,
+                        double *re, double *im)
 {
-    if (way == AD_COMPLEX_MODULUS)
+    if (call->way == AD_COMPLEX_MODULUS)
         moduli(n, runs[0], runs[1], re);
-    else
+    else if (call->way == AD_COMPLEX_LOG1P)
+        log1p_runs(n, runs[0], runs[1], re, im);
+    else if (call->way == AD_COMPLEX_PRODUCT)
         multiply_runs(n, runs[0], runs[1], runs[2], runs[3], re, im);
+    else if (call->n_args == 1)
+        invert_runs(n, runs[0], runs[1], re, im);
+    else
+        divide_runs(n, runs[0], runs[1], runs[2], runs[3], re, im);
 }
 
 /* Where all parts are runs of numbers: no tiles, whose many streams would keep memory waiting. */
@@ -234,7 +290,7 @@ static bool compute_runs(struct ad_tape *tape, const struct ad_complex_call *cal
             return false;
         runs[k] = (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base;
     }
-    in_one_loop(call->way, runs, size, tape->value + dst, tape->value + dst + size);
+    in_one_loop(call, runs, size, tape->value + dst, tape->value + dst + size);
     return true;
 }
 
@@ -270,7 +326,7 @@ static void compute(struct ad_tape *tape, const struct ad_complex_call *call,
         }
         for (int k = 0; k < n_parts; k++)
             runs[k] = run_of(v[k], n, room[k].values);
-        in_one_loop(call->way, runs, n, re, im);
+        in_one_loop(call, runs, n, re, im);
     }
 }
 
@@ -340,6 +396,35 @@ enum ad_status ad_complex_record(struct ad_tape *tape, const struct ad_complex_c
     ad_view_set_slots(re, tape->dst[tape->n - 1], ndim, shape);
     if (!call->real)
         ad_view_set_slots(im, tape->dst[tape->n - 1] + size, ndim, shape);
+    return AD_OK;
+}
+
+AD_VECTOR static void choose_runs(int64_t n, const unsigned char *restrict truth,
+                                  const double *restrict x, double other, double *restrict y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = truth[i] ? x[i] : other;
+}
+
+enum ad_status ad_pair_choose(struct ad_tape *tape, const struct ad_view *mask,
+                              const unsigned char *truth, const struct ad_view *x, double other,
+                              struct ad_view *result)
+{
+    struct ad_view views[4] = {*mask, *x, ad_view_number(other)};
+    int64_t size = ad_view_size(x);
+    enum ad_status status;
+
+    for (int i = 0; i < 3; i++)
+        ad_view_broadcast(&views[i], x->ndim, x->shape);
+    ad_view_set_slots(&views[3], 0, x->ndim, x->shape);
+    ad_views_collapse(4, views);
+    status = ad_record_block(tape, AD_OP_where, 0, 0, size, 3, views);
+    if (status)
+        return status;
+    for (int part = 0; part < 2; part++)
+        choose_runs(size / 2, truth, tape->value + x->base + part * x->stride[0], other,
+                    tape->value + tape->dst[tape->n - 1] + part * (size / 2));
+    ad_view_set_slots(result, tape->dst[tape->n - 1], x->ndim, x->shape);
     return AD_OK;
 }
 

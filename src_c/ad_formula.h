@@ -31,10 +31,12 @@ struct ad_complex_part {
 
 /* How values are computed. */
 enum ad_complex_way {
-    AD_COMPLEX_LOOP,    /* by NumPy's loop */
-    AD_COMPLEX_STEPS,   /* by the formula */
-    AD_COMPLEX_PRODUCT, /* as the product of two arguments */
-    AD_COMPLEX_MODULUS  /* as that of one, which is real */
+    AD_COMPLEX_LOOP,     /* by NumPy's loop */
+    AD_COMPLEX_STEPS,    /* by the formula */
+    AD_COMPLEX_PRODUCT,  /* as the product of two arguments */
+    AD_COMPLEX_QUOTIENT, /* as their quotient, or as the reciprocal of one: Smith's algorithm */
+    AD_COMPLEX_LOG1P,    /* as log(1 + z) of one, to all digits near 0 and near |1 + z| = 1 */
+    AD_COMPLEX_MODULUS   /* as that of one, which is real */
 };
 
 /* A call of one or two arguments, whose parts are in pairs; 'real' results have no imaginary part. */
@@ -70,5 +72,15 @@ enum ad_status ad_formula_reverse(struct ad_tape *tape, int32_t i, const struct 
 void ad_complex_read(const struct ad_view *re, const struct ad_view *im, const double *value,
                      double *z);
 void ad_complex_split(const double *z, int64_t n, double *re, double *im);
+
+/*
+ * ad_pair_choose() appends an AD_OP_where: the elements of *x, of both parts in a first dimension of
+ * length 2, where 'truth' is not 0, and 'other' elsewhere.  There is one truth for both parts of each
+ * element, in C order; *mask has them as numbers.  *x is a view of slots, contiguous but for the first
+ * dimension; *result becomes that of the results.
+ */
+enum ad_status ad_pair_choose(struct ad_tape *tape, const struct ad_view *mask,
+                              const unsigned char *truth, const struct ad_view *x, double other,
+                              struct ad_view *result);
 
 #endif

@@ -58,27 +58,29 @@ AD_VECTOR static void four_by_two(int64_t k, const double *const *row, const dou
                                   const double *y, double *c)
 {
     const double *p = row[0], *q = row[1], *r = row[2], *s = row[3];
-    lanes sum[TWO * ROWS] = {{0}};
+    lanes px = {0}, py = {0}, qx = {0}, qy = {0}, rx = {0}, ry = {0}, sx = {0}, sy = {0};
     int64_t l = 0;
 
     for (; l + LANES <= k; l += LANES) {
         lanes u = *(const lanes *)(x + l), v = *(const lanes *)(y + l);
         lanes a = *(const lanes *)(p + l), b = *(const lanes *)(q + l);
 
-        sum[0] += a * u;
-        sum[1] += a * v;
-        sum[2] += b * u;
-        sum[3] += b * v;
+        px += a * u;
+        py += a * v;
+        qx += b * u;
+        qy += b * v;
         a = *(const lanes *)(r + l);
         b = *(const lanes *)(s + l);
-        sum[4] += a * u;
-        sum[5] += a * v;
-        sum[6] += b * u;
-        sum[7] += b * v;
+        rx += a * u;
+        ry += a * v;
+        sx += b * u;
+        sy += b * v;
     }
+    const lanes sums[TWO * ROWS] = {px, py, qx, qy, rx, ry, sx, sy};
+
     for (int i = 0; i < ROWS; i++) {
-        c[TWO * i] = sum_of_lanes(&sum[TWO * i]);
-        c[TWO * i + 1] = sum_of_lanes(&sum[TWO * i + 1]);
+        c[TWO * i] = sum_of_lanes(&sums[TWO * i]);
+        c[TWO * i + 1] = sum_of_lanes(&sums[TWO * i + 1]);
         for (int64_t j = l; j < k; j++) {
             c[TWO * i] += row[i][j] * x[j];
             c[TWO * i + 1] += row[i][j] * y[j];

@@ -389,9 +389,9 @@ REAL = {"absolute", "equal", "not_equal", "isfinite", "isnan", "isinf"}  # of re
 # How values of arrays are computed if not by NumPy's loop: see ComplexFunction.  Its log1p loses
 # all digits near 0; its arithmetic takes longer than ours where parts lie apart.
 WAYS = {
-    "log1p": "steps",
-    "divide": "steps",
-    "reciprocal": "steps",
+    "log1p": "log1p",
+    "divide": "quotient",
+    "reciprocal": "quotient",
     "multiply": "product",
     "square": "product",
     "absolute": "modulus",
