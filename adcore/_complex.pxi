@@ -8,12 +8,17 @@ of it are wanted: then, and of scalars, it is the rows that it is made of.
 cdef object _complex_type = None    # that derived of ComplexPair
 cdef dict _complex_functions = {}   # ComplexFunctions by ufuncs
 cdef frozenset _complex_linear = frozenset()
+cdef ComplexFunction _complex_power = None      # of exponents that are no integers
 
 
-def set_complex_type(kind, dict functions, linear):
-    """The type of complex arrays, the ComplexFunctions of ufuncs, and functions of either part."""
-    global _complex_type, _complex_functions, _complex_linear
+def set_complex_type(kind, dict functions, linear, power):
+    """The type of complex arrays, the ComplexFunctions of ufuncs, and functions of either part.
+
+    `power` is the ComplexFunction of powers that are no integers.
+    """
+    global _complex_type, _complex_functions, _complex_linear, _complex_power
     _complex_type, _complex_functions, _complex_linear = kind, functions, frozenset(linear)
+    _complex_power = power
 
 
 cdef bint same_shape(Tensor x, Tensor y):
@@ -25,9 +30,20 @@ cdef bint same_shape(Tensor x, Tensor y):
     return a.ndim == b.ndim and memcmp(a.shape, b.shape, a.ndim * sizeof(a.shape[0])) == 0
 
 
+cdef extern from *:
+    """
+    /* type.__new__(type) of a type that takes nothing there */
+    static PyObject *ad_new_object(PyObject *type, PyObject *nothing)
+    {
+        return ((PyTypeObject *)type)->tp_new((PyTypeObject *)type, nothing, NULL);
+    }
+    """
+    object ad_new_object(object type, object nothing)
+
+
 cdef object new_complex(re, im):
     """A complex array of parts of one shape."""
-    cdef ComplexPair z = _complex_type.__new__(_complex_type)
+    cdef ComplexPair z = ad_new_object(_complex_type, ())
     z.real, z.imag = re, im
     return z
 
@@ -45,6 +61,7 @@ cdef class ComplexFunction:
     cdef bint real
     cdef ad_complex_way way
     cdef dict formulas      # by what is known of each part
+    cdef ComplexFormula of_one, of_two      # of as many pairs, once they have been asked for
     cdef ad_simd_loop *loop
     cdef void *loop_data
 
@@ -118,13 +135,19 @@ cdef class ComplexFunction:
         return complex_pair(re, 0.0 if im is None else im)
 
     cdef ComplexFormula of_parts(self, int n):
-        """The formula of so many operands of which all parts are given."""
+        """The formula of one or two operands of which all parts are given."""
+        cdef ComplexFormula formula = self.of_one if n == 1 else self.of_two
         cdef long key = 1
         cdef int i
-        for i in range(2 * n):
-            key = 4 * key + 1
-        formula = self.formulas.get(key)
-        return self.traced(key, n) if formula is None else formula
+        if formula is None:
+            for i in range(2 * n):
+                key = 4 * key + 1
+            formula = self.formulas.get(key) or self.traced(key, n)
+            if n == 1:
+                self.of_one = formula
+            else:
+                self.of_two = formula
+        return formula
 
     cdef ComplexFormula traced(self, long key, int n):
         """The formula of operands of which `key` tells what is known."""
@@ -469,6 +492,10 @@ cdef class ComplexPair:
     def __pow__(self, other, modulo):
         if type(other) is int and other == 2:
             return on_complex(_square, (self,))
+        if PyFloat_CheckExact(other) and other != floor(other):
+            found = _complex_power.record((self, other))
+            if found is not None:
+                return found
         return METHODS["_complex_power"](self, other)
 
     def __rpow__(self, other, modulo):

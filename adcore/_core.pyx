@@ -390,6 +390,8 @@ cpdef bint is_complex(object x):
     """
     if PyFloat_CheckExact(x) or type(x) in NEVER_COMPLEX:
         return False
+    if type(x) is _complex_type:
+        return True
     if isinstance(x, cnp.ndarray):
         return cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x)
     if isinstance(x, (list, tuple)):

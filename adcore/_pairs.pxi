@@ -299,8 +299,10 @@ cdef int pair_or_number(object x, int ndim, ad_view *view) except -1:
 
 
 cdef cnp.ndarray numbers_of_mask(cnp.ndarray mask):
-    """The truths of a large mask as numbers, which are not to be changed; those of the one before,
-    if it is the same again."""
+    """The truths of a large mask as numbers, in one dimension, not to be changed.
+
+    They are kept until another mask comes: what chooses is often the same from step to step.
+    """
     cdef _Owner owner = _thread_state.owner
     cdef Py_ssize_t n = cnp.PyArray_SIZE(mask)
     if owner.mask is None or cnp.PyArray_SIZE(owner.mask) != n \
@@ -401,7 +403,9 @@ cdef object conjugate_of(object z):
         return None
     part_of_pair(&view, 1, &part)
     check(ad_record_op(ad_local.tape, AD_OP_neg, 0, &given, &result))
-    return new_complex((<ComplexPair>z).real, new_result(ad_local.tape, &result, True))
+    part_of_pair(&view, 0, &part)
+    return new_complex(new_result(ad_local.tape, &part, True),
+                       new_result(ad_local.tape, &result, True))
 
 
 cdef object pair_arithmetic(object ufunc, tuple args):
@@ -630,13 +634,13 @@ cdef object pair_outer(tuple args):
 cdef dict _products_of_subscripts = {}
 
 
+cdef object _is_product = None
+
+
 def set_products_of_subscripts(function):
-    """What tells of two operands' subscripts of einsum whether they are a product as matmul's."""
+    """What gives the dimensions of einsum's two operands if their product is matmul's, else ()."""
     global _is_product
     _is_product = function
-
-
-cdef object _is_product = None
 
 
 cdef object pair_einsum(tuple args):

@@ -34,7 +34,7 @@ static int64_t block_rows(int64_t m, int64_t k, int64_t n, bool rows_lie)
  * BLAS copies both operands first, and reads those of two columns as if they were many: where rows and
  * columns are runs of numbers, every number is read once here. */
 
-enum { TWO = 2, ROWS = 4 };
+enum { TWO = 2 };
 
 #ifdef __GNUC__
 
@@ -53,12 +53,18 @@ static double sum_of_lanes(const lanes *v)
            (((*v)[4] + (*v)[5]) + ((*v)[6] + (*v)[7]));
 }
 
-/* Four rows times two columns: c[2 i] and c[2 i + 1] of row i. */
-AD_VECTOR static void four_by_two(int64_t k, const double *const *row, const double *x,
-                                  const double *y, double *c)
+/* Fewer numbers than lanes, and zeros. */
+AD_INLINE void put_padded(lanes *v, const double *x, int64_t n)
 {
-    const double *p = row[0], *q = row[1], *r = row[2], *s = row[3];
-    lanes px = {0}, py = {0}, qx = {0}, qy = {0}, rx = {0}, ry = {0}, sx = {0}, sy = {0};
+    memset(v, 0, sizeof *v);
+    memcpy(v, x, (size_t)n * sizeof *x);
+}
+
+/* The products of two rows, p and q, with two columns: of p with x and y, of q with x and y. */
+AD_VECTOR static void two_by_two(int64_t k, const double *p, const double *q, const double *x,
+                                 const double *y, double *c)
+{
+    lanes sums[TWO * TWO], px = {0}, py = {0}, qx = {0}, qy = {0};
     int64_t l = 0;
 
     for (; l + LANES <= k; l += LANES) {
@@ -69,36 +75,38 @@ AD_VECTOR static void four_by_two(int64_t k, const double *const *row, const dou
         py += a * v;
         qx += b * u;
         qy += b * v;
-        a = *(const lanes *)(r + l);
-        b = *(const lanes *)(s + l);
-        rx += a * u;
-        ry += a * v;
-        sx += b * u;
-        sy += b * v;
     }
-    const lanes sums[TWO * ROWS] = {px, py, qx, qy, rx, ry, sx, sy};
+    if (l < k) {
+        lanes u, v, a, b;
 
-    for (int i = 0; i < ROWS; i++) {
-        c[TWO * i] = sum_of_lanes(&sums[TWO * i]);
-        c[TWO * i + 1] = sum_of_lanes(&sums[TWO * i + 1]);
-        for (int64_t j = l; j < k; j++) {
-            c[TWO * i] += row[i][j] * x[j];
-            c[TWO * i + 1] += row[i][j] * y[j];
-        }
+        put_padded(&u, x + l, k - l);
+        put_padded(&v, y + l, k - l);
+        put_padded(&a, p + l, k - l);
+        put_padded(&b, q + l, k - l);
+        px += a * u;
+        py += a * v;
+        qx += b * u;
+        qy += b * v;
     }
+    sums[0] = px;
+    sums[1] = py;
+    sums[2] = qx;
+    sums[3] = qy;
+    for (int i = 0; i < TWO * TWO; i++)
+        c[i] = sum_of_lanes(&sums[i]);
 }
 
 static void by_two(struct ad_matrix a, struct ad_matrix b, double *c)
 {
-    for (int64_t i = 0; i < a.rows; i += ROWS) {
-        const double *row[ROWS];
-        double out[TWO * ROWS];
-        int64_t n = a.rows - i < ROWS ? a.rows - i : ROWS;
+    const double *x = b.data, *y = b.data + b.col_stride, *row = a.data;
+    double last[TWO * TWO];
+    int64_t i = 0;
 
-        for (int64_t j = 0; j < ROWS; j++) /* the last one again where there are no more */
-            row[j] = a.data + (i + (j < n ? j : n - 1)) * a.row_stride;
-        four_by_two(a.cols, row, b.data, b.data + b.col_stride, out);
-        memcpy(c + TWO * i, out, (size_t)(TWO * n) * sizeof *c);
+    for (; i + 1 < a.rows; i += TWO, row += TWO * a.row_stride)
+        two_by_two(a.cols, row, row + a.row_stride, x, y, c + TWO * i);
+    if (i < a.rows) {
+        two_by_two(a.cols, row, row, x, y, last);
+        memcpy(c + TWO * i, last, TWO * sizeof *c);
     }
 }
 

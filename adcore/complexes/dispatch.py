@@ -23,8 +23,8 @@ _formulas = {
     for name, function in UFUNCS.items()
     if name not in LOOKING
 }
-_core.set_complex_type(Complex, _formulas, LINEAR)
 _general_power = _core.ComplexFunction(np.power, general_power, False)
+_core.set_complex_type(Complex, _formulas, LINEAR, _general_power)
 
 
 @functools.cache

@@ -297,13 +297,15 @@ def _rfft(a, n=None, axis=-1, norm=None, out=None):
 
 
 def _irfft(a, n=None, axis=-1, norm=None, out=None):
-    _table.refuse("numpy.fft.irfft", out=out)
+    if out is not None:
+        _table.refuse("numpy.fft.irfft", out=out)
     a = _as_array(a)
-    axis = _axis(axis, len(_shape_of(a)))
-    n = 2 * (_shape_of(a)[axis] - 1) if n is None else n
+    shape = _shape_of(a)
+    axis = _axis(axis, len(shape))
+    n = 2 * (shape[axis] - 1) if n is None else n
     if n < 1:
         raise ValueError(f"Invalid number of FFT data points ({n}) specified.")
-    if _shape_of(a)[axis] != n // 2 + 1:
+    if shape[axis] != n // 2 + 1:
         a = _complex_resized(a, axis, n // 2 + 1)
     return _apply(_definition("irfft", (axis,), int(n), _check_norm(norm)), _leaves(a))
 
@@ -314,7 +316,8 @@ def _conjugate(z):
 
 
 def _hfft(a, n=None, axis=-1, norm=None, out=None):
-    _table.refuse("numpy.fft.hfft", out=out)
+    if out is not None:
+        _table.refuse("numpy.fft.hfft", out=out)
     return _irfft(_conjugate(_as_array(a)), n, axis, _NORMS[_check_norm(norm)])
 
 

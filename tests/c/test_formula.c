@@ -200,6 +200,90 @@ static void test_modulus(void)
     ad_tape_free(tape);
 }
 
+/* ---- other ways ---- */
+
+/* Values of a call whose formula is of no account to them. */
+static void compute_way(enum ad_complex_way way, int n_args, struct ad_tape *tape,
+                        const struct ad_view *const *args, struct ad_view *y)
+{
+    struct ad_complex_call call = {
+        .way = way, .n_args = n_args, .parts = {{0, 0}, {1, 0}, {2, 0}, {3, 0}}};
+
+    held++;
+    CHECK(ad_complex_record(tape, &call, (void *)(uintptr_t)&product, &product, 2 * n_args, args,
+                            &y[0], &y[1]) == AD_OK,
+          "way %d is not recorded", (int)way);
+}
+
+/* z / w times w is z, and so with 1 / w; exp(log1p(z)) is 1 + z. */
+static void test_other_ways(bool spread)
+{
+    struct ad_view views[4], quotient[2], inverse[2], log[2];
+    const struct ad_view *args[4], *last[2];
+    struct ad_tape *tape = new_tape(spread, views, args);
+
+    last[0] = args[2];
+    last[1] = args[3];
+    compute_way(AD_COMPLEX_QUOTIENT, 2, tape, args, quotient);
+    compute_way(AD_COMPLEX_QUOTIENT, 1, tape, last, inverse);
+    compute_way(AD_COMPLEX_LOG1P, 1, tape, args, log);
+    for (int64_t i = 0; i < N; i++) {
+        const double *v = tape->value;
+        double a = v[views[0].base + i * views[0].stride[0]];
+        double b = v[views[1].base + i * views[1].stride[0]];
+        int64_t at = spread ? 0 : i;
+        double c = v[views[2].base + at], d = v[views[3].base + at];
+        double re = v[quotient[0].base + i], im = v[quotient[1].base + i];
+        double modulus = exp(v[log[0].base + i]), angle = v[log[1].base + i];
+
+        CHECK(fabs(re * c - im * d - a) < 1e-14 && fabs(re * d + im * c - b) < 1e-14,
+              "quotient %d", (int)i);
+        re = v[inverse[0].base + at];
+        im = v[inverse[1].base + at];
+        CHECK(fabs(re * c - im * d - 1) < 1e-14 && fabs(re * d + im * c) < 1e-14, "inverse %d",
+              (int)i);
+        CHECK(fabs(modulus * cos(angle) - 1 - a) < 1e-14 && fabs(modulus * sin(angle) - b) < 1e-14,
+              "log1p %d", (int)i);
+    }
+    ad_tape_free(tape);
+    CHECK(held == 0, "%d references to the rule are left", held);
+}
+
+/* Of one mask for both parts; whatever allocation fails, nothing is recorded. */
+static void test_choices(void)
+{
+    const int64_t shape[] = {2, N};
+    unsigned char truth[N];
+    double numbers[N];
+    bool failed = true;
+
+    for (int64_t i = 0; i < N; i++)
+        numbers[i] = truth[i] = i % 3 > 0;
+    for (long n = 0; failed; n++) {
+        struct ad_view views[4], x = ad_view_slots(0, 2, shape), y;
+        const struct ad_view *args[4];
+        long live = n_live, before = n_failed;
+        struct ad_tape *tape = new_tape(false, views, args);
+        struct ad_view mask = ad_view_slots(0, 1, shape + 1);
+        enum ad_status status;
+
+        mask.place = AD_ARRAY;
+        mask.in.array = ad_array_copy(numbers, N);
+        fail_in = n;
+        status = ad_pair_choose(tape, &mask, truth, &x, -3, &y);
+        fail_in = -1;
+        failed = n_failed > before;
+        CHECK((status == AD_OK) != failed, "allocation %ld: status %d", n, (int)status);
+        CHECK(tape->n == 1 + !failed, "allocation %ld: %d instructions", n, (int)tape->n);
+        for (int64_t i = 0; i < 2 * N && !failed; i++)
+            CHECK(tape->value[y.base + i] == (truth[i % N] ? tape->value[i] : -3), "choice %d",
+                  (int)i);
+        ad_view_drop(&mask);
+        ad_tape_free(tape);
+        CHECK(n_live == live, "leaked at allocation %ld", n);
+    }
+}
+
 /* ---- pairs ---- */
 
 static void test_pairs(void)
@@ -276,7 +360,10 @@ int main(void)
         test_way(AD_COMPLEX_STEPS, spread);
         test_way(AD_COMPLEX_PRODUCT, spread);
     }
+    test_other_ways(false);
+    test_other_ways(true);
     test_modulus();
+    test_choices();
     test_pairs();
     test_shapes_that_differ();
     test_without_memory();

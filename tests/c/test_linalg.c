@@ -2,6 +2,7 @@
  * allocations that fail. */
 #include "ad_io.h"
 #include "ad_kernel_run.h"
+#include "ad_linalg.h"
 #include "ad_plan.h"
 #include "ad_run.h"
 #include "lapack.h"
@@ -519,11 +520,36 @@ static void check_loader(void)
         CHECK(ad_lapack_rows[k].offset == (size_t)k * sizeof found->dgemm, "row %d", k);
 }
 
+/* Products with two columns, each of which is a run of numbers. */
+static void check_two_columns(int64_t rows, int64_t length)
+{
+    static double a[8 * 64], b[2 * 64], c[2 * 8];
+    struct ad_matrix left = {a, rows, length, length + 1, 1}, right = {b, length, 2, 1, length};
+
+    for (int64_t i = 0; i < rows * (length + 1); i++)
+        a[i] = rng_uniform(&rng, -1, 1);
+    for (int64_t i = 0; i < 2 * length; i++)
+        b[i] = rng_uniform(&rng, -1, 1);
+    ad_matmul(left, right, c);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < 2; j++) {
+            double sum = 0;
+
+            for (int64_t k = 0; k < length; k++)
+                sum += a[i * (length + 1) + k] * b[j * length + k];
+            CHECK(fabs(c[2 * i + j] - sum) < 1e-13,
+                  "(%" PRId64 ", %" PRId64 ") times two columns: %g, expected %g", rows, length,
+                  c[2 * i + j], sum);
+        }
+}
+
 int main(void)
 {
     long n_cases = 0;
 
     check_loader();
+    for (int64_t length = 6; length < 36; length++)
+        check_two_columns(1 + length % 7, length);
     for (int64_t n = 0; n < 6; n++) {
         check_systems(n, 1 + n % 3);
         if (n > 0)
