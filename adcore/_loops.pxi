@@ -169,3 +169,15 @@ cdef object by_loop(object function, tuple args):
             _loops.clear()
         loop = _loops[key] = METHODS["_complex_loop"](*key)
     return None if loop is None else (<ComplexLoop>loop).record(args)
+
+
+cdef object pair_solve(tuple args):
+    return by_loop(_solve, args) if len(args) == 2 else None
+
+
+cdef object pair_inv(tuple args):
+    return by_loop(_inv, args) if len(args) == 1 else None
+
+
+cdef object pair_det(tuple args):
+    return by_loop(_det, args) if len(args) == 1 else None

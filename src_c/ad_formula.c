@@ -224,7 +224,8 @@ static void log1p_runs(int64_t n, const double *a, const double *b, double *re, 
     for (int64_t i = 0; i < n; i++) {
         bool near = fabs(a[i]) < 0.5 && fabs(b[i]) < 0.5;
 
-        re[i] = near ? 0.5 * log1p(a[i] * (2 + a[i]) + b[i] * b[i]) : log_of_modulus(1 + a[i], b[i]);
+        re[i] =
+            near ? 0.5 * log1p(a[i] * (2 + a[i]) + b[i] * b[i]) : log_of_modulus(1 + a[i], b[i]);
         im[i] = atan2(b[i], 1 + a[i]);
     }
 }

@@ -177,7 +177,8 @@ void ad_matmul_each(int64_t count, struct ad_matrix a, struct ad_matrix b, const
 {
     const int64_t m = a.rows, k = a.cols, n = b.cols, each = sizeof(double);
 
-    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL && m * k * n <= UNCOPIED && !is_by_two(a, b)) {
+    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL && m * k * n <= UNCOPIED &&
+        !is_by_two(a, b)) {
         const intptr_t dimensions[4] = {(intptr_t)count, (intptr_t)m, (intptr_t)k, (intptr_t)n},
                        strides[9] = {(intptr_t)(steps[0] * each),
                                      (intptr_t)(steps[1] * each),

@@ -22,6 +22,7 @@ CALLS = {
     "diff": lambda z: np.diff(z) * z[:, 1:],
     "norm": np.linalg.norm,
     "concatenate": lambda z: np.concatenate([z, z * z], 1),
+    "concatenate all": lambda z: np.concatenate([z, z * z], None),
     "stack": lambda z: np.stack([z, z * z], -1),
     "roll": lambda z: np.roll(z[0], 3) * z[0],
     "roll along": lambda z: np.roll(z, -1, 1) * z,
@@ -80,7 +81,8 @@ def test_both_parts_at_once_as_each_by_itself(name, z):
     h = 1e-6
     slope = (f(z + h * v) - f(z - h * v)) / (2 * h)
     assert np.vdot(gradient, v).real == pytest.approx(slope, rel=1e-6, abs=1e-7 * scale)
-    assert adcore.jvp(f, (z,), (v,))[1] == pytest.approx(np.vdot(gradient, v).real, abs=1e-9 * scale)
+    along = np.vdot(gradient, v).real
+    assert adcore.jvp(f, (z,), (v,))[1] == pytest.approx(along, abs=1e-9 * scale)
     bent = adcore.hvp(f, (z,), (v,))[1]
     difference = (adcore.grad(f)(z + h * v) - adcore.grad(f)(z - h * v)) / (2 * h)
     assert np.allclose(bent, difference, rtol=1e-5, atol=1e-6 * np.max(np.abs(bent)))
@@ -125,9 +127,7 @@ def test_large_arrays(rng):
         lambda m: m @ (m * m),
         lambda m: m[:13] @ m[0],
         lambda m: np.vdot(m[1], m[3]),
-        lambda m: np.where(m.imag.item(0) < np.arange(4096.0).reshape(64, 64), m, 1.0)
-        if isinstance(m, np.ndarray)
-        else np.where(m.imag[0, 0].item() < np.arange(4096.0).reshape(64, 64), m, 1.0),
+        lambda m: np.where(np.arange(4096.0).reshape(64, 64) % 3, m, 1.0),
     ):
         assert np.allclose(call(tensor).detach().numpy(), call(m), rtol=1e-12, atol=1e-11)
     f = energy(lambda m: m @ (m * m))
@@ -180,5 +180,5 @@ def test_shapes_that_do_not_fit(z):
         lambda: z.reshape(5, 2),
         lambda: np.linalg.solve(z[:, :3], z[0]),
     ):
-        with pytest.raises(ValueError, match="shape|fit|mismatch|dimension"):
+        with pytest.raises(ValueError, match=r"shape|fit|mismatch|dimension"):
             call()

@@ -236,8 +236,8 @@ static void test_other_ways(bool spread)
         double re = v[quotient[0].base + i], im = v[quotient[1].base + i];
         double modulus = exp(v[log[0].base + i]), angle = v[log[1].base + i];
 
-        CHECK(fabs(re * c - im * d - a) < 1e-14 && fabs(re * d + im * c - b) < 1e-14,
-              "quotient %d", (int)i);
+        CHECK(fabs(re * c - im * d - a) < 1e-14 && fabs(re * d + im * c - b) < 1e-14, "quotient %d",
+              (int)i);
         re = v[inverse[0].base + at];
         im = v[inverse[1].base + at];
         CHECK(fabs(re * c - im * d - 1) < 1e-14 && fabs(re * d + im * c) < 1e-14, "inverse %d",
