@@ -16,7 +16,10 @@ GCC_FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fvisib
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 
 # Sources that the package carries as texts: they are part of the C that it writes.
-C_TEXTS = ["ad_c_runtime.h", "ad_special.h", "ad_special.c"]
+C_TEXTS = [
+    *("ad_c_runtime.h", "ad_elementary.h", "ad_gamma.h", "ad_normal.h"),
+    *("ad_special.h", "ad_special.c"),
+]
 
 
 class Build(build_ext):

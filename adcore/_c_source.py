@@ -6,6 +6,9 @@ from pathlib import Path
 
 from . import _core
 
+# What special functions call, of the sources of the core, in the order of their includes.
+SPECIAL = ("ad_elementary.h", "ad_gamma.h", "ad_normal.h", "ad_special.h", "ad_special.c")
+
 
 class CSource:
     """One self-contained C99 file, and its header.
@@ -98,7 +101,7 @@ def helpers(used, loops=False):
     parts = ["#define _DEFAULT_SOURCE /* lgamma_r */\n"] if special else []
     parts.append(_text("ad_c_runtime.h"))
     if special:
-        parts += [_text("ad_special.h"), _text("ad_special.c")]
+        parts += [_text(name) for name in SPECIAL]
     return "\n".join([*parts, ops])
 
 

@@ -45,9 +45,12 @@
 #if defined(__GNUC__) && !defined(__clang__)
 #define AD_INDEPENDENT _Pragma("GCC ivdep")
 #define AD_ROLLED _Pragma("GCC unroll 1") /* and of few turns: unrolled it would be no vector */
+#define AD_UNROLLED                                                                                \
+    _Pragma("GCC unroll 64") /* of a constant number of turns, inside of a vector's */
 #else
 #define AD_INDEPENDENT
 #define AD_ROLLED
+#define AD_UNROLLED
 #endif
 
 /* Invariants that only we can break; active in debug and sanitizer builds. */

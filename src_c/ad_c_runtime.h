@@ -13,9 +13,17 @@
 #if defined(__GNUC__) && !defined(__clang__)
 #define AD_INDEPENDENT _Pragma("GCC ivdep")
 #define AD_ROLLED _Pragma("GCC unroll 1") /* and of few turns: unrolled it would be no vector */
+#define AD_UNROLLED                                                                                \
+    _Pragma("GCC unroll 64") /* of a constant number of turns, inside of a vector's */
 #else
 #define AD_INDEPENDENT
 #define AD_ROLLED
+#define AD_UNROLLED
+#endif
+#if defined(__GNUC__)
+#define AD_INLINE static inline __attribute__((always_inline))
+#else
+#define AD_INLINE static inline
 #endif
 
 /* Before a function that is not to become part of the one that calls it, which would be too long to compile. */

@@ -11,7 +11,6 @@
 
 static const double PI = 3.14159265358979323846;
 static const double SQRT_PI = 1.77245385090551602730;
-static const double SQRT_HALF = 0.70710678118654752440;
 
 /* c[0] + c[1] t + ... + c[n-1] t^(n-1). */
 static double polynomial(const double *c, int n, double t)
@@ -21,7 +20,6 @@ static double polynomial(const double *c, int n, double t)
         sum = sum * t + c[i];
     return sum;
 }
-#define POLYNOMIAL(c, t) polynomial(c, (int)(sizeof(c) / sizeof *(c)), t)
 
 /* p as an int, or -1 if it is none of 0 .. most. */
 static int order_of(double p, int most)
@@ -39,44 +37,19 @@ double ad_lgamma(double x)
 #endif
 }
 
-double ad_gamma(double x)
-{
-    if (x < 0 && x == rint(x)) /* -inf too */
-        return NAN;
-    return tgamma(x);
-}
-
 /* ---- erfcx and its derivatives --------------------------------------------------------------- */
 
-/* exp(a b), where the rounding error of the product matters: relative error e in exp's argument t
- * is relative error t e in its value. */
-static double exp_product(double a, double b)
-{
-    const double t = a * b;
-    const double value = exp(t);
-    return isfinite(t) && value <= 1e308 ? value + value * fma(a, b, -t) : value;
-}
-
-/* D_n = d^n/dx^n exp(x^2) erfc(x) for x >= 0 and n <= 4.
+/* D_n = d^n/dx^n exp(x^2) erfc(x) for x >= 0 and 1 <= n <= 4.
  *
  * D_n falls from (-1)^n n! / Gamma(1 + n/2) at 0 like (-1)^n n! / (sqrt(pi) x^(n+1)) (DLMF 7.12.1).
  * (1 + x)^(n+1) D_n is therefore nearly constant, and smooth in t = (x - 4) / (x + 4), which maps
  * [0, inf] to [-1, 1] (idea: Shepherd and Laframboise, Math. Comp. 36 (1981) 249).  Its Chebyshev
- * series are written in powers of t; row n holds D_n's. */
-enum { ERFCX_ROWS = 5 };
+ * series are written in powers of t; row n - 1 holds D_n's. */
+enum { ERFCX_ROWS = 4 };
 
-static double erfcx_positive(int n, double x)
+static double erfcx_slope(int n, double x)
 {
     static const double c[ERFCX_ROWS][33] = {
-        {0.68499728812530691,     -0.19934458280036707,    0.11704966551044224,
-         -0.04808038122130931,    0.003962055681303,       0.015312509679348321,
-         -0.017515654646768204,   0.012161784752327175,    -0.0060687352176834099,
-         0.0021164215893195166,   -0.00038976749365136323, -6.013679869852093e-05,
-         6.4032740517536071e-05,  -1.3151055331882063e-05, -4.1384153480779451e-06,
-         2.6501345097438584e-06,  4.0285329470106016e-09,  -3.6411954181777864e-07,
-         5.1313345936212512e-08,  4.7099635022733495e-08,  -1.1396979080247648e-08,
-         -6.1747190011066796e-09, 1.6844354122037873e-09,  7.4595623297111244e-10,
-         -1.3957574032767495e-10, -5.7250270190667539e-11},
         {-0.80958765237553632,    0.39549281038851192,     -0.19097099450548036,
          0.006258557207684293,    0.094017910259318022,    -0.10607993522475823,
          0.068285989259746258,    -0.024378361219609564,   -0.0018136078826957803,
@@ -119,16 +92,11 @@ static double erfcx_positive(int n, double x)
          -1.1615439107168171e-05, -1.4859147512999877e-05, 1.6108728291666585e-06,
          2.2785813237446205e-06,  -1.182123727380433e-07,  -1.8546689281392037e-07},
     };
-    static const int n_terms[ERFCX_ROWS] = {26, 28, 29, 30, 33};
-    double value = polynomial(c[n], n_terms[n], 1 - 8 / (x + 4));
+    static const int n_terms[ERFCX_ROWS] = {28, 29, 30, 33};
+    double value = polynomial(c[n - 1], n_terms[n - 1], 1 - 8 / (x + 4));
     for (int k = 0; k <= n; k++)
         value /= 1 + x;
     return value;
-}
-
-static double erfcx(double x)
-{
-    return x < 0 ? 2 * exp_product(x, x) - erfcx_positive(0, -x) : erfcx_positive(0, x);
 }
 
 /* Repeated integrals of erfc (DLMF 7.18) give the derivatives:
@@ -175,17 +143,17 @@ static double erfcx_ratio_by_quadrature(int m, double x)
     return upper / (m * lower);
 }
 
-double ad_erfcx(double p, double x)
+double ad_erfcx_of_order(double p, double x)
 {
     const int n = order_of(p, AD_MOST_ERFCX);
     if (n < 0)
         return NAN;
     if (n == 0 || isnan(x))
-        return erfcx(x);
-    if (x >= 0 && n < ERFCX_ROWS)
-        return erfcx_positive(n, x);
+        return ad_erfcx_itself(x);
+    if (x >= 0 && n <= ERFCX_ROWS)
+        return erfcx_slope(n, x);
     if (x * sqrt(2.0 * n) < 0.35) { /* the solutions have parted by a factor of two at most */
-        double before = erfcx(x), d = 2 * x * before - 2 / SQRT_PI;
+        double before = ad_erfcx_itself(x), d = 2 * x * before - 2 / SQRT_PI;
         for (int k = 2; k <= n; k++) {
             const double next = 2 * x * d + 2 * (k - 1) * before;
             before = d;
@@ -210,7 +178,7 @@ double ad_erfcx(double p, double x)
     }
     for (int k = m - 1; k >= n; k--)
         ratio = 1 / (2 * x + 2 * (k + 1) * ratio);
-    double d = erfcx(x);
+    double d = ad_erfcx_itself(x);
     for (int k = n; k >= 1; k--) {
         d *= -2 * k * ratio;
         ratio = 1 / (2 * x + 2 * k * ratio);
@@ -219,25 +187,6 @@ double ad_erfcx(double p, double x)
 }
 
 /* ---- the normal distribution ----------------------------------------------------------------- */
-
-/* q(x) = erfc(x / sqrt(2)) / 2 for x >= 0. */
-static double normal_tail(double x)
-{
-    return 0.5 * erfcx_positive(0, x * SQRT_HALF) * exp_product(-0.5 * x, x);
-}
-
-/* log(1 - q(x)), and for x < 0 log(q(-x)) = log(erfcx(-x / sqrt(2)) / 2) - x^2 / 2, both negative. */
-double ad_log_ndtr(double x)
-{
-    if (x < 0)
-        return log(0.5 * erfcx_positive(0, -x * SQRT_HALF)) - 0.5 * x * x;
-    return log1p(-normal_tail(x));
-}
-
-double ad_ndtr(double x)
-{
-    return x < 0 ? normal_tail(-x) : 1 - normal_tail(x);
-}
 
 /* m(x) = phi(x) / Phi(x) and its derivatives m_n, where phi = Phi' is the normal density.
  *
@@ -256,15 +205,14 @@ double ad_ndtr(double x)
  *     K_n = M_n - sum_{k=1}^{n-1} C(n-1, k-1) K_k M_{n-k},
  *
  * where only small factors cancel: far out the variable is exponential with K_n = (n-1)! / |x|^n. */
-double ad_mills(double p, double x)
+double ad_mills_of_order(double p, double x)
 {
     const int n = order_of(p, AD_MOST_MILLS);
     double d[AD_MOST_MILLS + 2], other[AD_MOST_MILLS + 2];
     if (n < 0)
         return NAN;
     if (!(x < 0)) {
-        const double upper = normal_tail(x);
-        d[0] = SQRT_HALF / SQRT_PI * exp_product(-0.5 * x, x) / (1 - upper);
+        d[0] = ad_mills_itself(x);
         if (d[0] == 0)
             return 0;
         other[0] = x + d[0];
@@ -279,14 +227,14 @@ double ad_mills(double p, double x)
         }
         return d[n];
     }
-    const double f = erfcx_positive(0, -x * SQRT_HALF);
     if (n == 0)
-        return SQRT_HALF * 2 / SQRT_PI / f;
+        return ad_mills_itself(x);
+    const double f = ad_erfcx_positive(-x * AD_SQRT_HALF);
     double *moment = d, *cumulant = other, scale = 1 / f;
     for (int i = 1; i <= n + 1; i++) {
         double sum = 0, binomial = 1;
-        scale *= -SQRT_HALF;
-        moment[i] = scale * ad_erfcx(i, -x * SQRT_HALF);
+        scale *= -AD_SQRT_HALF;
+        moment[i] = scale * ad_erfcx(i, -x * AD_SQRT_HALF);
         for (int k = 1; k < i; k++) {
             sum += binomial * cumulant[k] * moment[i - k];
             binomial *= (double)(i - k) / k;
@@ -294,73 +242,6 @@ double ad_mills(double p, double x)
         cumulant[i] = moment[i] - sum;
     }
     return cumulant[n + 1] - (n == 1);
-}
-
-/* ---- inverse of erf -------------------------------------------------------------------------- */
-
-/* One step of Halley's method on f(y) = erf(y) - x.  As f'' = -2 y f', the step is u / (1 + y u) with
- * u = f / f', and it turns a relative error e of y into about e^3 y^4 / 3.  The start is good to 1e-6:
- * y / x is smooth in w = -log(1 - x^2) near 0 and in sqrt(w) far out; the two polynomials are its
- * Chebyshev series on 0 <= w <= 6 and sqrt(6) <= sqrt(w) <= 6.01, the latter past the last double
- * below 1.
- *
- * From 1/2 on, f is taken from erfc(y) = 1 - x, which is exact, and divided by exp(-y^2): the
- * residual's rounding error is then 1 / y^2 ulp of y. */
-double ad_erfinv(double x)
-{
-    static const double near[] = {
-        1.6235420881872547,      0.72489124856845577,    -0.051647389748080946,
-        -0.02257757241672002,    0.015834403248443634,   -0.0030868741712669215,
-        -0.001375720582851887,   0.00097882944388571905, -2.7785098282730234e-05,
-        -0.00010689100340040728,
-    };
-    static const double far[] = {
-        4.0717666139688857,     1.7979656516009015,      0.0023683650747308911,
-        -0.0035112542825821774, 0.0023022703729458078,   -0.0013381147533031827,
-        0.00033402107582656475, -0.00016844040734294009, 0.0013396408129400814,
-        -0.0013865606988740372, 0.00010601664775349117,  0.00023104114720521189,
-    };
-    const double size = fabs(x);
-    if (!(size < 1))
-        return size == 1 ? copysign(INFINITY, x) : NAN;
-    const double w = -log((1 - size) * (1 + size));
-    double y = size;
-    if (w < 6)
-        y *= POLYNOMIAL(near, w / 3 - 1);
-    else
-        y *= POLYNOMIAL(far, (sqrt(w) - 4.2297448713915890) * 0.56171724149542518);
-    const double e = exp_product(y, y);
-    const double f = size < 0.5 ? (erf(y) - size) * e : (1 - size) * e - erfcx_positive(0, y);
-    const double u = 0.5 * SQRT_PI * f;
-    return copysign(y - u / (1 + y * u), x);
-}
-
-/* ---- the normal distribution's inverse, and erfc's ------------------------------------------- */
-
-/* Below 1/10 by Halley's method on log Phi(y) - log p, whose derivatives are m and -m (y + m): from the
- * 26.2.23 of Abramowitz and Stegun, good to 5e-4, two steps. */
-double ad_ndtri(double p)
-{
-    if (!(p > 0 && p < 1))
-        return p == 0 ? -INFINITY : p == 1 ? INFINITY : NAN;
-    if (p > 0.9)
-        return -ad_ndtri(1 - p);
-    if (p >= 0.1)
-        return ad_erfinv(2 * p - 1) / SQRT_HALF;
-    const double log_p = log(p), t = sqrt(-2 * log_p);
-    double y = (2.515517 + t * (0.802853 + t * 0.010328)) /
-                   (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) -
-               t;
-    for (int i = 0; i < 2; i++) {
-        const double m = ad_mills(0, y), f = ad_log_ndtr(y) - log_p;
-        y -= 2 * f / (2 * m + f * (y + m));
-    }
-    return y;
-}
-
-double ad_erfcinv(double x)
-{
-    return x > 0.2 && x < 1.8 ? ad_erfinv(1 - x) : -ad_ndtri(0.5 * x) * SQRT_HALF;
 }
 
 /* ---- polygamma ------------------------------------------------------------------------------- */
@@ -429,7 +310,7 @@ static double digamma_positive(double x)
     };
     if (x >= 8) {
         const double v = 1 / x / x;
-        return log(x) - 0.5 / x - v * POLYNOMIAL(stirling, v);
+        return log(x) - 0.5 / x - v * AD_POLYNOMIAL(stirling, v);
     }
     double steps = 0;
     if (x < 1) {
@@ -440,7 +321,7 @@ static double digamma_positive(double x)
         x -= 1;
         steps += 1 / x;
     }
-    return ((x - zero) - zero_rest) * POLYNOMIAL(g, 2 * x - 3) + steps;
+    return ((x - zero) - zero_rest) * AD_POLYNOMIAL(g, 2 * x - 3) + steps;
 }
 
 /* For x < 0 the terms (x+k)^-s of zeta(s, x) left of 0 are reflected.  With d = x - rint(x), exact,

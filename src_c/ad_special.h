@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ad_elementary.h"
+#include "ad_gamma.h"
+#include "ad_normal.h"
+
 /*
  * The parameter p of a FAMILY row is a double that holds an integer: how often to differentiate.
  * These functions give NaN for a negative p, and for one beyond the largest they are made for.
@@ -29,28 +33,22 @@ double ad_lgamma(double x);
  * +-0 the one on the side of the sign; else NaN. */
 double ad_polygamma(double p, double x);
 
-/* The y with erf(y) = x; NaN for |x| > 1. */
-double ad_erfinv(double x);
-
-/* The standard normal distribution function, and its inverse: NaN outside of [0, 1]. */
-double ad_ndtr(double x);
-double ad_ndtri(double p);
-
-/* The y with erfc(y) = x; NaN outside of [0, 2]. */
-double ad_erfcinv(double x);
-
-/* The gamma function: NaN at negative integers and at -inf, an infinity of the sign of a zero. */
-double ad_gamma(double x);
-
-/* log of the standard normal distribution function. */
-double ad_log_ndtr(double x);
-
 /* p-th derivative of phi(x) / Phi(x), the normal density over the distribution function (the inverse
  * of a Mills ratio). */
-double ad_mills(double p, double x);
+double ad_mills_of_order(double p, double x);
+
+static inline double ad_mills(double p, double x)
+{
+    return p == 0 ? ad_mills_itself(x) : ad_mills_of_order(p, x);
+}
 
 /* p-th derivative of exp(x^2) erfc(x). */
-double ad_erfcx(double p, double x);
+double ad_erfcx_of_order(double p, double x);
+
+static inline double ad_erfcx(double p, double x)
+{
+    return p == 0 ? ad_erfcx_itself(x) : ad_erfcx_of_order(p, x);
+}
 
 /* p-th derivative of sin(pi x) / (pi x). */
 double ad_sinc_of_order(double p, double x);
@@ -61,30 +59,12 @@ static inline double ad_powi(double p, double x)
     return p == 2 ? x * x : p == 1 ? x : p == -1 ? 1 / x : pow(x, p);
 }
 
-/* sin(pi x) / (pi x), without a call or a branch: sin and cos of what pi x is beyond a multiple of
- * pi / 2, which is found exactly, by their Taylor polynomials. */
+/* sin(pi x) / (pi x), without a call or a branch. */
 static inline double ad_sinc_itself(double x)
 {
-    const double pi = 3.14159265358979323846, a = fabs(x), r = a - 2 * rint(0.5 * a);
-    const double quarter = rint(2 * r), turns = fabs(quarter), d = pi * (r - 0.5 * quarter);
-    const double s = d * d;
-    const double sine =
-        -1.0 / 6 +
-        s * (1.0 / 120 +
-             s * (-1.0 / 5040 +
-                  s * (1.0 / 362880 + s * (-1.0 / 39916800 +
-                                           s * (1.0 / 6227020800 + s * (-1.0 / 1307674368000))))));
-    const double cosine =
-        1.0 / 24 +
-        s * (-1.0 / 720 +
-             s * (1.0 / 40320 +
-                  s * (-1.0 / 3628800 + s * (1.0 / 479001600 + s * (-1.0 / 87178291200 +
-                                                                    s * (1.0 / 20922789888000))))));
-    const double top =
-        turns == 1 ? quarter * (1 - s * (0.5 - s * cosine)) : (1 - turns) * (d + d * s * sine);
-    const double y = a == 0 ? 1 : top / (pi * a);
+    const double pi = 3.14159265358979323846, a = fabs(x);
 
-    return a > 1.7976931348623157e308 ? 0 : y;
+    return a == 0 ? 1 : a > 1.7976931348623157e308 ? 0 : ad_sin_pi(a) / (pi * a);
 }
 
 /* p-th derivative of sinc(x). */
@@ -169,32 +149,14 @@ static inline double ad_floor_divide(double x, double z)
     return z == 0 ? x / z : quotient == 0 ? copysign(0.0, x / z) : rint(quotient);
 }
 
-/* 2^k for integers -1022 <= k <= 1023: the sum holds k + 1023, the bits of the exponent, in the
- * lowest bits of its mantissa. */
-static inline double ad_power_of_two(double k)
-{
-    const double sum = k + (0x1.8p52 + 1023);
-    uint64_t bits;
-    double y;
-
-    memcpy(&bits, &sum, sizeof bits);
-    bits <<= 52;
-    memcpy(&y, &bits, sizeof y);
-    return y;
-}
-
 /* x over the power of 2 that leaves a magnitude in [1/2, 1), as of frexp; 0 and what is not finite as it is.
  * A subnormal number is made a normal one first, whose exponent can be overwritten. */
 static inline double ad_mantissa(double x)
 {
     const double normal = fabs(x) < 2.2250738585072014e-308 ? x * 0x1p54 : x;
-    uint64_t bits;
-    double y;
+    const uint64_t digits = ad_bits(normal) & UINT64_C(0x800fffffffffffff);
 
-    memcpy(&bits, &normal, sizeof bits);
-    bits = (bits & UINT64_C(0x800fffffffffffff)) | UINT64_C(0x3fe0000000000000);
-    memcpy(&y, &bits, sizeof y);
-    return x == 0 || !isfinite(x) ? x : y;
+    return x == 0 || !isfinite(x) ? x : ad_of_bits(digits | UINT64_C(0x3fe0000000000000));
 }
 
 /* The exponent of that power of 2; 0 for 0 and what is not finite. */
@@ -202,44 +164,14 @@ static inline int32_t ad_exponent(double x)
 {
     const int small = fabs(x) < 2.2250738585072014e-308;
     const double normal = small ? x * 0x1p54 : x;
-    uint64_t bits;
+    const uint64_t bits = (ad_bits(normal) >> 52 & 0x7ff) - (small ? 1022u + 54 : 1022u);
 
-    memcpy(&bits, &normal, sizeof bits);
-    bits = (bits >> 52 & 0x7ff) - (small ? 1022u + 54 : 1022u);
     return (int32_t)(uint32_t)(x == 0 || !isfinite(x) ? 0 : bits);
 }
 
 static inline double ad_mantissa_slope(double x)
 {
     return x == 0 || !isfinite(x) ? 1 : ad_mantissa(x) / x;
-}
-
-/*
- * exp(-|x|) to within an ulp, without a call, a branch or a table, so that loops over it are
- * vectorised.
- *
- * With -|x| = k ln 2 + r, |r| <= ln(2) / 2, it is 2^k exp(r). The first part of ln 2 has so few
- * digits that its product with k is exact. The Taylor polynomial of exp(r) ends at degree 13, where
- * what is left out is below 2^-57; even and odd powers apart are two short chains instead of a long
- * one. The power of two is given in two factors, so that only the last product is rounded where the
- * result is subnormal.
- */
-static inline double ad_exp_minus_abs(double x)
-{
-    const double a = fabs(x) > 746 ? -746.0 : -fabs(x);              /* exp(-746) is 0 */
-    const double k = (a * 1.4426950408889634 + 0x1.8p52) - 0x1.8p52; /* rint(a / ln 2) */
-    const double r = (a - k * 0x1.62e42feep-1) - k * 0x1.a39ef35793c76p-33, s = r * r;
-    const double even =
-        1.0 / 2 +
-        s * (1.0 / 24 +
-             s * (1.0 / 720 + s * (1.0 / 40320 + s * (1.0 / 3628800 + s * (1.0 / 479001600)))));
-    const double odd =
-        1.0 / 6 +
-        s * (1.0 / 120 +
-             s * (1.0 / 5040 + s * (1.0 / 362880 + s * (1.0 / 39916800 + s * (1.0 / 6227020800)))));
-    const double first = k < -1000 ? -1000 : k;
-
-    return (1 + (r + s * (even + r * odd))) * ad_power_of_two(first) * ad_power_of_two(k - first);
 }
 
 /* Neither branch can overflow, and both keep their digits: exp is taken of -|x| only. */
@@ -259,15 +191,17 @@ static inline double ad_tanh_slope(double x)
 /* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)). */
 static inline double ad_softplus(double x)
 {
-    return (x > 0 ? x : 0.0) + log1p(exp(-fabs(x)));
+    return (x > 0 ? x : 0.0) + ad_ln1p(ad_exp_minus_abs(x));
 }
 
-/* log(p / (1 - p)), with its digits around 1/2, where 2 p - 1 is exact. */
+/* log(p / (1 - p)): around 1/2 of 1 + w, w = 2 s / (1 - s) with s = 2 p - 1, which is exact. */
 static inline double ad_logit(double p)
 {
-    const double s = 2 * (p - 0.5);
+    const double s = 2 * (p - 0.5), w = 2 * s / (1 - s), u = 1 + w;
+    const int near = fabs(s) < 0.4;
+    const double lost = ad_choice(w < 1, w - (u - 1), 1 - (u - w)) / u;
 
-    return fabs(s) < 0.4 ? log1p(s) - log1p(-s) : log(p / (1 - p));
+    return ad_ln(ad_choice(near, u, p / (1 - p))) + ad_choice(near, lost, 0);
 }
 
 /* cos(x) - 1. */
@@ -281,7 +215,7 @@ static inline double ad_cosm1(double x)
  * inf - inf is NaN. */
 static inline double ad_logaddexp(double x, double z)
 {
-    return x == z ? x + 0.69314718055994531 : (x < z ? z : x) + log1p(exp(-fabs(x - z)));
+    return x == z ? x + 0.69314718055994531 : (x < z ? z : x) + ad_ln1p(ad_exp_minus_abs(x - z));
 }
 
 /* log2(2^x + 2^z). */
@@ -293,19 +227,19 @@ static inline double ad_logaddexp2(double x, double z)
 /* x log(z), and 0 for x = 0 unless z is NaN. */
 static inline double ad_xlogy(double x, double z)
 {
-    return x == 0 && z == z ? 0.0 : x * log(z);
+    return ad_choice((x == 0) & (z == z), 0, x * ad_ln(z));
 }
 
 /* -x log(x), its limit 0 at 0, and -inf below. */
 static inline double ad_entr(double x)
 {
-    return x < 0 ? -INFINITY : x == 0 ? 0.0 : -x * log(x);
+    return ad_choice(x == 0, 0, ad_choice(x < 0, -INFINITY, -x * ad_ln(x)));
 }
 
 /* x log(1 + z), and 0 for x = 0 unless z is NaN. */
 static inline double ad_xlog1py(double x, double z)
 {
-    return x == 0 && z == z ? 0.0 : x * log1p(z);
+    return ad_choice((x == 0) & (z == z), 0, x * ad_ln1p(z));
 }
 
 #endif

@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 C_ORDER = [
     "ad_base",
     "ad_status",
+    "ad_elementary",
+    "ad_gamma",
+    "ad_normal",
     "ad_special",
     "ad_jet",
     "ad_quadrature",

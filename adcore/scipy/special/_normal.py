@@ -33,21 +33,13 @@ def _row(name, row):
     def function(*args):
         return row(*args)
 
-    function.__doc__ = f"scipy.special.{name}, also of tensors and duals: adcore.{row.__name__}."
+    function.__doc__ = f"scipy.special.{name}, also of tensors and duals."
     return functools.update_wrapper(_core.RowFunction(row, function), function)
 
 
 rows = {name: _row(name, ops.functions[row]) for name, row in _ROWS.items()}
-
-
-@composed("erfcx")
-def erfcx(x):
-    return ops.erfcx(0, x)
-
-
-@composed("round")
-def round(x):
-    return ops.rint(x)
+erfcx = _row("erfcx", functools.partial(ops.erfcx, 0))
+round = _row("round", ops.rint)
 
 
 # ---- error functions ----
