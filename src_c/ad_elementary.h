@@ -12,20 +12,21 @@
 
 #include "ad_base.h"
 
-/* c[0] + c[1] t + ... + c[n-1] t^(n-1), n a constant: even and odd powers apart are two short chains
- * instead of a long one. */
+/* c[0] + c[1] t + ... + c[n-1] t^(n-1), n >= 4 a constant: even and odd powers apart are two short chains
+ * instead of a long one.  c[0], which is the largest, is added to all the rest, so that there is one rounding
+ * of its size. */
 AD_INLINE double ad_polynomial(const double *c, int n, double t)
 {
     const double s = t * t;
     double even = c[(n - 1) & ~1], odd = c[(n & ~1) - 1];
 
     AD_UNROLLED
-    for (int i = ((n - 1) & ~1) - 2; i >= 0; i -= 2)
+    for (int i = ((n - 1) & ~1) - 2; i >= 2; i -= 2)
         even = even * s + c[i];
     AD_UNROLLED
     for (int i = (n & ~1) - 3; i >= 1; i -= 2)
         odd = odd * s + c[i];
-    return even + t * odd;
+    return c[0] + (t * odd + s * even);
 }
 #define AD_POLYNOMIAL(c, t) ad_polynomial(c, (int)(sizeof(c) / sizeof *(c)), t)
 
