@@ -39,7 +39,11 @@ def find(name):
         return functions[name]
     distribution, _, method = name.partition(".")
     if method:
-        from .. import stats  # which imports this module
+        from .. import stats  # which imports this module, and has functions of its own
+    if name in functions:
+        return functions[name]
+    if name in families:
+        return families[name].member(*[0] * families[name].n_orders)
     family, _, orders = name.removesuffix("]").partition("[")
     if family in families and re.fullmatch(r"[0-9]{1,2}(, [0-9]{1,2})*", orders):
         orders = tuple(int(n) for n in orders.split(", "))

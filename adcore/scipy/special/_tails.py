@@ -21,8 +21,7 @@ from ._gamma import (
     stirling,
 )
 
-_SMALL = 1e-280  # below it logarithms are summed, as the value itself may underflow
-_FAR = -600.0  # of the factor's logarithm: the value is below 1e-250 and need not be looked at
+_SMALL = 1e-250  # below it logarithms are summed, as the value itself may underflow
 _NEAR_ONE = 0.75  # above it the logarithm is taken of what is missing to 1
 
 
@@ -81,22 +80,44 @@ def _log(x):
         return np.log(x)
 
 
-def _log_of(far, value, complement, small):
-    """log(value()) of plain numbers, with complement() = 1 - value() where that has more digits.
+def _each(condition, f, g, *args):
+    """`f` of the plain arguments where the condition holds, and `g` of the others."""
+    if np.all(condition):
+        return f(*args)
+    if not np.any(condition):
+        return g(*args)
+    args = np.broadcast_arrays(*args)
+    out = np.empty(args[0].shape)
+    for mask, part in ((condition, f), (~condition, g)):
+        out[mask] = part(*[a[mask] for a in args])
+    return out
 
-    It is small() where it is known to be `far` in the tail, or where value() underflows.
+
+def _log_of(low, value, complement, small, *args):
+    """log(value(*args)) of plain arguments, of which value is 1 - complement.
+
+    The value is computed where it is `low`, the complement elsewhere, and the other of them where
+    that guess was wrong.  Where the value may underflow it is small(*args).
     """
-    if np.all(far):
-        return small()[()]
-    found = value()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        out = np.log(found)
-        near = found > _NEAR_ONE
-        if np.any(near):
-            out = np.where(near, np.log1p(-complement()), out)
-        tiny = far | (found < _SMALL)
-        if np.any(tiny):
-            out = np.where(tiny, small(), out)
+    with np.errstate(all="ignore"):
+        args = np.broadcast_arrays(low, *args)
+
+        def other(low, *args):
+            return _each(
+                low,
+                lambda *a: np.log1p(-complement(*a)),
+                lambda *a: np.log(value(*a)),
+                *args,
+            )
+
+        found = _each(args[0], value, complement, *args[1:])
+        out = np.where(args[0], np.log(found), np.log1p(-found))
+        for mask, log in (
+            (found > _NEAR_ONE, other),
+            (args[0] & (found < _SMALL), lambda low, *a: small(*a)),
+        ):
+            if np.any(mask):
+                out[mask] = log(*[a[mask] for a in args])
     return out[()]
 
 
@@ -116,17 +137,14 @@ def _gamma_factor(a, x):
     return np.where(x > 0, factor, -np.inf)
 
 
-def _log_gamma_value(tail, kernel, of, complement):
+def _log_gamma_value(lower, kernel, of, complement):
     """The logarithm of one of the incomplete gamma functions of plain numbers."""
 
+    def small(a, x):
+        return _gamma_factor(a, x) + _log(_core.special(kernel, (0, 0), a, x))
+
     def value(a, x):
-        factor = _gamma_factor(a, x)
-        return _log_of(
-            (factor < _FAR) & tail(a, x),
-            lambda: of(a, x),
-            lambda: complement(a, x),
-            lambda: factor + _log(_core.special(kernel, (0, 0), a, x)),
-        )
+        return _log_of(np.asarray(lower(a, x)), of, complement, small, a, x)
 
     return value
 
@@ -168,12 +186,12 @@ def _log_gamma_partials(tail, kernel, sign):
 
 log_gammainc = Function(
     "log_gammainc",
-    _log_gamma_value(_low, "gamma_lower", sp.gammainc, sp.gammaincc),
+    _log_gamma_value(np.greater, "gamma_lower", sp.gammainc, sp.gammaincc),
     _log_gamma_partials(_low, _gamma_lower, 1.0),
 )
 log_gammaincc = Function(
     "log_gammaincc",
-    _log_gamma_value(_high, "gamma_upper", sp.gammaincc, sp.gammainc),
+    _log_gamma_value(np.less, "gamma_upper", sp.gammaincc, sp.gammainc),
     _log_gamma_partials(_high, _gamma_upper, -1.0),
 )
 
@@ -182,9 +200,14 @@ log_gammaincc = Function(
 
 def _betainc_odds(a, b, r):
     """I_x(a, b) of plain numbers, from whichever of x and 1 - x is the smaller."""
-    s = np.minimum(r, 1.0 / np.where(r > 0, r, 1.0))
-    u = s / (1.0 + s)
-    return np.where(r <= 1, sp.betainc(a, b, u), sp.betaincc(b, a, u))
+    return _each(
+        r <= 1,
+        lambda a, b, r: sp.betainc(a, b, r / (1.0 + r)),
+        lambda a, b, r: sp.betaincc(b, a, 1.0 / (1.0 + r)),
+        a,
+        b,
+        r,
+    )
 
 
 def _log_beta_factor(a, b, r):
@@ -197,15 +220,19 @@ def _beta_tail(a, b, r):
 
 
 def _log_betainc_value(a, b, r):
-    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        r = np.asarray(r, dtype=float)
-        factor = _log_beta_factor(a, b, r)
-        return _log_of(
-            (factor < _FAR) & _beta_tail(a, b, r),
-            lambda: _betainc_odds(a, b, r),
-            lambda: _betainc_odds(b, a, 1.0 / r),
-            lambda: factor + _log(_core.special("beta_lower", (0, 0, 0), a, b, r)),
-        )
+    def small(a, b, r):
+        return _log_beta_factor(a, b, r) + _log(_core.special("beta_lower", (0, 0, 0), a, b, r))
+
+    r = np.asarray(r, dtype=float)
+    return _log_of(
+        b * r < a,
+        _betainc_odds,
+        lambda a, b, r: _betainc_odds(b, a, 1.0 / r),
+        small,
+        a,
+        b,
+        r,
+    )
 
 
 def _log_betainc_shape(kernel_orders, factor, orders, swapped):

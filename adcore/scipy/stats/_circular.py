@@ -10,15 +10,18 @@ import math
 
 import numpy as np
 import scipy.special as _special
+import scipy.stats as _stats
 
 from ... import ops
 from ..special._bessel import i0e, ive
-from ..special._function import Family
+from ..special._function import Family, holds
 from ..special._normal import rows
 from ._distribution import LOG_2PI, Continuous
 
 cosm1 = rows["cosm1"]
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
+_SERIES = 50.0  # kappa below which SciPy's distribution function is a series, of absolute digits
+_ALL_DIGITS = 0.05  # probability above which these are enough
 _NEGLIGIBLE = 45.0  # exp(-45) of an integrand's greatest value is nothing
 
 
@@ -34,15 +37,30 @@ def _beyond(n, a, kappa):
     return total / _special.i0e(kappa)
 
 
+def _by_quadrature(n, y, kappa):
+    """H_n, with all its digits where it is small."""
+    tail = _beyond(n, np.abs(y), kappa)
+    whole = 2.0 * _beyond(n, np.zeros_like(y), kappa) if n else 1.0
+    return np.where(y < 0.0, tail, whole - tail)
+
+
+def _distribution(y, kappa):
+    """H_0: SciPy's, where that is as good."""
+    found = _stats.vonmises._cdf(y, kappa)
+    rest = ~((kappa < _SERIES) & (found > _ALL_DIGITS))
+    if np.any(rest):
+        found = np.array(found)
+        found[rest] = _by_quadrature(0, y[rest], kappa[rest])
+    return found
+
+
 class _Kernel:
     """H_n in numbers."""
 
     def __call__(self, orders, y, kappa):
         (n,) = orders
         y, kappa = np.broadcast_arrays(np.asarray(y, float), np.asarray(kappa, float))
-        tail = _beyond(n, np.abs(y), kappa)
-        whole = 2.0 * _beyond(n, np.zeros_like(y), kappa) if n else 1.0
-        return np.where(y < 0.0, tail, whole - tail)
+        return _by_quadrature(n, y, kappa) if n else _distribution(y, kappa)
 
     def value(self, orders):
         """What computes a derivative."""
@@ -76,6 +94,8 @@ class Vonmises(Continuous):
         return kappa * cosm1(y) - LOG_2PI - ops.log(i0e(kappa))
 
     def cdf_(self, y, kappa):
+        if holds((y >= -math.pi) & (y <= math.pi)):
+            return _part.member(0)(y, kappa)
         turns = ops.floor(y / (2.0 * math.pi) + 0.5)  # each adds 1
         return turns + _part.member(0)(y - 2.0 * math.pi * turns, kappa)
 

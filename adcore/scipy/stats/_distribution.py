@@ -48,6 +48,7 @@ INF = math.inf
 LOG_2 = math.log(2.0)
 LOG_2PI = math.log(2.0 * math.pi)
 EULER = 0.57721566490153286
+_ROUNDING = 2.0**-46  # 64 ulp
 
 
 def exclude(condition, value, otherwise):
@@ -60,7 +61,8 @@ def exclude(condition, value, otherwise):
 def by_scipy(distribution, q, *shapes, upper):
     """The quantile of q, or of 1 - q if `upper`: SciPy's value, made differentiable.
 
-    Two steps of Newton's method on logarithms bring derivatives up to the third order.
+    Two steps of Newton's method on logarithms bring derivatives up to the third order.  A step that
+    is no longer than rounding makes it has its derivatives alone: SciPy's value is as good.
     """
     half = q < 0.5
     fixed = [_core.apply("stop", v) for v in (q, *shapes)]
@@ -78,7 +80,9 @@ def by_scipy(distribution, q, *shapes, upper):
             level = other(y, *shapes)
             return -sign * (level - ops.log1p(-q)) * ops.exp(level - density)
 
-        y = y - pick(half, near, far)
+        step = pick(half, near, far)
+        length = _core.apply("stop", step)
+        y = y - (step - where(ops.abs(length) < _ROUNDING * ops.abs(y), length, 0.0))
     return y
 
 

@@ -2,7 +2,11 @@
 
 import math
 
+import numpy as np
+
 from ... import ops
+from ...rules.choices import where
+from ..special._function import Function
 from ..special._gamma import gamma as gamma_function
 from ..special._hypergeometric import hyp2f1
 from ..special._normal import exprel, rows
@@ -348,11 +352,9 @@ class Cauchy(Continuous):
         return self.logcdf_(-y)
 
     def ppf_(self, q):
-        return pick(
-            q <= 0.5,
-            lambda: -ops.cos(math.pi * q) / ops.sin(math.pi * q),
-            lambda: ops.cos(math.pi * (1.0 - q)) / ops.sin(math.pi * (1.0 - q)),
-        )
+        low = q <= 0.5
+        side, tail = where(low, -1.0, 1.0), where(low, q, 1.0 - q)
+        return side / ops.tan(math.pi * tail)
 
     def isf_(self, q):
         return -self.ppf_(q)
@@ -561,6 +563,29 @@ class Loguniform(Continuous):
         return 0.5 * (ops.log(a) + ops.log(b)) + ops.log(self._width(a, b))
 
 
+def _level_value(y, c):
+    u = c * y
+    with np.errstate(all="ignore"):
+        return np.where(u == 0.0, y, -np.log1p(-u) / c)
+
+
+def _level_c(level, y, c):
+    """In closed form (1/(1-u) + log(1-u)/u) y^2/u, which cancels for small u = c y."""
+    u = c * y
+    small = ops.abs(u) < 0.5
+    return pick(
+        small,
+        lambda: 0.5 * y * y * hyp2f1(2.0, 2.0, 3.0, exclude(small, u, 0.0)),
+        lambda: (y / (1.0 - u) - level) / c,
+    )
+
+
+# -log1p(-c y) / c, which is smooth in c at 0.
+_level = Function(
+    "genextreme.level", _level_value, [lambda level, y, c: 1.0 / (1.0 - c * y), _level_c]
+)
+
+
 class Genextreme(Continuous):
     """The generalised distribution of extreme values; c = 0 is Gumbel's."""
 
@@ -573,25 +598,15 @@ class Genextreme(Continuous):
             exclude(c > 0, 1.0 / c if _nonzero(c) else 0.0, INF),
         )
 
-    def _level(self, y, c):
-        """-log1p(-c y) / c, which is smooth in c at 0."""
-        u = c * y
-        small = ops.abs(u) < 0.5
-        return pick(
-            small,
-            lambda: y * hyp2f1(1.0, 1.0, 2.0, exclude(small, u, 0.0)),
-            lambda: -ops.log1p(-u) / c,
-        )
-
     def logpdf_(self, y, c):
-        level = self._level(y, c)
+        level = _level(y, c)
         return -ops.exp(-level) - level - ops.log1p(-c * y)
 
     def logcdf_(self, y, c):
-        return -ops.exp(-self._level(y, c))
+        return -ops.exp(-_level(y, c))
 
     def logsf_(self, y, c):
-        return log_one_minus(-self._level(y, c))
+        return log_one_minus(-_level(y, c))
 
     def _at(self, level, c):
         return level * exprel(-c * level)
