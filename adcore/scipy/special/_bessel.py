@@ -109,10 +109,12 @@ kvp = _derivative("kvp", kv, -0.5, -0.5)
 
 def _spherical(name, before, after):
     """f_n' = (before n f_(n-1) + after (n+1) f_(n+1)) / (2n + 1); n is an integer."""
-    value = getattr(sp, name)
+    value, ufunc = getattr(sp, name), getattr(sp._ufuncs, f"_{name}")
 
     def plain(n, z):
-        return value(np.asarray(n).astype(int), z)
+        n, z = np.asarray(n).astype(int), np.asarray(z)
+        # SciPy's function is this ufunc where it is not to reflect.
+        return ufunc(n, z)[()] if z.dtype == float and (z > 0).all() else value(n, z)
 
     def partial(y, n, z):
         low = f(np.maximum(n - 1.0, 0.0), z)
@@ -125,7 +127,7 @@ def _spherical(name, before, after):
             raise NotDifferentiableError(
                 f"scipy.special.{name} has no derivative with respect to argument 0: {INTEGER}"
             )
-        n = np.asarray(n, dtype=float)[()]
+        n = float(n) if type(n) is int else np.asarray(n, dtype=float)[()]
         return partial(None, n, z) if derivative else f(n, z)
 
     rule.__doc__ = f"scipy.special.{name}, also of tensors."

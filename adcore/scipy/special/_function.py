@@ -288,7 +288,9 @@ def in_domain(partial, value):
 def holds(condition):
     """Whether plain truths all hold, so that what is for the others need not be computed."""
     kind = type(condition)
-    return (kind is np.ndarray or kind is np.bool_ or kind is bool) and bool(np.all(condition))
+    if kind is np.ndarray:
+        return bool(condition.all())
+    return (kind is np.bool_ or kind is bool) and bool(condition)
 
 
 def as_float(x):
@@ -394,7 +396,8 @@ def composed(name, valued=False):
 
         @functools.wraps(rule)
         def checked(*args, **kwargs):
-            refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
+            if kwargs:
+                refuse(name, **{k: v for k, v in kwargs.items() if k not in options})
             return rule(*args, **kwargs)
 
         @functools.wraps(ufunc)

@@ -121,7 +121,10 @@ def factorial(n, exact=False, extend="zero"):
         raise NotDifferentiableError("factorial of a tensor is not exact; leave exact=True out")
     if extend != "zero":
         raise NotDifferentiableError("factorial of a tensor takes extend='zero' only")
-    return where(n >= 0, gamma(where(n >= 0, n, 0.0) + 1.0), 0.0)
+    inside = n >= 0
+    if holds(inside):
+        return gamma(n + 1.0)
+    return where(inside, gamma(where(inside, n, 0.0) + 1.0), 0.0)
 
 
 poch = define(
@@ -153,7 +156,9 @@ def comb(N, k, *, exact=False, repetition=False):
         raise NotDifferentiableError("comb of a tensor is not exact; leave exact=True out")
     if repetition:
         return comb(N + k - 1, k)
-    inside = (k <= N) & (N >= 0) & (k >= 0)
+    inside = (k <= N) & (k >= 0)
+    if holds(inside):
+        return binom(N, k)
     return where(inside, binom(where(inside, N, 1.0), where(inside, k, 0.0)), 0.0)
 
 
@@ -162,7 +167,9 @@ def perm(N, k, exact=False):
     """scipy.special.perm, also of tensors: poch(N - k + 1, k), and 0 outside of 0 <= k <= N."""
     if exact:
         raise NotDifferentiableError("perm of a tensor is not exact; leave exact=True out")
-    inside = (k <= N) & (N >= 0) & (k >= 0)
+    inside = (k <= N) & (k >= 0)
+    if holds(inside):
+        return poch(N - k + 1.0, k)
     return where(inside, poch(where(inside, N - k + 1.0, 1.0), where(inside, k, 0.0)), 0.0)
 
 
@@ -368,8 +375,9 @@ _riemann = Family(
     lambda family, orders: [family.raised(orders, 0)],
     most=6,
 )
-register(sp._ufuncs._zeta, _hurwitz.member(0))
-register(sp._ufuncs._riemann_zeta, _riemann.member(0))
+_of_hurwitz, _of_riemann = _hurwitz.member(0), _riemann.member(0)
+register(sp._ufuncs._zeta, _of_hurwitz)
+register(sp._ufuncs._riemann_zeta, _of_riemann)
 
 
 @composed("zeta")
@@ -377,7 +385,7 @@ def zeta(x, q=None, out=None):
     """scipy.special.zeta, differentiable in x and in q."""
     if out is not None:
         raise NotDifferentiableError("zeta of a tensor does not take out=")
-    return _riemann.member(0)(x) if q is None else _hurwitz.member(0)(x, q)
+    return _of_riemann(x) if q is None else _of_hurwitz(x, q)
 
 
 zetac = define("zetac", lambda y, x: _riemann.member(1)(x))

@@ -202,8 +202,9 @@ def nrdtrisd(mn, p, x):
 
 def _lambert(k):
     def value(x):
-        w = np.asarray(sp.lambertw(x, k))
-        return np.where(w.imag == 0, w.real, math.nan)
+        w = np.asarray(sp._ufuncs._lambertw(x, k, 1e-8))
+        real = w.imag == 0.0
+        return w.real if real.all() else np.where(real, w.real, math.nan)
 
     return Function(f"lambertw[{k}]", value, [lambda w, x: ops.exp(-w) / (1.0 + w)])
 
@@ -217,8 +218,9 @@ def lambertw(z, k=0, tol=1e-8):
 
     Outside of their domains, x >= -1/e and -1/e <= x < 0, they are nan.
     """
-    k = np.asarray(k)[()]
-    if np.ndim(k) or k not in _branches:
+    if type(k) is not int:
+        k = np.asarray(k)[()]
+    if (type(k) is not int and np.ndim(k)) or k not in _branches:
         raise ValueError(f"lambertw of a tensor has the real branches k = 0 and -1, got k = {k}")
     return _branches[k](z)
 
