@@ -7,7 +7,7 @@ import scipy.special as sp
 
 from ...errors import NotDifferentiableError
 from ...rules.table import is_traced
-from ._function import INTEGER, Family, Function, Kernel, Outputs, composed, define, register
+from ._function import INTEGER, Family, Function, Kernel, composed, define, outputs, register
 
 MOST = 4  # the highest order of derivatives in the order of a Bessel function
 
@@ -142,24 +142,7 @@ spherical_kn = _spherical("spherical_kn", -1.0, -1.0)
 # ---- Airy, Kelvin and Struve functions, parabolic cylinders ----
 
 
-def _outputs(name, *rules):
-    """The functions of a ufunc with several results; rules[i] are the partials of result i."""
-    ufunc = getattr(sp, name)
-    parts = []
-    for i, partials in enumerate(rules):
-
-        def value(*args, i=i):
-            return ufunc(*args)[i]
-
-        parts.append(Function(f"{name}[{i}]", value, partials))
-
-    function = Outputs(ufunc, parts)
-    function.__doc__ = f"scipy.special.{name}, also of tensors."
-    register(ufunc, function)
-    return function, parts
-
-
-airy, (_ai, _aip, _bi, _bip) = _outputs(
+airy, (_ai, _aip, _bi, _bip) = outputs(
     "airy",
     [lambda y, x: _aip(x)],
     [lambda y, x: x * _ai(x)],
@@ -194,17 +177,17 @@ modstruve = define(
     lambda y, v, x: 0.5 * (modstruve(v - 1.0, x) + modstruve(v + 1.0, x) + _struve_power(v, x)),
 )
 
-pbdv, (_dv, _dvp) = _outputs(
+pbdv, (_dv, _dvp) = outputs(
     "pbdv",
     [_ORDER, lambda y, v, x: _dvp(v, x)],
     [_ORDER, lambda y, v, x: (0.25 * x * x - v - 0.5) * _dv(v, x)],
 )
-pbvv, (_vv, _vvp) = _outputs(
+pbvv, (_vv, _vvp) = outputs(
     "pbvv",
     [_ORDER, lambda y, v, x: _vvp(v, x)],
     [_ORDER, lambda y, v, x: (0.25 * x * x - v - 0.5) * _vv(v, x)],
 )
-pbwa, (_wa, _wap) = _outputs(
+pbwa, (_wa, _wap) = outputs(
     "pbwa",
     [_ORDER, lambda y, a, x: _wap(a, x)],
     [_ORDER, lambda y, a, x: (a - 0.25 * x * x) * _wa(a, x)],
@@ -212,11 +195,11 @@ pbwa, (_wa, _wap) = _outputs(
 
 # ---- integrals of Bessel functions ----
 
-itj0y0, _ = _outputs("itj0y0", [lambda y, x: j0(x)], [lambda y, x: y0(x)])
-iti0k0, _ = _outputs("iti0k0", [lambda y, x: i0(x)], [lambda y, x: k0(x)])
-it2j0y0, _ = _outputs("it2j0y0", [lambda y, x: (1.0 - j0(x)) / x], [lambda y, x: -y0(x) / x])
-it2i0k0, _ = _outputs("it2i0k0", [lambda y, x: (i0(x) - 1.0) / x], [lambda y, x: -k0(x) / x])
-itairy, _ = _outputs(
+itj0y0, _ = outputs("itj0y0", [lambda y, x: j0(x)], [lambda y, x: y0(x)])
+iti0k0, _ = outputs("iti0k0", [lambda y, x: i0(x)], [lambda y, x: k0(x)])
+it2j0y0, _ = outputs("it2j0y0", [lambda y, x: (1.0 - j0(x)) / x], [lambda y, x: -y0(x) / x])
+it2i0k0, _ = outputs("it2i0k0", [lambda y, x: (i0(x) - 1.0) / x], [lambda y, x: -k0(x) / x])
+itairy, _ = outputs(
     "itairy",
     [lambda y, x: _ai(x)],
     [lambda y, x: _bi(x)],

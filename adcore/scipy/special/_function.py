@@ -377,6 +377,23 @@ def define(name, *partials, value=None):
     return function
 
 
+def outputs(name, *rules):
+    """The functions of a ufunc with several results; rules[i] are the partials of result i."""
+    ufunc = getattr(sp, name)
+    parts = []
+    for i, partials in enumerate(rules):
+
+        def value(*args, i=i):
+            return ufunc(*args)[i]
+
+        parts.append(Function(f"{name}[{i}]", value, partials))
+
+    function = Outputs(ufunc, parts)
+    function.__doc__ = f"scipy.special.{name}, also of tensors."
+    register(ufunc, function)
+    return function, parts
+
+
 def register(ufunc, function):
     """Let a ufunc of SciPy's mean `function` on tensors and duals."""
     if isinstance(ufunc, np.ufunc):

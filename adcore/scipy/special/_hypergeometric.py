@@ -5,7 +5,7 @@ import math
 import scipy.special as sp
 
 from ... import ops
-from ._function import Family, Function, Kernel, composed, define, register
+from ._function import Family, Kernel, define, outputs, register
 
 
 def _raised_everywhere(family, orders):
@@ -94,18 +94,35 @@ register(sp.ellipkinc, ellipkinc)
 register(sp.ellipeinc, ellipeinc)
 
 # The amplitude ph with ellipkinc(ph, m) = u, and sine, cosine and delta of it.
-_amplitude = Function(
-    "ellipj_amplitude",
-    lambda u, m: sp.ellipj(u, m)[3],
-    [
-        lambda ph, u, m: _root(ph, m),
-        lambda ph, u, m: -_first.member(1)(ph, m) * _root(ph, m),
-    ],
+
+
+def _of_amplitude(slope, explicit=None):
+    """The partials of f(ph, m) in u and m: `slope` is df/dph, `explicit` df/dm."""
+
+    def in_u(y, u, m):
+        ph = _amplitude(u, m)
+        return slope(ph, m) * _root(ph, m)
+
+    def in_m(y, u, m):
+        ph = _amplitude(u, m)
+        out = -slope(ph, m) * _first.member(1)(ph, m) * _root(ph, m)
+        return out + explicit(ph, m) if explicit else out
+
+    return [in_u, in_m]
+
+
+def _delta_in_ph(ph, m):
+    return -m * ops.sin(ph) * ops.cos(ph) / _root(ph, m)
+
+
+def _delta_in_m(ph, m):
+    return -0.5 * ops.square(ops.sin(ph)) / _root(ph, m)
+
+
+ellipj, (_, _, _, _amplitude) = outputs(
+    "ellipj",
+    _of_amplitude(lambda ph, m: ops.cos(ph)),
+    _of_amplitude(lambda ph, m: -ops.sin(ph)),
+    _of_amplitude(_delta_in_ph, _delta_in_m),
+    _of_amplitude(lambda ph, m: 1.0),
 )
-
-
-@composed("ellipj")
-def ellipj(u, m):
-    """scipy.special.ellipj: (sn, cn, dn, ph), also of tensors."""
-    ph = _amplitude(u, m)
-    return ops.sin(ph), ops.cos(ph), _root(ph, m), ph

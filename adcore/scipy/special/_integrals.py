@@ -7,8 +7,7 @@ import scipy.special as sp
 
 from ... import ops
 from ...rules.choices import where
-from ._bessel import _outputs as outputs
-from ._function import INTEGER, Family, Kernel, composed, define, register
+from ._function import INTEGER, Family, Kernel, composed, define, outputs, register
 from ._hypergeometric import hyp0f1
 
 exp1 = define("exp1", lambda y, x: -ops.exp(-x) / x)
