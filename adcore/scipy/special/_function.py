@@ -425,6 +425,8 @@ def composed(name, valued=False):
         function = with_plain(checked, plain, doc)
         if valued:
             function = Valued(ufunc, rule, function, of_doubles=valued != "of integers")
+        else:
+            function = functools.update_wrapper(_core.RowFunction(rule, function), function)
         register(ufunc, function)
         return function
 
