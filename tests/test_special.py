@@ -634,3 +634,26 @@ def test_tails_on_both_sides_of_series_and_quadrature(name, args):
         true = TAIL_MOMENTS[name](*map(mpf, args))
     orders = (0,) * len(args)
     assert abs(_core.special(name, orders, *args) / true - 1) < 2e-14
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "points"),
+    [
+        (
+            "gamma",
+            adcore.gamma,
+            [0.0, -0.0, -1.0, math.inf, -math.inf, math.nan, 171.6, 172.0, 5.0],
+        ),
+        ("ndtri", adcore.ndtri, [0.0, 1.0, 0.5, 5e-324, math.nan, -0.1, 1.1]),
+        ("erfcinv", adcore.erfcinv, [0.0, 2.0, 1.0, 1e-300, math.nan, -0.1, 2.1]),
+        ("erfinv", adcore.erfinv, [1.0, -1.0, 0.0, 1e-310, math.nan, 1.1]),
+        ("erfcx", special.erfcx, [-30.0, math.inf, -math.inf, 1e300, math.nan]),
+        ("log_ndtr", adcore.log_ndtr, [-math.inf, math.inf, -1e200, math.nan]),
+    ],
+)
+def test_ends_of_domains_alone_and_in_vectors(name, row, points):
+    x = adcore.tensor(points, requires_grad=True)
+    theirs = getattr(sp, name)(np.array(points))
+    np.testing.assert_allclose(row(x).detach().numpy(), theirs, rtol=1e-13)
+    alone = [row(v).item() for v in x]
+    np.testing.assert_array_equal(row(x).detach().numpy(), alone)
