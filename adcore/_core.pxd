@@ -146,6 +146,9 @@ cdef extern from "ad_view.h" nogil:
     ad_list *ad_list_new(ad_list **head, int64_t n)
     void ad_list_drop(ad_list *list)
     ad_array *ad_array_copy(const double *data, int64_t n)
+    ad_array *ad_array_room(int64_t n, double **data)
+    ad_array *ad_array_of_truths(const unsigned char *data, int64_t n)
+    ad_array *ad_array_of_integers(const int64_t *data, int64_t n)
     ad_array *ad_array_share(const double *data, int64_t n, void *owner,
                              void (*release)(void *) noexcept, bint checked)
     void ad_view_hold(const ad_view *view)

@@ -242,25 +242,26 @@ cdef enum:
 
 
 cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
-    """A view of a constant array: its numbers copied if few, else referenced and checked."""
+    """A view of a constant array: its numbers copied if few or not doubles, else referenced and
+    checked."""
     cdef int64_t size = cnp.PyArray_SIZE(a)
     cdef int64_t shape[AD_MAX_DIMS]
-    cdef int d
-    cdef bint writable
-    if cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE and is_repeated(a):
+    cdef int d, kind = cnp.PyArray_TYPE(a)
+    cdef bint writable = False
+    if kind == cnp.NPY_DOUBLE and is_repeated(a):
         for d in range(cnp.PyArray_NDIM(a)):
             shape[d] = cnp.PyArray_DIM(a, d)
         view[0] = ad_view_number((<double *>cnp.PyArray_DATA(a))[0])
         ad_view_broadcast(view, cnp.PyArray_NDIM(a), shape)
         return 0
-    if cnp.PyArray_TYPE(a) != cnp.NPY_DOUBLE or not cnp.PyArray_ISCARRAY_RO(a):
+    if kind == cnp.NPY_DOUBLE and cnp.PyArray_ISCARRAY_RO(a):
+        writable = not is_frozen(a)
+    elif not (kind == cnp.NPY_BOOL or kind == cnp.NPY_INT64) or not cnp.PyArray_ISCARRAY_RO(a):
         if not (cnp.PyArray_ISINTEGER(a) or cnp.PyArray_ISBOOL(a) or cnp.PyArray_ISFLOAT(a)):
             raise_dtype(a)
         a = cnp.PyArray_FROMANY(a, cnp.NPY_DOUBLE, 0, 0,
                                 cnp.NPY_ARRAY_CARRAY_RO | cnp.NPY_ARRAY_FORCECAST)
-        writable = False
-    else:
-        writable = not is_frozen(a)
+        kind = cnp.NPY_DOUBLE
     view[0] = ad_view_slots(0, 0, NULL)
     view.ndim = cnp.PyArray_NDIM(a)
     if view.ndim > AD_MAX_DIMS:
@@ -270,10 +271,14 @@ cdef int array_view(cnp.ndarray a, ad_view *view) except -1:
         view.shape[d] = cnp.PyArray_DIM(a, d)
     ad_strides(view.ndim, view.shape, view.stride)
     if view.ndim == 0:
-        view[0] = ad_view_number((<double *>cnp.PyArray_DATA(a))[0])
+        view[0] = ad_view_number(float(a))
         return 0
     view.place = AD_ARRAY
-    if size < COPY_BELOW:
+    if kind == cnp.NPY_BOOL:
+        view.in_.array = ad_array_of_truths(<const unsigned char *>cnp.PyArray_DATA(a), size)
+    elif kind == cnp.NPY_INT64:
+        view.in_.array = ad_array_of_integers(<const int64_t *>cnp.PyArray_DATA(a), size)
+    elif size < COPY_BELOW:
         view.in_.array = ad_array_copy(<const double *>cnp.PyArray_DATA(a), size)
     else:
         Py_INCREF(a)
@@ -355,6 +360,24 @@ def refuse_subclass(x):
     return x
 
 
+cdef bint list_view(list numbers, ad_view *view) except -1:
+    """The view of a list of floats; False, and nothing happens, for other lists."""
+    cdef int64_t n = len(numbers)
+    cdef double *data
+    cdef int64_t i
+    for x in numbers:
+        if not PyFloat_CheckExact(x):
+            return False
+    view[0] = ad_view_slots(0, 1, &n)
+    view.place = AD_ARRAY
+    view.in_.array = ad_array_room(n, &data)
+    if view.in_.array == NULL:
+        raise MemoryError("no memory for a constant array")
+    for i in range(n):
+        data[i] = numbers[i]
+    return True
+
+
 cdef int operand(object o, ad_view *view) except -1:
     """The view of an operand; 0 if it is of a type that cannot be one."""
     if type(o) is Tensor:
@@ -372,6 +395,8 @@ cdef int operand(object o, ad_view *view) except -1:
     elif is_plain_scalar(o):
         view[0] = ad_view_number(float(o))
     elif isinstance(o, (list, tuple)):
+        if type(o) is list and list_view(<list>o, view):
+            return 1
         if is_complex(o):
             return 0
         array_view(np.asarray(o, dtype=np.float64), view)

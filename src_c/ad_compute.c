@@ -263,6 +263,22 @@ static const double *in_place(const struct ad_tape *tape, const struct ad_view *
     return (view->place == AD_ARRAY ? view->in.array->data : tape->value) + view->base;
 }
 
+/* The elements of a view in order: where they stand, or copied into *room, which free() takes
+ * either way; NULL without memory. */
+static const double *elements_of(const struct ad_tape *tape, const struct ad_view *view,
+                                 double **room)
+{
+    const double *x = in_place(tape, view);
+
+    *room = NULL;
+    if (x)
+        return x;
+    *room = malloc((size_t)AD_MAX(ad_view_size(view), 1) * sizeof **room);
+    if (*room)
+        ad_view_read(view, tape->value, *room);
+    return *room;
+}
+
 /* ad_minimum() and ad_maximum() without branches. */
 AD_INLINE double further(double x, double z, bool least)
 {
@@ -310,15 +326,11 @@ static enum ad_status compute_extremum(struct ad_tape *tape, const struct ad_vie
                                        int64_t size, int32_t dst)
 {
     int64_t row = from->shape[from->ndim - 1];
-    double *room = NULL;
-    const double *x = in_place(tape, from);
+    double *room;
+    const double *x = elements_of(tape, from, &room);
 
-    if (!x) {
-        x = room = malloc((size_t)(size * row + 1) * sizeof *room);
-        if (!room)
-            return AD_NO_MEMORY;
-        ad_view_read(from, tape->value, room);
-    }
+    if (!x)
+        return AD_NO_MEMORY;
     for (int64_t i = 0; i < size; i++)
         tape->value[dst + i] = least ? least_of(x + i * row, row) : greatest_of(x + i * row, row);
     free(room);
@@ -329,14 +341,14 @@ static enum ad_status compute_norm(struct ad_tape *tape, const struct ad_view *f
                                    int32_t dst)
 {
     int64_t row = from->shape[from->ndim - 1];
-    double *x = malloc((size_t)(size * row + 1) * sizeof *x);
+    double *room;
+    const double *x = elements_of(tape, from, &room);
 
     if (!x)
         return AD_NO_MEMORY;
-    ad_view_read(from, tape->value, x);
     for (int64_t i = 0; i < size; i++)
         tape->value[dst + i] = sqrt(ad_sum_of_squares(x + i * row, row));
-    free(x);
+    free(room);
     return AD_OK;
 }
 
@@ -357,17 +369,17 @@ static enum ad_status compute_argsort(struct ad_tape *tape, const struct ad_view
 static enum ad_status compute_gather(struct ad_tape *tape, int code, int64_t extra,
                                      const struct ad_view *views, int32_t dst)
 {
-    int64_t n = ad_view_size(&views[0]), m = ad_view_size(&views[1]);
-    struct ad_gather sizes = ad_gather_sizes(code, extra, views[0].ndim, views[0].shape, m);
-    double *x = malloc((size_t)(n + m + 1) * sizeof *x);
+    struct ad_gather sizes = ad_gather_sizes(code, extra, views[0].ndim, views[0].shape,
+                                             ad_view_size(&views[1]));
+    double *room = NULL, *at_room = NULL;
+    const double *x = elements_of(tape, &views[0], &room);
+    const double *at = x ? elements_of(tape, &views[1], &at_room) : NULL;
 
-    if (!x)
-        return AD_NO_MEMORY;
-    ad_view_read(&views[0], tape->value, x);
-    ad_view_read(&views[1], tape->value, x + n);
-    ad_gather_values(code, &sizes, x, x + n, tape->value + dst);
-    free(x);
-    return AD_OK;
+    if (at)
+        ad_gather_values(code, &sizes, x, at, tape->value + dst);
+    free(room);
+    free(at_room);
+    return at ? AD_OK : AD_NO_MEMORY;
 }
 
 static enum ad_status compute_kernel(struct ad_tape *tape, double p, int64_t extra, int n,

@@ -147,10 +147,26 @@ static inline double ad_heaviside(double x, double z)
     return x == 0 ? z : y;
 }
 
+/* fmod(x, z) without its loop over the bits of the quotient.  Rounded, the quotient has reached at
+ * most the next integer, and what is left of x in either case is a multiple of z's last bit and not
+ * larger than z, so that fma() gives it exactly. */
+static inline double ad_fmod(double x, double z)
+{
+    const double a = fabs(x), b = fabs(z), quotient = a / b;
+    double r;
+
+    if (a < b)
+        return x;
+    if (!(quotient < 0x1p52))
+        return fmod(x, z);
+    r = fma(-(double)(int64_t)quotient, b, a);
+    return copysign(r < 0 ? r + b : r, x);
+}
+
 /* Remainder of the floor division, with the sign of z: Python's x % z. */
 static inline double ad_remainder(double x, double z)
 {
-    const double r = fmod(x, z);
+    const double r = ad_fmod(x, z);
     return r == 0 ? copysign(0.0, z) : (r < 0) != (z < 0) ? r + z : r;
 }
 
@@ -164,7 +180,7 @@ static inline double ad_floor_divide(double x, double z)
     if (fabs(near - rint(near)) > 0x1p-52 * fabs(near))
         return floor(near);
 
-    const double r = fmod(x, z), quotient = (x - r) / z - (r != 0 && (r < 0) != (z < 0));
+    const double r = ad_fmod(x, z), quotient = (x - r) / z - (r != 0 && (r < 0) != (z < 0));
 
     return z == 0 ? x / z : quotient == 0 ? copysign(0.0, x / z) : rint(quotient);
 }

@@ -76,18 +76,56 @@ static struct ad_array *array_new(const double *data, int64_t n)
     return array;
 }
 
+struct ad_array *ad_array_room(int64_t n, double **data)
+{
+    double *room = malloc((size_t)AD_MAX(n, 1) * sizeof *room);
+    struct ad_array *array = room ? array_new(room, n) : NULL;
+
+    if (!array)
+        free(room);
+    *data = room;
+    return array;
+}
+
 struct ad_array *ad_array_copy(const double *data, int64_t n)
 {
-    size_t nbytes = (size_t)n * sizeof *data;
-    double *copy = malloc(nbytes ? nbytes : 1);
-    struct ad_array *array = copy ? array_new(copy, n) : NULL;
+    double *copy;
+    struct ad_array *array = ad_array_room(n, &copy);
 
-    if (!array) {
-        free(copy);
-        return NULL;
-    }
-    if (nbytes)
-        memcpy(copy, data, nbytes);
+    if (array && n)
+        memcpy(copy, data, (size_t)n * sizeof *data);
+    return array;
+}
+
+AD_VECTOR static void read_truths(double *y, const unsigned char *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i];
+}
+
+struct ad_array *ad_array_of_truths(const unsigned char *data, int64_t n)
+{
+    double *numbers;
+    struct ad_array *array = ad_array_room(n, &numbers);
+
+    if (array)
+        read_truths(numbers, data, n);
+    return array;
+}
+
+AD_VECTOR static void read_integers(double *y, const int64_t *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (double)x[i];
+}
+
+struct ad_array *ad_array_of_integers(const int64_t *data, int64_t n)
+{
+    double *numbers;
+    struct ad_array *array = ad_array_room(n, &numbers);
+
+    if (array)
+        read_integers(numbers, data, n);
     return array;
 }
 

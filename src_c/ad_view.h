@@ -68,6 +68,11 @@ AD_INLINE void ad_view_copy(struct ad_view *to, const struct ad_view *from)
 struct ad_list *ad_list_new(struct ad_list **head, int64_t n);
 void ad_list_drop(struct ad_list *list);
 struct ad_array *ad_array_copy(const double *data, int64_t n);
+/* An array of its own whose n numbers, at *data, are yet to be written. */
+struct ad_array *ad_array_room(int64_t n, double **data);
+/* Copies of bytes 0 and 1, and of whole numbers. */
+struct ad_array *ad_array_of_truths(const unsigned char *data, int64_t n);
+struct ad_array *ad_array_of_integers(const int64_t *data, int64_t n);
 struct ad_array *ad_array_share(const double *data, int64_t n, void *owner,
                                 void (*release)(void *owner), bool checked);
 void ad_array_drop(struct ad_array *array);

@@ -484,3 +484,27 @@ def test_second_partials_at_kinks(name, parameter, args, second):
 
 def assert_same(got, expected):
     np.testing.assert_allclose(np.asarray(got, float), np.asarray(expected, float), rtol=1e-15)
+
+
+@pytest.mark.parametrize("op", [np.fmod, np.remainder, np.floor_divide])
+def test_remainders_are_exact_whatever_the_quotient(op, rng):
+    """As those of fractions are, near the multiples of the divisor and at both ends of doubles."""
+    z = rng.uniform(1, 2, 400) * 10.0 ** rng.integers(-12, 12, 400)
+    x = z * np.rint(10.0 ** rng.uniform(0, 15 if op is np.floor_divide else 17, 400))
+    x[::3], z[::5] = np.nextafter(x[::3], 0), -z[::5]
+    if op is not np.floor_divide:  # whose quotient would be rounded
+        x, z = np.append(x, [1e308, 5e-324, -1e-310, -7]), np.append(z, [3e-308, 2, 7e-324, 3])
+    got = op(adcore.tensor(x, requires_grad=True), z).detach().numpy()
+    for a, b, y in zip(x, z, got, strict=True):
+        quotient = Fraction(a) / Fraction(b)
+        whole = math.trunc(quotient) if op is np.fmod else math.floor(quotient)
+        assert y == float(whole if op is np.floor_divide else Fraction(a) - whole * Fraction(b))
+
+
+def test_constant_operands_of_whole_numbers_and_truths(rng):
+    x = rng.uniform(1, 2, (3, 4))
+    t = adcore.tensor(x, requires_grad=True)
+    whole, truths = rng.integers(-9, 9, (3, 4)), x > 1.5
+    for y in (whole, truths, whole.T.copy().T, truths[::-1], whole.astype(np.int8), np.array(3)):
+        np.testing.assert_array_equal((t * y).detach().numpy(), x * y)
+    np.testing.assert_array_equal((t[0] * [1.0, -2.0, 0.5, 3.0]).detach().numpy(), x[0] * [1, -2, 0.5, 3])

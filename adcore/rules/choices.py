@@ -29,7 +29,9 @@ def where(condition, a=None, b=None):
     """
     if a is None and b is None:
         return np.nonzero(truths(condition))
-    return _core.apply("where", chooser(condition), a, b)
+    if type(condition) is not np.ndarray:
+        condition = chooser(condition)
+    return _core.apply("where", condition, a, b)
 
 
 def chooser(condition):
