@@ -32,6 +32,7 @@ cdef int set_item(Tensor t, object key, object value) except -1:
     cdef int64_t shape[16]
     cdef int d, ndim
     refuse_leaf(t)
+    refuse_part(t.part_of, t)
     if type(value) is Dual:
         raise TypeError(
             f"an element of a tensor of shape {t.shape} was assigned a dual number, which carries "
@@ -42,7 +43,7 @@ cdef int set_item(Tensor t, object key, object value) except -1:
         refuse_subclass(value)
     if key is Ellipsis and is_tracked(value) and ad_local.off == 0 \
             and (<Tensor>value).h.tape == tape and (<Tensor>value).shape == t.shape:
-        replace(t, value)
+        stand_for(t, value)
         return 0
     if stays_constant(t, value):
         if isinstance(t.constant, float):
@@ -102,7 +103,7 @@ cdef int set_scalar(Tensor t, object key, object value) except -1:
         raise ShapeError(f"cannot assign a value of shape {value.shape} to elements of "
                          f"shape {picked[1]}")
     if picked[0].size:
-        replace(t, value.reshape(()))
+        stand_for(t, value.reshape(()))
     return 0
 
 
@@ -176,6 +177,7 @@ cdef bint can_bind(object x) except -1:
     if t.h.tape == NULL or t.h.view == NULL or ad_view_size(t.h.view) == 0:
         return False
     refuse_leaf(t)
+    refuse_part(t.part_of, t)
     return True
 
 

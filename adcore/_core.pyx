@@ -11,7 +11,7 @@ from cpython.bool cimport PyBool_Check
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check, PyFloat_CheckExact
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.long cimport PyLong_AsDouble, PyLong_CheckExact
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, PyObject_RichCompare
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.math cimport copysign, floor, isfinite
@@ -494,6 +494,9 @@ cdef void dealloc_tensor(PyObject *o) noexcept:
     """The type's tp_dealloc: lets go of the handle, and keeps the object if it is like new."""
     global n_spare
     cdef Tensor_fields *t = <Tensor_fields *>o
+    if t.whole != NULL or t.part_of != NULL:
+        leave(t.whole, t.part_of)
+        t.whole = t.part_of = NULL
     if t.h.tape != NULL:
         ad_handle_drop(&t.h)
         t.h.tape = NULL
@@ -513,6 +516,8 @@ cdef extern from *:
         ad_handle h
         PyObject *constant
         PyObject *meta
+        Whole *whole
+        Whole *part_of
 
 
 cdef inline Tensor new_tensor():
@@ -611,6 +616,7 @@ def peek(x):
 
 include "_elementwise.pxi"
 include "_indices.pxi"
+include "_parts.pxi"
 include "_tensor.pxi"
 include "_views.pxi"
 include "_assign.pxi"

@@ -56,6 +56,8 @@ cdef class Dual:
     cdef object of              # boxed: the value, and a tuple of tangents
     cdef tuple dots
     cdef object radicand        # of a norm, the sum of squares that it is the root of
+    cdef Whole *whole           # NULL if there is no part of it
+    cdef Whole *part_of         # NULL if it is a part of nothing
 
     __array_priority__ = 2000.0
 
@@ -82,6 +84,7 @@ cdef class Dual:
     def __dealloc__(self):
         if self.dot != &self.inside[0]:
             PyMem_Free(self.dot)
+        leave(self.whole, self.part_of)
 
     # -- what it is --
 
@@ -184,8 +187,8 @@ cdef class Dual:
         raise_lost("complex()", self)
 
     def __array__(self, dtype=None, copy=None):
-        raise_lost("np.array() or np.asarray() (adcore.stack() makes arrays of duals), or a NumPy "
-                   "function that adcore does not know,", self)
+        raise_lost("np.array() or np.asarray() (adcore.numpy.array() takes duals, in lists "
+                   "too), or a NumPy function that adcore does not know,", self)
 
     def __bool__(self):
         if self.size != 1:
@@ -291,7 +294,8 @@ cdef class Dual:
         if ad_local.program != NULL and has_index(key):
             return METHODS["_gather"](self, key)
         key = plain_key(key)
-        return mapped(self, lambda part: taken(part, key), lambda x: x[key])
+        found = mapped(self, lambda part: taken(part, key), lambda x: x[key])
+        return as_part(self, found) if is_basic(key) else found
 
     def __setitem__(self, key, value):
         expect_real(value)
@@ -411,6 +415,7 @@ cdef object become(Dual d, object out):
     if not d.boxed or d.ndim == 0:
         return out
     refuse_complex(out)
+    refuse_named_part(d.part_of, <PyObject *>d)
     if type(out) is not Dual:
         return out
     y = <Dual>out
@@ -601,6 +606,7 @@ cdef int assign(Dual d, object key, object value) except -1:
     shape = d.shape
     if shape == ():
         raise IndexError("a scalar dual number has no elements to assign to; bind the name anew")
+    refuse_part(d.part_of, d)
     if isinstance(value, (list, tuple)):
         value = METHODS["stack_nested"](value)
     if type(value) is Dual:

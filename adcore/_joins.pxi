@@ -281,7 +281,7 @@ def cut(x, cuts, int axis):
             if length > 0:
                 view.base += start * view.stride[axis]
             view.shape[axis] = length
-            parts.append(part_of(t.h.tape, &view))
+            parts.append(part_of_tensor(t, part_of(t.h.tape, &view)))
     finally:
         ad_view_drop(&whole)
     return parts
@@ -306,7 +306,7 @@ def unstack(x, int axis=0):
             view.stride[d] = whole.stride[d + 1]
         for i in range(whole.shape[axis]):
             view.base = whole.base + i * whole.stride[axis]
-            parts.append(part_of(t.h.tape, &view))
+            parts.append(part_of_tensor(t, part_of(t.h.tape, &view)))
     finally:
         ad_view_drop(&whole)
     return parts

@@ -18,7 +18,8 @@ cdef class Tensor:
 
     Made by :func:`adcore.tensor` and by the transforms.  It behaves as a float64 NumPy array:
     operators, broadcasting, indexing and assignment, NumPy's functions.  Slices are values, not
-    aliases: a slice does not see later assignments.
+    aliases: a slice does not see later assignments, and while what it was taken from is in use it
+    cannot be assigned to.
 
     Examples
     --------
@@ -32,12 +33,15 @@ cdef class Tensor:
     cdef ad_handle h
     cdef object constant
     cdef Meta meta
+    cdef Whole *whole       # NULL if there is no part of it
+    cdef Whole *part_of     # NULL if it is a part of nothing
 
     __array_priority__ = 1000.0
 
     def __dealloc__(self):
         if self.h.tape != NULL:
             ad_handle_drop(&self.h)
+        leave(self.whole, self.part_of)
 
     cdef Tensor alias(self):
         """Another handle on the same slots."""
@@ -192,7 +196,7 @@ cdef class Tensor:
         was = ad_local.off
         ad_local.off = 1
         try:
-            replace(self, value)
+            stand_for(self, value)
         finally:
             ad_local.off = was
 
@@ -241,8 +245,8 @@ cdef class Tensor:
 
     def __array__(self, dtype=None, copy=None):
         if self.h.tape != NULL and not is_stopped(self):
-            raise_lost("np.array() or np.asarray() (adcore.stack() makes arrays of tensors), or a "
-                       "NumPy function that adcore does not know,", self)
+            raise_lost("np.array() or np.asarray() (adcore.numpy.array() takes tensors, in lists "
+                       "too), or a NumPy function that adcore does not know,", self)
         return np.array(self.value(), dtype=dtype)
 
     def __bool__(self):
@@ -538,6 +542,12 @@ cdef int rebind(Tensor t, Tensor source) except -1:
 
 
 def replace(Tensor t, value):
+    """stand_for(), unless the tensor is a part of another one that is in use."""
+    refuse_part(t.part_of, t)
+    return stand_for(t, value)
+
+
+cdef Tensor stand_for(Tensor t, value):
     """Let a tensor stand for `value`, broadcast to its shape, from here on; returns the tensor.
 
     What was computed from the tensor keeps to what it was.  A leaf stays a leaf, and can only be
@@ -578,7 +588,7 @@ cdef int pass_on(Tensor t) except -1:
         return 0
     ad_local.off = 1
     try:
-        replace(t.meta.owner, t)
+        stand_for(t.meta.owner, t)
     finally:
         ad_local.off = was
     return 0
@@ -593,6 +603,7 @@ cdef object in_place(object left, object out):
     cdef Tensor t
     if type(left) is Tensor and (<Tensor>left).ndim:
         refuse_complex(out)
+        refuse_named_part((<Tensor>left).part_of, <PyObject *>left)
     if type(left) is not Tensor or type(out) is not Tensor:
         return out
     t = left
@@ -601,7 +612,7 @@ cdef object in_place(object left, object out):
     if (<Tensor>out).shape != t.shape:
         raise ShapeError(f"a tensor of shape {t.shape} cannot become one of shape "
                          f"{(<Tensor>out).shape} in place; write y = x + ... instead")
-    return replace(t, out)
+    return stand_for(t, out)
 
 
 def tensor(data, dtype=None, device=None, requires_grad=False):

@@ -6,7 +6,8 @@ cdef object get_item(Tensor t, object key):
     cdef list picked
     if t.h.tape == NULL:
         value = np.asarray(t.constant)[key]
-        return constant_tensor(float(value) if np.ndim(value) == 0 else np.array(value))
+        found = constant_tensor(float(value) if np.ndim(value) == 0 else np.array(value))
+        return as_part(t, found) if is_basic(key) else found
     tensor_view(t, &view)
     if type(key) is tuple and len(<tuple>key) == 1 and type((<tuple>key)[0]) is cnp.ndarray:
         key = (<tuple>key)[0]
@@ -18,7 +19,7 @@ cdef object get_item(Tensor t, object key):
         except BaseException:
             ad_view_drop(&view)
             raise
-        return settle(t.h.tape, &view, True)
+        return part_of_tensor(t, settle(t.h.tape, &view, True))
     picked = []
     try:
         if view.ndim == 1 and type(key) is cnp.ndarray and cnp.PyArray_NDIM(key) == 1 \
@@ -82,12 +83,13 @@ def reshape(x, shape):
     cdef ad_view view, target, copy
     cdef ad_status status
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: reshape(part, shape), lambda part: reshape(part, shape))
+        return as_part(x, mapped(<Dual>x, lambda part: reshape(part, shape),
+                                 lambda part: reshape(part, shape)))
     if type(x) is not Tensor:
         return np.reshape(x, shape)
     t = x
     if t.h.tape == NULL:
-        return constant_tensor(_value(np.reshape(t.constant, shape)))
+        return as_part(t, constant_tensor(_value(np.reshape(t.constant, shape))))
     if type(shape) is not tuple:
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     full_shape(t, shape, &target)
@@ -99,7 +101,8 @@ def reshape(x, shape):
         check(status)
         view = copy
         ad_view_reshape(&view, target.ndim, target.shape)
-    return settle(t.h.tape, &view, True)
+        return settle(t.h.tape, &view, True)
+    return part_of_tensor(t, settle(t.h.tape, &view, True))
 
 
 def _value(array):
@@ -140,13 +143,13 @@ def transpose(x, axes):
     cdef Py_ssize_t a
     cdef uint32_t seen = 0
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: transpose(part, axes),
-                      lambda part: transpose(part, axes))
+        return as_part(x, mapped(<Dual>x, lambda part: transpose(part, axes),
+                                 lambda part: transpose(part, axes)))
     if type(x) is not Tensor:
         return np.transpose(x, axes)
     t = x
     if t.h.tape == NULL:
-        return constant_tensor(_value(np.transpose(t.constant, axes)))
+        return as_part(t, constant_tensor(_value(np.transpose(t.constant, axes))))
     if t.h.view == NULL and len(axes) == 0:
         return t.alias()
     tensor_view(t, &view)
@@ -166,7 +169,7 @@ def transpose(x, axes):
         if d == ndim:
             memcpy(view.shape, shape, ndim * sizeof(int64_t))
             memcpy(view.stride, stride, ndim * sizeof(int64_t))
-            return settle(t.h.tape, &view, True)
+            return part_of_tensor(t, settle(t.h.tape, &view, True))
     ad_view_drop(&view)
     raise ShapeError(f"axes {axes} do not fit a tensor of shape {t.shape}")
 
@@ -182,8 +185,8 @@ def diagonal(x, int64_t offset, int axis1, int axis2):
     cdef int64_t step
     cdef int d, kept = 0
     if type(x) is Dual:
-        return mapped(<Dual>x, lambda part: diagonal(part, offset, axis1, axis2),
-                      lambda part: diagonal(part, offset, axis1, axis2))
+        return as_part(x, mapped(<Dual>x, lambda part: diagonal(part, offset, axis1, axis2),
+                                 lambda part: diagonal(part, offset, axis1, axis2)))
     if type(x) is not Tensor or (<Tensor>x).h.tape == NULL:
         found = np.diagonal((<Tensor>x).constant if type(x) is Tensor else x, offset, axis1, axis2)
         return constant_tensor(np.array(found)) if type(x) is Tensor else found
@@ -210,7 +213,7 @@ def diagonal(x, int64_t offset, int axis1, int axis2):
     view.shape[kept] = max(length, 0)
     view.stride[kept] = step
     view.ndim = kept + 1
-    return settle(t.h.tape, &view, True)
+    return part_of_tensor(t, settle(t.h.tape, &view, True))
 
 
 def broadcast_to(x, shape):

@@ -369,8 +369,8 @@ static enum ad_status compute_argsort(struct ad_tape *tape, const struct ad_view
 static enum ad_status compute_gather(struct ad_tape *tape, int code, int64_t extra,
                                      const struct ad_view *views, int32_t dst)
 {
-    struct ad_gather sizes = ad_gather_sizes(code, extra, views[0].ndim, views[0].shape,
-                                             ad_view_size(&views[1]));
+    struct ad_gather sizes =
+        ad_gather_sizes(code, extra, views[0].ndim, views[0].shape, ad_view_size(&views[1]));
     double *room = NULL, *at_room = NULL;
     const double *x = elements_of(tape, &views[0], &room);
     const double *at = x ? elements_of(tape, &views[1], &at_room) : NULL;

@@ -33,7 +33,9 @@ These are differentiable as names of `adcore.numpy`.
 
 `copyto`, `fill_diagonal`, `place`, `put`, `put_along_axis`, `putmask` and `out=` of ufuncs assign
 to a tensor's elements, as `x[key] = value` does; an array of plain numbers cannot take tensors,
-which is an error.
+which is an error. So is changing a part of a tensor in place, `x[i][j] = value` or
+`np.copyto(x[i], value)`, while the tensor is in use: where NumPy's slices are views, tensors' are
+values of their own. Write `x[i, j] = value`, or change `x[i].copy()`.
 
 | name | state | |
 |---|---|---|

@@ -1,5 +1,6 @@
 """Indexing and item assignment in every NumPy form, against NumPy."""
 
+import operator
 import time
 
 import numpy as np
@@ -509,3 +510,90 @@ def test_lift_takes_numpy_numbers_for_numbers():
     for wrong in (1, [1.0], None, np.float32(1.0)):
         with pytest.raises(TypeError):
             _core.lift([0.5, wrong])
+
+
+# ---- parts of what is in use ----
+
+
+def scaled_rows(r):
+    for row in r:
+        row *= 2.0
+
+
+# What NumPy does to the whole through a part of it would be lost here.
+LOST = {
+    "r[0][1] = y": lambda r: operator.setitem(r[0], 1, 5.0),
+    "r.T[0] = y": lambda r: operator.setitem(r.T, 0, 5.0),
+    "r.reshape(-1)[0] = y": lambda r: operator.setitem(r.reshape(-1), 0, 5.0),
+    "np.ravel(r)[0] = y": lambda r: operator.setitem(np.ravel(r), 0, 5.0),
+    "np.split(r)[0][0] = y": lambda r: operator.setitem(np.split(r, 3)[0], 0, 5.0),
+    "r[1:][1:][0] = y": lambda r: operator.setitem(r[1:][1:], 0, 5.0),
+    "a row of an iteration": scaled_rows,
+    "copyto": lambda r: np.copyto(r[0], 9.0),
+    "put": lambda r: np.put(r[0], [1], 5.0),
+    "out": lambda r: np.multiply(r[0], 2.0, out=r[0]),
+    "at": lambda r: np.add.at(r[0], [0, 0], 1.0),
+    "fill_diagonal": lambda r: np.fill_diagonal(r[:2, :2], 0.0),
+}
+RUNS = {
+    "reverse": lambda f, x: adcore.value_and_grad(f)(x)[0],
+    "forward": lambda f, x: adcore.jvp(f, (x,), (np.ones_like(x),))[0],
+    "compiled": lambda f, x: adcore.compile(f)(x),
+}
+
+
+@pytest.mark.parametrize("way", RUNS)
+@pytest.mark.parametrize("change", LOST)
+def test_a_part_of_what_is_in_use_is_not_changed(change, way):
+    def f(x):
+        r = x * 1.0
+        LOST[change](r)
+        return (r * r).sum()
+
+    with pytest.raises(TapeError, match=r"changed in place that is a part .*\.copy\(\)"):
+        RUNS[way](f, array((3, 3)))
+
+
+def of_a_name(r):
+    part = r[1]
+    part += 1.0
+
+
+def test_a_part_with_a_name_is_not_changed_by_an_operator():
+    r = adcore.tensor(array((3, 3)), requires_grad=True) * 1.0
+    with pytest.raises(TapeError, match="a part of another one"):
+        of_a_name(r)
+
+
+def kept(r):
+    r[1:] += r[:-1]
+    r[0, 1:] *= 2.0
+    r[:, 0] -= r[:, 1]
+    return r
+
+
+def own_rows(r):
+    row = r[0].copy()
+    row[1] = 5.0
+    flat = r.flatten()
+    flat[0] = 3.0
+    picked = r[[0, 1]]
+    picked[0] = 7.0
+    return r * row + flat[:3] + picked.sum()
+
+
+def renamed(r):
+    r = r[1:].T
+    r[0] = 2.0
+    r *= 3.0
+    return r
+
+
+@pytest.mark.parametrize("way", RUNS)
+@pytest.mark.parametrize("change", [kept, own_rows, renamed])
+def test_parts_that_are_free_to_change(change, way):
+    def f(x):
+        return (change(x * 1.0) ** 2).sum()
+
+    x = array((3, 3))
+    assert float(RUNS[way](f, x)) == pytest.approx(float(f(x)), rel=1e-14)

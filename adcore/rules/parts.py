@@ -125,8 +125,9 @@ def roll(x, shift, axis=None):
     """
     x = as_array(x)
     if axis is None:
-        return primitives.reshape(roll(primitives.reshape(x, (-1,)), shift, 0), x.shape)
+        return primitives.reshape(roll(primitives.reshape(x, (-1,)), shift, 0), x.shape).copy()
     shifts, axes = np.broadcast_arrays(shift, axis)
+    moved = False
     for by, a in zip(shifts.ravel().tolist(), axes.ravel().tolist(), strict=True):
         a = axis_of(a, x.ndim)
         n = x.shape[a]
@@ -136,7 +137,8 @@ def roll(x, shift, axis=None):
             x = primitives.concatenate(
                 [x[(*lead, slice(n - by, None))], x[(*lead, slice(n - by))]], a
             )
-    return x
+            moved = True
+    return x if moved else x.copy()
 
 
 @array_function(np.delete)

@@ -86,7 +86,12 @@ def transpose(x, axes=None):
     return primitives.transpose(x, axes)
 
 
-_core.add_methods({"flatten": ravel, "transpose": _transpose_method})
+def _flatten(x, order="C"):
+    """A copy of the elements in one dimension."""
+    return ravel(x, order).copy()
+
+
+_core.add_methods({"flatten": _flatten, "transpose": _transpose_method})
 
 
 @array_function(np.moveaxis)
@@ -514,6 +519,8 @@ def take(x, indices, axis=None, out=None, mode="raise"):
         return gather(x, (*(slice(None),) * axis, indices))
     if type(indices) is not np.ndarray:
         indices = np.asarray(values(indices))
+        if not indices.size:
+            indices = indices.astype(np.intp)  # of an empty list
     if mode == "wrap":
         indices = indices % x.shape[axis]
     elif mode == "clip":
