@@ -5,6 +5,7 @@ differences, extrapolated, where there is no complex version; second ones with d
 derivatives, and between the modes.
 """
 
+import math
 import warnings
 
 import numpy as np
@@ -188,6 +189,32 @@ def test_arrays_without_elements(name):
     assert grad.shape == (0, 3)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+@pytest.mark.parametrize("name", ["nanstd", "nanvar", "nanmean", "std"])
+def test_spread_of_nothing(name, shape):
+    x = np.zeros(shape)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for axis in (None, *range(len(shape))):
+            got = getattr(anp, name)(adcore.tensor(x, requires_grad=True), axis=axis)
+            np.testing.assert_array_equal(got.detach(), getattr(np, name)(x, axis=axis))
+
+
+@pytest.mark.parametrize("name", ["nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nansum"])
+def test_a_number_that_may_be_nan(name):
+    f = getattr(anp, name)
+    compiled = adcore.compile(lambda x: f(x) * x)
+    assert compiled(0.5) == 0.5 * getattr(np, name)(0.5)
+    assert compiled.grad(0.5) == adcore.grad(lambda x: f(x) * x)(0.5)
+
+
+def test_no_option_is_dropped():
+    x = adcore.tensor(np.ones((2, 3)), requires_grad=True)
+    for mean in (anp.mean, np.mean, adcore.Tensor.mean):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'initial'"):
+            mean(x, initial=x[0, 0], where=np.ones((2, 3), bool))
+
+
 def test_all_nan():
     x = np.array([[np.nan, np.nan], [1.0, np.nan]])
     for name in ("nanmax", "nanmin", "nanmean", "nanmedian", "nanvar", "nanstd"):
@@ -350,3 +377,43 @@ def test_linspace_ends_where_it_is_told_to(endpoint):
         if n > 1:
             assert y[0].item() == 0.1
             assert not endpoint or y[-1].item() == 1.0 / 3.0
+
+
+@pytest.mark.parametrize("deg", [False, True])
+def test_angles_of_real_numbers_compiled_and_not(deg):
+    x = np.array([-0.0, 0.0, -1.5, 2.0, np.inf, -np.inf, np.nan])
+    for run in (lambda f: f(adcore.tensor(x, requires_grad=True)).detach(), lambda f: f(x)):
+        np.testing.assert_array_equal(run(lambda x: anp.angle(x, deg=deg)), np.angle(x, deg=deg))
+    compiled = adcore.compile(lambda x: anp.angle(x, deg=deg))
+    np.testing.assert_array_equal(compiled(x), np.angle(x, deg=deg))
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 2), (2, 3), (2, 3, 2), (20, 30)])
+@pytest.mark.parametrize("k", [-1, 0, 2])
+def test_triangles(shape, k):
+    x = np.arange(1.0, 1 + math.prod(shape)).reshape(shape)
+    for name in ("tril", "triu"):
+        got = getattr(anp, name)(adcore.tensor(x, requires_grad=True), k)
+        np.testing.assert_array_equal(got.detach(), getattr(np, name)(x, k))
+
+
+def test_what_numpy_does_in_place_without_a_copy():
+    def f(x):
+        y = x * 1.0
+        y[0] = y[0] + np.nan
+        np.nan_to_num(y, copy=False, nan=3.0)
+        z = y.astype("float64", copy=False)
+        z[1] = 5.0
+        return (y * y).sum()
+
+    x = np.arange(1.0, 4.0)
+    assert f(x) == 43.0
+    assert adcore.grad(f)(x).tolist() == [0.0, 0.0, 6.0]
+    assert adcore.jvp(f, (x,), (np.ones(3),)) == (43.0, 6.0)
+
+
+def test_copies_of_the_whole_are_no_parts_of_it():
+    x = adcore.tensor(np.ones((2, 3)), requires_grad=True) * 1.0
+    for y in (anp.roll(x, 0), anp.roll(x, 6), anp.resize(x, (3, 2)), x.flatten(), anp.tile(x, 1)):
+        y[0] = 5.0
+    assert x.detach().numpy().sum() == 6.0

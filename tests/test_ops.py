@@ -507,4 +507,5 @@ def test_constant_operands_of_whole_numbers_and_truths(rng):
     whole, truths = rng.integers(-9, 9, (3, 4)), x > 1.5
     for y in (whole, truths, whole.T.copy().T, truths[::-1], whole.astype(np.int8), np.array(3)):
         np.testing.assert_array_equal((t * y).detach().numpy(), x * y)
-    np.testing.assert_array_equal((t[0] * [1.0, -2.0, 0.5, 3.0]).detach().numpy(), x[0] * [1, -2, 0.5, 3])
+    y = [1.0, -2.0, 0.5, 3.0]
+    np.testing.assert_array_equal((t[0] * y).detach().numpy(), x[0] * y)

@@ -25,11 +25,15 @@ def convolve(a, v, mode="full"):
 @rule()
 def correlate(a, v, mode="valid"):
     """The sums of products a[i + k] v[i]."""
-    if type(a) is not Tensor or a.ndim != 1:
+    if type(a) is not Tensor:
         a = primitives.as_vector("correlate", a)
-    if type(v) is not Tensor or v.ndim != 1:
+    if type(v) is not Tensor:
         v = primitives.as_vector("correlate", v)
-    if len(a) >= len(v):
+    n, m = a.shape, v.shape
+    if len(n) != 1 or len(m) != 1:
+        a, v = primitives.as_vector("correlate", a), primitives.as_vector("correlate", v)
+        n, m = a.shape, v.shape
+    if n >= m:
         return sequences.convolved(a, v, mode, True)
     return sequences.convolved(v, a, mode, True)[::-1]
 
@@ -215,11 +219,13 @@ def fix(x, out=None):
 def angle(z, deg=False):
     """Of real numbers 0 or pi, which does not vary."""
     z = as_array(z)
-    if not _core.is_compiling():
-        return choices.constant_like(z, np.angle(values(z), deg))
     half_turn = 180.0 if deg else np.pi
     x = below(z)
-    return choices.where(x < 0, half_turn, z * 0.0)
+    side = np.copysign(1.0, x)  # that of -0.0 is negative
+    if _core.is_compiling():
+        return choices.where(x != x, x, choices.where(side < 0, half_turn, 0.0))
+    found = np.where(side < 0, half_turn, 0.0)
+    return choices.constant_like(z, np.where(np.isnan(x), x, found) if np.isnan(x).any() else found)
 
 
 @rule()

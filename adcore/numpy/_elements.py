@@ -69,7 +69,7 @@ def resize(x, new_shape):
         if total % n == 0:
             return reshape(rows, new_shape)
         x = reshape(rows, (-1,))
-    return reshape(x[:total] if total < x.shape[0] else x, new_shape)
+    return reshape(x[:total] if total < x.shape[0] else x, new_shape).copy()
 
 
 @rule()
@@ -279,7 +279,16 @@ def put_along_axis(x, indices, values, axis):
 def fill_diagonal(x, val, wrap=False):
     """Assign to the diagonal of a tensor."""
     x = tensor_to_change("fill_diagonal", x)
-    shape = x.shape
+    at = _diagonal_places(x.shape, wrap)
+    if _core.put(x, at, val):
+        return
+    val = reshape(as_array(val), (-1,))
+    _put(x, at, val[np.arange(at.size) % val.shape[0]])
+
+
+@functools.lru_cache(16)
+def _diagonal_places(shape, wrap):
+    """Where the diagonal of an array is in its elements in order."""
     if len(shape) < 2:
         raise ValueError("array must be at least 2-d")
     size = math.prod(shape)
@@ -290,10 +299,8 @@ def fill_diagonal(x, val, wrap=False):
     else:
         step, end = sum([shape[0] ** d for d in range(len(shape))]), size
     at = np.arange(0, end if end < size else size, step)
-    if _core.put(x, at, val):
-        return
-    val = reshape(as_array(val), (-1,))
-    _put(x, at, val[np.arange(at.size) % val.shape[0]])
+    at.flags.writeable = False
+    return at
 
 
 # ---- handed to functions ----

@@ -7,7 +7,16 @@ import numpy as np
 
 from .. import _core
 from ..rules import choices, ordering, reductions, shapes
-from ..rules.primitives import as_array, axes_of, axis_of, below, reshape, sum_axes, values
+from ..rules.primitives import (
+    as_array,
+    axes_of,
+    axis_of,
+    below,
+    reshape,
+    shape_of,
+    sum_axes,
+    values,
+)
 from ..rules.recorded import truths
 from ..rules.table import Tensor, refuse
 from ._table import rule
@@ -32,7 +41,7 @@ def _has_no_nan(x):
 
 def _present(absent, axes):
     """How many elements are not nan, with length 1 in place of `axes`."""
-    return sum_axes(choices.where(absent, 0.0, np.ones(absent.shape)), axes, True)
+    return sum_axes(choices.where(absent, 0.0, np.ones(shape_of(absent))), axes, True)
 
 
 @rule()
@@ -101,7 +110,7 @@ def _spread(name, x, axis, dtype, out, ddof, keepdims, where, mean, correction):
     _, (distance, n), axes = _moments(x, axis, where, mean)
     free = n - (ddof if correction is None else correction)
     free = choices.where(free > 0, free, np.nan)
-    if name == "nanvar":
+    if name == "nanvar" or not x.size:  # of no elements either is nan
         found = sum_axes(distance * distance, axes, True) / free
     else:
         found = reductions.norm(reductions.to_last(distance / np.sqrt(free), axes), axis=-1)
@@ -159,7 +168,7 @@ def _nan_extremum(name, x, axis, out, keepdims, others, least):
         return found
     axes = axes_of(axis, x.ndim)
     none = _present(absent, axes) == 0
-    if not keepdims:
+    if not keepdims and x.ndim:
         none = none.reshape(tuple([n for d, n in enumerate(x.shape) if d not in axes]))
     return choices.where(none, np.nan, found)
 

@@ -126,8 +126,9 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     array([1., 0.])
     """
     numbers = below(x)
+    into = x if not copy and isinstance(x, (Tensor, Dual)) and x.ndim else None
     if not is_compiling() and np.isfinite(numbers).all():
-        return +as_array(x)
+        return +as_array(x) if into is None else x
     limit = np.finfo(np.float64).max
     for bad, instead in (
         (np.isnan(numbers), nan),
@@ -135,7 +136,10 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
         (numbers == -np.inf, -limit if neginf is None else neginf),
     ):
         x = where(bad, instead, x)
-    return x
+    if into is None:
+        return x
+    into[...] = x
+    return into
 
 
 @array_function(np.sinc)
@@ -213,12 +217,11 @@ def _real_if_close(x, tol=100):
 
 def _astype(x, dtype, **options):
     """`x` itself if `dtype` is float64, which is what tensors are; or as a complex array."""
-    if dtype is float or dtype is np.float64:
-        return x.copy()
+    if dtype is float or np.dtype(dtype) == np.float64:
+        return x.copy() if options.get("copy", True) else x
     if np.dtype(dtype) == np.complex128:
         return _core.complex_pair(x.copy(), np.zeros(x.shape)[()])
-    refuse("astype", dtype=dtype)
-    return x.copy()
+    return refuse("astype", dtype=dtype)
 
 
 _core.add_methods({"astype": _astype, "conj": real, "conjugate": real})

@@ -15,7 +15,7 @@ from . import kernels as k
 from . import products, reductions
 from . import spectra as s
 from .primitives import as_array, broadcast_to, concatenate, matmul, reshape, sum_axes, transpose
-from .recorded import is_recorded, observed
+from .recorded import is_recorded, observe, observed
 from .table import array_function, refuse
 
 
@@ -266,6 +266,9 @@ def _cond(x, p=None):
         return least / most if p == -2 else most / least
     x = squares("cond", x)
     return reductions.norm(x, p, (-2, -1)) * reductions.norm(_inv(x), p, (-2, -1))
+
+
+observe(np.linalg.matrix_rank, "linalg.matrix_rank")
 
 
 @array_function(np.linalg.matrix_rank)

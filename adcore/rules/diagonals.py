@@ -1,5 +1,8 @@
 """Diagonals and triangles of matrices."""
 
+import functools
+import math
+
 import numpy as np
 
 from .. import _core
@@ -63,6 +66,19 @@ def diagflat(x, k=0):
     return diag(ravel(x), k)
 
 
+def _below_diagonal(x, k):
+    """Where elements of matrices stand on the k-th diagonal or below it."""
+    shape = x.shape[-2:] if x.ndim > 1 else (*x.shape, *x.shape)
+    if len(shape) < 2:
+        raise ShapeError("the triangles of a number: tril and triu take vectors and matrices")
+    return _small_triangle(*shape, k) if math.prod(shape) <= 256 else np.tri(*shape, k, bool)
+
+
+@functools.lru_cache(64)
+def _small_triangle(n_rows, n_columns, k):
+    return np.tri(n_rows, n_columns, k, bool)
+
+
 @array_function(np.tril)
 def tril(x, k=0):
     """`x` with 0 above the k-th diagonal.
@@ -74,7 +90,7 @@ def tril(x, k=0):
            [3., 4.]])
     """
     x = as_array(x)
-    return _core.apply("where", np.tri(*x.shape[-2:], k=k, dtype=bool), x, 0.0)
+    return _core.apply("where", _below_diagonal(x, k), x, 0.0)
 
 
 @array_function(np.triu)
@@ -88,4 +104,4 @@ def triu(x, k=0):
            [0., 4.]])
     """
     x = as_array(x)
-    return _core.apply("where", np.tri(*x.shape[-2:], k=k - 1, dtype=bool), 0.0, x)
+    return _core.apply("where", _below_diagonal(x, k - 1), 0.0, x)

@@ -55,6 +55,8 @@ def mean(x, axis=None, dtype=None, out=None, keepdims=False, **others):
     array([0.25, 0.25, 0.25, 0.25])
     """
     if dtype is not None or out is not None or others:
+        if "initial" in others:
+            raise TypeError("mean() got an unexpected keyword argument 'initial'")
         mask = others.get("where", True)
         if mask is not True:
             y, _ = _chosen("mean", x, 0.0, others, dtype=dtype, out=out)
