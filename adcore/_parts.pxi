@@ -92,7 +92,7 @@ cdef inline int refuse_part(const Whole *whole, x) except -1:
 
 
 cdef inline int refuse_named_part(const Whole *whole, PyObject *x) except -1:
-    """The same, if a name is bound to the part: x[i] += y ends with x[i] = ..., and loses nothing."""
+    """The same, if a name is bound to the part: x[i] += y ends with x[i] = ..., losing nothing."""
     if whole != NULL and Py_REFCNT(x) > 1 and is_lost(whole):
         raise_part((<object>x).shape)
     return 0
