@@ -386,6 +386,10 @@ def test_angles_of_real_numbers_compiled_and_not(deg):
         np.testing.assert_array_equal(run(lambda x: anp.angle(x, deg=deg)), np.angle(x, deg=deg))
     compiled = adcore.compile(lambda x: anp.angle(x, deg=deg))
     np.testing.assert_array_equal(compiled(x), np.angle(x, deg=deg))
+    many = adcore.tensor(np.resize(x[:6], 1000), requires_grad=True)
+    np.testing.assert_array_equal(
+        anp.angle(many, deg=deg).detach(), np.angle(np.resize(x[:6], 1000), deg=deg)
+    )
 
 
 @pytest.mark.parametrize("shape", [(3,), (0, 2), (2, 3), (2, 3, 2), (20, 30)])

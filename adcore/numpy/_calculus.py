@@ -215,17 +215,20 @@ def fix(x, out=None):
     return ops.trunc(x)
 
 
+FEW_ANGLES = 256  # up to which NumPy's arc tangents take no longer than the signs
+
+
 @rule()
 def angle(z, deg=False):
     """Of real numbers 0 or pi, which does not vary."""
     z = as_array(z)
     half_turn = 180.0 if deg else np.pi
     x = below(z)
-    side = np.copysign(1.0, x)  # that of -0.0 is negative
     if _core.is_compiling():
+        side = np.copysign(1.0, x)  # that of -0.0 is negative
         return choices.where(x != x, x, choices.where(side < 0, half_turn, 0.0))
-    found = np.where(side < 0, half_turn, 0.0)
-    return choices.constant_like(z, np.where(np.isnan(x), x, found) if np.isnan(x).any() else found)
+    few = type(x) is not np.ndarray or x.size < FEW_ANGLES or np.isnan(x).any()
+    return choices.constant_like(z, np.angle(x, deg) if few else np.signbit(x) * half_turn)
 
 
 @rule()
