@@ -638,11 +638,12 @@ cdef void *loop_of(object ufunc, list types, void **data):
 
 
 cdef int find_simd_loops() except -1:
-    """Hand the core NumPy's own loops for everything that is more than arithmetic."""
+    """Hand the core NumPy's own loops for all that is more than arithmetic, or slower there."""
     cdef void *data = NULL
     cdef void *loop
     cheap = {"add", "sub", "mul", "div", "neg", "abs", "square", "reciprocal", "sqrt", "floor",
-             "ceil", "trunc", "rint", "maximum", "minimum", "sign", "deg2rad", "rad2deg"}
+             "ceil", "trunc", "rint", "maximum", "minimum", "sign", "deg2rad", "rad2deg",
+             "fmod", "remainder"}
     for op in OPS:
         if op.hidden or op.name in cheap:
             continue
