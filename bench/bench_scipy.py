@@ -1,28 +1,28 @@
-"""Differentiable names of SciPy and of numpy.linalg: what a call of tensors costs beside theirs.
+"""Names of SciPy, numpy.linalg and numpy.random: what a call of tensors costs beside theirs.
 
 Recorded afresh at every call.  Small is ten elements, or a matrix of 3 x 3, where the limit is the
 plain call and 1 us; large is many, or a matrix of 200 x 200, where it is 1.2 times the plain call
-and 1 us.
+and 1 us.  What calls a function of the user's back is timed whole, without a limit.
 """
 
 import functools
+import itertools
 import sys
 import warnings
 from typing import NamedTuple
 
 import numpy as np
-import scipy.interpolate
 import scipy.linalg
 import scipy.special
 import scipy.stats
 
 import adcore
 import adcore.numpy
-import adcore.scipy.interpolate
 import adcore.scipy.linalg
 import adcore.scipy.special
 import adcore.scipy.stats
 import common
+import scipy_calls
 
 sys.path.insert(0, str(common.ROOT / "tests"))
 import special_cases
@@ -201,7 +201,7 @@ def of_stats():
                     )
 
 
-PARTS = (of_linalg, of_special, of_stats)
+PARTS = (of_linalg, of_special, of_stats, *scipy_calls.PARTS)
 
 
 def main():
@@ -211,18 +211,21 @@ def main():
     warnings.simplefilter("ignore")
     slow = set()
     for part in PARTS:
-        for name, size, theirs, ours, args, vary in part():
-            if options.only not in f"{name}, {size}" or name in slow:
+        for case in itertools.starmap(scipy_calls.Case, part()):
+            if options.only not in f"{case.name}, {case.size}" or case.name in slow:
                 continue
             tracked = [
-                adcore.tensor(v, requires_grad=True) if i in vary else v for i, v in enumerate(args)
+                adcore.tensor(v, requires_grad=True) if i in case.vary else v
+                for i, v in enumerate(case.args)
             ]
-            plain = functools.partial(theirs, *args)
-            if size == "small" and common.seconds_of(plain) > SLOW:
-                slow.add(name)
+            plain = functools.partial(case.theirs, *case.args)
+            recorded = functools.partial(case.ours, *tracked)
+            if case.size == "small" and common.seconds_of(plain) > SLOW:
+                slow.add(case.name)
                 continue
+            case.start()
             turns = 3 if options.quick else 11
-            common.beside_plain(report, name, size, plain, functools.partial(ours, *tracked), turns)
+            common.beside_plain(report, case.name, case.size, plain, recorded, turns)
     return report.finish(options.check)
 
 
