@@ -1,5 +1,6 @@
 """B-splines, in the argument, the coefficients and the knots; and interpolation by them."""
 
+import functools
 import operator
 
 import numpy as np
@@ -10,6 +11,7 @@ from ...errors import NotDifferentiableError
 from ...rules.primitives import below, concatenate, cumsum_last, reshape
 from ...rules.shapes import moveaxis
 from .._leaves import array
+from .._valued import Valued
 from . import _places as places
 from ._banded import band_of, solve_banded
 
@@ -38,6 +40,35 @@ def evaluate(t, c, k, x):
             share = places.columns((x - low) / (high - low), ndim)
             d[j] = (1.0 - share) * d[j - 1] + share * d[j]
     return d[k]
+
+
+def _evaluated(t, c, k, x, nu, extrapolate, axis):
+    """What BSpline gives at places of any shape."""
+    at, shape = places.flat(x)
+    start, end = t[k], t[shape_of(t)[0] - k - 1]
+    if extrapolate == "periodic":
+        at = start + (at - start) % (end - start)
+    if nu > k:
+        out = evaluate(t, c, k, at) * 0.0
+    else:
+        for _ in range(nu):
+            t, c, k = differentiated(t, c, k)
+        out = evaluate(t, c, k, at)
+    if not extrapolate:
+        inside = (at >= start) & (at <= end)
+        out = np.where(places.columns(inside, len(shape_of(out))), out, np.nan)
+    return places.finished(out, shape, axis)
+
+
+@functools.lru_cache(256)
+def _evaluation(k, nu, extrapolate, axis):
+    """_evaluated() with these options, valued by SciPy where it can."""
+    construct = _scipy.BSpline.construct_fast
+    return Valued(
+        "BSpline",
+        lambda t, c, x: _evaluated(t, c, k, x, nu, extrapolate, axis),
+        (lambda t, c, x: construct(t, c, k, extrapolate, axis)(x, nu)) if nu <= k else None,
+    )
 
 
 def basis(t, k, x, i, nu=0):
@@ -133,21 +164,8 @@ class BSpline(_scipy.BSpline):
         if not self._is_traced(x):
             return super().__call__(x, nu, extrapolate)
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
-        at, shape = places.flat(x)
-        t, c, k = self._t, self._c, self.k
-        start, end = t[k], t[shape_of(t)[0] - k - 1]
-        if extrapolate == "periodic":
-            at = start + (at - start) % (end - start)
-        if nu > k:
-            out = evaluate(t, c, k, at) * 0.0
-        else:
-            for _ in range(nu):
-                t, c, k = differentiated(t, c, k)
-            out = evaluate(t, c, k, at)
-        if not extrapolate:
-            inside = (at >= start) & (at <= end)
-            out = np.where(places.columns(inside, len(shape_of(out))), out, np.nan)
-        return places.finished(out, shape, self.axis)
+        found = _evaluation(self.k, nu, extrapolate, self.axis)
+        return found(self._t, self._c, places.as_leaf(x))
 
     def derivative(self, nu=1):
         """The derivative, a BSpline."""
@@ -238,8 +256,33 @@ def make_interp_spline(x, y, k=3, t=None, bc_type=None, axis=0, check_finite=Tru
         knots = [x, x[-1:]] if k == 0 else [x[:1], x, x[-1:]]
         return BSpline.construct_fast(concatenate(knots, 0), y, k, axis=axis)
     t = _knots(x, k, bool(left or right)) if t is None else array(t, "t")
-    c = _coefficients(x, y, k, t, left, right)
+    if places.traced(_listed(bc_type)):
+        c = _coefficients(x, y, k, t, left, right)
+    else:
+
+        def compute(x, y, t):
+            return _scipy.make_interp_spline(x, y, k, t, bc_type, check_finite=check_finite).c
+
+        c = _through(k, left, right, compute)(x, y, t)
     return BSpline.construct_fast(t, c, k, axis=axis)
+
+
+def _through(k, left, right, compute):
+    """_coefficients() as a function of x, y and t, valued by `compute`."""
+
+    def coefficients(x, y, t):
+        return _coefficients(x, y, k, t, left, right)
+
+    return Valued("make_interp_spline", coefficients, compute)
+
+
+def found_by_scipy(x, y, made):
+    """(knots, coefficients) of the spline through (x, y), which SciPy has made of their numbers."""
+    if made.k < 2:
+        spline = make_interp_spline(x, y, made.k)
+        return spline._t, spline._c
+    t = _knots(x, made.k, False)
+    return t, _through(made.k, [], [], lambda *_: made._c)(x, y, t)
 
 
 def _listed(bc_type):

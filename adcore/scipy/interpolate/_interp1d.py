@@ -7,8 +7,9 @@ from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import below, reshape
 from .._leaves import array
+from .._valued import Valued
 from . import _places as places
-from ._bsplines import BSpline, make_interp_spline
+from ._bsplines import evaluate, found_by_scipy
 
 
 class interp1d(_scipy.interp1d):
@@ -33,24 +34,42 @@ class interp1d(_scipy.interp1d):
                 "interp1d takes no tensors as fill_value; put them in with where()"
             )
         plain = [places.numbers(v) if places.traced(v) else v for v in (_joined(x), _joined(y))]
-        options = (copy, bounds_error, fill_value, assume_sorted)
+        is_traced = places.traced(x, y)
+        options = (copy or is_traced, bounds_error, fill_value, assume_sorted)
         super().__init__(*plain, kind, axis, *options)  # checks, and what is to be outside
-        if not places.traced(x, y):
+        if not is_traced:
             return
         x, y = array(x, "x"), array(y, "y")
         rows, _ = places.moved_first(y, axis)
         rows = reshape(rows, (shape_of(rows)[0], -1))
-        if not assume_sorted:
+        if not assume_sorted and not (type(x) is np.ndarray and (x[1:] >= x[:-1]).all()):
             order = np.argsort(below(x), kind="stable")
             x, rows = places.take(x, order), places.take(rows, order)
+        if self._kind not in _KINDS:
+            x, rows = found_by_scipy(x, rows, self._spline)
         self._of_tensors = x, rows
 
     def __call__(self, x):
         """The value at x."""
         if self._of_tensors is None and not places.traced(x):
             return super().__call__(x)
+        found = Valued("interp1d", self._evaluated, self._computed)
+        return found(*(self._of_tensors or self._in_numbers()), places.as_leaf(x))
+
+    def _in_numbers(self):
+        """(nodes, values) of plain data, or (knots, coefficients) of its spline."""
+        if self._kind in _KINDS:
+            return self.x.astype(float), self._y.astype(float)
+        return self._spline._t, self._spline._c
+
+    def _computed(self, knots, rows, x):
+        """SciPy's value: it was given the same numbers."""
+        del knots, rows
+        return super().__call__(x)
+
+    def _evaluated(self, knots, rows, x):
+        """The value at x; of a spline `knots` are its knots, `rows` its coefficients."""
         at, shape = places.flat(x)
-        knots, rows = self._of_tensors or (self.x.astype(float), self._y.astype(float))
         out = _KINDS.get(self._kind, _spline)(self, knots, rows, at)
         if not self._extrapolate:
             out = self._filled(out, knots, rows, at)
@@ -123,10 +142,7 @@ def _step(rows, i, at):
 
 
 def _spline(self, knots, rows, at):
-    made = self._spline
-    if self._of_tensors is not None:
-        return make_interp_spline(knots, rows, made.k)(at)
-    return BSpline.construct_fast(made._t, made._c, made.k)(at)
+    return evaluate(knots, rows, self._spline.k, at)
 
 
 _KINDS = {

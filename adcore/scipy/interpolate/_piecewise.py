@@ -1,5 +1,6 @@
 """Piecewise polynomials, in the argument, the coefficients and the break points."""
 
+import functools
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from ...errors import NotDifferentiableError
 from ...rules.primitives import below, concatenate, cumsum_last, reshape
 from ...rules.shapes import moveaxis
 from .._leaves import array
+from .._valued import Valued
 from . import _places as places
 
 
@@ -31,6 +33,30 @@ def evaluate(c, x, at, nu=0):
         total = term if total is None else total + term
         power = power * s
     return c[0] * 0.0 if total is None else total
+
+
+def _evaluated(c, knots, x, nu, extrapolate, axis):
+    """What PPoly gives at places of any shape."""
+    at, shape = places.flat(x)
+    if extrapolate == "periodic":
+        at = knots[0] + (at - knots[0]) % (knots[-1] - knots[0])
+    out = evaluate(c, knots, at, nu)
+    if not extrapolate:
+        ends = (knots[-1], knots[0]) if _descends(knots) else (knots[0], knots[-1])
+        inside = (at >= ends[0]) & (at <= ends[1])
+        out = np.where(places.columns(inside, len(shape_of(out))), out, np.nan)
+    return places.finished(out, shape, axis)
+
+
+@functools.lru_cache(256)
+def _evaluation(name, nu, extrapolate, axis):
+    """_evaluated() with these options, valued by SciPy."""
+    construct = _scipy.PPoly.construct_fast
+    return Valued(
+        name,
+        lambda c, knots, x: _evaluated(c, knots, x, nu, extrapolate, axis),
+        lambda c, knots, x: construct(c, knots, extrapolate, axis)(x, nu),
+    )
 
 
 def _descends(x):
@@ -62,16 +88,8 @@ class Piecewise:
         if not self._is_traced(x):
             return super().__call__(x, nu, extrapolate)
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
-        at, shape = places.flat(x)
-        knots = self._x
-        if extrapolate == "periodic":
-            at = knots[0] + (at - knots[0]) % (knots[-1] - knots[0])
-        out = evaluate(self._c, knots, at, nu)
-        if not extrapolate:
-            ends = (knots[-1], knots[0]) if _descends(knots) else (knots[0], knots[-1])
-            inside = (at >= ends[0]) & (at <= ends[1])
-            out = np.where(places.columns(inside, len(shape_of(out))), out, np.nan)
-        return places.finished(out, shape, self.axis)
+        x = places.as_leaf(x)
+        return _evaluation(type(self).__name__, nu, extrapolate, self.axis)(self._c, self._x, x)
 
     def derivative(self, nu=1):
         """The derivative, a PPoly."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ... import _calls, _core
-from ..._core import Dual
+from ..._core import Dual, Tensor
 from ..._trees import shape_of
 from ...rules.indices import Index
 from ...rules.primitives import below, reshape, transpose, values
@@ -29,6 +29,14 @@ def moved_first(y, axis):
         raise ValueError(f"axis {axis} is out of bounds for array of dimension {ndim}")
     axis %= ndim
     return (moveaxis(y, axis, 0) if axis else y), axis
+
+
+def as_leaf(x):
+    """A place or an array of them, not copied if it need not be converted."""
+    kind = type(x)
+    if kind is Tensor or kind is Dual or (kind is np.ndarray and x.dtype == np.float64):
+        return x
+    return array(x, "a place")
 
 
 def flat(x):

@@ -3,6 +3,7 @@
 The rules of a full convolution are full convolutions, so that they hold at every order.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -16,10 +17,24 @@ from ...rules.primitives import as_array, reshape, sum_axes
 from ...rules.table import is_traced
 from ._table import rule
 
+
+def _direct(a, b, axes):
+    """The sums themselves, along all axes."""
+    del axes
+    if a.ndim == 1:
+        return np.convolve(a, b)
+    return _scipy.convolve2d(a, b) if a.ndim == 2 else _scipy.convolve(a, b, method="direct")
+
+
+def _transformed(by):
+    """By Fourier transforms; SciPy takes less time if it need not look at the axes."""
+    return lambda a, b, axes: by(a, b, axes=None if len(axes) == a.ndim else list(axes))
+
+
 _METHODS = {
-    "direct": lambda a, b, _: _scipy.convolve(a, b, method="direct"),
-    "fft": lambda a, b, axes: _scipy.fftconvolve(a, b, axes=list(axes)),
-    "oa": lambda a, b, axes: _scipy.oaconvolve(a, b, axes=list(axes)),
+    "direct": _direct,
+    "fft": _transformed(_scipy.fftconvolve),
+    "oa": _transformed(_scipy.oaconvolve),
 }
 
 
@@ -131,11 +146,17 @@ def _inputs(name, in1, in2):
 def _chosen(a, b, mode, method):
     """The method, chosen as SciPy does."""
     if method == "auto":
-        zeros = [np.broadcast_to(0.0, shape_of(v)) for v in (a, b)]
-        return _scipy.choose_conv_method(*zeros, mode=mode) if zeros[0].ndim else "direct"
+        return _faster(shape_of(a), shape_of(b), mode)
     if method not in ("direct", "fft"):
         raise ValueError("acceptable method flags are 'auto', 'direct', or 'fft'")
     return method
+
+
+@functools.lru_cache(256)
+def _faster(a, b, mode):
+    """The method for arrays of two shapes."""
+    zeros = [np.broadcast_to(0.0, shape) for shape in (a, b)]
+    return _scipy.choose_conv_method(*zeros, mode=mode) if a else "direct"
 
 
 @rule
@@ -188,12 +209,12 @@ def _by_fft(name, method, in1, in2, mode, axes):
     return y[tuple(key)]
 
 
-@rule
+@rule(tracked="in1 in2", constant="mode axes")
 def fftconvolve(in1, in2, mode="full", axes=None):
     return _by_fft("fftconvolve", "fft", in1, in2, mode, axes)
 
 
-@rule
+@rule(tracked="in1 in2", constant="mode axes")
 def oaconvolve(in1, in2, mode="full", axes=None):
     return _by_fft("oaconvolve", "oa", in1, in2, mode, axes)
 
@@ -237,12 +258,12 @@ def convolve2d_full(a, b, mode):
     return moded(Convolution("direct", (0, 1)), a, b, mode)
 
 
-@rule
+@rule(tracked="in1 in2", constant="mode boundary fillvalue")
 def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
     return _in_two_dimensions("convolve2d", in1, in2, mode, boundary, fillvalue, False)
 
 
-@rule
+@rule(tracked="in1 in2", constant="mode boundary fillvalue")
 def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
     return _in_two_dimensions("correlate2d", in1, in2, mode, boundary, fillvalue, True)
 

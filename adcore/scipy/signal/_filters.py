@@ -200,7 +200,7 @@ def steady(b, a):
     return np.concatenate([reshape(first, (1,)), rest])
 
 
-@rule
+@rule(tracked="b a y x")
 def lfiltic(b, a, y, x=None):
     b, a = _normalised(b, a)
     k = max(shape_of(b)[0], shape_of(a)[0]) - 1
@@ -255,7 +255,7 @@ def _both_ways(x, edge, forward):
     return y[..., edge : y.shape[-1] - edge]
 
 
-@rule
+@rule(tracked="b a x", constant="axis padtype padlen")
 def filtfilt(b, a, x, axis=-1, padtype="odd", padlen=None, method="pad", irlen=None):
     if method != "pad":
         raise NotDifferentiableError(
@@ -292,7 +292,7 @@ def _through(sections, x, zi):
     return x, states
 
 
-@rule
+@rule(tracked="sos x zi", constant="axis")
 def sosfilt(sos, x, axis=-1, zi=None):
     x, restore = along_last(x, axis)
     sections = _sections(sos)
@@ -323,7 +323,7 @@ def sosfilt_zi(sos):
     return stack(_steady_sections(_sections(sos)))
 
 
-@rule
+@rule(tracked="sos x", constant="axis padtype padlen")
 def sosfiltfilt(sos, x, axis=-1, padtype="odd", padlen=None):
     sections = _sections(sos)
     x, restore = along_last(x, axis)

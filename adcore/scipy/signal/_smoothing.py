@@ -14,7 +14,7 @@ from ._filters import lengthened, lfilter, sosfilt, sosfiltfilt
 from ._table import along_last, rule
 
 
-@rule
+@rule(tracked="data", constant="axis type bp")
 def detrend(data, axis=-1, type="linear", bp=0, overwrite_data=False):
     del overwrite_data  # tensors are not overwritten
     if type not in ("linear", "l", "constant", "c"):
@@ -38,7 +38,7 @@ def detrend(data, axis=-1, type="linear", bp=0, overwrite_data=False):
 _EDGES = {"mirror": "reflect", "nearest": "edge", "wrap": "wrap", "constant": "constant"}
 
 
-@rule
+@rule(tracked="x", constant="window_length polyorder deriv delta axis mode cval")
 def savgol_filter(
     x, window_length, polyorder, deriv=0, delta=1.0, axis=-1, mode="interp", cval=0.0
 ):
@@ -94,19 +94,19 @@ def _sizes(kernel_size, ndim):
     return sizes
 
 
-@rule
+@rule(tracked="volume", constant="kernel_size")
 def medfilt(volume, kernel_size=None):
     x = as_array(volume)
     return np.median(_windows(x, _sizes(kernel_size, len(x.shape))), axis=-1)
 
 
-@rule
+@rule(tracked="input", constant="kernel_size")
 def medfilt2d(input, kernel_size=3):
     x = as_array(input)
     return np.median(_windows(x, _sizes(kernel_size, 2)), axis=-1)
 
 
-@rule
+@rule(tracked="a", constant="domain rank")
 def order_filter(a, domain, rank):
     x, domain = as_array(a), np.asarray(domain)
     if domain.ndim != len(x.shape) or any(k % 2 != 1 for k in domain.shape):
@@ -135,7 +135,7 @@ def wiener(im, mysize=None, noise=None):
 # ---- other rates ----
 
 
-@rule
+@rule(tracked="h x", constant="up down axis")
 def upfirdn(h, x, up=1, down=1, axis=-1, mode="constant", cval=0):
     if mode != "constant" or np.any(np.asarray(cval) != 0):
         raise NotDifferentiableError(
@@ -153,7 +153,7 @@ def _output_length(taps, n, up, down):
     return ((n - 1) * up + taps - 1) // down + 1
 
 
-@rule
+@rule(tracked="x window", constant="up down axis")
 def resample_poly(x, up, down, axis=0, window=("kaiser", 5.0), padtype="constant", cval=None):
     if up < 1 or down < 1 or up != int(up) or down != int(down):
         raise ValueError("up and down must be integers >= 1")

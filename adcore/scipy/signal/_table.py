@@ -11,20 +11,26 @@ from ...complexes.arrays import bilinear
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, axis_of
 from .._surface import with_plain
+from .._valued import Whole
 
 functions = {}  # name -> function of numbers, arrays, tensors and duals
 # Products of two arrays, which of complex ones are four, and which array enters as its conjugate.
 _PRODUCTS = {"convolve": None, "correlate": 1, "fftconvolve": None, "oaconvolve": None}
 
 
-def rule(function):
-    """Let `function` answer SciPy's of its name where an argument is a tensor or a dual."""
+def rule(function=None, *, tracked=None, constant=""):
+    """Let `function` answer SciPy's of its name where an argument is a tensor or a dual.
+
+    If arguments are named, a call of these alone is recorded as one call of SciPy's: see Whole.
+    """
+    if function is None:
+        return functools.partial(rule, tracked=tracked, constant=constant)
     name = function.__name__
     plain = getattr(_scipy, name)
 
     @functools.wraps(plain)  # for its signature
     def of_reals(*args, **kwargs):
-        if is_complex(args) or is_complex(tuple(kwargs.values())):
+        if is_complex(args) or (kwargs and is_complex(tuple(kwargs.values()))):
             if name in _PRODUCTS:
                 given = inspect.signature(plain).bind(*args, **kwargs)
                 return bilinear(public, _PRODUCTS[name])(*given.args, **given.kwargs)
@@ -34,7 +40,10 @@ def rule(function):
             )
         return function(*args, **kwargs)
 
-    functions[name] = public = with_plain(of_reals, plain)
+    public = with_plain(of_reals, plain)
+    if tracked is not None:
+        public = Whole(plain, function, public, tracked, constant)
+    functions[name] = public
     return public
 
 

@@ -20,9 +20,9 @@ from ..._trees import flatten, shape_of
 from ...rules import ufuncs
 from ...rules.primitives import broadcast_to, reshape, sum_axes, values
 from ...rules.table import is_traced, refuse
-from ...transforms import jvp, vjp
 from .._leaves import leaf
 from .._surface import with_plain
+from .._valued import ByOperations
 
 functions = {}  # name -> Function
 families = {}  # name -> Family, whose members join the functions when they are first needed
@@ -225,48 +225,6 @@ class Valued(_core.ElementwiseFunction):
     def call_others(self, *args, **kwargs):
         """The operations, or SciPy's own function of plain arguments."""
         return self.plain(*args, **kwargs)
-
-
-class ByOperations(Named):
-    """The definition of a call of Valued: the derivatives of a function written in operations."""
-
-    remedy = _Elementwise.remedy
-
-    def __init__(self, name, function):
-        self.name, self.function = name, function
-
-    def moving(self, leaves, places):
-        """The function of the leaves in these places alone."""
-
-        def f(*moved):
-            args = list(leaves)
-            for i, v in zip(places, moved, strict=True):
-                args[i] = v
-            return self.function(*args)
-
-        return f, [leaves[i] for i in places]
-
-    def pull(self, leaves, output, saved, ct, wanted):
-        """Adjoints of the wanted leaves."""
-        del output, saved
-        if ct[0] is None:
-            return [None] * len(wanted)
-        f, at = self.moving(leaves, wanted)
-        with _calls.recording():
-            return list(vjp(f, *at)[1](ct[0]))
-
-    def push(self, leaves, output, saved, tangents):
-        """The tangent of the value."""
-        del output, saved
-        places = [i for i, t in enumerate(tangents) if t is not None]
-        f, at = self.moving(leaves, places)
-        along = [
-            broadcast_to(tangents[i], shape_of(leaves[i]))
-            if shape_of(leaves[i]) != shape_of(tangents[i])
-            else tangents[i]
-            for i in places
-        ]
-        return [jvp(f, at, along)[1]]
 
 
 def total(a, b):
