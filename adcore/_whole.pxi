@@ -13,10 +13,14 @@ cdef object argument_leaf(object x):
 
     Arrays, of real numbers, are copied where the call is recorded, lists here.
     """
+    cdef int kind
     if is_fixed(x):
         return x
     if type(x) is cnp.ndarray:
-        return x if cnp.PyArray_TYPE(<cnp.ndarray>x) < cnp.NPY_CFLOAT else NotImplemented
+        kind = cnp.PyArray_TYPE(<cnp.ndarray>x)
+        if kind == cnp.NPY_DOUBLE or kind < cnp.NPY_FLOAT:
+            return x
+        return x.astype(np.float64) if x.dtype.kind == "f" else NotImplemented
     if type(x) is list or type(x) is tuple:
         for e in x:
             if not is_fixed(e):

@@ -66,9 +66,12 @@ def _rule(function):
 
 def _shape(size, *parameters):
     """The shape of a sample, as NumPy takes it: that of the parameters unless it is given."""
-    shape = _numpy.broadcast_shapes(*[shape_of(p) for p in parameters])
+    shapes = [shape_of(p) for p in parameters]
+    if not any(shapes):
+        return size
+    shape = _numpy.broadcast_shapes(*shapes)
     if size is None:
-        return shape or None
+        return shape
     size = (size,) if isinstance(size, (int, _numpy.integer)) else tuple(size)
     new = len(size) - len(shape)
     if new < 0 or any(n not in (1, m) for n, m in zip(shape, size[new:], strict=True)):
@@ -85,7 +88,8 @@ def _numbers(x):
 def _check(name, least=0.0, **parameters):
     """Refuse a parameter that is negative, or not positive where `least` is not 0."""
     for parameter, x in parameters.items():
-        if _numpy.any(_numbers(x) < least):
+        low = values(as_array(x)) < least
+        if low if type(low) is bool else low.any():
             sign = "<=" if least else "<"
             raise ValueError(f"{parameter} {sign} 0 in {name}")
 
@@ -282,6 +286,8 @@ def _refused(name):
 def _drawing(name, plain):
     """A function `plain` that draws, but of tensors too, by `draw`, which takes a name."""
 
+    rule = _rules.get(name)
+
     @functools.wraps(plain)
     def function(draw, *args, **kwargs):
         if _core.is_compiling():
@@ -289,13 +295,17 @@ def _drawing(name, plain):
                 f"random numbers by {name} in a compiled function would be the same at every call; "
                 "draw them outside and pass them as an argument"
             )
-        if not (_is_traced(args) or _is_traced(kwargs.values())):
+        if not (_is_traced(args) or (kwargs and _is_traced(kwargs.values()))):
             return draw(name, *args, **kwargs)
-        if name not in _rules:
+        if rule is None:
             raise _refused(name)
-        return _rules[name](draw, *args, **kwargs)
+        return rule(draw, *args, **kwargs)
 
     return function
+
+
+def _draw(base, generator, name, *args, **kwargs):
+    return getattr(base, name)(generator, *args, **kwargs)
 
 
 def _method(base, name):
@@ -303,10 +313,7 @@ def _method(base, name):
 
     @functools.wraps(getattr(base, name))
     def method(self, *args, **kwargs):
-        def draw(called, *a, **k):
-            return getattr(base, called)(self, *a, **k)
-
-        return function(draw, *args, **kwargs)
+        return function(functools.partial(_draw, base, self), *args, **kwargs)
 
     return method
 

@@ -155,7 +155,7 @@ def cumulative_simpson(y, *, x=None, dx=1.0, axis=-1, initial=None):
         n = shape_of(second)[-1]
         pairs = [reshape(p, (*shape_of(p), 1)) for p in (first[..., ::2], second[..., ::2])]
         pairs = concatenate(pairs, len(shape_of(y)))
-        pairs = reshape(pairs, (*shape_of(y)[:-1], -1))[..., :n]
+        pairs = reshape(pairs, (*shape_of(y)[:-1], 2 * shape_of(pairs)[-2]))[..., :n]
         found = cumsum_last(concatenate([pairs, second[..., -1:]], len(shape_of(y)) - 1))
     if initial is not None:
         first = as_array(initial)

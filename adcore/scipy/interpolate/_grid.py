@@ -74,6 +74,10 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
         self.method, self.bounds_error, self.fill_value = method, bounds_error, fill_value
         self._grid, self._values, self._spline = tuple(grid), values, None
         self._descending_dimensions, self._asarray = (), places.same
+        # Now, as SciPy does: kept from a later call, under no_grad(), they would be constants.
+        degree = _DEGREES.get(method.removesuffix("_legacy"))
+        if degree is not None:
+            self._splines[degree] = self._fit(degree)
 
     def __call__(self, xi, method=None, *, nu=None):
         """The values at xi, whose last axis has the coordinates."""
@@ -128,20 +132,27 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
     # -- splines --
 
     def _fitted(self, degree):
+        """What _fit() gives, kept where it cannot be tracked."""
+        if degree in self._splines:
+            return self._splines[degree]
+        found = self._fit(degree)
+        if not places.traced([*self._grid], self._values):
+            self._splines[degree] = found
+        return found
+
+    def _fit(self, degree):
         """(knots of each dimension, coefficients): splines in one dimension after the other."""
-        if degree not in self._splines:
-            c, knots = self._values, []
-            for d, p in enumerate(self._grid):
-                if shape_of(p)[0] <= degree:
-                    raise ValueError(
-                        f"There are {shape_of(p)[0]} points in dimension {d}, but splines of "
-                        f"degree {degree} require at least {degree + 1} points per dimension."
-                    )
-                spline = make_interp_spline(p, c, degree, axis=d)
-                knots.append(spline._t)
-                c = moveaxis(spline._c, 0, d) if d else spline._c
-            self._splines[degree] = knots, c
-        return self._splines[degree]
+        c, knots = self._values, []
+        for d, p in enumerate(self._grid):
+            if shape_of(p)[0] <= degree:
+                raise ValueError(
+                    f"There are {shape_of(p)[0]} points in dimension {d}, but splines of "
+                    f"degree {degree} require at least {degree + 1} points per dimension."
+                )
+            spline = make_interp_spline(p, c, degree, axis=d)
+            knots.append(spline._t)
+            c = moveaxis(spline._c, 0, d) if d else spline._c
+        return knots, c
 
     def _spline_at(self, degree, at, nu):
         knots, c = self._fitted(degree)

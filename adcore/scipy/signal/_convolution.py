@@ -234,7 +234,7 @@ def _in_two_dimensions(name, in1, in2, mode, boundary, fillvalue, flip):
         b = b[::-1, ::-1]
     if mode == "valid":
         return convolve2d_full(a, b, "valid")
-    if boundary in ("fill", "pad") and not np.any(np.asarray(fillvalue)):
+    if boundary in ("fill", "pad") and not (is_traced([fillvalue]) or np.any(fillvalue)):
         full = convolve2d_full(a, b, "full")
     else:
         widths = [(m - 1, m - 1) for m in shape_of(b)]

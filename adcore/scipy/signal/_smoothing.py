@@ -9,6 +9,7 @@ import scipy.signal as _scipy
 from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, matmul, reshape
+from ...rules.table import is_traced
 from ._convolution import Convolution, filtered, moded, zeros_between
 from ._filters import lengthened, lfilter, sosfilt, sosfiltfilt
 from ._table import along_last, rule
@@ -46,6 +47,9 @@ def savgol_filter(
         raise ValueError("mode must be 'mirror', 'constant', 'nearest' 'wrap' or 'interp'.")
     x, restore = along_last(x, axis)
     w, n = window_length, x.shape[-1]
+    if is_traced([delta]):
+        found = savgol_filter(x, w, polyorder, deriv, 1.0, -1, mode, cval)
+        return restore(found / delta**deriv)
     taps = _scipy.savgol_coeffs(w, polyorder, deriv=deriv, delta=delta)
     # The elements before and after one that its window covers.
     before, after = (w - 1) // 2, w // 2
@@ -137,7 +141,7 @@ def wiener(im, mysize=None, noise=None):
 
 @rule(tracked="h x", constant="up down axis")
 def upfirdn(h, x, up=1, down=1, axis=-1, mode="constant", cval=0):
-    if mode != "constant" or np.any(np.asarray(cval) != 0):
+    if mode != "constant" or is_traced([cval]) or np.any(np.asarray(cval) != 0):
         raise NotDifferentiableError(
             f"scipy.signal.upfirdn of a tensor takes zeros beyond the edges, got mode={mode!r} and "
             f"cval={cval!r}; pad the signal with adcore.pad first"

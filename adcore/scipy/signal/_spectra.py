@@ -6,9 +6,11 @@ import numpy as np
 import scipy.signal as _scipy
 
 from ..._core import is_complex
+from ..._trees import shape_of
 from ...complexes import pair, parts
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, matmul, reshape
+from .._leaves import array
 from ._filters import lengthened, with_ends
 from ._smoothing import detrend as detrended
 from ._table import along_last, rule
@@ -48,8 +50,8 @@ def resample(x, num, t=None, axis=0, window=None, domain="time"):
         if callable(window):
             W = np.asarray(window(np.fft.fftfreq(n)), float)
         elif hasattr(window, "shape"):
-            W = np.array(window, float)
-            if W.shape != (n,):
+            W = array(window, "a window")
+            if tuple(W.shape) != (n,):
                 raise ValueError(
                     f"window.shape={W.shape} != ({n},), i.e., window length is not equal to "
                     "number of frequency bins!"
@@ -59,7 +61,9 @@ def resample(x, num, t=None, axis=0, window=None, domain="time"):
         folded = 0.5 * (W + W[-np.arange(n)])
         weights = weights * folded[: n // 2 + 1]
     if m % 2 == 0 and num != n:
-        weights[m // 2] *= 2.0 if num < n else 0.5
+        once = np.ones(n // 2 + 1)
+        once[m // 2] = 2.0 if num < n else 0.5
+        weights = weights * once
     y = restore(np.fft.irfft((X * weights)[..., : m // 2 + 1], num))
     if t is None:
         return y
@@ -82,8 +86,8 @@ def _window(window, nperseg, n, name):
             )
             nperseg = n
         return _scipy.get_window(window, nperseg), nperseg
-    win = np.asarray(window)
-    if win.ndim != 1 or nperseg not in (None, len(win)) or len(win) > n:
+    win = array(window, "a window")
+    if len(win.shape) != 1 or nperseg not in (None, len(win)) or len(win) > n:
         raise ValueError(
             f"{name}: a window of shape {win.shape} does not go with nperseg = {nperseg} and a "
             f"signal of length {n}"
@@ -283,7 +287,7 @@ def _in_time(
         x = with_ends(x, nperseg // 2, boundary)
     if padded:
         x = lengthened(x, x.shape[-1] + (-(x.shape[-1] - nperseg) % step) % nperseg)
-    times = np.arange(nperseg / 2, x.shape[-1] - nperseg / 2 + 1, step) / float(fs)
+    times = np.arange(nperseg / 2, x.shape[-1] - nperseg / 2 + 1, step) / fs
     if boundary is not None:
         times = times - (nperseg / 2) / fs
     X = _transforms(x, win, step, nfft, trend, onesided)
@@ -355,12 +359,12 @@ def spectrogram(
 
 def _where(worN, whole, include_nyquist, fs):
     """The frequencies in radians per sample, and in units of fs."""
-    if worN is None or np.ndim(worN) == 0:
+    if worN is None or shape_of(worN) == ():
         n = 512 if worN is None else int(worN)
         end = _TWO_PI if whole else np.pi
         w = np.linspace(0.0, end, n, endpoint=bool(include_nyquist and not whole))
     else:
-        w = _TWO_PI * np.asarray(worN, float) / fs
+        w = _TWO_PI * array(worN, "worN") / fs
     return w, w * fs / _TWO_PI
 
 
