@@ -602,3 +602,11 @@ def test_samples_are_checked_as_scipy_does():
         integrate.cumulative_simpson(y, x=np.array([0.0, 1.0, 1.0, 2.0]))
     with pytest.raises(ValueError, match="initial"):
         integrate.cumulative_trapezoid(y, initial=1.0)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0, 4), 1), ((5, 0), 0)])
+def test_cumulative_simpson_of_no_rows(shape, axis):
+    found = integrate.cumulative_simpson(
+        adcore.tensor(np.zeros(shape), requires_grad=True), axis=axis
+    )
+    assert found.shape == scipy.integrate.cumulative_simpson(np.zeros(shape), axis=axis).shape

@@ -647,3 +647,29 @@ def test_radial_basis_functions_at_the_data():
     assert np.isfinite(adcore.hessian(lambda at: smooth(at[None])[0])(y[0])).all()
     with pytest.raises(errors.NotDifferentiableError, match="neighbors"):
         interpolate.RBFInterpolator(y, tensor(d), neighbors=4)
+
+
+@pytest.mark.parametrize("method", ["linear", "cubic"])
+def test_a_first_call_that_is_not_recorded(method):
+    """What a grid keeps from a call under no_grad() is no constant in the calls after it."""
+    y = adcore.tensor(np.sin(np.arange(6.0)), requires_grad=True)
+    f = interpolate.RegularGridInterpolator((np.arange(6.0),), y, method)
+    at = np.array([[1.3], [3.8]])
+    with adcore.no_grad():
+        f(at)
+    (found,) = adcore.autograd.grad(f(at).sum() + y.sum(), y)
+    theirs = scipy.interpolate.RegularGridInterpolator
+    solver = {} if method == "linear" else {"solver": scipy.sparse.linalg.spsolve}
+    expected = [theirs((np.arange(6.0),), e, method, **solver)(at).sum() for e in np.eye(6)]
+    np.testing.assert_allclose(found, 1.0 + np.array(expected), rtol=1e-10, atol=1e-12)
+
+
+def test_places_changed_after_a_call():
+    """An interpolant keeps the places of a call as they were."""
+    at, spline = np.array([0.3, 2.6]), interpolate.CubicSpline
+    y = adcore.tensor(np.sin(np.arange(6.0)), requires_grad=True)
+    value = (spline(np.arange(6.0), y)(at) ** 2).sum()
+    at[:] = 4.5
+    (found,) = adcore.autograd.grad(value, y)
+    expected = adcore.grad(lambda y: (spline(np.arange(6.0), y)(np.array([0.3, 2.6])) ** 2).sum())
+    np.testing.assert_allclose(found, expected(np.sin(np.arange(6.0))), rtol=1e-12)

@@ -89,6 +89,11 @@ CASES = {
     "convolve2d filled": of(
         "convolve2d", normal(4, 4), normal(3, 3), mode="same", fillvalue=2.0, real=True
     ),
+    "convolve2d fill": case(
+        lambda m, a, b, c: m.convolve2d(a, b, fillvalue=c[0]),
+        *(normal(4, 4), normal(3, 3), np.array([0.7])),
+        real=True,
+    ),
     "convolve2d small": of("convolve2d", normal(2, 3), normal(4, 5), mode="valid"),
     "correlate2d small": of("correlate2d", normal(2, 3), normal(4, 5), mode="valid"),
     "lfilter": of("lfilter", B, POLES, X),
@@ -148,6 +153,9 @@ CASES = {
     "savgol_filter derivative": of(
         "savgol_filter", X, window_length=9, polyorder=4, deriv=2, delta=0.1
     ),
+    "savgol_filter spacing": case(
+        lambda m, x, d: m.savgol_filter(x, 7, 3, deriv=2, delta=d[0]), X, np.array([0.8])
+    ),
     "savgol_filter whole": of("savgol_filter", normal(7), window_length=7, polyorder=2),
     "savgol_filter constant": of(
         "savgol_filter", X, window_length=5, polyorder=2, mode="constant", cval=3.0
@@ -175,6 +183,9 @@ CASES = {
         f"resample {n} {num}": of("resample", normal(n), num=num, real=True)
         for n, num in ((12, 7), (12, 8), (12, 18), (11, 6), (11, 20), (12, 12))
     },
+    "resample weights": case(
+        lambda m, x, w: m.resample(x, 10, window=w), X, rng.uniform(0.5, 1.0, 40), real=True
+    ),
     "resample window": of("resample", X3, num=10, axis=1, window="hamming", real=True),
     "hilbert": of("hilbert", X, real=True),
     "hilbert axis": of("hilbert", X3, axis=1, real=True),
@@ -183,11 +194,22 @@ CASES = {
     "freqz whole": of("freqz", B, POLES, worN=9, whole=True, fs=50.0, flat=(1,)),
     "freqz at": of("freqz", B, POLES, worN=[0.1, 1.0, 2.0], flat=(1,)),
     "freqz fir": of("freqz", B, worN=12, include_nyquist=True, flat=(1,)),
+    "freqz tracked": case(
+        lambda m, b, w, fs: m.freqz(b, POLES, w, fs=fs[0]),
+        *(B, np.array([0.2, 1.1]), np.array([5.0])),
+        flat=(0, 1),
+    ),
     "freqz_sos": case(lambda m, s: m.freqz_sos(free_sos(s), 16), S5, flat=(1,)),
     "periodogram": of("periodogram", X, flat=(1,), real=True),
     "periodogram nfft": of("periodogram", X2, fs=3.0, nfft=64, window="hann", flat=(1,), real=True),
     "periodogram short": of("periodogram", X2, nfft=16, scaling="spectrum", flat=(1,), real=True),
     "welch": of("welch", LONG, nperseg=20, flat=(1,), real=True),
+    "welch window": case(
+        lambda m, x, w, fs: m.welch(x, fs[0], window=w),
+        *(LONG, rng.uniform(0.5, 1.0, 20), np.array([2.0])),
+        flat=(0, 1),
+        real=True,
+    ),
     "welch axis": of(
         "welch", X3, nperseg=8, noverlap=3, axis=1, detrend="linear", flat=(1,), real=True
     ),
@@ -209,6 +231,18 @@ CASES = {
         "spectrogram", LONG, nperseg=15, mode="angle", detrend=False, flat=(2,), real=True
     ),
     "stft": of("stft", LONG, nperseg=16, flat=(2,), real=True),
+    "stft rate": case(
+        lambda m, x, fs: m.stft(x, fs[0], nperseg=16),
+        *(LONG, np.array([2.0])),
+        flat=(0, 1, 2),
+        real=True,
+    ),
+    "spectrogram window": case(
+        lambda m, x, w, fs: m.spectrogram(x, fs[0], window=w),
+        *(LONG, rng.uniform(0.5, 1.0, 20), np.array([2.0])),
+        flat=(0, 1, 2),
+        real=True,
+    ),
     "stft odd": of(
         "stft", X3, nperseg=8, axis=1, boundary="odd", scaling="psd", flat=(2,), real=True
     ),
@@ -512,3 +546,13 @@ def test_a_call_by_name_and_of_more_than_stands_in_it():
         sig.upfirdn(B, x, mode="wrap")
     with pytest.raises(NotDifferentiableError, match="method='pad'"):
         sig.filtfilt(B, A, x, method="gust")
+
+
+def test_taps_of_single_precision_are_taken_in_double():
+    taps = np.array([0.1, 0.2, 0.3], dtype=np.float32)
+    for name in ("fftconvolve", "convolve", "correlate2d"):
+        shape = (1, -1) if name.endswith("2d") else (-1,)
+        x, h = X.reshape(shape), taps.reshape(shape)
+        found = getattr(sig, name)(adcore.tensor(x, requires_grad=True), h)
+        expected = getattr(plain, name)(x, h.astype(float))
+        np.testing.assert_allclose(found.detach(), expected, rtol=1e-12, atol=1e-14)
