@@ -673,3 +673,32 @@ def test_places_changed_after_a_call():
     (found,) = adcore.autograd.grad(value, y)
     expected = adcore.grad(lambda y: (spline(np.arange(6.0), y)(np.array([0.3, 2.6])) ** 2).sum())
     np.testing.assert_allclose(found, expected(np.sin(np.arange(6.0))), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda y: interpolate.interp1d(np.arange(6.0), y),
+        lambda y: interpolate.interp1d(np.arange(6.0), y, "cubic"),
+        lambda y: interpolate.CubicSpline(np.arange(6.0), y),
+        lambda y: interpolate.make_interp_spline(np.arange(6.0), y),
+        lambda y: interpolate.RegularGridInterpolator((np.arange(6.0),), y),
+        lambda y: interpolate.RegularGridInterpolator((np.arange(6.0),), y, "cubic"),
+    ],
+)
+def test_an_integral_of_an_interpolant_replayed(make):
+    """Of other data than it was recorded with: the integrand closes over copies of the object."""
+
+    def f(y):
+        curve = make(y)
+        return integrate.quad(lambda t: adcore.reshape(curve(np.array([t])), ()) ** 2, 1.2, 1.9)[0]
+
+    compiled = adcore.compile(f)
+    y = np.cos(np.arange(6.0))
+    compiled.value_and_grad(np.sin(np.arange(6.0)))
+    value, gradient = compiled.value_and_grad(y)
+    assert value == pytest.approx(f(y), rel=1e-7)
+    np.testing.assert_allclose(gradient, adcore.grad(f)(y), rtol=1e-6, atol=1e-8)
+    h = 1e-4
+    expected = [(f(y + h * e) - f(y - h * e)) / (2.0 * h) for e in np.eye(6)]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)

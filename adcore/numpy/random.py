@@ -285,7 +285,6 @@ def _refused(name):
 
 def _drawing(name, plain):
     """A function `plain` that draws, but of tensors too, by `draw`, which takes a name."""
-
     rule = _rules.get(name)
 
     @functools.wraps(plain)

@@ -4,6 +4,7 @@ import functools
 import itertools
 import math
 import operator
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.interpolate as _scipy
@@ -13,6 +14,7 @@ from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, below, broadcast_to, reshape
 from ...rules.shapes import moveaxis
 from .._leaves import array
+from .._valued import Valued
 from . import _places as places
 from ._bsplines import basis, make_interp_spline
 
@@ -39,7 +41,7 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
         solver=None,
         solver_args=None,
     ):
-        self._splines = {}
+        self._splines, self._origin = {}, None
         if not places.traced([*points], values):
             options = {"solver": solver, "solver_args": solver_args}
             super().__init__(points, values, method, bounds_error, fill_value, **options)
@@ -72,8 +74,10 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
                 grid[d] = p[::-1]
                 values = values[(slice(None),) * d + (slice(None, None, -1),)]
         self.method, self.bounds_error, self.fill_value = method, bounds_error, fill_value
-        self._grid, self._values, self._spline = tuple(grid), values, None
+        # Later changes of the values in place do not reach them.
+        self._grid, self._values, self._spline = tuple(grid), values[...], None
         self._descending_dimensions, self._asarray = (), places.same
+        self._origin = places.Origin(None, self._grid, self._values)
         # Now, as SciPy does: kept from a later call, under no_grad(), they would be constants.
         degree = _DEGREES.get(method.removesuffix("_legacy"))
         if degree is not None:
@@ -82,10 +86,12 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
     def __call__(self, xi, method=None, *, nu=None):
         """The values at xi, whose last axis has the coordinates."""
         grid = [*self._grid]
-        if not places.traced(grid, self._values, _listed(xi)):
-            return super().__call__(xi, method, nu=nu)
         method = self.method if method is None else method
         degree = _DEGREES.get(method.removesuffix("_legacy"))
+        if not places.traced(grid, self._values, _listed(xi)) and (
+            self._origin is None or degree is None
+        ):
+            return super().__call__(xi, method, nu=nu)
         if degree is None and method not in ("linear", "nearest"):
             if method not in self._ALL_METHODS:
                 raise ValueError(f"Method '{method}' is not defined")
@@ -95,28 +101,51 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             )
         if nu is not None and degree is None:
             raise ValueError(f"Can only compute derivatives for splines, got method={method!r}.")
+        if degree is not None:
+            order = (0,) * len(grid) if nu is None else tuple(nu)
+            return self._evaluated(
+                _Spline(degree, order, self._fitted(degree)), grid, self._values, xi
+            )
+        way = _linear if method == "linear" else _nearest
+        if isinstance(xi, (list, tuple)):
+            return self._evaluated(way, grid, self._values, xi)
+
+        def evaluated(*leaves):
+            return self._evaluated(way, leaves[:-2], *leaves[-2:])
+
+        def compute(*leaves):
+            plain = self._in_numbers()
+            return evaluated(*leaves) if plain is None else plain(leaves[-1], method)
+
+        found = Valued("RegularGridInterpolator", evaluated, compute)
+        return found(*grid, self._values, places.as_leaf(xi))
+
+    def _in_numbers(self):
+        """SciPy's own for the numbers that this was made of, None if it is of others now."""
+        origin = self._origin
+        if origin is None:
+            return super().__call__
+        if not origin.is_of(self._grid, self._values):
+            return None
+        if origin.plain is None:
+            grid = tuple([places.numbers(p) for p in self._grid])
+            origin.plain = _scipy.RegularGridInterpolator(
+                grid, places.numbers(self._values), self.method, self.bounds_error, self.fill_value
+            )
+        return origin.plain
+
+    def _evaluated(self, way, grid, values, xi):
+        """The values at xi, found in one of the ways below."""
         at, shape = _coordinates(xi, len(grid))
         self._check_bounds(grid, at)
-        if degree is not None:
-            out = self._spline_at(degree, at, (0,) * len(grid) if nu is None else tuple(nu))
-        else:
-            out = (_linear if method == "linear" else _nearest)(grid, self._rows(), at)
+        out = way(grid, values, at)
         ndim = len(shape_of(out))
         if not self.bounds_error and self.fill_value is not None:
             outside = self._outside(grid, at)
             out = np.where(places.columns(outside, ndim), self.fill_value, out)
         unknown = np.isnan(below(sum(at[1:], at[0])))
         out = np.where(places.columns(unknown, ndim), np.nan, out)
-        return reshape(out, (*shape, *shape_of(self._values)[len(grid) :]))
-
-    def _rows(self):
-        """(values with all points of the grid in the first axis, the others in the second)."""
-        n = len(self._grid)
-        size = math.prod(shape_of(self._values)[:n])
-        values = self._values
-        if type(values) is np.ndarray:
-            values = values.astype(float)
-        return reshape(values, (size, -1))
+        return reshape(out, (*shape, *shape_of(values)[len(grid) :]))
 
     def _outside(self, grid, at):
         masks = [(x < p[0]) | (x > p[-1]) for p, x in zip(grid, at, strict=True)]
@@ -154,20 +183,35 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             c = moveaxis(spline._c, 0, d) if d else spline._c
         return knots, c
 
-    def _spline_at(self, degree, at, nu):
-        knots, c = self._fitted(degree)
-        n = len(knots)
-        shape = shape_of(c)
-        rows = reshape(c, (math.prod(shape[:n]), -1))
+
+def _rows(values, n):
+    """Values with all points of a grid of n dimensions in the first axis, others in the second."""
+    if type(values) is np.ndarray:
+        values = values.astype(float)
+    return reshape(values, (math.prod(shape_of(values)[:n]), -1))
+
+
+@dataclass
+class _Spline:
+    """A way of evaluation: tensor products of splines that are fitted to the values."""
+
+    degree: int
+    order: tuple  # of the derivative in each dimension
+    fitted: tuple  # knots of each dimension, coefficients
+
+    def __call__(self, grid, values, at):
+        del grid, values
+        degree, (knots, c) = self.degree, self.fitted
+        shape = shape_of(c)[: len(knots)]
         first, weights = [], []
-        for t, x, order in zip(knots, at, nu, strict=True):
+        for t, x, order in zip(knots, at, self.order, strict=True):
             size = shape_of(t)[0] - degree - 1
             i = places.place(t[degree + 1 : size], x) + degree
             first.append(i - degree)
             weights.append(
                 basis(t, degree, x, i, order) if order <= degree else [0.0 * x] * (degree + 1)
             )
-        return _tensor_product(rows, shape[:n], first, weights)
+        return _tensor_product(_rows(c, len(knots)), shape, first, weights)
 
 
 def _listed(xi):
@@ -212,7 +256,7 @@ def _tensor_product(rows, shape, first, weights):
     return total
 
 
-def _linear(grid, rows, at):
+def _linear(grid, values, at):
     first, weights = [], []
     for p, x in zip(grid, at, strict=True):
         if shape_of(p)[0] == 1:
@@ -224,12 +268,14 @@ def _linear(grid, rows, at):
         share = (x - low) / (places.take(p, i + 1) - low)
         first.append(i)
         weights.append([1.0 - share, share])
+    rows = _rows(values, len(grid))
     return _tensor_product(rows, [shape_of(p)[0] for p in grid], first, weights)
 
 
-def _nearest(grid, rows, at):
+def _nearest(grid, values, at):
     first = [places.place((p[1:] + p[:-1]) / 2.0, x, "left") for p, x in zip(grid, at, strict=True)]
     ones = [[np.ones(shape_of(x))] for x in at]
+    rows = _rows(values, len(grid))
     return _tensor_product(rows, [shape_of(p)[0] for p in grid], first, ones)
 
 

@@ -28,7 +28,7 @@ class interp1d(_scipy.interp1d):
         fill_value=np.nan,
         assume_sorted=False,
     ):
-        self._of_tensors = None
+        self._of_tensors, self._origin = None, None
         if places.traced(fill_value):
             raise NotDifferentiableError(
                 "interp1d takes no tensors as fill_value; put them in with where()"
@@ -48,6 +48,7 @@ class interp1d(_scipy.interp1d):
         if self._kind not in _KINDS:
             x, rows = found_by_scipy(x, rows, self._spline)
         self._of_tensors = x, rows
+        self._origin = places.Origin(None, self._of_tensors)
 
     def __call__(self, x):
         """The value at x."""
@@ -63,9 +64,10 @@ class interp1d(_scipy.interp1d):
         return self._spline._t, self._spline._c
 
     def _computed(self, knots, rows, x):
-        """SciPy's value: it was given the same numbers."""
-        del knots, rows
-        return super().__call__(x)
+        """SciPy's value if it was given the same numbers."""
+        if self._origin is None or self._origin.is_of(self._of_tensors):
+            return super().__call__(x)
+        return self._evaluated(knots, rows, x)
 
     def _evaluated(self, knots, rows, x):
         """The value at x; of a spline `knots` are its knots, `rows` its coefficients."""

@@ -31,6 +31,21 @@ def moved_first(y, axis):
     return (moveaxis(y, axis, 0) if axis else y), axis
 
 
+class Origin:
+    """What an interpolant was made of, and SciPy's own of the same numbers.
+
+    Where functions close over an interpolant, copies of it stand for it that are made of other
+    tensors or numbers, while this stays: SciPy's own is not theirs.
+    """
+
+    def __init__(self, plain, *parts):
+        self.plain, self.parts = plain, parts
+
+    def is_of(self, *parts):
+        """Whether an interpolant is made of these very parts."""
+        return all(a is b for a, b in zip(self.parts, parts, strict=True))
+
+
 def as_leaf(x):
     """A place or an array of them, not copied if it need not be converted."""
     kind = type(x)

@@ -172,7 +172,7 @@ def _final(b, a, x, y, z, k):
     return out
 
 
-@rule
+@rule(tracked="b a x zi", constant="axis")
 def lfilter(b, a, x, axis=-1, zi=None):
     b, a = _normalised(b, a)
     x, restore = along_last(x, axis)

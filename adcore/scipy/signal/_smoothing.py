@@ -15,7 +15,7 @@ from ._filters import lengthened, lfilter, sosfilt, sosfiltfilt
 from ._table import along_last, rule
 
 
-@rule(tracked="data", constant="axis type bp")
+@rule
 def detrend(data, axis=-1, type="linear", bp=0, overwrite_data=False):
     del overwrite_data  # tensors are not overwritten
     if type not in ("linear", "l", "constant", "c"):

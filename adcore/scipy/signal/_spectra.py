@@ -16,6 +16,7 @@ from ._smoothing import detrend as detrended
 from ._table import along_last, rule
 
 _TWO_PI = 2.0 * np.pi
+_FEW_TAPS = 16  # whose powers are products: no more than as many rounding errors
 
 
 # ---- the whole signal ----
@@ -370,7 +371,11 @@ def _where(worN, whole, include_nyquist, fs):
 
 def _polynomial(b, w):
     """Of exp(-i w), with the coefficients b."""
-    phases = np.multiply.outer(w, np.arange(b.shape[0], dtype=float))
+    n = b.shape[0]
+    if type(w) is np.ndarray and n <= _FEW_TAPS:
+        powers = np.vander(np.exp(-1j * w), n, increasing=True)
+        return pair(matmul(powers.real, b), matmul(powers.imag, b))
+    phases = np.multiply.outer(w, np.arange(float(n)))
     return pair(matmul(np.cos(phases), b), matmul(-np.sin(phases), b))
 
 
