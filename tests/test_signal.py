@@ -556,3 +556,18 @@ def test_taps_of_single_precision_are_taken_in_double():
         found = getattr(sig, name)(adcore.tensor(x, requires_grad=True), h)
         expected = getattr(plain, name)(x, h.astype(float))
         np.testing.assert_allclose(found.detach(), expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("tracked", ["b", "a", "x"])
+def test_one_tracked_argument_by_name(tracked):
+    """Whatever the order: the transposes of filters are those of the signal."""
+    given = {"x": X2, "b": B, "a": A}
+
+    def f(v):
+        return (sig.lfilter(**{**given, tracked: v}, axis=1) ** 2).sum()
+
+    found = grad(f)(given[tracked])
+    direction = np.cos(np.arange(found.size)).reshape(found.shape)
+    along = adcore.jvp(f, (given[tracked],), (direction,))[1]
+    assert np.sum(found * direction) == pytest.approx(along, rel=1e-11)
+    np.testing.assert_allclose(found, adcore.compile(f).grad(given[tracked]), rtol=1e-9, atol=1e-12)

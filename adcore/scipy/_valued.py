@@ -87,8 +87,9 @@ class Valued(ByOperations):
 class _Whole(ByOperations):
     """A call of a function of SciPy's; leaves are its arguments, the last ones of these names."""
 
-    def __init__(self, plain, rule, names):
+    def __init__(self, plain, rule, names, order, transposed):
         self.name, self.plain, self.rule, self.names = plain.__name__, plain, rule, names
+        self.order, self.transposed = order, transposed  # order: the names of all arguments
 
     def function(self, *leaves):
         """The operations."""
@@ -99,6 +100,16 @@ class _Whole(ByOperations):
         if not self.names:
             return self.plain(*leaves), None
         return self.plain(*self._positional(leaves), **self._named(leaves)), None
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Adjoints of the wanted leaves; of a signal alone by the transpose, if there is one."""
+        if self.transposed is not None and len(wanted) == 1 and ct[0] is not None:
+            args, named = self._positional(leaves), self._named(leaves)
+            name = [*self.order[: len(args)], *self.names][wanted[0]]
+            found = self.transposed(name, ct, *args, **named)
+            if found is not None:
+                return [found]
+        return super().pull(leaves, output, saved, ct, wanted)
 
     def _positional(self, leaves):
         return leaves[: len(leaves) - len(self.names)]
@@ -112,14 +123,16 @@ class Whole(_core.WholeFunction):
 
     That is where none but the arguments named in `tracked` are tensors, and no others are given but
     those in `constant`; else it is `otherwise`, which calls the rule, and may refuse them.
+    transposed(name, ct, *args) may give the adjoint of an argument where no other one is tracked.
     """
 
-    def __init__(self, plain, rule, otherwise, tracked, constant):
+    def __init__(self, plain, rule, otherwise, tracked, constant, transposed=None):
         names = frozenset(tracked.split())
+        order = tuple(inspect.signature(plain).parameters)
         super().__init__(
             otherwise,
-            functools.cache(lambda *given: _Whole(plain, rule, given)),
-            tuple(inspect.signature(plain).parameters),
+            functools.cache(lambda *given: _Whole(plain, rule, given, order, transposed)),
+            order,
             names,
             names | frozenset(constant.split()),
         )

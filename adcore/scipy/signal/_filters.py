@@ -172,7 +172,17 @@ def _final(b, a, x, y, z, k):
     return out
 
 
-@rule(tracked="b a x zi", constant="axis")
+def _lfilter_transposed(name, ct, b, a, x, axis=-1, zi=None):
+    """The adjoint of the signal alone, without a state."""
+    del x
+    if name != "x" or zi is not None:
+        return None
+    b, a = _normalised(b, a)
+    ct, restore = along_last(ct[0], axis)
+    return restore(back(b, a, ct))
+
+
+@rule(tracked="b a x zi", constant="axis", transposed=_lfilter_transposed)
 def lfilter(b, a, x, axis=-1, zi=None):
     b, a = _normalised(b, a)
     x, restore = along_last(x, axis)
@@ -292,7 +302,18 @@ def _through(sections, x, zi):
     return x, states
 
 
-@rule(tracked="sos x zi", constant="axis")
+def _sosfilt_transposed(name, ct, sos, x, axis=-1, zi=None):
+    """The adjoint of the signal alone, without states."""
+    del x
+    if name != "x" or zi is not None:
+        return None
+    ct, restore = along_last(ct[0], axis)
+    for b, a in reversed(_sections(sos)):
+        ct = back(b, a, ct)
+    return restore(ct)
+
+
+@rule(tracked="sos x zi", constant="axis", transposed=_sosfilt_transposed)
 def sosfilt(sos, x, axis=-1, zi=None):
     x, restore = along_last(x, axis)
     sections = _sections(sos)

@@ -18,13 +18,13 @@ functions = {}  # name -> function of numbers, arrays, tensors and duals
 _PRODUCTS = {"convolve": None, "correlate": 1, "fftconvolve": None, "oaconvolve": None}
 
 
-def rule(function=None, *, tracked=None, constant=""):
+def rule(function=None, *, tracked=None, constant="", transposed=None):
     """Let `function` answer SciPy's of its name where an argument is a tensor or a dual.
 
     If arguments are named, a call of these alone is recorded as one call of SciPy's: see Whole.
     """
     if function is None:
-        return functools.partial(rule, tracked=tracked, constant=constant)
+        return functools.partial(rule, tracked=tracked, constant=constant, transposed=transposed)
     name = function.__name__
     plain = getattr(_scipy, name)
 
@@ -42,7 +42,7 @@ def rule(function=None, *, tracked=None, constant=""):
 
     public = with_plain(of_reals, plain)
     if tracked is not None:
-        public = Whole(plain, function, public, tracked, constant)
+        public = Whole(plain, function, public, tracked, constant, transposed)
     functions[name] = public
     return public
 
