@@ -149,18 +149,21 @@ static inline double ad_sum_few(const double *x, int n)
     return 0.0 + ad_sum_lanes(lane, rest);
 }
 
-/* The norm of n numbers. */
+/* The norm of n numbers: 32 running sums, those of ad_sum_of_squares(). */
 static inline double ad_norm(const double *x, int64_t n)
 {
-    double lane[8] = {0}, rest = 0;
+    double lane[32] = {0}, rest = 0;
     int64_t i = 0;
 
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
+    for (; i + 32 <= n; i += 32)
+        for (int j = 0; j < 32; j++)
             lane[j] += x[i + j] * x[i + j];
     for (; i < n; i++)
         rest += x[i] * x[i];
-    return sqrt(ad_sum_lanes(lane, rest));
+    for (int half = 16; half > 0; half /= 2)
+        for (int j = 0; j < half; j++)
+            lane[j] += lane[j + half];
+    return sqrt(lane[0] + rest);
 }
 
 /* Merge the runs [0, middle) and [middle, n) of 'key', with what belongs to each in 'item'. */

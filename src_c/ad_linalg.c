@@ -133,12 +133,14 @@ static void by_two(struct ad_matrix a, struct ad_matrix b, double *c)
 void ad_matmul(struct ad_matrix a, struct ad_matrix b, double *c)
 {
     int64_t m = a.rows, k = a.cols, n = b.cols;
+    bool large = ad_matmul_blas && m * k * n > AD_MATMUL_SMALL;
 
-    if (is_by_two(a, b)) {
+    /* Without BLAS all sums are formed in the order of the C that ad_to_c() writes. */
+    if (large && is_by_two(a, b)) {
         by_two(a, b, c);
         return;
     }
-    if (ad_matmul_blas && m * k * n > AD_MATMUL_SMALL) {
+    if (large) {
         const intptr_t each = sizeof(double);
         int64_t block = block_rows(m, k, n, b.col_stride == 1);
         intptr_t dimensions[4] = {1, 0, (intptr_t)k, (intptr_t)n};

@@ -614,6 +614,12 @@ static void check_loader(void)
         CHECK(ad_lapack_rows[k].offset == (size_t)k * sizeof found->dgemm, "row %d", k);
 }
 
+static void no_blas(char **args, const intptr_t *dimensions, const intptr_t *strides, void *data)
+{
+    (void)args, (void)dimensions, (void)strides, (void)data;
+    CHECK(false, "BLAS was called for two columns");
+}
+
 /* Products with two columns, each of which is a run of numbers. */
 static void check_two_columns(int64_t rows, int64_t length)
 {
@@ -642,8 +648,10 @@ int main(void)
     long n_cases = 0;
 
     check_loader();
-    for (int64_t length = 6; length < 36; length++)
-        check_two_columns(1 + length % 7, length);
+    ad_matmul_blas = no_blas;
+    for (int64_t length = 8; length < 36; length++)
+        check_two_columns(5 + length % 3, length);
+    ad_matmul_blas = NULL;
     for (int64_t n = 0; n < 6; n++) {
         check_systems(n, 1 + n % 3);
         if (n > 0)
