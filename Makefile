@@ -91,7 +91,7 @@ $(C_RUNS): run/%: build/c/%
 build/c/flags: Makefile
 	@mkdir -p $(@D)
 	@echo 'int main(void) { return 0; }' > build/c/probe.c
-	@flags="-std=c11 -g -O1 -fno-math-errno -ffp-contract=off -DAD_DEBUG -Isrc_c -Wall -Wextra"; \
+	@flags="-std=c11 -g1 -O1 -fno-math-errno -ffp-contract=off -DAD_DEBUG -Isrc_c -Wall -Wextra"; \
 	if $(CC) $(SANITIZE) build/c/probe.c -o build/c/probe 2>/dev/null && build/c/probe; \
 	then flags="$$flags $(SANITIZE)"; else echo "no sanitizers in $(CC): plain run"; fi; \
 	echo "$$flags" > $@

@@ -71,7 +71,10 @@ cdef extern from "ad_functions.h" nogil:
 
 
 cdef extern from "ad_point_value.h" nogil:
-    double ad_point_value(ad_op op, double p, double x, double z, double w)
+    double ad_point_add(double p, double x, double z)
+    double ad_point_sub(double p, double x, double z)
+    double ad_point_mul(double p, double x, double z)
+    double ad_point_div(double p, double x, double z)
 
 
 cdef extern from "ad_blocks.h" nogil:

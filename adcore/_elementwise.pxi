@@ -103,8 +103,14 @@ cdef inline object binary(ad_op op, object left, object right):
             a = ad_tape_const(tape, x)
         elif right_const:
             b = ad_tape_const(tape, z)
-        if op == AD_OP_add or op == AD_OP_sub or op == AD_OP_mul or op == AD_OP_div:
-            x = ad_point_value(op, 0, x, z, 0)      # inline
+        if op == AD_OP_add:     # the first four are inline
+            x = ad_point_add(0, x, z)
+        elif op == AD_OP_sub:
+            x = ad_point_sub(0, x, z)
+        elif op == AD_OP_mul:
+            x = ad_point_mul(0, x, z)
+        elif op == AD_OP_div:
+            x = ad_point_div(0, x, z)
         else:
             x = ad_op_value(op, 0, x, z, 0)
         i = ad_tape_push(tape, op, a, b, x)

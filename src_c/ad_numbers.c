@@ -4,9 +4,31 @@
  * each word being a row itself: over tiles that stay in the L1 cache the interpreter costs nothing,
  * and long transcendental vectors reach NumPy's SIMD loops. */
 #include "ad_point.h"
-#include "ad_point_value.h"
+#include "ad_special.h"
 
 struct ad_simd ad_simd[AD_N_OPS];
+
+static double point_value(enum ad_op op, double p, double x, double z, double w)
+{
+    (void)p, (void)z, (void)w;
+    switch (op) {
+#define ROW(name, value)                                                                           \
+    case AD_OP_##name:                                                                             \
+        return value;
+#define UNARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_UNARY(name, value, ...) ROW(name, value)
+#define FAMILY(name, ufunc, value, ...) ROW(name, value)
+#define BINARY(name, ufunc, value, ...) ROW(name, value)
+#define HIDDEN_BINARY(name, value, ...) ROW(name, value)
+#define TERNARY(name, ufunc, value, ...) ROW(name, value)
+#include "ad_ops.def"
+#undef ROW
+    case AD_N_OPS:
+        break;
+    }
+    ad_unreachable();
+    return 0;
+}
 
 double ad_op_value(enum ad_op op, double p, double x, double z, double w)
 {
@@ -19,7 +41,7 @@ double ad_op_value(enum ad_op op, double p, double x, double z, double w)
         ad_simd[op].loop(args, &one, stride, ad_simd[op].data);
         return y;
     }
-    return ad_point_value(op, p, x, z, w);
+    return point_value(op, p, x, z, w);
 }
 
 void ad_op_partials(enum ad_op op, double p, double x, double z, double w, double y, double *d)

@@ -1,31 +1,32 @@
-/* ad_point_value.h -- the value column read inline: with a constant op code nothing but the row's own
- * arithmetic is left. */
+/* ad_point_value.h -- the value column read as functions of numbers, one for each row of up to two
+ * arguments.
+ *
+ * What becomes part of its caller is left to the compiler, which knows the sizes: a few instructions
+ * do, and of a long series there is one copy for all callers. */
 #ifndef AD_POINT_VALUE_H
 #define AD_POINT_VALUE_H
 
-#include "ad_ops.h"
 #include "ad_special.h"
 
-AD_INLINE double ad_point_value(enum ad_op op, double p, double x, double z, double w)
-{
-    (void)p, (void)z, (void)w;
-    switch (op) {
-#define ROW(name, value)                                                                           \
-    case AD_OP_##name:                                                                             \
-        return value;
-#define UNARY(name, ufunc, value, ...) ROW(name, value)
-#define HIDDEN_UNARY(name, value, ...) ROW(name, value)
-#define FAMILY(name, ufunc, value, ...) ROW(name, value)
-#define BINARY(name, ufunc, value, ...) ROW(name, value)
-#define HIDDEN_BINARY(name, value, ...) ROW(name, value)
-#define TERNARY(name, ufunc, value, ...) ROW(name, value)
-#include "ad_ops.def"
-#undef ROW
-    case AD_N_OPS:
-        break;
+#if defined(__GNUC__)
+#define AD_MAY_BE_UNUSED __attribute__((unused))
+#else
+#define AD_MAY_BE_UNUSED
+#endif
+
+#define POINT(name, value)                                                                         \
+    AD_MAY_BE_UNUSED static double ad_point_##name(double p, double x, double z)                   \
+    {                                                                                              \
+        (void)p, (void)x, (void)z;                                                                 \
+        return value;                                                                              \
     }
-    ad_unreachable();
-    return 0;
-}
+#define UNARY(name, ufunc, value, ...) POINT(name, value)
+#define HIDDEN_UNARY(name, value, ...) POINT(name, value)
+#define FAMILY(name, ufunc, value, ...) POINT(name, value)
+#define BINARY(name, ufunc, value, ...) POINT(name, value)
+#define HIDDEN_BINARY(name, value, ...) POINT(name, value)
+#define TERNARY(name, ...)
+#include "ad_ops.def"
+#undef POINT
 
 #endif

@@ -50,7 +50,7 @@ next:
     /* ops of the table */
 #define SCALAR(name)                                                                               \
     WORD(AD_OP_##name)                                                                             \
-    v[word->d] = ad_point_value(AD_OP_##name, v[word->b], v[word->a], v[word->b], 0);              \
+    v[word->d] = ad_point_##name(v[word->b], v[word->a], v[word->b]);                              \
     NEXT(1);
 #define UNARY(name, ...) SCALAR(name)
 #define HIDDEN_UNARY(name, ...) SCALAR(name)
@@ -65,10 +65,10 @@ next:
 #define TWO(code, one, two, x, z)                                                                  \
     WORD(code)                                                                                     \
     {                                                                                              \
-        const double y = ad_point_value(AD_OP_##one, 0, v[word->a], v[word->b], 0);                \
+        const double y = ad_point_##one(0, v[word->a], v[word->b]);                                \
                                                                                                    \
         v[word->d] = y;                                                                            \
-        v[word[1].d] = ad_point_value(AD_OP_##two, 0, x, z, 0);                                    \
+        v[word[1].d] = ad_point_##two(0, x, z);                                                    \
         NEXT(2);                                                                                   \
     }
 #define TWO_FORMS(one, two)                                                                        \
@@ -92,7 +92,7 @@ next:
         double *y = v + word->d;                                                                   \
                                                                                                    \
         (void)x_one, (void)z_one;                                                                  \
-        EITHER(zero, { ELEMENTS y[j] = ad_point_value(AD_OP_##name, 0, x_j, z_j, 0); })            \
+        EITHER(zero, { ELEMENTS y[j] = ad_point_##name(0, x_j, z_j); })                            \
         NEXT(1);                                                                                   \
     }
 #define ONE_FORM(name) FEW(AD_WORD_SHORT_##name, name, xs[j], zs[j], false)
@@ -114,12 +114,12 @@ next:
         (void)us, (void)ws;                                                                        \
         EITHER(z_one == 0, {                                                                       \
             ELEMENTS {                                                                             \
-                const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], z_one, 0);               \
+                const double y_j = ad_point_##name(0, xs[j], z_one);                               \
                                                                                                    \
                 y[j] = y_j;                                                                        \
-                sum[j] = ad_point_value(AD_OP_add, 0, x_j, z_j, 0);                                \
+                sum[j] = ad_point_add(0, x_j, z_j);                                                \
     }                                                                                              \
-    })                                                                                         \
+    })                                                                                             \
         NEXT(2);                                                                                   \
     }
     /* two of them, and their sum */
@@ -132,14 +132,14 @@ next:
                                                                                                    \
         EITHER(x_one == 0 || z_one == 0, {                                                         \
             ELEMENTS {                                                                             \
-                const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], x_one, 0),               \
-                             w_j = ad_point_value(AD_OP_##name, 0, zs[j], z_one, 0);               \
+                const double y_j = ad_point_##name(0, xs[j], x_one),                               \
+                             w_j = ad_point_##name(0, zs[j], z_one);                               \
                                                                                                    \
                 y[j] = y_j;                                                                        \
                 w[j] = w_j;                                                                        \
-                sum[j] = ad_point_value(AD_OP_add, 0, y_j, w_j, 0);                                \
+                sum[j] = ad_point_add(0, y_j, w_j);                                                \
     }                                                                                              \
-    })                                                                                         \
+    })                                                                                             \
         NEXT(3);                                                                                   \
     }
     /* two of them, added to something one after the other */
@@ -152,16 +152,16 @@ next:
                                                                                                    \
         EITHER(x_one == 0 || z_one == 0, {                                                         \
             ELEMENTS {                                                                             \
-                const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], x_one, 0),               \
-                             w_j = ad_point_value(AD_OP_##name, 0, zs[j], z_one, 0),               \
-                             some_j = ad_point_value(AD_OP_add, 0, us[j], y_j, 0);                 \
+                const double y_j = ad_point_##name(0, xs[j], x_one),                               \
+                             w_j = ad_point_##name(0, zs[j], z_one),                               \
+                             some_j = ad_point_add(0, us[j], y_j);                                 \
                                                                                                    \
                 y[j] = y_j;                                                                        \
                 some[j] = some_j;                                                                  \
                 w[j] = w_j;                                                                        \
-                all[j] = ad_point_value(AD_OP_add, 0, some_j, w_j, 0);                             \
+                all[j] = ad_point_add(0, some_j, w_j);                                             \
     }                                                                                              \
-    })                                                                                         \
+    })                                                                                             \
         NEXT(4);                                                                                   \
     }
 #define PRODUCT_FORMS(name)                                                                        \
@@ -180,10 +180,10 @@ next:
                                                                                                    \
         ELEMENTS                                                                                   \
         {                                                                                          \
-            const double y_j = ad_point_value(AD_OP_##name, 0, xs[j], zs[j], 0);                   \
+            const double y_j = ad_point_##name(0, xs[j], zs[j]);                                   \
                                                                                                    \
             y[j] = y_j;                                                                            \
-            last[j] = ad_point_value(AD_OP_##name, 0, y_j, ws[j], 0);                              \
+            last[j] = ad_point_##name(0, y_j, ws[j]);                                              \
         }                                                                                          \
         NEXT(2);                                                                                   \
     }
