@@ -117,7 +117,8 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             plain = self._in_numbers()
             return evaluated(*leaves) if plain is None else plain(leaves[-1], method)
 
-        found = Valued("RegularGridInterpolator", evaluated, compute)
+        adjoints = self._adjoints if method == "linear" else None
+        found = Valued("RegularGridInterpolator", evaluated, compute, adjoints)
         return found(*grid, self._values, places.as_leaf(xi))
 
     def _in_numbers(self):
@@ -146,6 +147,53 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
         unknown = np.isnan(below(sum(at[1:], at[0])))
         out = np.where(places.columns(unknown, ndim), np.nan, out)
         return reshape(out, (*shape, *shape_of(values)[len(grid) :]))
+
+    def _adjoints(self, leaves, output, ct, wanted):
+        """Adjoints of linear interpolation, in numbers: see Valued."""
+        del output
+        *grid, values, xi = leaves
+        n = len(grid)
+        if any(len(p) == 1 for p in grid):
+            return None
+        at, _ = _coordinates(xi, n)
+        g = np.reshape(ct, (at[0].size, -1))
+        without = np.isnan(sum(at))
+        if not self.bounds_error and self.fill_value is not None:
+            without |= self._outside(grid, at)
+        if without.any():
+            g = np.where(without[:, None], 0.0, g)
+        rows, shape = _rows(values, n), [len(p) for p in grid]
+        first = [_cells(p, x) for p, x in zip(grid, at, strict=True)]
+        widths = [p[i + 1] - p[i] for p, i in zip(grid, first, strict=True)]
+        shares = [(x - p[i]) / w for p, x, i, w in zip(grid, at, first, widths, strict=True)]
+        slopes, corners, weighted = [0.0] * n, [], []
+        moving = wanted != [n]
+        for corner in itertools.product((0, 1), repeat=n):
+            place = 0
+            for i, a, m in zip(first, corner, shape, strict=True):
+                place = place * m + (i + a if a else i)
+            factors = [s if a else 1.0 - s for s, a in zip(shares, corner, strict=True)]
+            if n in wanted:
+                corners.append(place)
+                weighted.append(g * math.prod(factors)[:, None])
+            if moving:
+                along = np.einsum("ij,ij->i", rows[place], g)
+                for d, a in enumerate(corner):
+                    others = math.prod(factors[:d] + factors[d + 1 :])
+                    slopes[d] = slopes[d] + (along if a else -along) * others
+        found = {}
+        if corners:
+            all_of_them = np.concatenate(weighted), np.concatenate(corners)
+            found[n] = places.scattered(*all_of_them, len(rows)).reshape(values.shape)
+        slopes = [slope / w for slope, w in zip(slopes, widths, strict=True)] if moving else []
+        for d, slope in enumerate(slopes):
+            if d in wanted:
+                low, high = slope * (1.0 - shares[d]), slope * shares[d]
+                i, m = first[d], shape[d]
+                found[d] = np.bincount(i, -low, m) + np.bincount(i + 1, -high, m)
+        if n + 1 in wanted:
+            found[n + 1] = np.stack(slopes, -1).reshape(np.shape(xi))
+        return [found[i] for i in wanted]
 
     def _outside(self, grid, at):
         masks = [(x < p[0]) | (x > p[-1]) for p, x in zip(grid, at, strict=True)]
@@ -182,6 +230,21 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             knots.append(spline._t)
             c = moveaxis(spline._c, 0, d) if d else spline._c
         return knots, c
+
+
+def _cells(p, x):
+    """The cell of a grid that each place is in, the nearest beyond its ends: found by division.
+
+    If that is not right for all of them, as the points are not at the same distances, by search.
+    """
+    n = len(p) - 1
+    if x.size > 100 and n > 4:
+        i = (x - p[0]) * (n / (p[-1] - p[0]))
+        i = np.fmax(np.fmin(i, n - 1.0), 0.0).astype(np.intp)  # of nan the last
+        i += (x >= p[i + 1]) & (i < n - 1)
+        if (((p[i] <= x) | (i == 0)) & ((x < p[i + 1]) | (i == n - 1))).all():
+            return i
+    return p[1:-1].searchsorted(x, "right")
 
 
 def _rows(values, n):
