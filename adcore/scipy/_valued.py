@@ -223,6 +223,7 @@ class Whole(_core.WholeFunction):
             order,
             names,
             names | frozenset(constant.split()),
+            linear is not None,
         )
         functools.update_wrapper(self, otherwise)
 
