@@ -183,12 +183,21 @@ def _faster(a, b, mode):
     return _scipy.choose_conv_method(*zeros, mode=mode) if a else "direct"
 
 
+def _is_nothing(name, a, b, mode):
+    """Whether it is as empty as the first input, which SciPy takes in mode "same" alone."""
+    if 0 not in (*shape_of(a), *shape_of(b)):
+        return False
+    if mode != "same" or 0 in shape_of(b):
+        raise ValueError(f"{name} needs inputs that are not empty")
+    return True
+
+
 @rule
 def convolve(in1, in2, mode="full", method="auto"):
     a, b = _inputs("convolve", in1, in2)
     _check_mode(mode)
-    if 0 in (*shape_of(a), *shape_of(b)):
-        raise ValueError("convolve needs inputs that are not empty")
+    if _is_nothing("convolve", a, b, mode):
+        return np.zeros(shape_of(a))
     axes = tuple(range(len(shape_of(a))))
     _expect_valid("convolve", a, b, mode, axes)
     return moded(Convolution(_chosen(a, b, mode, method), axes), a, b, mode)
@@ -198,8 +207,8 @@ def convolve(in1, in2, mode="full", method="auto"):
 def correlate(in1, in2, mode="full", method="auto"):
     a, b = _inputs("correlate", in1, in2)
     _check_mode(mode)
-    if 0 in (*shape_of(a), *shape_of(b)):
-        raise ValueError("correlate needs inputs that are not empty")
+    if _is_nothing("correlate", a, b, mode):
+        return np.zeros(shape_of(a))
     axes = tuple(range(len(shape_of(a))))
     _expect_valid("correlate", a, b, mode, axes)
     flipped = np.flip(b) if axes else b
