@@ -166,33 +166,28 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
         first = [_cells(p, x) for p, x in zip(grid, at, strict=True)]
         widths = [p[i + 1] - p[i] for p, i in zip(grid, first, strict=True)]
         shares = [(x - p[i]) / w for p, x, i, w in zip(grid, at, first, widths, strict=True)]
-        slopes, corners, weighted = [0.0] * n, [], []
-        moving = wanted != [n]
-        for corner in itertools.product((0, 1), repeat=n):
-            place = 0
-            for i, a, m in zip(first, corner, shape, strict=True):
-                place = place * m + (i + a if a else i)
-            factors = [s if a else 1.0 - s for s, a in zip(shares, corner, strict=True)]
-            if n in wanted:
-                corners.append(place)
-                weighted.append(g * math.prod(factors)[:, None])
-            if moving:
-                along = np.einsum("ij,ij->i", rows[place], g)
-                for d, a in enumerate(corner):
-                    others = math.prod(factors[:d] + factors[d + 1 :])
-                    slopes[d] = slopes[d] + (along if a else -along) * others
+        # Both ends of the cell in each dimension, in one axis each before that of the places.
+        place = 0
+        for d, i in enumerate(first):
+            ends = np.stack([i, i + 1]).reshape(2, *[1] * (n - 1 - d), -1)
+            place = place * shape[d] + ends
         found = {}
-        if corners:
-            all_of_them = np.concatenate(weighted), np.concatenate(corners)
-            found[n] = places.scattered(*all_of_them, len(rows)).reshape(values.shape)
-        slopes = [slope / w for slope, w in zip(slopes, widths, strict=True)] if moving else []
-        for d, slope in enumerate(slopes):
-            if d in wanted:
-                low, high = slope * (1.0 - shares[d]), slope * shares[d]
-                i, m = first[d], shape[d]
-                found[d] = np.bincount(i, -low, m) + np.bincount(i + 1, -high, m)
-        if n + 1 in wanted:
-            found[n + 1] = np.stack(slopes, -1).reshape(np.shape(xi))
+        if n in wanted:
+            weights = g.T[(slice(None), *[None] * n)]
+            for d, share in enumerate(shares):
+                ends = np.stack([1.0 - share, share])
+                weights = weights * ends.reshape(2, *[1] * (n - 1 - d), -1)
+            weights = np.moveaxis(weights, 0, -1).reshape(-1, g.shape[1])
+            found[n] = places.scattered(weights, place.reshape(-1), len(rows)).reshape(values.shape)
+        if wanted != [n]:
+            slopes = _slopes((rows[place] * g).sum(-1), shares, widths)
+            for d, slope in enumerate(slopes):
+                if d in wanted:
+                    low, high = slope * (1.0 - shares[d]), slope * shares[d]
+                    i, m = first[d], shape[d]
+                    found[d] = np.bincount(i, -low, m) + np.bincount(i + 1, -high, m)
+            if n + 1 in wanted:
+                found[n + 1] = np.stack(slopes, -1).reshape(np.shape(xi))
         return [found[i] for i in wanted]
 
     def _outside(self, grid, at):
@@ -230,6 +225,18 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             knots.append(spline._t)
             c = moveaxis(spline._c, 0, d) if d else spline._c
         return knots, c
+
+
+def _slopes(corners, shares, widths):
+    """The slope in each dimension of linear interpolation between values at corners of cells."""
+    slopes = []
+    for d, width in enumerate(widths):
+        left = corners
+        for e, share in enumerate(shares):  # one dimension after the other, the first axis
+            step = left[1] - left[0]
+            left = step / width if e == d else left[0] + step * share
+        slopes.append(left)
+    return slopes
 
 
 def _cells(p, x):
