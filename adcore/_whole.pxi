@@ -34,15 +34,19 @@ cdef class WholeFunction:
 
     `order` are the names of all arguments, `tracked` those that may be tensors, and `known` those
     and the others that may be given; definition_of(*names) is the definition of a call with these
-    for keywords.  All else is left to `otherwise`.
+    for keywords.  All else is left to `otherwise`: duals too, unless `takes_duals`.
     """
 
     cdef readonly object otherwise, definition_of
     cdef object positional      # the definition of a call without keywords
     cdef readonly tuple order
     cdef readonly frozenset tracked, known
+    cdef readonly bint takes_duals
 
-    def __init__(self, otherwise, definition_of, tuple order, frozenset tracked, frozenset known):
+    def __init__(
+        self, otherwise, definition_of, tuple order, frozenset tracked, frozenset known,
+        bint takes_duals,
+    ):
         self.otherwise, self.definition_of, self.order = otherwise, definition_of, order
         self.tracked, self.known = tracked, known
         self.positional = definition_of()
@@ -70,7 +74,7 @@ cdef class WholeFunction:
     cdef bint take(self, object name, object x, list leaves, list operands, list places) except -1:
         """Whether an argument may be a leaf, which is added to `leaves`."""
         if is_tracked(x):
-            if name not in self.tracked:
+            if name not in self.tracked or (type(x) is Dual and not self.takes_duals):
                 return False
             places.append(len(leaves))
             operands.append(x)

@@ -205,6 +205,42 @@ def test_bad_parameters_raise_as_numpys_do():
             getattr(rng, name)(*args)
 
 
+def test_a_uniform_range_is_checked_as_numpy_does():
+    p = adcore.tensor([2.0, 0.0], requires_grad=True)
+    for low, high in ((p, 1.0), (p, [3.0, np.inf]), (p, np.nan), (p, p)):
+        plain = [v.detach().numpy() if isinstance(v, adcore.Tensor) else v for v in (low, high)]
+        for make in SOURCES.values():
+            ours, numpys = (m() for m in make)
+            try:
+                want = numpys.uniform(*plain)
+            except (ValueError, OverflowError) as error:
+                with pytest.raises(type(error)):
+                    ours.uniform(low, high)
+            else:
+                np.testing.assert_allclose(ours.uniform(low, high).detach().numpy(), want)
+
+
+@pytest.mark.parametrize("name", BY_DISTRIBUTION)
+def test_samples_in_all_modes(name):
+    """Reverse against forward, of first and second order, with one parameter broadcast."""
+    p = [np.array([v, 1.2 * v]) if i == 0 else v for i, v in enumerate(parameters(name))]
+    v = [np.array([0.3, -0.2]) if i == 0 else 0.7 for i in range(len(p))]
+    every = tuple(range(len(p)))
+
+    def f(*p):
+        return anp.sum(getattr(anp.random.default_rng(3), name)(*p, size=(4, 2)) ** 2)
+
+    def pair(a, b):
+        return sum(anp.sum(x * y) for x, y in zip(a, b, strict=True))
+
+    grads = adcore.grad(f, every)
+    assert adcore.jvp(f, p, v)[1] == pytest.approx(pair(grads(*p), v), rel=1e-12)
+    back = adcore.grad(lambda *p: pair(grads(*p), v), every)(*p)
+    forward = adcore.jvp(grads, p, v)[1]
+    for a, b in zip(back, forward, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
 def test_module_functions_go_on_with_numpys_state():
     np.random.seed(3)  # noqa: NPY002
     want = np.random.normal(0.0, 2.0, 3)  # noqa: NPY002

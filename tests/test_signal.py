@@ -396,6 +396,18 @@ def test_nothing_and_single_numbers():
     assert grad(lambda x: sig.lfilter([x, 1.0], [1.0], np.array([1.0, 2.0]))[1])(3.0) == 2.0
 
 
+@pytest.mark.parametrize("name", ["convolve", "correlate"])
+def test_products_with_nothing(name):
+    """Of an empty first input in mode "same" they are empty, too; others are refused."""
+    nothing = adcore.tensor(np.zeros((0, 3)), requires_grad=True)
+    kernel = np.ones((2, 2))
+    expected = getattr(plain, name)(np.zeros((0, 3)), kernel, "same")
+    assert getattr(sig, name)(nothing, kernel, "same").shape == expected.shape
+    for a, b, mode in ((nothing, kernel, "full"), (kernel, nothing, "same")):
+        with pytest.raises(ValueError, match="empty"):
+            getattr(sig, name)(a, b, mode)
+
+
 def test_a_filter_by_its_recursion():
     """Gradient and Hessian against the same recursion in Python, in b, a and x at once."""
     n, x = 12, normal(12)

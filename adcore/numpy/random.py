@@ -10,51 +10,25 @@ A compiled function would draw once and replay that for ever, so drawing in one 
 """
 
 import functools
+import math
 
 import numpy as _numpy
 import numpy.random as _random
 
 from .. import _core
+from .._core import Tensor, peek
 from ..errors import NotDifferentiableError
-from ..rules import choices as _choices
 from ..rules import primitives as _primitives
 from ..rules import reductions as _reductions
 from ..rules import shapes as _shapes
-from ..rules.primitives import as_array, below, shape_of, values
+from ..rules.primitives import as_array, shape_of, values
 from ..rules.table import is_traced as _is_traced
+from . import _samples
 
 __all__ = list(_random.__all__)
 
 
-# ---- samples that follow their parameters ----
-
-
-def _gamma_sample(a, drawn):
-    """`drawn`, a sample of the gamma distribution, as it moves with its parameter."""
-    from ..scipy.special._gamma import gamma_sample
-
-    return gamma_sample(a, drawn)
-
-
-def _beta_sample(a, b, drawn):
-    """The same of the beta distribution."""
-    from ..scipy.special._gamma import beta_sample
-
-    return beta_sample(a, b, drawn)
-
-
-def _beta_odds(a, b, odds):
-    """V / (1 - v) of a sample v of the beta distribution, drawn as `odds`.
-
-    The smaller of v and 1 - v is what follows the parameters, for its digits.
-    """
-    small = odds < 1
-    v = _beta_sample(a, b, _numpy.where(small, odds / (1 + odds), 0.5))
-    w = _beta_sample(b, a, _numpy.where(small, 0.5, 1 / (1 + odds)))
-    return _choices.where(small, v / (1 - v), (1 - w) / w)
-
-
-# ---- distributions: functions of `draw`, which calls NumPy's method of a name ----
+# ---- distributions: functions of `draw`, which has NumPy's methods ----
 
 _rules = {}
 
@@ -66,10 +40,12 @@ def _rule(function):
 
 def _shape(size, *parameters):
     """The shape of a sample, as NumPy takes it: that of the parameters unless it is given."""
-    shapes = [shape_of(p) for p in parameters]
-    if not any(shapes):
+    for p in parameters:
+        if type(p) is not float and shape_of(p):
+            break
+    else:
         return size
-    shape = _numpy.broadcast_shapes(*shapes)
+    shape = _numpy.broadcast_shapes(*[shape_of(p) for p in parameters])
     if size is None:
         return shape
     size = (size,) if isinstance(size, (int, _numpy.integer)) else tuple(size)
@@ -82,27 +58,33 @@ def _shape(size, *parameters):
 
 
 def _numbers(x):
-    return _numpy.asarray(values(as_array(x)))
+    """The numbers of a parameter, for NumPy."""
+    if type(x) is Tensor:
+        x = peek(x)
+        return x if type(x) is float else _numpy.asarray(x)
+    return x if type(x) is float else _numpy.asarray(values(as_array(x)))
 
 
-def _check(name, least=0.0, **parameters):
-    """Refuse a parameter that is negative, or not positive where `least` is not 0."""
-    for parameter, x in parameters.items():
-        low = values(as_array(x)) < least
-        if low if type(low) is bool else low.any():
-            sign = "<=" if least else "<"
-            raise ValueError(f"{parameter} {sign} 0 in {name}")
+def _check(name, parameter, x):
+    """Refuse a parameter that is negative."""
+    low = _numbers(x) < 0.0
+    if low if type(low) is bool else low.any():
+        raise ValueError(f"{parameter} < 0 in {name}")
 
 
-_POSITIVE = 5e-324  # the least number above 0
+def _check_positive(name, parameter, x):
+    low = _numbers(x) <= 0.0
+    if low if type(low) is bool else low.any():
+        raise ValueError(f"{parameter} <= 0 in {name}")
 
 
 def _located(name, standard, arguments=(), scale="scale"):
     """Distributions of loc + scale z, with z drawn by NumPy's method `standard`."""
 
     def rule(draw, loc, spread, size):
-        _check(name, **{scale: spread})
-        return loc + spread * draw(standard, *arguments, size=_shape(size, loc, spread))
+        _check(name, scale, spread)
+        z = getattr(draw, standard)(*arguments, size=_shape(size, loc, spread))
+        return loc + spread * z
 
     return rule
 
@@ -135,97 +117,97 @@ def _gumbel(draw, loc=0.0, scale=1.0, size=None):
 
 @_rule
 def _lognormal(draw, mean=0.0, sigma=1.0, size=None):
-    _check("lognormal", sigma=sigma)
+    _check("lognormal", "sigma", sigma)
     return _numpy.exp(_normal_of(draw, mean, sigma, size))
 
 
 @_rule
 def _uniform(draw, low=0.0, high=1.0, size=None):
-    return low + (high - low) * draw("random", size=_shape(size, low, high))
+    width = high - low
+    _check_width(draw, _numbers(width))
+    return low + width * draw.random(size=_shape(size, low, high))
+
+
+def _check_width(draw, width):
+    fits = (width >= 0.0) & (width < math.inf)
+    if fits if type(fits) is bool else fits.all():
+        return
+    if not _numpy.all(_numpy.isfinite(width)):
+        raise OverflowError("high - low range exceeds valid bounds")
+    if hasattr(draw, "integers"):  # a Generator; of others the order is free
+        raise ValueError("high - low < 0")
 
 
 @_rule
 def _exponential(draw, scale=1.0, size=None):
-    _check("exponential", scale=scale)
-    return scale * draw("standard_exponential", size=_shape(size, scale))
+    _check("exponential", "scale", scale)
+    return scale * draw.standard_exponential(size=_shape(size, scale))
 
 
 @_rule
 def _rayleigh(draw, scale=1.0, size=None):
-    _check("rayleigh", scale=scale)
-    return scale * draw("rayleigh", 1.0, size=_shape(size, scale))
+    _check("rayleigh", "scale", scale)
+    return scale * draw.rayleigh(1.0, size=_shape(size, scale))
 
 
 @_rule
 def _weibull(draw, a, size=None):
-    _check("weibull", a=a)
-    return draw("standard_exponential", size=_shape(size, a)) ** (1.0 / as_array(a))
+    _check("weibull", "a", a)
+    return draw.standard_exponential(size=_shape(size, a)) ** (1.0 / as_array(a))
 
 
 @_rule
 def _pareto(draw, a, size=None):
-    _check("pareto", _POSITIVE, a=a)
-    return _numpy.expm1(draw("standard_exponential", size=_shape(size, a)) / as_array(a))
+    _check_positive("pareto", "a", a)
+    return _numpy.expm1(draw.standard_exponential(size=_shape(size, a)) / as_array(a))
 
 
 @_rule
 def _power(draw, a, size=None):
-    _check("power", _POSITIVE, a=a)
-    base = -_numpy.expm1(-draw("standard_exponential", size=_shape(size, a)))
+    _check_positive("power", "a", a)
+    base = -_numpy.expm1(-draw.standard_exponential(size=_shape(size, a)))
     return base ** (1.0 / as_array(a))
 
 
 @_rule
 def _triangular(draw, left, mode, right, size=None):
-    if _numpy.any(_numbers(left) > _numbers(mode)) or _numpy.any(_numbers(mode) > _numbers(right)):
-        raise ValueError("triangular needs left <= mode <= right")
-    u = draw("random", size=_shape(size, left, mode, right))
-    base = right - left
-    first = below(u * base) <= below(mode - left)
-    # Where the other branch is taken its root is of a positive number all the same.
-    low = left + _numpy.sqrt(u * (mode - left) * base)
-    high = right - _numpy.sqrt((1.0 - u) * (right - mode) * base)
-    return _choices.where(first, low, high)
+    p = left, mode, right
+    return _samples.triangular(*p, draw.triangular(*map(_numbers, p), size=_shape(size, *p)))
 
 
 @_rule
 def _standard_gamma(draw, shape, size=None):
-    _check("standard_gamma", shape=shape)
-    drawn = draw("standard_gamma", _numbers(shape), size=_shape(size, shape))
-    return _gamma_sample(shape, drawn)
+    drawn = draw.standard_gamma(_numbers(shape), size=_shape(size, shape))
+    return _samples.standard_gamma(shape, drawn)
 
 
 @_rule
 def _gamma(draw, shape, scale=1.0, size=None):
-    _check("gamma", scale=scale)
-    return scale * _standard_gamma(draw, shape, _shape(size, shape, scale))
+    _check("gamma", "scale", scale)
+    z = draw.standard_gamma(_numbers(shape), size=_shape(size, shape, scale))
+    return scale * (_samples.standard_gamma(shape, z) if _is_traced((shape,)) else z)
 
 
 @_rule
 def _chisquare(draw, df, size=None):
-    _check("chisquare", _POSITIVE, df=df)
-    return 2.0 * _standard_gamma(draw, as_array(df) / 2.0, size)
+    return _samples.chisquare(df, draw.chisquare(_numbers(df), size=_shape(size, df)))
 
 
 @_rule
 def _beta(draw, a, b, size=None):
-    drawn = draw("beta", _numbers(a), _numbers(b), size=_shape(size, a, b))
-    return _beta_sample(a, b, drawn)
+    drawn = draw.beta(_numbers(a), _numbers(b), size=_shape(size, a, b))
+    return _samples.beta(a, b, drawn)
 
 
 @_rule
 def _standard_t(draw, df, size=None):
-    drawn = draw("standard_t", _numbers(df), size=_shape(size, df))
-    odds = _beta_odds(0.5, as_array(df) / 2.0, drawn * drawn / _numbers(df))
-    return _numpy.sign(drawn) * _numpy.sqrt(df * odds)
+    return _samples.standard_t(df, draw.standard_t(_numbers(df), size=_shape(size, df)))
 
 
 @_rule
 def _f(draw, dfnum, dfden, size=None):
-    m, n = _numbers(dfnum), _numbers(dfden)
-    drawn = draw("f", m, n, size=_shape(size, dfnum, dfden))
-    dfnum, dfden = as_array(dfnum), as_array(dfden)
-    return _beta_odds(dfnum / 2.0, dfden / 2.0, drawn * m / n) * dfden / dfnum
+    drawn = draw.f(_numbers(dfnum), _numbers(dfden), size=_shape(size, dfnum, dfden))
+    return _samples.f(dfnum, dfden, drawn)
 
 
 @_rule
@@ -248,13 +230,13 @@ def _multivariate_normal(draw, mean, cov, size=None, check_valid="warn", tol=1e-
     if not _is_traced([cov]):
         options = {} if method == "svd" else {"method": method}
         zero = _numpy.zeros(n)
-        return mean + draw("multivariate_normal", zero, cov, size, check_valid, tol, **options)
+        return mean + draw.multivariate_normal(zero, cov, size, check_valid, tol, **options)
     if method != "cholesky":
         raise NotDifferentiableError(
             f"multivariate_normal with a covariance of tensors has the method 'cholesky', got "
             f"{method!r}: singular vectors do not vary smoothly; pass method='cholesky'"
         )
-    z = draw("standard_normal", size=(*lead, n))
+    z = draw.standard_normal(size=(*lead, n))
     return mean + _primitives.matmul(z, _shapes.matrix_transpose(_numpy.linalg.cholesky(cov)))
 
 
@@ -283,11 +265,10 @@ def _refused(name):
     return NotDifferentiableError(f"numpy.random's {name} has no derivative; {remedy}")
 
 
-def _drawing(name, plain):
-    """A function `plain` that draws, but of tensors too, by `draw`, which takes a name."""
+def _drawing(name):
+    """A function that draws by NumPy's of this name, of `draw`, but of tensors too."""
     rule = _rules.get(name)
 
-    @functools.wraps(plain)
     def function(draw, *args, **kwargs):
         if _core.is_compiling():
             raise NotDifferentiableError(
@@ -295,7 +276,7 @@ def _drawing(name, plain):
                 "draw them outside and pass them as an argument"
             )
         if not (_is_traced(args) or (kwargs and _is_traced(kwargs.values()))):
-            return draw(name, *args, **kwargs)
+            return getattr(draw, name)(*args, **kwargs)
         if rule is None:
             raise _refused(name)
         return rule(draw, *args, **kwargs)
@@ -303,16 +284,13 @@ def _drawing(name, plain):
     return function
 
 
-def _draw(base, generator, name, *args, **kwargs):
-    return getattr(base, name)(generator, *args, **kwargs)
+def _method(cls, name):
+    """A method of a class, that draws by those of NumPy's below it."""
+    function = _drawing(name)
 
-
-def _method(base, name):
-    function = _drawing(name, getattr(base, name))
-
-    @functools.wraps(getattr(base, name))
+    @functools.wraps(getattr(cls.__base__, name))
     def method(self, *args, **kwargs):
-        return function(functools.partial(_draw, base, self), *args, **kwargs)
+        return function(super(cls, self), *args, **kwargs)
 
     return method
 
@@ -325,10 +303,6 @@ def _drawing_names(base):
 class Generator(_random.Generator):
     """numpy.random.Generator, whose samples are differentiable in tensors among the parameters."""
 
-    for _name in _drawing_names(_random.Generator):
-        locals()[_name] = _method(_random.Generator, _name)
-    del _name
-
     def spawn(self, n_children):
         """More generators like this, that are independent of each other."""
         return [type(self)(child.bit_generator) for child in super().spawn(n_children)]
@@ -337,9 +311,14 @@ class Generator(_random.Generator):
 class RandomState(_random.RandomState):
     """numpy.random.RandomState, with samples differentiable in tensors among the parameters."""
 
-    for _name in _drawing_names(_random.RandomState):
-        locals()[_name] = _method(_random.RandomState, _name)
-    del _name
+
+def _add_methods(cls):
+    for name in _drawing_names(cls.__base__):
+        setattr(cls, name, _method(cls, name))
+
+
+_add_methods(Generator)
+_add_methods(RandomState)
 
 
 def default_rng(seed=None):
@@ -348,12 +327,8 @@ def default_rng(seed=None):
 
 
 def _module_function(name):
-    def draw(called, *args, **kwargs):
-        return getattr(_random, called)(*args, **kwargs)
-
-    return functools.wraps(getattr(_random, name))(
-        functools.partial(_drawing(name, getattr(_random, name)), draw)
-    )
+    plain = getattr(_random, name)
+    return functools.wraps(plain)(functools.partial(_drawing(name), _random))
 
 
 def __getattr__(name):

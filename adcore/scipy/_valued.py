@@ -14,6 +14,7 @@ from .._core import Dual
 from .._named import Named
 from .._trees import flatten, shape_of, unflatten
 from ..rules.primitives import broadcast_to
+from ..rules.table import is_traced
 from ..transforms import jvp, vjp
 
 
@@ -65,14 +66,25 @@ class Valued(ByOperations):
     """function(*leaves), written in operations; recorded afresh, one call of `compute`.
 
     That is the function itself, of plain leaves, unless SciPy has what takes less time.
+    adjoints(leaves, output, ct, wanted), if given, are those of the leaves in the places `wanted`
+    for the adjoint `ct` of an array, all of them plain; or None where operations will do.
     """
 
-    def __init__(self, name, function, compute=None):
+    def __init__(self, name, function, compute=None, adjoints=None):
         self.name, self.function, self.compute = name, function, compute or function
+        self.adjoints = adjoints
 
     def run(self, leaves):
         """(SciPy's value, nothing kept) of plain leaves."""
         return self.compute(*leaves), None
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """Adjoints of the wanted leaves."""
+        if self.adjoints is not None and not is_traced(leaves) and not is_traced(ct):
+            found = self.adjoints(leaves, output, ct[0], wanted)
+            if found is not None:
+                return found
+        return super().pull(leaves, output, saved, ct, wanted)
 
     def __call__(self, *leaves):
         """The value of leaves, numbers and float64 arrays among them."""
@@ -87,29 +99,68 @@ class Valued(ByOperations):
 class _Whole(ByOperations):
     """A call of a function of SciPy's; leaves are its arguments, the last ones of these names."""
 
-    def __init__(self, plain, rule, names, order, transposed):
-        self.name, self.plain, self.rule, self.names = plain.__name__, plain, rule, names
-        self.order, self.transposed = order, transposed  # order: the names of all arguments
+    def __init__(self, owner, names):
+        self.owner, self.names, self.name = owner, names, owner.plain.__name__
 
     def function(self, *leaves):
         """The operations."""
-        return self.rule(*self._positional(leaves), **self._named(leaves))
+        return self.owner.rule(*self._positional(leaves), **self._named(leaves))
 
     def run(self, leaves):
         """(SciPy's value, nothing kept) of plain leaves."""
         if not self.names:
-            return self.plain(*leaves), None
-        return self.plain(*self._positional(leaves), **self._named(leaves)), None
+            return self.owner.plain(*leaves), None
+        return self.owner.plain(*self._positional(leaves), **self._named(leaves)), None
 
     def pull(self, leaves, output, saved, ct, wanted):
-        """Adjoints of the wanted leaves; of a signal alone by the transpose, if there is one."""
-        if self.transposed is not None and len(wanted) == 1 and ct[0] is not None:
-            args, named = self._positional(leaves), self._named(leaves)
-            name = [*self.order[: len(args)], *self.names][wanted[0]]
-            found = self.transposed(name, ct, *args, **named)
-            if found is not None:
-                return [found]
+        """Adjoints of the wanted leaves; by the owner's own, if there are any."""
+        if self.owner.adjoints is not None and len(ct) == 1 and ct[0] is not None:
+            if not is_traced(leaves) and not is_traced(ct):
+                names = [self.order(len(leaves))[i] for i in wanted]
+                found = self.owner.adjoints(ct[0], self.given(leaves), output, names)
+                if found is not None:
+                    return found
+            elif len(wanted) == 1 and self._is_linear(leaves, wanted[0]):
+                (at,) = wanted
+                turned = list(leaves)
+                turned[at] = ct[0]
+                return [_core.call(_Transposed(self, at, shape_of(leaves[at])), turned)]
         return super().pull(leaves, output, saved, ct, wanted)
+
+    def push(self, leaves, output, saved, tangents):
+        """Tangents of the output's leaves: the function of the tangent, where it is linear."""
+        places = [i for i, t in enumerate(tangents) if t is not None]
+        if len(places) == 1 and self._is_linear(leaves, places[0]):
+            (at,) = places
+            if shape_of(tangents[at]) == shape_of(leaves[at]):
+                return [self.along(leaves, at, tangents[at])]
+        return super().push(leaves, output, saved, tangents)
+
+    def along(self, leaves, at, x):
+        """The function of x in one place."""
+        leaves = list(leaves)
+        leaves[at] = x
+        if is_traced((x,)):
+            return self.owner(*self._positional(leaves), **self._named(leaves))
+        return self.run(leaves)[0]
+
+    def _is_linear(self, leaves, at):
+        """Whether it is linear in one leaf, others being plain, and its transpose is known."""
+        linear = self.owner.linear
+        if linear is None or _core.is_compiling():
+            return False
+        name = self.order(len(leaves))[at]
+        if is_traced([v for i, v in enumerate(leaves) if i != at]):
+            return False
+        return linear(name, self.given(leaves))
+
+    def order(self, n):
+        """The names of n leaves."""
+        return [*self.owner.order[: n - len(self.names)], *self.names]
+
+    def given(self, leaves):
+        """The leaves by name."""
+        return dict(zip(self.order(len(leaves)), leaves, strict=True))
 
     def _positional(self, leaves):
         return leaves[: len(leaves) - len(self.names)]
@@ -118,23 +169,61 @@ class _Whole(ByOperations):
         return dict(zip(self.names, leaves[len(leaves) - len(self.names) :], strict=True))
 
 
+class _Transposed(Named):
+    """The transpose of a call that is linear in the leaf in one place, which has its argument."""
+
+    remedy = ByOperations.remedy
+
+    def __init__(self, whole, at, shape):
+        self.whole, self.at, self.shape, self.name = whole, at, shape, whole.name
+
+    def run(self, leaves):
+        """(The adjoint, nothing kept) of plain leaves."""
+        whole, (at, ct) = self.whole, (self.at, leaves[self.at])
+        given = list(leaves)
+        given[at] = np.broadcast_to(0.0, self.shape)
+        found = whole.owner.adjoints(ct, whole.given(given), None, [whole.order(len(leaves))[at]])
+        if found is None:
+            found = ByOperations.pull(whole, given, whole.run(given)[0], None, [ct], [at])
+        return found[0], None
+
+    def pull(self, leaves, output, saved, ct, wanted):
+        """The function itself."""
+        del output, saved, wanted  # that is the one place
+        return [self.whole.along(leaves, self.at, ct[0])]
+
+    def push(self, leaves, output, saved, tangents):
+        """The transpose of the tangent."""
+        del output, saved
+        turned, t = list(leaves), tangents[self.at]
+        if shape_of(t) != shape_of(leaves[self.at]):
+            t = broadcast_to(t, shape_of(leaves[self.at]))
+        turned[self.at] = t
+        return [_core.call(self, turned) if is_traced((t,)) else self.run(turned)[0]]
+
+
 class Whole(_core.WholeFunction):
     """`rule`, recorded as one call of `plain`, a function of SciPy's, where that will do.
 
     That is where none but the arguments named in `tracked` are tensors, and no others are given but
     those in `constant`; else it is `otherwise`, which calls the rule, and may refuse them.
-    transposed(name, ct, *args) may give the adjoint of an argument where no other one is tracked.
+
+    adjoints(ct, given, output, names) may give the adjoints of the arguments of these names, all
+    `given` by name and plain, or None where operations will do.  linear(name, given) says whether
+    the function is linear in one argument, of which its adjoint needs no more than the shape.
     """
 
-    def __init__(self, plain, rule, otherwise, tracked, constant, transposed=None):
+    def __init__(self, plain, rule, otherwise, tracked, constant, adjoints=None, linear=None):
+        self.plain, self.rule, self.adjoints, self.linear = plain, rule, adjoints, linear
         names = frozenset(tracked.split())
         order = tuple(inspect.signature(plain).parameters)
         super().__init__(
             otherwise,
-            functools.cache(lambda *given: _Whole(plain, rule, given, order, transposed)),
+            functools.cache(lambda *given: _Whole(self, given)),
             order,
             names,
             names | frozenset(constant.split()),
+            linear is not None,
         )
         functools.update_wrapper(self, otherwise)
 

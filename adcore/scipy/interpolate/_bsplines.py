@@ -13,7 +13,7 @@ from ...rules.shapes import moveaxis
 from .._leaves import array
 from .._valued import Valued
 from . import _places as places
-from ._banded import band_of, solve_banded
+from ._banded import band_of, solve_banded, transposed
 
 
 def _interval(t, k, n, x):
@@ -60,14 +60,70 @@ def _evaluated(t, c, k, x, nu, extrapolate, axis):
     return places.finished(out, shape, axis)
 
 
+def _adjoints(k, nu, extrapolate, axis):
+    """Adjoints of _evaluated() with these options but of the knots, in numbers: see Valued."""
+
+    def adjoints(leaves, output, ct, wanted):
+        del output
+        if 0 in wanted or nu > k:
+            return None
+        t, c, x = leaves
+        at = np.asarray(x)
+        shape, at, n = at.shape, at.reshape(-1), len(t) - k - 1
+        if extrapolate == "periodic":
+            at = t[k] + (at - t[k]) % (t[n] - t[k])
+        g = places.unfinished(ct, shape, axis)
+        order = places.order_of(at)
+        if order is not None:
+            at, g = at[order], g[order]
+        if not extrapolate:
+            g = np.where(((at >= t[k]) & (at <= t[n]))[:, None], g, 0.0)
+        found = spline_adjoints(t, c, k, at, g, nu, wanted)
+        if 2 in wanted:
+            found[2] = places.put_back(found[2], order).reshape(shape)
+        return [found[i] for i in wanted]
+
+    return adjoints
+
+
+def spline_adjoints(t, c, k, at, g, nu, wanted):
+    """Adjoints of coefficients (1) and places (2), where wanted, for those of rows of values.
+
+    None if that of knots (0) is wanted.
+    """
+    if 0 in wanted:
+        return None
+    found = {}
+    if 1 in wanted:
+        i = _interval(t, k, len(t) - k - 1, at)
+        weights = [g * b[:, None] for b in basis(t, k, at, i, nu)]
+        n = len(c)
+        parts = places.scattered(
+            np.concatenate(weights), np.concatenate([i + a for a in range(k + 1)]), n + k
+        )
+        found[1] = parts[k:].reshape(c.shape)
+    if 2 in wanted:
+        if nu < k:
+            slope = _scipy.BSpline.construct_fast(t, c.reshape(len(c), -1), k)(at, nu + 1)
+            found[2] = (slope * g).sum(1)
+        else:
+            found[2] = np.zeros(at.size)
+    return found
+
+
 @functools.lru_cache(256)
 def _evaluation(k, nu, extrapolate, axis):
     """_evaluated() with these options, valued by SciPy where it can."""
     construct = _scipy.BSpline.construct_fast
+
+    def compute(t, c, x):
+        return places.in_order(lambda x: construct(t, c, k, extrapolate, axis)(x, nu), x, axis)
+
     return Valued(
         "BSpline",
         lambda t, c, x: _evaluated(t, c, k, x, nu, extrapolate, axis),
-        (lambda t, c, x: construct(t, c, k, extrapolate, axis)(x, nu)) if nu <= k else None,
+        compute if nu <= k else None,
+        _adjoints(k, nu, extrapolate, axis),
     )
 
 
@@ -273,7 +329,16 @@ def _through(k, left, right, compute):
     def coefficients(x, y, t):
         return _coefficients(x, y, k, t, left, right)
 
-    return Valued("make_interp_spline", coefficients, compute)
+    def adjoints(leaves, output, ct, wanted):
+        """That of y alone: the system with the matrix transposed."""
+        x, y, t = leaves
+        if wanted != [1] or not y.size or output.dtype != np.float64:
+            return None
+        band = transposed(_collocation(x, k, t, left, right), k, k)
+        solution = solve_banded(band, ct.reshape(len(ct), -1), k, k)
+        return [solution[len(left) : len(left) + len(x)].reshape(y.shape)]
+
+    return Valued("make_interp_spline", coefficients, compute, adjoints)
 
 
 def found_by_scipy(x, y, made):
@@ -330,6 +395,15 @@ def _coefficients(x, y, k, t, left, right):
         raise ValueError("Expect t to be sorted, and x to be within its knots.")
     if 0 in shape_of(y):
         return np.zeros((size, *shape_of(y)[1:]))
+    right_side = [reshape(y, (n, -1))]
+    right_side = [v for _, v in left] + right_side + [v for _, v in right]
+    c = solve_banded(_collocation(x, k, t, left, right), concatenate(right_side, 0), k, k)
+    return reshape(c, (size, *shape_of(y)[1:]))
+
+
+def _collocation(x, k, t, left, right):
+    """The band of the matrix from coefficients to values at x, and derivatives at the ends."""
+    n, size = shape_of(x)[0], shape_of(t)[0] - k - 1
     # Which splines reach a node follows from the order of nodes and knots, and is plain here: a
     # compiled function is recorded anew where it changes.
     i = np.asarray(places.place(t[k + 1 : size], x)) + k
@@ -346,11 +420,7 @@ def _coefficients(x, y, k, t, left, right):
     fill(np.arange(n) + len(left), x, i, 0)
     for row, (order, _) in enumerate(right):
         fill(np.array([n + len(left) + row]), x[-1:], i[-1:], order)
-    band = band_of(concatenate(parts, 0), np.concatenate(rows), np.concatenate(columns), size, k, k)
-    right_side = [reshape(y, (n, -1))]
-    right_side = [v for _, v in left] + right_side + [v for _, v in right]
-    c = solve_banded(band, concatenate(right_side, 0), k, k)
-    return reshape(c, (size, *shape_of(y)[1:]))
+    return band_of(concatenate(parts, 0), np.concatenate(rows), np.concatenate(columns), size, k, k)
 
 
 # ---- FITPACK's names ----

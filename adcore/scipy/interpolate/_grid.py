@@ -117,7 +117,8 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             plain = self._in_numbers()
             return evaluated(*leaves) if plain is None else plain(leaves[-1], method)
 
-        found = Valued("RegularGridInterpolator", evaluated, compute)
+        adjoints = self._adjoints if method == "linear" else None
+        found = Valued("RegularGridInterpolator", evaluated, compute, adjoints)
         return found(*grid, self._values, places.as_leaf(xi))
 
     def _in_numbers(self):
@@ -146,6 +147,48 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
         unknown = np.isnan(below(sum(at[1:], at[0])))
         out = np.where(places.columns(unknown, ndim), np.nan, out)
         return reshape(out, (*shape, *shape_of(values)[len(grid) :]))
+
+    def _adjoints(self, leaves, output, ct, wanted):
+        """Adjoints of linear interpolation, in numbers: see Valued."""
+        del output
+        *grid, values, xi = leaves
+        n = len(grid)
+        if any(len(p) == 1 for p in grid):
+            return None
+        at, _ = _coordinates(xi, n)
+        g = np.reshape(ct, (at[0].size, -1))
+        without = np.isnan(sum(at))
+        if not self.bounds_error and self.fill_value is not None:
+            without |= self._outside(grid, at)
+        if without.any():
+            g = np.where(without[:, None], 0.0, g)
+        rows, shape = _rows(values, n), [len(p) for p in grid]
+        first = [_cells(p, x) for p, x in zip(grid, at, strict=True)]
+        widths = [p[i + 1] - p[i] for p, i in zip(grid, first, strict=True)]
+        shares = [(x - p[i]) / w for p, x, i, w in zip(grid, at, first, widths, strict=True)]
+        # Both ends of the cell in each dimension, in one axis each before that of the places.
+        place = 0
+        for d, i in enumerate(first):
+            ends = np.stack([i, i + 1]).reshape(2, *[1] * (n - 1 - d), -1)
+            place = place * shape[d] + ends
+        found = {}
+        if n in wanted:
+            weights = g.T[(slice(None), *[None] * n)]
+            for d, share in enumerate(shares):
+                ends = np.stack([1.0 - share, share])
+                weights = weights * ends.reshape(2, *[1] * (n - 1 - d), -1)
+            weights = np.moveaxis(weights, 0, -1).reshape(-1, g.shape[1])
+            found[n] = places.scattered(weights, place.reshape(-1), len(rows)).reshape(values.shape)
+        if wanted != [n]:
+            slopes = _slopes((rows[place] * g).sum(-1), shares, widths)
+            for d, slope in enumerate(slopes):
+                if d in wanted:
+                    low, high = slope * (1.0 - shares[d]), slope * shares[d]
+                    i, m = first[d], shape[d]
+                    found[d] = np.bincount(i, -low, m) + np.bincount(i + 1, -high, m)
+            if n + 1 in wanted:
+                found[n + 1] = np.stack(slopes, -1).reshape(np.shape(xi))
+        return [found[i] for i in wanted]
 
     def _outside(self, grid, at):
         masks = [(x < p[0]) | (x > p[-1]) for p, x in zip(grid, at, strict=True)]
@@ -182,6 +225,33 @@ class RegularGridInterpolator(_scipy.RegularGridInterpolator):
             knots.append(spline._t)
             c = moveaxis(spline._c, 0, d) if d else spline._c
         return knots, c
+
+
+def _slopes(corners, shares, widths):
+    """The slope in each dimension of linear interpolation between values at corners of cells."""
+    slopes = []
+    for d, width in enumerate(widths):
+        left = corners
+        for e, share in enumerate(shares):  # one dimension after the other, the first axis
+            step = left[1] - left[0]
+            left = step / width if e == d else left[0] + step * share
+        slopes.append(left)
+    return slopes
+
+
+def _cells(p, x):
+    """The cell of a grid that each place is in, the nearest beyond its ends: found by division.
+
+    If that is not right for all of them, as the points are not at the same distances, by search.
+    """
+    n = len(p) - 1
+    if x.size > 100 and n > 4:
+        i = (x - p[0]) * (n / (p[-1] - p[0]))
+        i = np.fmax(np.fmin(i, n - 1.0), 0.0).astype(np.intp)  # of nan the last
+        i += (x >= p[i + 1]) & (i < n - 1)
+        if (((p[i] <= x) | (i == 0)) & ((x < p[i + 1]) | (i == n - 1))).all():
+            return i
+    return p[1:-1].searchsorted(x, "right")
 
 
 def _rows(values, n):

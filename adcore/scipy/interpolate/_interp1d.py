@@ -9,7 +9,7 @@ from ...rules.primitives import below, reshape
 from .._leaves import array
 from .._valued import Valued
 from . import _places as places
-from ._bsplines import evaluate, found_by_scipy
+from ._bsplines import evaluate, found_by_scipy, spline_adjoints
 
 
 class interp1d(_scipy.interp1d):
@@ -54,7 +54,7 @@ class interp1d(_scipy.interp1d):
         """The value at x."""
         if self._of_tensors is None and not places.traced(x):
             return super().__call__(x)
-        found = Valued("interp1d", self._evaluated, self._computed)
+        found = Valued("interp1d", self._evaluated, self._computed, self._adjoints)
         return found(*(self._of_tensors or self._in_numbers()), places.as_leaf(x))
 
     def _in_numbers(self):
@@ -66,8 +66,38 @@ class interp1d(_scipy.interp1d):
     def _computed(self, knots, rows, x):
         """SciPy's value if it was given the same numbers."""
         if self._origin is None or self._origin.is_of(self._of_tensors):
-            return super().__call__(x)
+            return places.in_order(super().__call__, x, self._y_axis)
         return self._evaluated(knots, rows, x)
+
+    def _adjoints(self, leaves, output, ct, wanted):
+        """Adjoints in numbers: see Valued."""
+        del output
+        knots, rows, x = leaves
+        at = np.asarray(x)
+        shape, at = at.shape, at.reshape(-1)
+        g = places.unfinished(ct, shape, self._y_axis)
+        order = places.order_of(at)
+        if order is not None:
+            at, g = at[order], g[order]
+        if not self._extrapolate:
+            outside = (at < knots[0]) | (at > knots[-1])
+            if outside.any():
+                if isinstance(self._fill_value_orig, tuple) and self._kind in ("previous", "next"):
+                    return None  # it may be one of the rows
+                g = np.where(outside[:, None], 0.0, g)
+        if self._kind == "linear":
+            found = _linear_adjoints(knots, rows, at, g)
+        elif self._kind in _STEPS:
+            i = _STEPS[self._kind](knots, at)
+            found = np.zeros(knots.shape), places.scattered(g, i, len(rows)), np.zeros(at.size)
+        else:
+            found = spline_adjoints(knots, rows, self._spline.k, at, g, 0, wanted)
+            if found is None:
+                return None
+        found = [found[i] for i in wanted]
+        if wanted[-1] == 2:
+            found[-1] = places.put_back(found[-1], order).reshape(shape)
+        return found
 
     def _evaluated(self, knots, rows, x):
         """The value at x; of a spline `knots` are its knots, `rows` its coefficients."""
@@ -122,24 +152,41 @@ def _linear(self, knots, rows, at):
     return slope * places.columns(at - x0, 2) + y0
 
 
-def _nearest(self, knots, rows, at):
-    half = knots / 2.0
-    side = "left" if self._kind == "nearest" else "right"
-    return _step(rows, places.place(half[1:] + half[:-1], at, side), at)
+def _linear_adjoints(knots, rows, at, g):
+    i = places.place(knots[1:-1], at, "left")
+    width = knots[i + 1] - knots[i]
+    share = (at - knots[i]) / width
+    slope = np.einsum("ij,ij->i", rows[i + 1] - rows[i], g) / width
+    at_low, at_high = slope * (1.0 - share), slope * share
+    n = len(knots)
+    low, high = g * (1.0 - share)[:, None], g * share[:, None]
+    return (
+        np.bincount(i, -at_low, n) + np.bincount(i + 1, -at_high, n),
+        places.scattered(low, i, n) + places.scattered(high, i + 1, n),
+        slope,
+    )
 
 
-def _previous(self, knots, rows, at):
-    del self
-    return _step(rows, places.place(knots[1:], at, "right"), at)
+def _between(side):
+    def nearest(knots, at):
+        half = knots / 2.0
+        return places.place(half[1:] + half[:-1], at, side)
+
+    return nearest
 
 
-def _next(self, knots, rows, at):
-    del self
-    return _step(rows, places.place(knots[:-1], at, "left"), at)
+# Kind -> function of knots and places: the row that is taken for each.
+_STEPS = {
+    "nearest": _between("left"),
+    "nearest-up": _between("right"),
+    "previous": lambda knots, at: places.place(knots[1:], at, "right"),
+    "next": lambda knots, at: places.place(knots[:-1], at, "left"),
+}
 
 
-def _step(rows, i, at):
+def _step(self, knots, rows, at):
     """Values at nodes, which do not vary with the place."""
+    i = _STEPS[self._kind](knots, at)
     return places.take(rows, i) + 0.0 * places.columns(np.where(np.isfinite(below(at)), at, 0.0), 2)
 
 
@@ -147,10 +194,4 @@ def _spline(self, knots, rows, at):
     return evaluate(knots, rows, self._spline.k, at)
 
 
-_KINDS = {
-    "linear": _linear,
-    "nearest": _nearest,
-    "nearest-up": _nearest,
-    "previous": _previous,
-    "next": _next,
-}
+_KINDS = {"linear": _linear, **dict.fromkeys(_STEPS, _step)}

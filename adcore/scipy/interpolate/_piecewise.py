@@ -21,8 +21,7 @@ def evaluate(c, x, at, nu=0):
     c[j, i] is that of (x - x[i])**(k - 1 - j) between the break points x[i] and x[i + 1]; beyond
     the ends the first and the last polynomial go on.
     """
-    inner = x[1:-1]
-    i = places.place(-inner, -at) if _descends(x) else places.place(inner, at)
+    i = _interval(x, at)
     s = at - places.take(x, i)
     c = places.take(c, i, axis=1)
     k, ndim = shape_of(c)[0], len(shape_of(c)) - 1
@@ -35,6 +34,12 @@ def evaluate(c, x, at, nu=0):
     return c[0] * 0.0 if total is None else total
 
 
+def _interval(x, at):
+    """The number of the polynomial for each place."""
+    inner = x[1:-1]
+    return places.place(-inner, -at) if _descends(x) else places.place(inner, at)
+
+
 def _evaluated(c, knots, x, nu, extrapolate, axis):
     """What PPoly gives at places of any shape."""
     at, shape = places.flat(x)
@@ -42,10 +47,58 @@ def _evaluated(c, knots, x, nu, extrapolate, axis):
         at = knots[0] + (at - knots[0]) % (knots[-1] - knots[0])
     out = evaluate(c, knots, at, nu)
     if not extrapolate:
-        ends = (knots[-1], knots[0]) if _descends(knots) else (knots[0], knots[-1])
-        inside = (at >= ends[0]) & (at <= ends[1])
+        inside = _inside(knots, at)
         out = np.where(places.columns(inside, len(shape_of(out))), out, np.nan)
     return places.finished(out, shape, axis)
+
+
+def _inside(knots, at):
+    low, high = (knots[-1], knots[0]) if _descends(knots) else (knots[0], knots[-1])
+    return (at >= low) & (at <= high)
+
+
+def _adjoints(nu, extrapolate, axis):
+    """Adjoints of _evaluated() with these options, in numbers: see Valued."""
+    construct = _scipy.PPoly.construct_fast
+
+    def adjoints(leaves, output, ct, wanted):
+        del output
+        c, knots, x = leaves
+        at = np.asarray(x)
+        shape, at = at.shape, at.reshape(-1)
+        if extrapolate == "periodic":
+            if 1 in wanted:
+                return None
+            at = knots[0] + (at - knots[0]) % (knots[-1] - knots[0])
+        g = places.unfinished(ct, shape, axis)
+        order = places.order_of(at)
+        if order is not None:
+            at, g = at[order], g[order]
+        if not extrapolate:
+            g = np.where(_inside(knots, at)[:, None], g, 0.0)
+        k, m = c.shape[:2]
+        c = c.reshape(k, m, -1)
+        found = {}
+        if wanted != [0]:
+            slope = construct(c, knots)(at, nu + 1)
+            at_bar = (slope * g).sum(1) if g.shape[1] > 1 else (slope * g)[:, 0]
+            if 2 in wanted:
+                found[2] = places.put_back(at_bar, order).reshape(shape)
+        if wanted != [2]:
+            i = _interval(knots, at)
+        if 1 in wanted:
+            found[1] = np.bincount(i, -at_bar, m + 1)
+        if 0 in wanted:
+            s = (at - knots[i])[:, None]
+            weights = np.zeros((k, *g.shape))
+            for j in range(nu, k):
+                weights[k - 1 - j] = g * math.perm(j, nu) if nu else g
+                if j + 1 < k:
+                    g = g * s
+            found[0] = places.scattered_each(weights, i, m).reshape(leaves[0].shape)
+        return [found[i] for i in wanted]
+
+    return adjoints
 
 
 @functools.lru_cache(256)
@@ -55,7 +108,10 @@ def _evaluation(name, nu, extrapolate, axis):
     return Valued(
         name,
         lambda c, knots, x: _evaluated(c, knots, x, nu, extrapolate, axis),
-        lambda c, knots, x: construct(c, knots, extrapolate, axis)(x, nu),
+        lambda c, knots, x: places.in_order(
+            lambda x: construct(c, knots, extrapolate, axis)(x, nu), x, axis
+        ),
+        _adjoints(nu, extrapolate, axis),
     )
 
 

@@ -1,5 +1,7 @@
 """What all interpolators do: arguments, places among knots, axes."""
 
+import math
+
 import numpy as np
 
 from ... import _calls, _core
@@ -69,6 +71,54 @@ def finished(out, x_shape, axis):
         return out
     order = [*range(n, n + axis), *range(n), *range(n + axis, n + len(rest))]
     return transpose(out, tuple(order))
+
+
+def unfinished(ct, x_shape, axis):
+    """The transpose of finished(), for numbers: of shape (number of places, others in a row)."""
+    n = len(x_shape)
+    if axis and n:
+        ct = np.moveaxis(ct, range(axis, axis + n), range(n))
+    return np.reshape(ct, (math.prod(x_shape), -1))
+
+
+# Among fewer places than these, their order does not matter for how long it takes to find them.
+_MANY = 200
+
+
+def order_of(x):
+    """The places in an order in which they are found one after the other; None if they are so."""
+    if x.size < _MANY or (x[1:] >= x[:-1]).all():
+        return None
+    return x.argsort()
+
+
+def put_back(found, order):
+    """Results, in the first axis, of places in the order that order_of() gave."""
+    if order is None:
+        return found
+    out = np.empty_like(found)
+    out[order] = found
+    return out
+
+
+def in_order(f, x, axis=0):
+    """SciPy's f(x), the places of a vector one after the other; its results are in an axis."""
+    order = order_of(x) if axis == 0 and isinstance(x, np.ndarray) and x.ndim == 1 else None
+    return f(x) if order is None else put_back(f(x[order]), order)
+
+
+def scattered(g, i, n):
+    """The transpose of rows -> rows[i], with n rows, for numbers."""
+    return scattered_each(g[None], i, n)[0]
+
+
+def scattered_each(g, i, n):
+    """The same of several arrays of rows."""
+    k, _, m = g.shape
+    at = i if m == 1 else (i * m)[:, None] + np.arange(m)
+    if k > 1:
+        at = at.reshape(1, -1) + np.arange(0, k * n * m, n * m)[:, None]
+    return np.bincount(at.reshape(-1), g.reshape(-1), k * n * m).reshape(k, n, m)
 
 
 def place(knots, x, side="right"):

@@ -15,6 +15,7 @@ from ..._named import Named
 from ..._trees import shape_of
 from ...rules.primitives import as_array, reshape, sum_axes
 from ...rules.table import is_traced
+from ._adjoints import scattered
 from ._table import rule
 
 
@@ -112,16 +113,39 @@ def moded(definition, a, b, mode):
     full = convolved(definition, a, b)
     if mode == "full":
         return full
+    return full[_middle(shape_of(a), shape_of(b), definition.axes, mode)]
+
+
+def _middle(a, b, axes, mode):
+    """Where a convolution of arrays of these shapes stands in the full one."""
     key = []
-    for d in range(len(full.shape)):
-        n, m = shape_of(a)[d], shape_of(b)[d]
-        if d not in definition.axes:
+    for d, (n, m) in enumerate(zip(a, b, strict=True)):
+        if d not in axes or mode == "full":
             key.append(slice(None))
             continue
         size = n if mode == "same" else max(n, m) - min(n, m) + 1
-        start = (full.shape[d] - size) // 2
+        start = (n + m - 1 - size) // 2
         key.append(slice(start, start + size))
-    return full[tuple(key)]
+    return tuple(key)
+
+
+def _embedded(ct, a, b, axes, key):
+    """The adjoint of a full convolution of arrays of these shapes, given that of a part of it."""
+    shape = _full_shape(a, b, axes)
+    if ct.shape == shape:
+        return ct
+    full = np.zeros(shape)
+    full[key] = ct
+    return full
+
+
+_BOTH = ("in1", "in2")
+
+
+def in_either(argument, given):
+    """Whether a product is linear in an argument: in both."""
+    del given
+    return argument in _BOTH
 
 
 def _expect_valid(name, a, b, mode, axes):
@@ -159,12 +183,21 @@ def _faster(a, b, mode):
     return _scipy.choose_conv_method(*zeros, mode=mode) if a else "direct"
 
 
+def _is_nothing(name, a, b, mode):
+    """Whether it is as empty as the first input, which SciPy takes in mode "same" alone."""
+    if 0 not in (*shape_of(a), *shape_of(b)):
+        return False
+    if mode != "same" or 0 in shape_of(b):
+        raise ValueError(f"{name} needs inputs that are not empty")
+    return True
+
+
 @rule
 def convolve(in1, in2, mode="full", method="auto"):
     a, b = _inputs("convolve", in1, in2)
     _check_mode(mode)
-    if 0 in (*shape_of(a), *shape_of(b)):
-        raise ValueError("convolve needs inputs that are not empty")
+    if _is_nothing("convolve", a, b, mode):
+        return np.zeros(shape_of(a))
     axes = tuple(range(len(shape_of(a))))
     _expect_valid("convolve", a, b, mode, axes)
     return moded(Convolution(_chosen(a, b, mode, method), axes), a, b, mode)
@@ -174,12 +207,41 @@ def convolve(in1, in2, mode="full", method="auto"):
 def correlate(in1, in2, mode="full", method="auto"):
     a, b = _inputs("correlate", in1, in2)
     _check_mode(mode)
-    if 0 in (*shape_of(a), *shape_of(b)):
-        raise ValueError("correlate needs inputs that are not empty")
+    if _is_nothing("correlate", a, b, mode):
+        return np.zeros(shape_of(a))
     axes = tuple(range(len(shape_of(a))))
     _expect_valid("correlate", a, b, mode, axes)
     flipped = np.flip(b) if axes else b
     return moded(Convolution(_chosen(a, b, mode, method), axes), a, flipped, mode)
+
+
+def _axes(axes, ndim):
+    return tuple(d % ndim for d in (range(ndim) if axes is None else np.atleast_1d(axes).tolist()))
+
+
+def _proper(axes, a, b):
+    """The axes of a convolution; along dimensions of length 1 it is a product."""
+    return tuple(sorted(d for d in axes if a[d] != 1 and b[d] != 1))
+
+
+def _by_fft_back(method):
+    """Adjoints of the rules below."""
+
+    def adjoints(ct, given, output, names):
+        del output
+        arrays = [np.asarray(given[name], float) for name in _BOTH]
+        a, b = (v.shape for v in arrays)
+        axes = _proper(_axes(given.get("axes"), len(a)), a, b)
+        mode = given.get("mode", "full")
+        if 0 in (*a, *b):
+            return None
+        if mode == "same" and any(a[d] < b[d] for d in range(len(a)) if d not in axes):
+            return None
+        full = _embedded(ct, a, b, axes, _middle(a, b, axes, mode))
+        wanted = [_BOTH.index(name) for name in names]
+        return Convolution(method, axes).pull(arrays, None, None, [full], wanted)
+
+    return adjoints
 
 
 def _by_fft(name, method, in1, in2, mode, axes):
@@ -187,16 +249,12 @@ def _by_fft(name, method, in1, in2, mode, axes):
     _check_mode(mode)
     if 0 in (*shape_of(a), *shape_of(b)):
         return np.zeros(0)
-    ndim = len(shape_of(a))
-    if axes is None:
-        axes = range(ndim)
-    axes = tuple(d % ndim for d in np.atleast_1d(axes).tolist())
-    for d in range(ndim):
+    axes = _axes(axes, len(shape_of(a)))
+    for d in range(len(shape_of(a))):
         n, m = shape_of(a)[d], shape_of(b)[d]
         if d not in axes and n != m and 1 not in (n, m):
             raise ValueError(f"{name}: incompatible shapes {shape_of(a)} and {shape_of(b)}")
-    # Along dimensions of length 1 it is a product.
-    axes = tuple(sorted(d for d in axes if shape_of(a)[d] != 1 and shape_of(b)[d] != 1))
+    axes = _proper(axes, shape_of(a), shape_of(b))
     _expect_valid(name, a, b, mode, axes)
     y = moded(Convolution(method, axes), a, b, mode)
     if mode != "same":
@@ -209,12 +267,12 @@ def _by_fft(name, method, in1, in2, mode, axes):
     return y[tuple(key)]
 
 
-@rule(tracked="in1 in2", constant="mode axes")
+@rule(tracked="in1 in2", constant="mode axes", adjoints=_by_fft_back("fft"), linear=in_either)
 def fftconvolve(in1, in2, mode="full", axes=None):
     return _by_fft("fftconvolve", "fft", in1, in2, mode, axes)
 
 
-@rule(tracked="in1 in2", constant="mode axes")
+@rule(tracked="in1 in2", constant="mode axes", adjoints=_by_fft_back("oa"), linear=in_either)
 def oaconvolve(in1, in2, mode="full", axes=None):
     return _by_fft("oaconvolve", "oa", in1, in2, mode, axes)
 
@@ -247,10 +305,60 @@ def _in_two_dimensions(name, in1, in2, mode, boundary, fillvalue, flip):
         full = convolve2d_full(wide, b, "valid")
     if mode == "full":
         return full
+    return full[_same(shape_of(a), shape_of(b), flip)]
+
+
+def _same(a, b, flip):
+    """Where a product as large as a stands in the full one."""
     # Of an even number of places SciPy's two take different ones for the middle.
-    i, j = (m // 2 if flip else (m - 1) // 2 for m in shape_of(b))
-    n, m = shape_of(a)
-    return full[i : i + n, j : j + m]
+    starts = [m // 2 if flip else (m - 1) // 2 for m in b]
+    return tuple(slice(i, i + n) for i, n in zip(starts, a, strict=True))
+
+
+def _in_two_dimensions_back(flip):
+    """Adjoints of the rules below."""
+
+    def adjoints(ct, given, output, names):
+        del output
+        a, b = (np.asarray(given[name], float) for name in _BOTH)
+        if flip:
+            b = b[::-1, ::-1]
+        mode, boundary = given.get("mode", "full"), given.get("boundary", "fill")
+        if not a.size or not b.size:
+            return None
+        places, shape = None, a.shape
+        if mode != "valid" and (boundary in _PADS or np.any(given.get("fillvalue"))):
+            if boundary not in _PADS:
+                return None
+            places = [
+                np.pad(np.arange(n), m - 1, mode=_PADS[boundary])
+                for n, m in zip(a.shape, b.shape, strict=True)
+            ]
+            a = a[np.ix_(*places)]
+        if mode == "same":
+            ct = _embedded(ct, shape, b.shape, (0, 1), _same(shape, b.shape, flip))
+        if places is not None:
+            mode = "valid"
+        if mode == "valid":
+            ct = _embedded(ct, a.shape, b.shape, (0, 1), _middle(a.shape, b.shape, (0, 1), mode))
+        found = []
+        for name in names:
+            g = _scipy.correlate2d(ct, b if name == "in1" else a, "valid")
+            if name == "in1" and places is not None:
+                rows = scattered(g, places[1], shape[1])
+                g = scattered(rows.T, places[0], shape[0]).T
+            elif name == "in2" and flip:
+                g = g[::-1, ::-1]
+            found.append(g)
+        return found
+
+    return adjoints
+
+
+def _is_linear_in_two_dimensions(argument, given):
+    if argument == "in1":
+        return not np.any(given.get("fillvalue"))
+    return argument == "in2"
 
 
 def convolve2d_full(a, b, mode):
@@ -258,12 +366,22 @@ def convolve2d_full(a, b, mode):
     return moded(Convolution("direct", (0, 1)), a, b, mode)
 
 
-@rule(tracked="in1 in2", constant="mode boundary fillvalue")
+@rule(
+    tracked="in1 in2",
+    constant="mode boundary fillvalue",
+    adjoints=_in_two_dimensions_back(False),
+    linear=_is_linear_in_two_dimensions,
+)
 def convolve2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
     return _in_two_dimensions("convolve2d", in1, in2, mode, boundary, fillvalue, False)
 
 
-@rule(tracked="in1 in2", constant="mode boundary fillvalue")
+@rule(
+    tracked="in1 in2",
+    constant="mode boundary fillvalue",
+    adjoints=_in_two_dimensions_back(True),
+    linear=_is_linear_in_two_dimensions,
+)
 def correlate2d(in1, in2, mode="full", boundary="fill", fillvalue=0):
     return _in_two_dimensions("correlate2d", in1, in2, mode, boundary, fillvalue, True)
 

@@ -17,6 +17,7 @@ from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, broadcast_to, reshape, sum_axes, values
 from ...rules.shapes import stack
 from ...rules.table import is_traced
+from ._adjoints import embedded, ends_taken_back, in_signal, of, steadily_back
 from ._convolution import Convolution, convolved
 from ._table import along_last, rule
 
@@ -172,17 +173,17 @@ def _final(b, a, x, y, z, k):
     return out
 
 
-def _lfilter_transposed(name, ct, b, a, x, axis=-1, zi=None):
-    """The adjoint of the signal alone, without a state."""
+@of("x")
+def _lfilter_back(ct, b, a, x, axis=-1, zi=None):
     del x
-    if name != "x" or zi is not None:
+    if zi is not None:
         return None
     b, a = _normalised(b, a)
-    ct, restore = along_last(ct[0], axis)
+    ct, restore = along_last(ct, axis)
     return restore(back(b, a, ct))
 
 
-@rule(tracked="b a x zi", constant="axis", transposed=_lfilter_transposed)
+@rule(tracked="b a x zi", constant="axis", adjoints=_lfilter_back, linear=in_signal("x", "zi"))
 def lfilter(b, a, x, axis=-1, zi=None):
     b, a = _normalised(b, a)
     x, restore = along_last(x, axis)
@@ -232,13 +233,17 @@ def _extended(x, padtype, padlen, taps):
             f"Unknown value '{padtype}' given to padtype. padtype must be 'even', 'odd', "
             "'constant', or None."
         )
-    edge = 0 if padtype is None else 3 * taps if padlen is None else padlen
+    edge = _edge(padtype, padlen, taps)
     n = x.shape[-1]
     if n <= edge:
         raise ValueError(
             f"The length of the input vector x must be greater than padlen, which is {edge}."
         )
     return edge, with_ends(x, edge, padtype)
+
+
+def _edge(padtype, padlen, taps):
+    return 0 if padtype is None else 3 * taps if padlen is None else padlen
 
 
 def with_ends(x, edge, kind):
@@ -265,7 +270,29 @@ def _both_ways(x, edge, forward):
     return y[..., edge : y.shape[-1] - edge]
 
 
-@rule(tracked="b a x", constant="axis padtype padlen")
+def _both_ways_back(ct, edge, padtype, sections, states):
+    """The transpose of _both_ways() of what _extended() gives, along the last axis."""
+    g = embedded(ct, ct.shape[-1] + 2 * edge, edge)
+    for _ in range(2):
+        g = steadily_back(sections, states, g)
+    return ends_taken_back(g, edge, padtype)
+
+
+@of("x")
+def _filtfilt_back(ct, b, a, x, axis=-1, padtype="odd", padlen=None):
+    del x
+    b, a = _normalised(b, a)
+    ct, restore = along_last(ct, axis)
+    edge = _edge(padtype, padlen, max(len(b), len(a)))
+    return restore(_both_ways_back(ct, edge, padtype, [(b, a)], [steady(b, a)]))
+
+
+@rule(
+    tracked="b a x",
+    constant="axis padtype padlen",
+    adjoints=_filtfilt_back,
+    linear=in_signal("x"),
+)
 def filtfilt(b, a, x, axis=-1, padtype="odd", padlen=None, method="pad", irlen=None):
     if method != "pad":
         raise NotDifferentiableError(
@@ -302,18 +329,16 @@ def _through(sections, x, zi):
     return x, states
 
 
-def _sosfilt_transposed(name, ct, sos, x, axis=-1, zi=None):
-    """The adjoint of the signal alone, without states."""
+@of("x")
+def _sosfilt_back(ct, sos, x, axis=-1, zi=None):
     del x
-    if name != "x" or zi is not None:
+    if zi is not None:
         return None
-    ct, restore = along_last(ct[0], axis)
-    for b, a in reversed(_sections(sos)):
-        ct = back(b, a, ct)
-    return restore(ct)
+    ct, restore = along_last(ct, axis)
+    return restore(_scipy.sosfilt(sos, ct[..., ::-1])[..., ::-1])
 
 
-@rule(tracked="sos x zi", constant="axis", transposed=_sosfilt_transposed)
+@rule(tracked="sos x zi", constant="axis", adjoints=_sosfilt_back, linear=in_signal("x", "zi"))
 def sosfilt(sos, x, axis=-1, zi=None):
     x, restore = along_last(x, axis)
     sections = _sections(sos)
@@ -344,13 +369,31 @@ def sosfilt_zi(sos):
     return stack(_steady_sections(_sections(sos)))
 
 
-@rule(tracked="sos x", constant="axis padtype padlen")
+def _taps(sos):
+    """The number of coefficients of all sections in one filter."""
+    plain = np.asarray(values(as_array(sos)))
+    return int(2 * len(plain) + 1 - min((plain[:, 2] == 0).sum(), (plain[:, 5] == 0).sum()))
+
+
+@of("x")
+def _sosfiltfilt_back(ct, sos, x, axis=-1, padtype="odd", padlen=None):
+    del x
+    sections = _sections(sos)
+    ct, restore = along_last(ct, axis)
+    edge = _edge(padtype, padlen, _taps(sos))
+    return restore(_both_ways_back(ct, edge, padtype, sections, _steady_sections(sections)))
+
+
+@rule(
+    tracked="sos x",
+    constant="axis padtype padlen",
+    adjoints=_sosfiltfilt_back,
+    linear=in_signal("x"),
+)
 def sosfiltfilt(sos, x, axis=-1, padtype="odd", padlen=None):
     sections = _sections(sos)
     x, restore = along_last(x, axis)
-    plain = np.asarray(values(as_array(sos)))
-    taps = 2 * len(sections) + 1 - min((plain[:, 2] == 0).sum(), (plain[:, 5] == 0).sum())
-    edge, x = _extended(x, padtype, padlen, int(taps))
+    edge, x = _extended(x, padtype, padlen, _taps(sos))
     states = _steady_sections(sections)
 
     def forward(x, first):

@@ -1,5 +1,6 @@
 """Smoothing, trends, order statistics and other rates."""
 
+import functools
 import math
 import operator
 
@@ -10,6 +11,7 @@ from ..._trees import shape_of
 from ...errors import NotDifferentiableError
 from ...rules.primitives import as_array, matmul, reshape
 from ...rules.table import is_traced
+from ._adjoints import in_signal, of, ranked_back, upfirdn_back
 from ._convolution import Convolution, filtered, moded, zeros_between
 from ._filters import lengthened, lfilter, sosfilt, sosfiltfilt
 from ._table import along_last, rule
@@ -39,7 +41,21 @@ def detrend(data, axis=-1, type="linear", bp=0, overwrite_data=False):
 _EDGES = {"mirror": "reflect", "nearest": "edge", "wrap": "wrap", "constant": "constant"}
 
 
-@rule(tracked="x", constant="window_length polyorder deriv delta axis mode cval")
+@functools.lru_cache(64)
+def _savgol_taps(window_length, polyorder, deriv, delta):
+    return _scipy.savgol_coeffs(window_length, polyorder, deriv=deriv, delta=delta)
+
+
+@functools.lru_cache(64)
+def _savgol_ends(window_length, polyorder, deriv, delta):
+    """What a window gives where each of its elements is the only one that is not 0: a matrix."""
+    unit = np.eye(window_length)
+    return _scipy.savgol_filter(
+        unit, window_length, polyorder, deriv=deriv, delta=delta, axis=0, mode="interp"
+    )
+
+
+@rule
 def savgol_filter(
     x, window_length, polyorder, deriv=0, delta=1.0, axis=-1, mode="interp", cval=0.0
 ):
@@ -50,7 +66,7 @@ def savgol_filter(
     if is_traced([delta]):
         found = savgol_filter(x, w, polyorder, deriv, 1.0, -1, mode, cval)
         return restore(found / delta**deriv)
-    taps = _scipy.savgol_coeffs(w, polyorder, deriv=deriv, delta=delta)
+    taps = _savgol_taps(w, polyorder, deriv, delta)
     # The elements before and after one that its window covers.
     before, after = (w - 1) // 2, w // 2
     if mode != "interp":
@@ -62,7 +78,7 @@ def savgol_filter(
             "If mode is 'interp', window_length must be less than or equal to the size of x."
         )
     # At the ends, the polynomial of the outermost window: a matrix.
-    ends = _scipy.savgol_filter(np.eye(w), w, polyorder, deriv=deriv, delta=delta, axis=0)
+    ends = _savgol_ends(w, polyorder, deriv, delta)
     half = w // 2
     middle = _valid(taps, x)[..., half - before : n - half - before]
     first = matmul(x[..., :w], ends[:half].T)
@@ -98,19 +114,42 @@ def _sizes(kernel_size, ndim):
     return sizes
 
 
-@rule(tracked="volume", constant="kernel_size")
+def _median_back(argument, default):
+    """Adjoints of a median of the elements in windows."""
+
+    def adjoints(ct, given, output, names):
+        del names  # there is one
+        x = np.asarray(given[argument], float)
+        sizes = _sizes(given.get("kernel_size", default), x.ndim)
+        size = math.prod(sizes)
+        found = ranked_back(ct, x, sizes, tuple(range(size)), size // 2, output)
+        return None if found is None else [found]
+
+    return adjoints
+
+
+def _order_filter_back(ct, given, output, names):
+    del names
+    x, domain = np.asarray(given["a"], float), np.asarray(given["domain"])
+    rank = operator.index(given["rank"])
+    inside = tuple(np.flatnonzero(domain).tolist())
+    found = ranked_back(ct, x, domain.shape, inside, rank, output)
+    return None if found is None else [found]
+
+
+@rule(tracked="volume", constant="kernel_size", adjoints=_median_back("volume", None))
 def medfilt(volume, kernel_size=None):
     x = as_array(volume)
     return np.median(_windows(x, _sizes(kernel_size, len(x.shape))), axis=-1)
 
 
-@rule(tracked="input", constant="kernel_size")
+@rule(tracked="input", constant="kernel_size", adjoints=_median_back("input", 3))
 def medfilt2d(input, kernel_size=3):
     x = as_array(input)
     return np.median(_windows(x, _sizes(kernel_size, 2)), axis=-1)
 
 
-@rule(tracked="a", constant="domain rank")
+@rule(tracked="a", constant="domain rank", adjoints=_order_filter_back)
 def order_filter(a, domain, rank):
     x, domain = as_array(a), np.asarray(domain)
     if domain.ndim != len(x.shape) or any(k % 2 != 1 for k in domain.shape):
@@ -139,7 +178,17 @@ def wiener(im, mysize=None, noise=None):
 # ---- other rates ----
 
 
-@rule(tracked="h x", constant="up down axis")
+@of("x")
+def _upfirdn_back(ct, h, x, up=1, down=1, axis=-1):
+    h = np.asarray(h, float)
+    n = x.shape[axis]
+    if h.ndim != 1 or not n:
+        return None
+    ct, restore = along_last(ct, axis)
+    return restore(upfirdn_back(ct, h, n, up, down))
+
+
+@rule(tracked="h x", constant="up down axis", adjoints=_upfirdn_back, linear=in_signal("x"))
 def upfirdn(h, x, up=1, down=1, axis=-1, mode="constant", cval=0):
     if mode != "constant" or is_traced([cval]) or np.any(np.asarray(cval) != 0):
         raise NotDifferentiableError(
@@ -157,7 +206,13 @@ def _output_length(taps, n, up, down):
     return ((n - 1) * up + taps - 1) // down + 1
 
 
-@rule(tracked="x window", constant="up down axis")
+@functools.lru_cache(64)
+def _low_pass(half, widest, window):
+    """The taps of resample_poly: 2 half + 1 of them."""
+    return _scipy.firwin(2 * half + 1, 1.0 / widest, window=window)
+
+
+@rule
 def resample_poly(x, up, down, axis=0, window=("kaiser", 5.0), padtype="constant", cval=None):
     if up < 1 or down < 1 or up != int(up) or down != int(down):
         raise ValueError("up and down must be integers >= 1")
@@ -179,7 +234,7 @@ def resample_poly(x, up, down, axis=0, window=("kaiser", 5.0), padtype="constant
         half = (shape_of(h)[0] - 1) // 2
     else:
         half = 10 * max(up, down)
-        h = _scipy.firwin(2 * half + 1, 1.0 / max(up, down), window=window)
+        h = _low_pass(half, max(up, down), window)
     before = down - half % down
     dropped = (half + before) // down
     taps = shape_of(h)[0] + before
@@ -187,7 +242,7 @@ def resample_poly(x, up, down, axis=0, window=("kaiser", 5.0), padtype="constant
         taps += 1
     h = lengthened(np.concatenate([np.zeros(before), h * up]), taps)
     level = background[padtype](x, axis=-1, keepdims=True) if padtype in background else 0.0
-    y = filtered(h, zeros_between(x - level, up))[..., ::down]
+    y = upfirdn(h, x - level, up, down)
     return restore(y[..., dropped : dropped + n_out] + level)
 
 

@@ -18,13 +18,15 @@ functions = {}  # name -> function of numbers, arrays, tensors and duals
 _PRODUCTS = {"convolve": None, "correlate": 1, "fftconvolve": None, "oaconvolve": None}
 
 
-def rule(function=None, *, tracked=None, constant="", transposed=None):
+def rule(function=None, *, tracked=None, constant="", adjoints=None, linear=None):
     """Let `function` answer SciPy's of its name where an argument is a tensor or a dual.
 
     If arguments are named, a call of these alone is recorded as one call of SciPy's: see Whole.
     """
     if function is None:
-        return functools.partial(rule, tracked=tracked, constant=constant, transposed=transposed)
+        return functools.partial(
+            rule, tracked=tracked, constant=constant, adjoints=adjoints, linear=linear
+        )
     name = function.__name__
     plain = getattr(_scipy, name)
 
@@ -42,7 +44,7 @@ def rule(function=None, *, tracked=None, constant="", transposed=None):
 
     public = with_plain(of_reals, plain)
     if tracked is not None:
-        public = Whole(plain, function, public, tracked, constant, transposed)
+        public = Whole(plain, function, public, tracked, constant, adjoints, linear)
     functions[name] = public
     return public
 
