@@ -9,6 +9,10 @@ A rule is an object with these methods, on flat results of `size` and one entry 
     emit_reverse(g, operands, results)          the same two on tensors, recording what they do;
     emit_forward(tangents, operands, results)   the operands and the flat results are on the tape
 
+A rule whose `definition.elementwise` is true has results of one shape, each element of which
+depends on those elements of the operands alone that are, broadcast, in its place: patterns count
+on it.
+
 A rule must not keep the tensors on the tape that it is called with: it belongs to the tape.
 """
 
@@ -305,6 +309,25 @@ cdef void call_release(void *rule) noexcept with gil:
     Py_DECREF(<object>rule)
 
 
+cdef int call_elementwise(void *rule, int64_t *shape) noexcept with gil:
+    cdef ElementwiseCall call
+    cdef int ndim = 0
+    try:
+        if type(<object>rule) is ElementwiseCall:
+            call = <ElementwiseCall>rule
+            memcpy(shape, call.shape, call.ndim * sizeof(shape[0]))
+            return call.ndim
+        if type(<object>rule) is not _call_record \
+                or not getattr((<CallRecord>rule).definition, "elementwise", False):
+            return -1
+        for n in (<CallRecord>rule).shapes[0]:
+            shape[ndim] = n
+            ndim += 1
+        return ndim
+    except BaseException:
+        return -1
+
+
 cdef ad_status call_replay(void *rule, const double *const *args,
                            double *result) noexcept with gil:
     cdef cnp.ndarray operand, flat
@@ -484,6 +507,7 @@ call_hooks.release = call_release
 call_hooks.replay = call_replay
 call_hooks.save = call_save
 call_hooks.load = call_load
+call_hooks.elementwise = call_elementwise
 call_hooks.forward = call_forward
 call_hooks.reverse = call_reverse
 call_hooks.emit_reverse = call_emit_reverse

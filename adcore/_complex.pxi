@@ -44,7 +44,7 @@ cdef extern from *:
 cdef object new_complex(re, im):
     """A complex array of parts of one shape."""
     cdef ComplexPair z = ad_new_object(_complex_type, ())
-    z.real, z.imag = re, im
+    z._re, z._im = re, im
     return z
 
 
@@ -95,7 +95,7 @@ cdef class ComplexFunction:
             return None
         for x in args:
             if type(x) is _complex_type:
-                re, im = (<ComplexPair>x).real, (<ComplexPair>x).imag
+                re, im = (<ComplexPair>x)._re, (<ComplexPair>x)._im
             elif type(x) is complex:
                 re, im = x.real, x.imag
             elif type(x) is cnp.ndarray and cnp.PyArray_ISCOMPLEX(<cnp.ndarray>x) \
@@ -290,19 +290,19 @@ cdef object of_either_part(function, x, tuple rest):
         return None
     if type(x) is _complex_type:
         z = x
-        if type(z.real) is not Tensor or type(z.imag) is not Tensor:
+        if type(z._re) is not Tensor or type(z._im) is not Tensor:
             return None
-        re, im = z.real, z.imag
+        re, im = z._re, z._im
     elif type(x) is list or type(x) is tuple:
         re, im = [], []
         for y in x:
             if type(y) is not _complex_type:
                 return None
             z = y
-            if type(z.real) is not Tensor or type(z.imag) is not Tensor:
+            if type(z._re) is not Tensor or type(z._im) is not Tensor:
                 return None
-            re.append(z.real)
-            im.append(z.imag)
+            re.append(z._re)
+            im.append(z._im)
     else:
         return None
     re, im = rule(re, *rest), rule(im, *rest)
@@ -315,9 +315,9 @@ cdef object of_either_part(function, x, tuple rest):
 
 cdef int parts_of(object x, list parts) except -1:
     """Append the parts of a complex array of tensors, or of a real array; 0 for anything else."""
-    if type(x) is _complex_type and type((<ComplexPair>x).real) is Tensor \
-            and type((<ComplexPair>x).imag) is Tensor:
-        parts += [(<ComplexPair>x).real, (<ComplexPair>x).imag]
+    if type(x) is _complex_type and type((<ComplexPair>x)._re) is Tensor \
+            and type((<ComplexPair>x)._im) is Tensor:
+        parts += [(<ComplexPair>x)._re, (<ComplexPair>x)._im]
     elif type(x) is Tensor:
         parts += [x, None]
     elif type(x) is cnp.ndarray and cnp.PyArray_TYPE(<cnp.ndarray>x) == cnp.NPY_DOUBLE:
@@ -431,6 +431,78 @@ cdef object on_complex(ufunc, tuple args):
     return METHODS["_complex_ufunc"](ufunc, "__call__", args, {})
 
 
+cdef object part_of_its_own(object x):
+    """A part of a complex array that assignments to `x` do not change, and that do not change it.
+
+    Arrays are left as they are.
+    """
+    cdef Tensor t
+    if type(x) is not Tensor or (<Tensor>x).h.tape != NULL:
+        return handle_of_its_own(x)
+    t = x
+    return x if PyFloat_CheckExact(t.constant) else constant_tensor(cnp.PyArray_Copy(t.constant))
+
+
+def part_alone(x):
+    """part_of_its_own(), from Python."""
+    return part_of_its_own(x)
+
+
+cdef object part_in_pair(object x):
+    """part_of_its_own() of what may be a slice: so it stays one."""
+    cdef Whole *whole
+    out = part_of_its_own(x)
+    if out is x:
+        return x
+    if type(x) is Tensor:
+        whole = (<Tensor>x).part_of
+        (<Tensor>out).part_of = whole
+    else:
+        whole = (<Dual>x).part_of
+        (<Dual>out).part_of = whole
+    if whole != NULL:
+        whole.refs += 1
+    return out
+
+
+cdef int refuse_part_of_pair(ComplexPair z) except -1:
+    """Refuse to change a part of a complex array that is still in use."""
+    for x in (z._re, z._im):
+        if type(x) is Tensor:
+            refuse_part((<Tensor>x).part_of, x)
+        elif type(x) is Dual:
+            refuse_part((<Dual>x).part_of, x)
+    return 0
+
+
+def refuse_complex_part(z):
+    """The same, from Python."""
+    refuse_part_of_pair(<ComplexPair?>z)
+
+
+cdef object pair_in_place(ComplexPair z, object out):
+    """What `z += w` leaves in z, `out` being z + w: arrays change, numbers do not."""
+    if shape_of(z._re) == () or Py_REFCNT(<PyObject *>z) == 1:
+        return out      # the latter of r[1:] += w, which ends with r[1:] = ...
+    refuse_part_of_pair(z)
+    if type(out) is _complex_type:
+        re, im = (<ComplexPair>out)._re, (<ComplexPair>out)._im
+    else:
+        re, im = np.array(np.real(out)), np.array(np.imag(out))
+    if shape_of(re) != shape_of(z._re):
+        raise ShapeError(f"a complex array of shape {shape_of(z._re)} cannot become one of shape "
+                         f"{shape_of(re)} in place; write y = x + ... instead")
+    if type(z._re) is Tensor and type(z._im) is Tensor and type(re) is not Dual \
+            and type(im) is not Dual:
+        stand_for(<Tensor>z._re, re)
+        stand_for(<Tensor>z._im, im)
+    elif type(z._re) is Dual and type(z._im) is Dual and type(re) is Dual and type(im) is Dual:
+        z._re, z._im = become(<Dual>z._re, re), become(<Dual>z._im, im)
+    else:
+        METHODS["_complex_set"](z, ..., re, im)
+    return z
+
+
 cdef object _add = np.add, _subtract = np.subtract, _multiply = np.multiply, _divide = np.divide
 cdef object _power = np.power, _negative = np.negative, _absolute = np.absolute
 cdef object _conjugate = np.conjugate, _matmul = np.matmul, _square = np.square, _dot = np.dot
@@ -439,13 +511,37 @@ cdef object _reshape = np.reshape, _transpose = np.transpose
 
 
 cdef class ComplexPair:
-    """The two parts of a complex array, of one shape; _owned: they are nobody else's."""
+    """The two parts of a complex array, of one shape.
 
-    cdef public object real, imag
+    Tensors and duals among them are nobody else's, but for who has asked for `real` and `imag`,
+    which NumPy has as views.  Arrays may be somebody's, unless `_owned`.
+    """
+
+    cdef public object _re, _im
     cdef public bint _owned
 
     def __init__(self, real, imag):
-        self.real, self.imag = real, imag
+        self._re, self._im = part_in_pair(real), part_in_pair(imag)
+
+    @property
+    def real(self):
+        """The real part."""
+        return self._re
+
+    @real.setter
+    def real(self, value):
+        if value is not self._re:       # as z.real += 1 leaves it
+            METHODS["_complex_set"](self, ..., value, None)
+
+    @property
+    def imag(self):
+        """The imaginary part."""
+        return self._im
+
+    @imag.setter
+    def imag(self, value):
+        if value is not self._im:
+            METHODS["_complex_set"](self, ..., None, value)
 
     def __array_ufunc__(self, ufunc, str method, *inputs, **kwargs):
         if method == "__call__" and not kwargs:
@@ -489,6 +585,24 @@ cdef class ComplexPair:
     def __rtruediv__(self, other):
         return on_complex(_divide, (other, self))
 
+    def __iadd__(self, other):
+        return pair_in_place(self, on_complex(_add, (self, other)))
+
+    def __isub__(self, other):
+        return pair_in_place(self, on_complex(_subtract, (self, other)))
+
+    def __imul__(self, other):
+        return pair_in_place(self, on_complex(_multiply, (self, other)))
+
+    def __itruediv__(self, other):
+        return pair_in_place(self, on_complex(_divide, (self, other)))
+
+    def __ipow__(self, other):
+        return pair_in_place(self, self ** other)
+
+    def __imatmul__(self, other):
+        return pair_in_place(self, on_complex(_matmul, (self, other)))
+
     def __pow__(self, other, modulo):
         if type(other) is int and other == 2:
             return on_complex(_square, (self,))
@@ -502,7 +616,7 @@ cdef class ComplexPair:
         return METHODS["_complex_power"](other, self)
 
     def __getitem__(self, key):
-        re, im = self.real[key], self.imag[key]
+        re, im = self._re[key], self._im[key]
         return new_complex(re, im) if type(re) is Tensor and type(im) is Tensor \
             else complex_pair(re, im)
 
@@ -522,7 +636,7 @@ cdef class ComplexPair:
         return on_complex(_negative, (self,))
 
     def __pos__(self):
-        return self
+        return complex_pair(part_of_its_own(self._re), part_of_its_own(self._im))
 
     def __abs__(self):
         return on_complex(_absolute, (self,))

@@ -226,6 +226,7 @@ cdef extern from "ad_tape.h" nogil:
                                   ad_view *adjoints) noexcept nogil
         ad_status (*emit_forward)(ad_tape *tape, int32_t instr, const ad_view *tangents,
                                   ad_view *result) noexcept nogil
+        int (*elementwise)(void *rule, int64_t *shape) noexcept nogil
         ad_status (*note)(ad_tape *tape, const ad_note *note, int lanes) noexcept nogil
         ad_status (*emit_note)(ad_tape *tape, const ad_note *note, const ad_view *g,
                                ad_view *result) noexcept nogil

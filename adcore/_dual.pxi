@@ -249,6 +249,12 @@ cdef class Dual:
     def __ipow__(self, other):
         return become(self, dual_power(self, other))
 
+    def __imod__(self, other):
+        return become(self, dual_binary(AD_OP_remainder, self, other))
+
+    def __imatmul__(self, other):
+        return become(self, self @ other)
+
     def __neg__(self):
         return dual_unary(AD_OP_neg, self)
 

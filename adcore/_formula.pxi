@@ -157,7 +157,7 @@ cdef class Formula:
                 if type(y) is not int:
                     found.append(y)
                 elif y < self.c.n_given:
-                    found.append(given[y])
+                    found.append(part_of_its_own(given[y]))
                 else:
                     found.append(number_or_tensor(tape, &views[<int>y - self.c.n_numbers]))
             return found

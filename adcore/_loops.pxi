@@ -57,6 +57,7 @@ cdef class ComplexLoop:
         cdef double *y
         cdef int i
         if length <= AD_SCRATCH:
+            check(ad_tape_make_scratch(tape))
             z = tape.scratch
         else:
             kept = spare_room(length)
@@ -161,7 +162,7 @@ cdef object by_loop(object function, tuple args):
     for z in args:
         if not pair_view(z, &view):
             return None
-        key.append((<ComplexPair>z).real.shape)
+        key.append((<ComplexPair>z)._re.shape)
     key = tuple(key)
     loop = _loops.get(key, False)
     if loop is False:

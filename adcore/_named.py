@@ -57,6 +57,7 @@ class Named:
     name = ""  # for errors; saved_as unless it is set
     remedy = "it has one"
     pull = push = None
+    elementwise = False  # see _calls.pxi
 
     def __init_subclass__(cls, saved_as=None, **options):
         super().__init_subclass__(**options)

@@ -23,10 +23,10 @@ cdef bint pair_view(object z, ad_view *view) noexcept:
     """
     cdef ad_handle *re
     cdef ad_handle *im
-    if type(z) is not _complex_type or type((<ComplexPair>z).real) is not Tensor \
-            or type((<ComplexPair>z).imag) is not Tensor:
+    if type(z) is not _complex_type or type((<ComplexPair>z)._re) is not Tensor \
+            or type((<ComplexPair>z)._im) is not Tensor:
         return False
-    re, im = &(<Tensor>(<ComplexPair>z).real).h, &(<Tensor>(<ComplexPair>z).imag).h
+    re, im = &(<Tensor>(<ComplexPair>z)._re).h, &(<Tensor>(<ComplexPair>z)._im).h
     if re.tape == NULL or re.tape != ad_local.tape or im.tape != re.tape or im.instr != re.instr:
         return False
     view.place = AD_SLOTS
@@ -67,6 +67,14 @@ cdef object pair_result(const ad_view *both):
     return new_complex(re, new_result(ad_local.tape, &part, True))
 
 
+cdef object part_of_complex(object z, const ad_view *both):
+    """pair_result() of what NumPy has as a view of a complex array."""
+    cdef ComplexPair whole = z, part = pair_result(both)
+    part_of_tensor(<Tensor>whole._re, <Tensor>part._re)
+    part_of_tensor(<Tensor>whole._im, <Tensor>part._im)
+    return part
+
+
 cdef int pair_of_numbers(double re, double im, int ndim, ad_view *view) except -1:
     """A constant of both parts, the same for all elements of so many dimensions."""
     cdef double numbers[2]
@@ -104,7 +112,7 @@ cdef object pair_reshape(tuple args):
         if not PyLong_CheckExact(shape):
             return None
         shape = (shape,)
-    full_shape((<ComplexPair>args[0]).real, shape, &target)
+    full_shape((<ComplexPair>args[0])._re, shape, &target)
     if target.ndim > AD_MAX_DIMS - 4:
         return None
     for d in range(target.ndim, 0, -1):
@@ -112,7 +120,7 @@ cdef object pair_reshape(tuple args):
     target.shape[0] = 2
     if not ad_view_reshape(&view, target.ndim + 1, target.shape):
         return None
-    return pair_result(&view)
+    return part_of_complex(args[0], &view)
 
 
 cdef object pair_transpose(tuple args):
@@ -132,7 +140,7 @@ cdef object pair_transpose(tuple args):
             return None
         seen |= <uint32_t>1 << a
         turned.shape[d], turned.stride[d] = view.shape[a], view.stride[a]
-    return pair_result(&turned)
+    return part_of_complex(args[0], &turned)
 
 
 # ---- sums ----
@@ -323,7 +331,7 @@ cdef int mask_view(cnp.ndarray mask, ad_view *view) except -1:
     """array_view() of truths that lie one after another: at once of few, kept of many."""
     cdef int64_t n = cnp.PyArray_SIZE(mask), i
     cdef const cnp.npy_bool *truth = <const cnp.npy_bool *>cnp.PyArray_DATA(mask)
-    cdef double *numbers = ad_local.tape.scratch
+    cdef double *numbers
     cdef int d
     if n > AD_SCRATCH:
         array_view(numbers_of_mask(mask), view)
@@ -331,6 +339,8 @@ cdef int mask_view(cnp.ndarray mask, ad_view *view) except -1:
             ad_view_drop(view)
             return array_view(mask, view)
     else:
+        check(ad_tape_make_scratch(ad_local.tape))
+        numbers = ad_local.tape.scratch
         for i in range(n):
             numbers[i] = truth[i]
         view.place, view.base = AD_ARRAY, 0

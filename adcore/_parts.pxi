@@ -81,7 +81,8 @@ cdef int raise_part(shape) except -1:
         f"an array of shape {shape} is changed in place that is a part of another one still in "
         "use: a slice, or the same in another shape.  NumPy would change both, here they are "
         "values of their own, and the change would be lost.  Assign to the whole, x[i, j] = y in "
-        "place of x[i][j] = y; or change a copy, part = x[i].copy()")
+        "place of x[i][j] = y; or change a copy, part = x[i].copy(), or x = x.reshape(n, m).copy() "
+        "of the argument of a function")
 
 
 cdef inline int refuse_part(const Whole *whole, x) except -1:

@@ -308,6 +308,12 @@ cdef class Tensor:
     def __ipow__(self, other):
         return in_place(self, power(self, other))
 
+    def __imod__(self, other):
+        return in_place(self, self % other)
+
+    def __imatmul__(self, other):
+        return in_place(self, self @ other)
+
     def __neg__(self):
         return unary(AD_OP_neg, self)
 

@@ -212,10 +212,56 @@ static void ask_words(struct depend *d, int32_t i)
         }                                                                                          \
     } while (0)
 
+/* The elements of each result of an AD_CALL that goes element by element, and their shape; 0 of any other
+ * instruction.  The results stand one after the other. */
+static int64_t elements_of(const struct depend *d, int32_t i, int *ndim, int64_t *shape)
+{
+    const struct ad_tape *tape = d->tape;
+    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
+    int64_t size;
+
+    if (ad_tape_code(tape, i) != AD_CALL || !tape->hooks || !tape->hooks->elementwise)
+        return 0;
+    *ndim = tape->hooks->elementwise((void *)(uintptr_t)block[4], shape);
+    if (*ndim < 0)
+        return 0;
+    size = ad_shape_size(*ndim, shape);
+    if (size <= 0 || block[2] % size)
+        return 0;
+    for (int64_t v = 0; v < block[1]; v++) {
+        struct ad_view view;
+
+        words = ad_view_decode(words, &view);
+        if (!ad_view_broadcast(&view, *ndim, shape))
+            return 0;
+    }
+    return size;
+}
+
+/* Call EACH(from, to) for the slots of operands and of the results that depend on them. */
+#define EACH_OPERAND(d, i, n_dims, shape, size, EACH)                                              \
+    do {                                                                                           \
+        const int64_t *of_block = (d)->tape->aux + (d)->tape->a[i],                                \
+                      *of_words = of_block + AD_BLOCK_HEADER;                                      \
+                                                                                                   \
+        for (int64_t of_v = 0; of_v < of_block[1]; of_v++) {                                       \
+            struct ad_view of_view;                                                                \
+                                                                                                   \
+            of_words = ad_view_decode(of_words, &of_view);                                         \
+            if (is_constant(&of_view))                                                             \
+                continue;                                                                          \
+            ad_view_broadcast(&of_view, n_dims, shape);                                            \
+            for (int64_t of_at = (d)->tape->dst[i]; of_at < (d)->tape->dst[i] + of_block[2];       \
+                 of_at += (size))                                                                  \
+                AD_EACH_SLOT((d)->tape, &of_view, EACH);                                           \
+        }                                                                                          \
+    } while (0)
+
 static void ask_instr(struct depend *d, int32_t i)
 {
     const struct ad_tape *tape = d->tape;
-    int code = ad_tape_code(tape, i);
+    int code = ad_tape_code(tape, i), ndim;
+    int64_t shape[AD_MAX_DIMS], size;
     uint8_t asked;
 
     if (code < AD_N_OPS) {
@@ -225,6 +271,14 @@ static void ask_instr(struct depend *d, int32_t i)
     if (code == AD_ADDTO) {
 #define ASK_ADDED(from, to) d->asked[from] |= d->asked[to]
         EACH_ADDED(d, i, ASK_ADDED);
+        return;
+    }
+    size = elements_of(d, i, &ndim, shape);
+    if (size) {
+#define ASK_ELEMENT(j, slot)                                                                       \
+    if ((slot) >= 0)                                                                               \
+    d->asked[slot] |= (uint8_t)(d->asked[of_at + (j)] | (d->asked[of_at + (j)] & LIVE ? NEEDED : 0))
+        EACH_OPERAND(d, i, ndim, shape, size, ASK_ELEMENT);
         return;
     }
     asked = asked_of(d, i);
@@ -584,9 +638,27 @@ static enum ad_status depend_rule(struct depend *d, int32_t i)
     return status;
 }
 
+/* A rule that goes element by element. */
+static enum ad_status depend_elements(struct depend *d, int32_t i, int ndim, const int64_t *shape,
+                                      int64_t size)
+{
+    int64_t dst = d->tape->dst[i], n = ad_tape_length(d->tape, i);
+    enum ad_status status = AD_OK;
+
+#define UNITE_ELEMENT(j, slot)                                                                     \
+    if ((slot) >= 0 && d->asked[of_at + (j)] && !status)                                           \
+    status = ad_sets_unite(&d->sets, &d->set[of_at + (j)], d->set[slot])
+    EACH_OPERAND(d, i, ndim, shape, size, UNITE_ELEMENT);
+    for (int64_t j = dst; j < dst + n && !status; j++)
+        if (d->asked[j] & LIVE)
+            status = pair_up(d, d->set[j], d->set[j]);
+    return status;
+}
+
 static enum ad_status depend_instr(struct depend *d, int32_t i)
 {
-    int code = ad_tape_code(d->tape, i);
+    int code = ad_tape_code(d->tape, i), ndim;
+    int64_t shape[AD_MAX_DIMS], size;
 
     if (code < AD_N_OPS)
         return depend_words(d, i);
@@ -598,7 +670,10 @@ static enum ad_status depend_instr(struct depend *d, int32_t i)
         return depend_cumsum(d, i);
     if (code == AD_EXTREMUM || code == AD_NORM || code == AD_GATHER || code == AD_SCATTER)
         return depend_row(d, i);
-    return ad_tape_has_rule(d->tape, i) ? depend_rule(d, i) : AD_OK;
+    if (!ad_tape_has_rule(d->tape, i))
+        return AD_OK;
+    size = elements_of(d, i, &ndim, shape);
+    return size ? depend_elements(d, i, ndim, shape, size) : depend_rule(d, i);
 }
 
 /* ---- questions ---- */

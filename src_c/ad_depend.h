@@ -6,7 +6,8 @@
  * are not the maximum, are left out.
  *
  * Elementwise ops, sums, copies, running sums and products of matrices are followed element by element, an
- * argument with a partial that is 0 everywhere not at all; results of other instructions depend on all of
+ * argument with a partial that is 0 everywhere not at all, and so are rules that say that they are
+ * elementwise, whatever their partials; results of other instructions depend on all of
  * their row, or of their operands.
  *
  * What an element depends on is a set of ad_sets.h: along bands and grids, of any length, each costs a

@@ -78,6 +78,10 @@ enum { AD_WHY = 200 }; /* bytes of a reason, with its NUL */
  * have, and holds the bytes against them: AD_BAD_PROGRAM if they are not in order, with the reason in 'why'.
  * Either may be NULL.
  *
+ * elementwise() is the number of dimensions of each of a rule's results, all of one shape, if each of their
+ * elements depends on those elements alone that the operands, broadcast to the shape, have in its place;
+ * -1 of other rules.  It may be NULL.
+ *
  * note() may change the adjoints of the note's instruction in the tape's work; emit_note() is given the
  * adjoint, flat, and passes another one.
  */
@@ -94,6 +98,7 @@ struct ad_call_hooks {
                                    struct ad_view *adjoints);
     enum ad_status (*emit_forward)(struct ad_tape *tape, int32_t instr,
                                    const struct ad_view *tangents, struct ad_view *result);
+    int (*elementwise)(void *rule, int64_t shape[AD_MAX_DIMS]);
     enum ad_status (*note)(struct ad_tape *tape, const struct ad_note *note, int lanes);
     enum ad_status (*emit_note)(struct ad_tape *tape, const struct ad_note *note,
                                 const struct ad_view *g, struct ad_view *result);

@@ -4,12 +4,16 @@ Values are NumPy's; derivatives are those of the same function of parts that lie
 the other way, and of differences.
 """
 
+import operator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 import adcore
 from adcore import _core
 from adcore.complexes import Complex
+from adcore.errors import NotDifferentiableError, ShapeError, TapeError
 
 MASK = np.array([[True, False, True, True], [False, False, True, True], [True, True, False, True]])
 CALLS = {
@@ -182,3 +186,191 @@ def test_shapes_that_do_not_fit(z):
     ):
         with pytest.raises(ValueError, match=r"shape|fit|mismatch|dimension"):
             call()
+
+
+# ---- assignments: what NumPy does, or an error ---------------------------------------------------
+
+
+def scaled_rows(z):
+    for row in z:
+        row *= 2
+
+
+def of_a_name(z):
+    row = z[0]
+    row += 1
+
+
+def after_an_assignment(z):
+    row = z[0]
+    z[1] = 3.0
+    row[0] = 5.0
+
+
+# What NumPy does to the whole through a part of it would be lost here.
+LOST = {
+    "z[0][1] = y": lambda z: operator.setitem(z[0], 1, 5j),
+    "z.T[0] = y": lambda z: operator.setitem(z.T, 0, 5j),
+    "np.transpose(z)[0] = y": lambda z: operator.setitem(np.transpose(z), 0, 5j),
+    "z.swapaxes(0, 1)[0] = y": lambda z: operator.setitem(z.swapaxes(0, 1), 0, 5j),
+    "z.reshape(-1)[0] = y": lambda z: operator.setitem(z.reshape(-1), 0, 5j),
+    "z.ravel()[0] = y": lambda z: operator.setitem(z.ravel(), 0, 5j),
+    "z[..., None][0] = y": lambda z: operator.setitem(z[..., None], 0, 5j),
+    "np.split(z)[0][0] = y": lambda z: operator.setitem(np.split(z, 3)[0], 0, 5j),
+    "z[1:][1:][0] = y": lambda z: operator.setitem(z[1:][1:], 0, 5j),
+    "z[0].real[1] = y": lambda z: operator.setitem(z[0].real, 1, 5.0),
+    "z.T.imag[1] = y": lambda z: operator.setitem(z.T.imag, 1, 5.0),
+    "z[0].imag = y": lambda z: setattr(z[0], "imag", 5.0),
+    "a row of an iteration": scaled_rows,
+    "a row with a name": of_a_name,
+    "a row after another": after_an_assignment,
+}
+REFUSED = {
+    "copyto": lambda z: np.copyto(z[0], 9.0),
+    "put": lambda z: np.put(z[0], [1], 5.0),
+    "out": lambda z: np.multiply(z[0], 2.0, out=z[0]),
+    "at": lambda z: np.add.at(z[0], [0, 0], 1.0),
+    "fill_diagonal": lambda z: np.fill_diagonal(z[:2, :2], 0.0),
+}
+START = np.arange(9.0).reshape(3, 3) / 4 + 1j
+RUNS = {
+    "reverse": lambda f, x: adcore.value_and_grad(f)(x)[0],
+    "forward": lambda f, x: adcore.jvp(f, (x,), (np.ones_like(x),))[0],
+    "compiled": lambda f, x: adcore.compile(f)(x),
+}
+
+
+def changed(change):
+    """A real function of a complex array to which something is done."""
+
+    def f(x):
+        z = x * 1j
+        change(z)
+        return (abs(z) ** 2 * (z.real + 2.0)).sum()
+
+    return f
+
+
+@pytest.mark.parametrize("way", RUNS)
+@pytest.mark.parametrize("change", LOST)
+def test_a_part_of_what_is_in_use_is_not_changed(change, way):
+    with pytest.raises(TapeError, match=r"changed in place that is a part .*\.copy\(\)"):
+        RUNS[way](changed(LOST[change]), START)
+
+
+@pytest.mark.parametrize("change", REFUSED)
+def test_what_changes_no_complex_array_says_so(change):
+    with pytest.raises(NotDifferentiableError, match="complex array"):
+        adcore.grad(changed(REFUSED[change]))(START)
+
+
+def kept(z):
+    z[1:] += z[:-1]
+    z[0, 1:] *= 2.0j
+    z[:, 0] -= z[:, 1]
+
+
+def by_operators(z):
+    same = z
+    z += 1j
+    z -= z.T
+    z *= same
+    z /= 2.0
+    z **= 2
+    z @= same
+
+
+def by_parts(z):
+    real = z.real
+    real[0] = 5.0
+    z.imag += 1.0
+    z[1] = 4j
+    real[2] *= 3.0
+    z.real[:, 1] = z.imag[:, 0]
+    z.imag = z.real[0]
+
+
+def own_rows(z):
+    row = z[0].copy()
+    row[1] = 5.0
+    picked = z[[0, 1]]
+    picked[0] = 7j
+    flat = z.flatten()
+    flat[0] = 3.0
+    for other in (+z, -z, np.conj(z), z * 1.0, z + 0, np.conj(z[0])):
+        other[0] = 5.0
+        other.real[0] = 1.0
+        other.imag += 4.0
+    z[2] = row + picked[0] + flat[:3]
+
+
+def renamed(z):
+    part = z[1:] * 1
+    part = part[:, 1:].T
+    part[0] = 2.0
+    part *= 3j
+    z[0, 1:] = part[:, 0]
+
+
+@pytest.mark.parametrize("way", RUNS)
+@pytest.mark.parametrize("change", [kept, by_operators, by_parts, own_rows, renamed])
+def test_assignments_do_what_numpys_do(change, way):
+    f = changed(change)
+    assert RUNS[way](f, START) == pytest.approx(f(START), rel=1e-13)
+
+
+@pytest.mark.parametrize("change", [kept, by_operators, by_parts, own_rows, renamed])
+def test_derivatives_of_assignments(change):
+    f = changed(change)
+    along = np.cos(START.real) + 0.5j
+    slope = adcore.jvp(f, (START,), (along,))[1]
+    assert slope == pytest.approx((adcore.grad(f)(START) * along.conj()).sum().real, rel=1e-12)
+    assert slope == pytest.approx((f(START + 1e-6 * along) - f(START - 1e-6 * along)) / 2e-6, 1e-6)
+
+
+def test_changes_in_place_of_leaves_and_other_shapes():
+    z = adcore.tensor(START, requires_grad=True)
+    with pytest.raises(TapeError, match="leaf"):
+        z *= 2.0
+    with adcore.no_grad():
+        z -= 0.5 * START
+    assert z.requires_grad
+    assert np.array_equal(z.detach().numpy(), 0.5 * START)
+    (abs(z) ** 2).sum().backward()
+    assert np.allclose(z.grad, START)
+    w = adcore.tensor(START, requires_grad=True) * 1.0
+    same = w  # so that the whole is left to see it
+    with pytest.raises(ShapeError, match="in place"):
+        w += np.ones((2, 3, 3))
+    with pytest.raises(ShapeError, match="in place"):
+        w @= np.ones(3)
+    assert same is w
+
+
+def first_calls(name):
+    """A call that is the first one of a tape on which no sweep has been yet."""
+    z = adcore.tensor(START + np.eye(3), requires_grad=True)
+    return (
+        {
+            "where": lambda: np.where(MASK[:, :3], z, 0.0),
+            "inv": lambda: np.linalg.inv(z),
+            "solve": lambda: np.linalg.solve(z, z),
+            "det": lambda: np.linalg.det(z),
+        }[name]()
+        .detach()
+        .numpy()
+    )
+
+
+@pytest.mark.parametrize("name", ["where", "inv", "solve", "det"])
+def test_calls_on_a_fresh_tape(name):
+    with ThreadPoolExecutor(1) as thread:  # whose tape is its own
+        found = thread.submit(first_calls, name).result()
+    z = START + np.eye(3)
+    want = {
+        "where": np.where(MASK[:, :3], z, 0.0),
+        "inv": np.linalg.inv(z),
+        "solve": np.eye(3),
+        "det": np.linalg.det(z),
+    }[name]
+    np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-12)

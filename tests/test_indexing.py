@@ -529,6 +529,8 @@ LOST = {
     "np.split(r)[0][0] = y": lambda r: operator.setitem(np.split(r, 3)[0], 0, 5.0),
     "r[1:][1:][0] = y": lambda r: operator.setitem(r[1:][1:], 0, 5.0),
     "a row of an iteration": scaled_rows,
+    "a remainder": lambda r: operator.imod((part := r[0]), 2.0) is part,
+    "a product of matrices": lambda r: operator.imatmul((part := r[0]), r) is part,
     "copyto": lambda r: np.copyto(r[0], 9.0),
     "put": lambda r: np.put(r[0], [1], 5.0),
     "out": lambda r: np.multiply(r[0], 2.0, out=r[0]),
@@ -586,6 +588,8 @@ def renamed(r):
     r = r[1:].T
     r[0] = 2.0
     r *= 3.0
+    r %= 4.0
+    r @= r[:2] * 1.0
     return r
 
 

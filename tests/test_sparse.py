@@ -10,11 +10,14 @@ from scipy.linalg import hilbert
 
 import adcore
 import adcore.numpy as anp
+import adcore.scipy.special as special
+import adcore.scipy.stats as stats
 from adcore.errors import NotDifferentiableError, ShapeError
 from programs import matrix
 from wild_programs import Drawn
 
 RNG = np.random.default_rng(5)
+ORDERS = np.array([[0.5], [1.5], [2.0]])
 
 
 def rosenbrock(x):
@@ -86,7 +89,39 @@ CASES = {
         [ALL] * 9,
     ),
     "sort": (lambda x: (np.sort(x)[:3] ** 2).sum(), [ALL] * 9),
+    "special function": (lambda x: special.jv(1, x * x).sum(), [{i} for i in range(9)]),
+    "of parameters": (
+        lambda x: special.betainc(x[:3] ** 2, x[3:6] ** 2, special.expit(x[6:]))[1:].sum(),
+        [set(range(k % 3, 9, 3)) if k % 3 else set() for k in range(9)],
+    ),
+    "of one number": (
+        lambda x: special.gammaincc(x[0] ** 2, x[1:] ** 2).sum(),
+        [ALL, *[{0, i} for i in range(1, 9)]],
+    ),
+    "of a constant column": (
+        lambda x: (special.jv(ORDERS, abs(x[:3]) + 1) * x[3:].reshape(2, 3)[:, None]).sum(),
+        [*[{i, i + 3, i + 6} for i in range(3)], *[{i % 3} for i in range(3, 9)]],
+    ),
+    "tails": (lambda x: stats.t.sf(x[::-1], 2.5).sum(), [{i} for i in range(9)]),
+    "two results": (
+        lambda x: (special.fresnel(x)[0] * special.fresnel(x)[1][::-1]).sum(),
+        [{i, 8 - i} for i in range(9)],
+    ),
+    "complex error function": (
+        lambda x: special.erf(x[:4] + 1j * x[4:8]).imag.sum(),
+        [*[{i, i + 4} for i in range(4)], *[{i, i + 4} for i in range(4)], set()],
+    ),
+    "a call of rows": (
+        lambda x: (anp.interp(x[:3], np.arange(-4.0, 5.0), x) ** 2).sum(),
+        None,
+    ),
     "logsumexp": (lambda x: adcore.logsumexp(x[:4], 0) + x[8] ** 3, None),
+}
+
+# Rules in Python, of which the numbers of second derivatives are not to be had.
+NO_EDGES = {
+    *("solve", "sort", "special function", "of parameters", "of one number", "tails"),
+    *("of a constant column", "two results", "complex error function", "a call of rows"),
 }
 
 
@@ -101,7 +136,7 @@ def test_patterns_and_values(name):
     want = adcore.hessian(f)(x)
     compiled = adcore.compile(f)
     found = [adcore.sparse.hessian(f, method=m)(x) for m in ("auto", "colored", "dense")]
-    if name != "solve" and name != "sort":
+    if name not in NO_EDGES:
         found.insert(0, adcore.sparse.hessian(f, method="edges")(x))
     found += [compiled.hessian(x, sparse=True) for _ in range(2)]
     for h in found:
@@ -123,6 +158,29 @@ def test_patterns_and_values(name):
     for h in found[-2:]:
         assert np.array_equal(h.indices, pattern.indices)
         assert np.array_equal(h.indptr, pattern.indptr)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: special.jv(1, x).sum(), lambda x: stats.t.sf(x, 2.5).sum()], ids=["jv", "t.sf"]
+)
+def test_special_functions_of_many_numbers(f):
+    x = np.linspace(0.5, 3.0, 2000)
+    compiled = adcore.compile(f)
+    for h in (adcore.sparse.hessian(f)(x), compiled.hessian(x, sparse=True)):
+        assert h.nnz == 2000
+        few = adcore.hessian(f)(x[:5])
+        np.testing.assert_allclose(h[:5, :5].toarray(), few, rtol=1e-12, atol=1e-15)
+    assert adcore.sparse.jacobian_pattern(lambda x: special.jv(1, x))(x).nnz == 2000
+
+
+def test_patterns_of_a_saved_program(tmp_path):
+    compiled = adcore.compile(lambda x: special.jv(1, x).sum())
+    x = point()
+    compiled(x)
+    compiled.save(tmp_path / "f")
+    h = adcore.load(tmp_path / "f").hessian(x, sparse=True)
+    assert h.nnz == 9
+    np.testing.assert_allclose(h.toarray(), compiled.hessian(x), rtol=1e-13)
 
 
 def by_edges(compiled):

@@ -11,13 +11,14 @@ Imported when a complex number first meets a tensor or a dual.
 
 from . import arrays, elementwise, linalg
 from .dispatch import apply_function, apply_ufunc, op_on_complex, power
-from .pairs import Complex, both, pair, parts, stacked, tensor
+from .pairs import Complex, assign, both, pair, parts, stacked, tensor
 
 __all__ = [
     "Complex",
     "apply_function",
     "apply_ufunc",
     "arrays",
+    "assign",
     "both",
     "elementwise",
     "linalg",

@@ -415,7 +415,7 @@ METHODS = {
     "abs": np.abs,
     "angle": np.angle,
     "ravel": np.ravel,
-    "flatten": np.ravel,
+    "flatten": lambda z, *order: +np.ravel(z, *order),
     "sum": np.sum,
     "mean": np.mean,
     "prod": np.prod,

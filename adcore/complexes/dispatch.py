@@ -55,7 +55,9 @@ def _elementwise(name, args):
     if found is not None:
         return found
     real, imag = UFUNCS[name](*[(x.real, x.imag) if type(x) is Complex else parts(x) for x in args])
-    return real if name in REAL else pair(real, 0.0 if imag is None else imag)
+    if name in REAL:
+        return real
+    return pair(_core.part_alone(real), 0.0 if imag is None else _core.part_alone(imag))
 
 
 def _missing(name):

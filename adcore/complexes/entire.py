@@ -27,6 +27,8 @@ class _Entire(Named, saved_as="special.complex"):
 
     function: str  # of _DERIVATIVES
 
+    elementwise = True
+
     def __post_init__(self):
         if self.function not in _DERIVATIVES:
             raise ValueError("no entire function that has a rule")

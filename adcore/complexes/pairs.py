@@ -69,11 +69,7 @@ class Complex(_core.ComplexPair):
         return iter([self[i] for i in range(len(self))])
 
     def __setitem__(self, key, value):
-        if not self._owned:
-            self.real, self.imag, self._owned = _copy(self.real), _copy(self.imag), True
-        real, imag = both(value)
-        self.real, self.imag = _assignable(self.real, real), _assignable(self.imag, imag)
-        self.real[key], self.imag[key] = real, imag
+        assign(self, key, *both(value))
 
     # -- leaves of the tape, as torch has them --
 
@@ -254,15 +250,38 @@ def tensor(data, requires_grad=False):
     data = np.asarray(data)
     halves = [np.array(x, dtype=np.float64) for x in (data.real, data.imag)]
     if requires_grad:
-        return Complex(*_core.tensor_pair(*halves))
+        z = Complex.__new__(Complex)
+        z._re, z._im = _core.tensor_pair(*halves)
+        return z
     return Complex(*[_core.tensor(x) for x in halves])
 
 
 # ---- assignment ----
 
 
-def _copy(x):
-    return x.copy() if hasattr(x, "copy") else x
+def assign(z, key, real, imag):
+    """Assign to elements of either part, or of one of them if the other value is None."""
+    _core.refuse_complex_part(z)
+    if not z._owned:
+        z._re, z._im, z._owned = _owned(z._re), _owned(z._im), True
+    if real is not None:
+        z._re = _assigned(z._re, key, real)
+    if imag is not None:
+        z._im = _assigned(z._im, key, imag)
+
+
+def _owned(x):
+    """A part that nobody else has: arrays may be the caller's."""
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
+def _assigned(x, key, value):
+    """A part with other elements at `key`, mostly itself."""
+    if key is ... and shape_of(x) == ():
+        return value
+    x = _assignable(x, value)
+    x[key] = value
+    return x
 
 
 def _assignable(x, value):

@@ -124,6 +124,7 @@ _core.add_methods(
         "_complex_ufunc": _complex("apply_ufunc"),
         "_complex_pair": _complex("pair"),
         "_complex_power": _complex("power"),
+        "_complex_set": _complex("assign"),
         "_complex_tensor": _complex("tensor"),
     }
 )

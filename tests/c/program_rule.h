@@ -42,6 +42,12 @@ static enum ad_status rule_replay(void *rule, const double *const *args, double 
     return AD_OK;
 }
 
+static int rule_elementwise(void *rule, int64_t shape[AD_MAX_DIMS])
+{
+    shape[0] = ((struct rule *)rule)->size;
+    return 1;
+}
+
 static enum ad_status rule_save(void *rule, unsigned char **data, int64_t *nbytes)
 {
     *data = counted_malloc(1); /* the core frees it */
@@ -180,6 +186,7 @@ static const struct ad_call_hooks rule_hooks = {.hold = rule_hold,
                                                 .replay = rule_replay,
                                                 .save = rule_save,
                                                 .load = rule_load,
+                                                .elementwise = rule_elementwise,
                                                 .forward = rule_forward,
                                                 .reverse = rule_reverse,
                                                 .emit_reverse = rule_emit_reverse,

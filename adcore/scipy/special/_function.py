@@ -133,6 +133,7 @@ class _Elementwise(Named, saved_as="scipy.special"):
     function: str
 
     remedy = "pass x.detach() for a constant"
+    elementwise = True
 
     def __post_init__(self):
         self.found = find(self.function)
@@ -196,6 +197,7 @@ class _Several(Named):
     """The definition of a call of Outputs."""
 
     remedy = _Elementwise.remedy
+    elementwise = True
 
     def __init__(self, name, parts):
         self.name, self.parts = name, parts
