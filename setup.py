@@ -11,14 +11,12 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 # No -march=native: kernels choose their vector width at run time.  No -ffast-math: nan, inf and
-# signed zero are part of the results.  No contraction: the same digits from every compiler.
-GCC_FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"]
+# signed zero are part of the results.  No contraction: the same digits from every compiler.  For the
+# debugger lines alone: Python's own -g doubles the library and takes a third longer to compile.
+GCC_FLAGS = [
+    *("-std=c11", "-O3", "-g1", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"),
+]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
-
-# What Cython writes is a quarter of a million lines of calls without a loop over data: more than this
-# takes twice as long to compile, and runs no faster.  Of the debugger's data the lines are kept.
-GLUE = os.path.join("adcore", "_core.c")
-GCC_GLUE_FLAGS = ["-O2", "-g1"]
 
 # Sources that the package carries as texts: they are part of the C that it writes.
 C_TEXTS = [
@@ -37,18 +35,13 @@ class Build(build_ext):
         """
         flags = MSVC_FLAGS if self.compiler.compiler_type == "msvc" else GCC_FLAGS
         if self.debug:
-            flags = [{"-O3": "-O0", "/O2": "/Od"}.get(flag, flag) for flag in flags]
+            flags = [{"-O3": "-O0", "-g1": "-g", "/O2": "/Od"}.get(flag, flag) for flag in flags]
         for extension in self.extensions:
             extension.extra_compile_args = flags
-        glue_flags = [*flags, *([] if flags is MSVC_FLAGS or self.debug else GCC_GLUE_FLAGS)]
         compile_in_order = self.compiler.compile
 
         def compile_at_once(sources, *args, **kwargs):
             def compile_one(source):
-                if os.path.normpath(source) == GLUE:
-                    return compile_in_order(
-                        [source], *args, **{**kwargs, "extra_postargs": glue_flags}
-                    )
                 return compile_in_order([source], *args, **kwargs)
 
             with ThreadPoolExecutor(os.cpu_count()) as pool:
