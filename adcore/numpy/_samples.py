@@ -114,23 +114,25 @@ f = Sample("f", _f_slope(0), _f_slope(1))
 # ---- triangular ----
 
 
-def _half(distance, width):
-    """Distance / (2 width), of a branch that is taken where the width is not 0."""
-    return distance / (2.0 * where(width > 0.0, width, 1.0))
+def _shares(x, left, mode, right):
+    """(whether x is left of the mode, the slopes there in the mode and in the other end)."""
+    first = x <= mode
+    distance = where(first, x - left, right - x) * 0.5
+    return first, distance / where(first, mode - left, right - mode), distance / (right - left)
 
 
 def _left_slope(x, left, mode, right):
-    q = _half(x - left, right - left)
-    return where(x <= mode, 1.0 - q - _half(x - left, mode - left), _half(right - x, right - left))
+    first, inner, outer = _shares(x, left, mode, right)
+    return where(first, 1.0 - inner - outer, outer)
 
 
 def _mode_slope(x, left, mode, right):
-    return where(x <= mode, _half(x - left, mode - left), _half(right - x, right - mode))
+    return _shares(x, left, mode, right)[1]
 
 
 def _right_slope(x, left, mode, right):
-    q = _half(right - x, right - left)
-    return where(x <= mode, _half(x - left, right - left), 1.0 - q - _half(right - x, right - mode))
+    first, inner, outer = _shares(x, left, mode, right)
+    return where(first, outer, 1.0 - inner - outer)
 
 
 triangular = Sample("triangular", _left_slope, _mode_slope, _right_slope)
