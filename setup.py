@@ -11,8 +11,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 # No -march=native: kernels choose their vector width at run time.  No -ffast-math: nan, inf and
-# signed zero are part of the results.  No contraction: the same digits from every compiler.  For the
-# debugger lines alone: Python's own -g doubles the library and takes a third longer to compile.
+# signed zero are part of the results.  No contraction: the same digits from every compiler.
+# For the debugger lines alone: Python's own -g doubles the library and takes a third longer to
+# compile.
 GCC_FLAGS = [
     *("-std=c11", "-O3", "-g1", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"),
 ]
