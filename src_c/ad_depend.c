@@ -4,38 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ad_depend_rows.h"
 #include "ad_emit_algebra.h"
-#include "ad_facts.h"
 #include "ad_lanes.h"
-#include "ad_sets.h"
-
-/* What is asked of a slot. */
-enum {
-    LIVE = 1,  /* outputs depend on it, in a Hessian */
-    NEEDED = 2 /* its set is asked for */
-};
-
-enum { MET = 1 << 12 };
-
-struct depend {
-    const struct ad_tape *tape;
-    bool local;
-    struct ad_sets sets;
-    uint8_t *asked;     /* of each slot */
-    struct ad_set *set; /* of each slot */
-    struct ad_set *row; /* of each column of a Hessian: those it is paired with; or NULL */
-    struct pair {       /* some of those that met, by where they are looked for */
-        struct ad_set a, b;
-    } *met;
-    int64_t work;
-    struct ad_facts facts[AD_N_OPS];
-};
-
-static bool is_constant(const struct ad_view *view)
-{
-    return view->place == AD_NUMBER || view->place == AD_ARRAY ||
-           (view->place == AD_SLOTS && view->base < 0);
-}
 
 /* ---- operands of an elementwise instruction ---- */
 
@@ -67,7 +38,7 @@ static void operands_of(const struct ad_tape *tape, int32_t i, struct operands *
     memcpy(&o->p, &tape->aux[tape->a[i] + 3], sizeof o->p);
     ad_tape_views(tape, i, o->views, o->n);
     for (int arg = 0; arg < o->n; arg++)
-        if (!is_constant(&o->views[arg]))
+        if (!ad_depend_is_constant(&o->views[arg]))
             o->varies |= (uint8_t)(1 << arg);
 }
 
@@ -78,7 +49,7 @@ struct tile {
 };
 
 /* The tile from t->start on; false at the end. */
-static bool tile_of(const struct depend *d, const struct operands *o, struct tile *t)
+static bool tile_of(const struct ad_depend *d, const struct operands *o, struct tile *t)
 {
     if (t->start >= o->size)
         return false;
@@ -103,14 +74,14 @@ AD_INLINE double value_at(const struct ad_tape *tape, const struct ad_span *span
 }
 
 /* May some arguments of an instruction not count, by what is known of values? */
-static bool chooses(const struct depend *d, enum ad_op op, const struct operands *o)
+static bool chooses(const struct ad_depend *d, enum ad_op op, const struct operands *o)
 {
     return ad_ops[op].curvature == AD_SELECT &&
            (d->local || (op == AD_OP_where && !(o->varies & 1)));
 }
 
 /* Which arguments of element j of a tile count: by a constant condition, or the values on the tape. */
-static uint8_t chosen(const struct depend *d, enum ad_op op, double p, const struct tile *t,
+static uint8_t chosen(const struct ad_depend *d, enum ad_op op, double p, const struct tile *t,
                       int64_t j, int32_t dst)
 {
     double x[AD_MAX_ARGS] = {0}, partial[AD_MAX_ARGS];
@@ -129,25 +100,16 @@ static uint8_t chosen(const struct depend *d, enum ad_op op, double p, const str
 
 /* ---- backwards: what is asked for ---- */
 
-static void ask_view(struct depend *d, const struct ad_view *view, uint8_t what)
+static void ask_view(struct ad_depend *d, const struct ad_view *view, uint8_t what)
 {
 #define ASK(j, slot)                                                                               \
     if ((slot) >= 0 && (j) >= 0)                                                                   \
     d->asked[slot] |= what
-    if (!is_constant(view))
+    if (!ad_depend_is_constant(view))
         AD_EACH_SLOT(d->tape, view, ASK);
 }
 
-static uint8_t asked_of(const struct depend *d, int32_t i)
-{
-    uint8_t found = 0;
-
-    for (int32_t j = 0; j < ad_tape_length(d->tape, i); j++)
-        found |= d->asked[d->tape->dst[i] + j];
-    return found;
-}
-
-static void ask_words(struct depend *d, int32_t i)
+static void ask_words(struct ad_depend *d, int32_t i)
 {
     enum ad_op op = (enum ad_op)ad_tape_code(d->tape, i);
     int32_t dst = d->tape->dst[i];
@@ -173,8 +135,8 @@ static void ask_words(struct depend *d, int32_t i)
 
                 if (slot < 0 || !asked || (choose && !(chosen(d, op, o.p, &t, j, dst) >> arg & 1)))
                     continue;
-                if (asked & LIVE && bent >> arg & 1)
-                    asked |= NEEDED;
+                if (asked & AD_LIVE && bent >> arg & 1)
+                    asked |= AD_NEEDED;
                 d->asked[slot] |= asked;
             }
         }
@@ -191,7 +153,7 @@ static void ask_words(struct depend *d, int32_t i)
                                                                                                    \
         for (int64_t of_v = 0; of_v < of_block[1]; of_v += 2) {                                    \
             of_words = ad_view_decode(ad_view_decode(of_words, &from_view), &to_view);             \
-            if (is_constant(&from_view))                                                           \
+            if (ad_depend_is_constant(&from_view))                                                 \
                 continue;                                                                          \
             for (int64_t of_at = 0, of_n, of_size = ad_view_size(&to_view); of_at < of_size;       \
                  of_at += of_n) {                                                                  \
@@ -214,7 +176,7 @@ static void ask_words(struct depend *d, int32_t i)
 
 /* The elements of each result of an AD_CALL that goes element by element, and their shape; 0 of any other
  * instruction.  The results stand one after the other. */
-static int64_t elements_of(const struct depend *d, int32_t i, int *ndim, int64_t *shape)
+static int64_t elements_of(const struct ad_depend *d, int32_t i, int *ndim, int64_t *shape)
 {
     const struct ad_tape *tape = d->tape;
     const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
@@ -248,7 +210,7 @@ static int64_t elements_of(const struct depend *d, int32_t i, int *ndim, int64_t
             struct ad_view of_view;                                                                \
                                                                                                    \
             of_words = ad_view_decode(of_words, &of_view);                                         \
-            if (is_constant(&of_view))                                                             \
+            if (ad_depend_is_constant(&of_view))                                                   \
                 continue;                                                                          \
             ad_view_broadcast(&of_view, n_dims, shape);                                            \
             for (int64_t of_at = (d)->tape->dst[i]; of_at < (d)->tape->dst[i] + of_block[2];       \
@@ -257,7 +219,7 @@ static int64_t elements_of(const struct depend *d, int32_t i, int *ndim, int64_t
         }                                                                                          \
     } while (0)
 
-static void ask_instr(struct depend *d, int32_t i)
+static void ask_instr(struct ad_depend *d, int32_t i)
 {
     const struct ad_tape *tape = d->tape;
     int code = ad_tape_code(tape, i), ndim;
@@ -277,17 +239,18 @@ static void ask_instr(struct depend *d, int32_t i)
     if (size) {
 #define ASK_ELEMENT(j, slot)                                                                       \
     if ((slot) >= 0)                                                                               \
-    d->asked[slot] |= (uint8_t)(d->asked[of_at + (j)] | (d->asked[of_at + (j)] & LIVE ? NEEDED : 0))
+    d->asked[slot] |=                                                                              \
+        (uint8_t)(d->asked[of_at + (j)] | (d->asked[of_at + (j)] & AD_LIVE ? AD_NEEDED : 0))
         EACH_OPERAND(d, i, ndim, shape, size, ASK_ELEMENT);
         return;
     }
-    asked = asked_of(d, i);
+    asked = ad_depend_asked(d, i);
     if (asked && code != AD_ARGSORT) {
         const int64_t *words = tape->aux + tape->a[i] + AD_BLOCK_HEADER;
         int64_t n = code == AD_GATHER || code == AD_SCATTER ? 1 : tape->aux[tape->a[i] + 1];
 
-        if (asked & LIVE && (code == AD_MATMUL || code == AD_NORM || ad_tape_has_rule(tape, i)))
-            asked |= NEEDED;
+        if (asked & AD_LIVE && (code == AD_MATMUL || code == AD_NORM || ad_tape_has_rule(tape, i)))
+            asked |= AD_NEEDED;
         for (int64_t v = 0; v < n; v++) {
             struct ad_view view;
 
@@ -299,35 +262,7 @@ static void ask_instr(struct depend *d, int32_t i)
 
 /* ---- forwards: sets, and pairs of them ---- */
 
-static enum ad_status pair_up(struct depend *d, struct ad_set a, struct ad_set b)
-{
-    const struct ad_set each[2] = {a, b}, with[2] = {b, a};
-    struct pair *met;
-    enum ad_status status = AD_OK;
-
-    if (ad_set_is_empty(a) || ad_set_is_empty(b))
-        return AD_OK;
-    met = &d->met[ad_union_place(a.shape ^ a.first, b.shape, b.first) % MET];
-    if (ad_set_same(a, met->a) && ad_set_same(b, met->b))
-        return AD_OK;
-    *met = (struct pair){a, b};
-    d->work += ad_set_count(&d->sets, a) + ad_set_count(&d->sets, b);
-    if (d->work > 2 * (int64_t)AD_DEPEND_MOST)
-        return AD_NO_SLOTS;
-    for (int side = 0; side < (ad_set_same(a, b) ? 1 : 2); side++) {
-        int64_t n;
-        const struct ad_run *runs = ad_set_runs(&d->sets, each[side], &n);
-        int64_t at = runs - d->sets.runs;
-
-        for (int64_t k = 0; k < n; k++) /* the table may move */
-            for (int32_t e = d->sets.runs[at + k].start; e < d->sets.runs[at + k].end && !status;
-                 e++)
-                status = ad_sets_unite(&d->sets, &d->row[each[side].first + e], with[side]);
-    }
-    return status;
-}
-
-static enum ad_status depend_words(struct depend *d, int32_t i)
+static enum ad_status depend_words(struct ad_depend *d, int32_t i)
 {
     enum ad_op op = (enum ad_op)ad_tape_code(d->tape, i);
     int32_t dst = d->tape->dst[i];
@@ -355,34 +290,34 @@ static enum ad_status depend_words(struct depend *d, int32_t i)
                 int64_t slot = counts >> arg & 1 ? ad_span_slot(&t.span[arg], j) : -1;
 
                 sets[arg] = slot >= 0 ? d->set[slot] : (struct ad_set){0, 0};
-                if (d->asked[to] & NEEDED)
+                if (d->asked[to] & AD_NEEDED)
                     status = ad_sets_unite(&d->sets, &all, sets[arg]);
             }
             d->set[to] = all;
-            for (int arg = 0; arg < o.n && d->asked[to] & LIVE && !status; arg++)
+            for (int arg = 0; arg < o.n && d->asked[to] & AD_LIVE && !status; arg++)
                 for (int with = 0; with < o.n && !status; with++)
                     if (facts.bends[arg] >> with & 1 &&
                         (with >= arg || !(facts.bends[with] >> arg & 1)))
-                        status = pair_up(d, sets[arg], sets[with]);
+                        status = ad_depend_pair(d, sets[arg], sets[with]);
         }
     return status;
 }
 
 /* Sums of few terms one after the other, of many by pairs. */
-static enum ad_status depend_addto(struct depend *d, int32_t i)
+static enum ad_status depend_addto(struct ad_depend *d, int32_t i)
 {
     enum { FEW = 4 };
     int32_t dst = d->tape->dst[i], n = ad_tape_length(d->tape, i), *count, *terms = NULL;
     int64_t most = 0, total = 0;
     enum ad_status status = AD_OK;
 
-    if (!(asked_of(d, i) & NEEDED))
+    if (!(ad_depend_asked(d, i) & AD_NEEDED))
         return AD_OK;
     count = calloc((size_t)n + 2, sizeof *count);
     if (!count)
         return AD_NO_MEMORY;
 #define COUNT(from, to)                                                                            \
-    if (d->asked[to] & NEEDED && !ad_set_is_empty(d->set[from])) {                                 \
+    if (d->asked[to] & AD_NEEDED && !ad_set_is_empty(d->set[from])) {                              \
         int32_t n_terms = ++count[(to) - dst + 2];                                                 \
                                                                                                    \
         most = AD_MAX(most, n_terms);                                                              \
@@ -395,7 +330,7 @@ static enum ad_status depend_addto(struct depend *d, int32_t i)
     }
     if (most <= FEW) {
 #define UNITE_ADDED(from, to)                                                                      \
-    if (d->asked[to] & NEEDED && !status)                                                          \
+    if (d->asked[to] & AD_NEEDED && !status)                                                       \
     status = ad_sets_unite(&d->sets, &d->set[to], d->set[from])
         EACH_ADDED(d, i, UNITE_ADDED);
         free(count);
@@ -405,7 +340,7 @@ static enum ad_status depend_addto(struct depend *d, int32_t i)
     for (int32_t j = 0; j < n; j++)
         count[j + 2] += count[j + 1];
 #define SORT(from, to)                                                                             \
-    if (d->asked[to] & NEEDED && !ad_set_is_empty(d->set[from]))                                   \
+    if (d->asked[to] & AD_NEEDED && !ad_set_is_empty(d->set[from]))                                \
     terms[count[(to) - dst + 1]++] = (int32_t)(from)
     if (terms)
         EACH_ADDED(d, i, SORT);
@@ -425,222 +360,9 @@ static enum ad_status depend_addto(struct depend *d, int32_t i)
     return status;
 }
 
-/* The unions of runs of 'row' elements of a view, one after the other. */
-static enum ad_status unite_rows(struct depend *d, const struct ad_view *view, int64_t row,
-                                 struct ad_set *rows)
-{
-    struct ad_unite unite;
-    enum ad_status status = AD_OK;
-
-    unite.n = 0;
-#define UNITE_ROW(j, slot)                                                                         \
-    do {                                                                                           \
-        if ((slot) >= 0 && !status && !ad_set_is_empty(d->set[slot]))                              \
-            status = ad_unite_add(&d->sets, &unite, d->set[slot]);                                 \
-        if (((j) + 1) % row == 0 && !status) {                                                     \
-            status = ad_unite_end(&d->sets, &unite, &rows[(j) / row]);                             \
-            unite.n = 0;                                                                           \
-        }                                                                                          \
-    } while (0)
-    if (!is_constant(view) && row > 0)
-        AD_EACH_SLOT(d->tape, view, UNITE_ROW);
-    return status;
-}
-
-/* The slots of a view in C order; constants have negative ones.  NULL without memory. */
-static int32_t *slots_of(const struct ad_tape *tape, const struct ad_view *view)
-{
-    int32_t *slots = malloc((size_t)AD_MAX(ad_view_size(view), 1) * sizeof *slots);
-
-#define TAKE_SLOT(j, slot) slots[j] = (slot)
-    if (slots)
-        AD_EACH_SLOT(tape, view, TAKE_SLOT);
-    return slots;
-}
-
-/* A product of matrices, element by element: a constant that is 0 cuts its factor off. */
-static enum ad_status depend_matmul(struct depend *d, int32_t i)
-{
-    const struct ad_tape *tape = d->tape;
-    struct ad_view views[2];
-    int32_t *slots[2], dst = tape->dst[i];
-    double *constant[2] = {NULL, NULL};
-    int last;
-    int64_t m, k, n, batches;
-    enum ad_status status = AD_OK;
-
-    if (!asked_of(d, i))
-        return AD_OK;
-    ad_tape_views(tape, i, views, 2);
-    last = views[0].ndim - 1;
-    m = views[0].shape[last - 1];
-    k = views[0].shape[last];
-    n = views[1].shape[last];
-    batches = ad_shape_size(last - 1, views[0].shape);
-    for (int side = 0; side < 2; side++) {
-        slots[side] = slots_of(tape, &views[side]);
-        if (is_constant(&views[side])) {
-            constant[side] = malloc((size_t)AD_MAX(ad_view_size(&views[side]), 1) * sizeof(double));
-            if (constant[side])
-                ad_view_read(&views[side], tape->value, constant[side]);
-        }
-        if (!slots[side] || (is_constant(&views[side]) && !constant[side]))
-            status = AD_NO_MEMORY;
-    }
-    for (int64_t j = 0; j < batches * m * n && !status; j++) {
-        int64_t left = j / n * k, right = j / (m * n) * k * n + j % n;
-        uint8_t asked = d->asked[dst + j];
-        struct ad_unite unite;
-
-        unite.n = 0;
-        for (int64_t l = 0; l < k && asked && !status; l++) {
-            int64_t at[2] = {left + l, right + l * n};
-            struct ad_set sets[2];
-
-            for (int side = 0; side < 2; side++)
-                sets[side] = slots[side][at[side]] >= 0 ? d->set[slots[side][at[side]]]
-                                                        : (struct ad_set){0, 0};
-            for (int side = 0; side < 2 && asked & NEEDED && !status; side++)
-                if (!ad_set_is_empty(sets[side]) &&
-                    !(constant[1 - side] && constant[1 - side][at[1 - side]] == 0))
-                    status = ad_unite_add(&d->sets, &unite, sets[side]);
-            if (asked & LIVE && !status)
-                status = pair_up(d, sets[0], sets[1]);
-        }
-        if (asked & NEEDED && !status)
-            status = ad_unite_end(&d->sets, &unite, &d->set[dst + j]);
-    }
-    for (int side = 0; side < 2; side++) {
-        free(slots[side]);
-        free(constant[side]);
-    }
-    return status;
-}
-
-static enum ad_status depend_cumsum(struct depend *d, int32_t i)
-{
-    const struct ad_tape *tape = d->tape;
-    int64_t dst = tape->dst[i], n = ad_tape_length(tape, i), row;
-    bool backwards = tape->aux[tape->a[i] + 4] != 0;
-    struct ad_view from;
-    enum ad_status status = AD_OK;
-
-    if (!(asked_of(d, i) & NEEDED))
-        return AD_OK;
-    ad_tape_views(tape, i, &from, 1);
-    row = from.shape[from.ndim - 1];
-    if (is_constant(&from))
-        return AD_OK;
-#define TAKE_SET(j, slot)                                                                          \
-    if ((slot) >= 0)                                                                               \
-    d->set[dst + (j)] = d->set[slot]
-    AD_EACH_SLOT(tape, &from, TAKE_SET);
-    for (int64_t j = 1; j < n && !status; j++) {
-        int64_t to = backwards ? n - 1 - j : j, before = backwards ? to + 1 : to - 1;
-
-        if (to / row == before / row)
-            status = ad_sets_unite(&d->sets, &d->set[dst + to], d->set[dst + before]);
-    }
-    return status;
-}
-
-/* Elements that are the extremum of their row, by the values on the tape. */
-static enum ad_status depend_local_extremum(struct depend *d, int32_t i, const struct ad_view *from,
-                                            int64_t row)
-{
-    const double *value = d->tape->value;
-    int64_t dst = d->tape->dst[i];
-    enum ad_status status = AD_OK;
-
-#define UNITE_EXTREMUM(j, slot)                                                                    \
-    if ((slot) >= 0 && !status && value[slot] == value[dst + (j) / row])                           \
-    status = ad_sets_unite(&d->sets, &d->set[dst + (j) / row], d->set[slot])
-    AD_EACH_SLOT(d->tape, from, UNITE_EXTREMUM);
-    return status;
-}
-
-/* Results that depend on the whole of a row of the first operand: 'each' results on one row. */
-static enum ad_status depend_row(struct depend *d, int32_t i)
-{
-    const struct ad_tape *tape = d->tape;
-    int code = ad_tape_code(tape, i);
-    int64_t dst = tape->dst[i], n = ad_tape_length(tape, i), row, n_rows;
-    struct ad_view from;
-    struct ad_set *rows;
-    enum ad_status status;
-
-    if (!asked_of(d, i))
-        return AD_OK;
-    ad_tape_views(tape, i, &from, 1);
-    row = from.shape[from.ndim - 1];
-    n_rows = row ? ad_view_size(&from) / row : 0;
-    if (is_constant(&from) || n_rows == 0)
-        return AD_OK;
-    if (code == AD_EXTREMUM && d->local)
-        return depend_local_extremum(d, i, &from, row);
-    rows = calloc((size_t)n_rows, sizeof *rows);
-    if (!rows)
-        return AD_NO_MEMORY;
-    status = unite_rows(d, &from, row, rows);
-    for (int64_t r = 0; r < n_rows && !status; r++) {
-        for (int64_t j = 0; j < n / n_rows; j++)
-            d->set[dst + r * (n / n_rows) + j] = rows[r];
-        if (code == AD_NORM && d->asked[dst + r] & LIVE)
-            status = pair_up(d, rows[r], rows[r]);
-    }
-    free(rows);
-    return status;
-}
-
-/* Rules of kernels, batch by batch, and of the user's: all results on all operands. */
-static enum ad_status depend_rule(struct depend *d, int32_t i)
-{
-    const struct ad_tape *tape = d->tape;
-    const int64_t *block = tape->aux + tape->a[i], *words = block + AD_BLOCK_HEADER;
-    int64_t dst = tape->dst[i], n_views = block[1], batches = 1, each;
-    uint8_t asked = asked_of(d, i);
-    struct ad_set *all, *rows;
-    struct ad_view views[AD_KERNEL_MOST_ARGS];
-    struct ad_kernel kernel;
-    enum ad_status status = AD_OK;
-
-    if (!asked)
-        return AD_OK;
-    if (ad_tape_code(tape, i) == AD_KERNEL) {
-        double p;
-
-        memcpy(&p, &block[3], sizeof p);
-        ad_tape_views(tape, i, views, AD_KERNEL_MOST_ARGS);
-        if (!ad_kernel_read(block[4], p, (int)n_views, views, &kernel))
-            batches = AD_MAX(kernel.batches, 1);
-    }
-    each = block[2] / batches;
-    all = calloc(2 * (size_t)batches, sizeof *all);
-    if (!all)
-        return AD_NO_MEMORY;
-    rows = all + batches;
-    for (int64_t v = 0; v < n_views && !status; v++) {
-        struct ad_view view;
-
-        words = ad_view_decode(words, &view);
-        memset(rows, 0, (size_t)batches * sizeof *rows);
-        status = unite_rows(d, &view, ad_view_size(&view) / batches, rows);
-        for (int64_t b = 0; b < batches && !status; b++)
-            status = ad_sets_unite(&d->sets, &all[b], rows[b]);
-    }
-    for (int64_t b = 0; b < batches && !status; b++) {
-        for (int64_t j = 0; j < each; j++)
-            d->set[dst + b * each + j] = all[b];
-        if (asked & LIVE)
-            status = pair_up(d, all[b], all[b]);
-    }
-    free(all);
-    return status;
-}
-
 /* A rule that goes element by element. */
-static enum ad_status depend_elements(struct depend *d, int32_t i, int ndim, const int64_t *shape,
-                                      int64_t size)
+static enum ad_status depend_elements(struct ad_depend *d, int32_t i, int ndim,
+                                      const int64_t *shape, int64_t size)
 {
     int64_t dst = d->tape->dst[i], n = ad_tape_length(d->tape, i);
     enum ad_status status = AD_OK;
@@ -650,12 +372,12 @@ static enum ad_status depend_elements(struct depend *d, int32_t i, int ndim, con
     status = ad_sets_unite(&d->sets, &d->set[of_at + (j)], d->set[slot])
     EACH_OPERAND(d, i, ndim, shape, size, UNITE_ELEMENT);
     for (int64_t j = dst; j < dst + n && !status; j++)
-        if (d->asked[j] & LIVE)
-            status = pair_up(d, d->set[j], d->set[j]);
+        if (d->asked[j] & AD_LIVE)
+            status = ad_depend_pair(d, d->set[j], d->set[j]);
     return status;
 }
 
-static enum ad_status depend_instr(struct depend *d, int32_t i)
+static enum ad_status depend_instr(struct ad_depend *d, int32_t i)
 {
     int code = ad_tape_code(d->tape, i), ndim;
     int64_t shape[AD_MAX_DIMS], size;
@@ -665,20 +387,20 @@ static enum ad_status depend_instr(struct depend *d, int32_t i)
     if (code == AD_ADDTO)
         return depend_addto(d, i);
     if (code == AD_MATMUL)
-        return depend_matmul(d, i);
+        return ad_depend_matmul(d, i);
     if (code == AD_CUMSUM)
-        return depend_cumsum(d, i);
+        return ad_depend_cumsum(d, i);
     if (code == AD_EXTREMUM || code == AD_NORM || code == AD_GATHER || code == AD_SCATTER)
-        return depend_row(d, i);
+        return ad_depend_row(d, i);
     if (!ad_tape_has_rule(d->tape, i))
         return AD_OK;
     size = elements_of(d, i, &ndim, shape);
-    return size ? depend_elements(d, i, ndim, shape, size) : depend_rule(d, i);
+    return size ? depend_elements(d, i, ndim, shape, size) : ad_depend_rule(d, i);
 }
 
 /* ---- questions ---- */
 
-static void depend_free(struct depend *d)
+static void depend_free(struct ad_depend *d)
 {
     ad_sets_free(&d->sets);
     free(d->asked);
@@ -687,7 +409,7 @@ static void depend_free(struct depend *d)
     free(d->met);
 }
 
-static enum ad_status depend_begin(struct depend *d, const struct ad_depend_question *q)
+static enum ad_status depend_begin(struct ad_depend *d, const struct ad_depend_question *q)
 {
     const struct ad_tape *tape = q->program->tape;
 
@@ -699,7 +421,7 @@ static enum ad_status depend_begin(struct depend *d, const struct ad_depend_ques
     return d->asked && d->set ? ad_sets_new(AD_DEPEND_MOST, &d->sets) : AD_NO_MEMORY;
 }
 
-static enum ad_status walk(struct depend *d, const struct ad_depend_question *q, uint8_t what)
+static enum ad_status walk(struct ad_depend *d, const struct ad_depend_question *q, uint8_t what)
 {
     const struct ad_tape *tape = d->tape;
     int32_t column = 0;
@@ -721,8 +443,8 @@ static enum ad_status walk(struct depend *d, const struct ad_depend_question *q,
 }
 
 /* The pattern with these rows, if it is not too large. */
-static enum ad_status pattern_of(const struct depend *d, const struct ad_set *rows, int64_t n_rows,
-                                 int64_t n_columns, int64_t most, bool *known,
+static enum ad_status pattern_of(const struct ad_depend *d, const struct ad_set *rows,
+                                 int64_t n_rows, int64_t n_columns, int64_t most, bool *known,
                                  struct ad_pattern *pattern)
 {
     int64_t n_entries = 0, k = 0;
@@ -766,7 +488,7 @@ static enum ad_status settled(enum ad_status status, bool *known)
 enum ad_status ad_depend_jacobian(const struct ad_depend_question *q, bool *known,
                                   struct ad_pattern *pattern)
 {
-    struct depend d;
+    struct ad_depend d;
     struct ad_set *rows = NULL;
     int64_t n_rows = 0, row = 0;
     enum ad_status status = depend_begin(&d, q);
@@ -774,7 +496,7 @@ enum ad_status ad_depend_jacobian(const struct ad_depend_question *q, bool *know
     memset(pattern, 0, sizeof *pattern);
     *known = false;
     if (!status)
-        status = walk(&d, q, NEEDED);
+        status = walk(&d, q, AD_NEEDED);
     for (int k = q->first; k < q->first + q->n_outputs; k++)
         n_rows += ad_view_size(&q->program->outputs[k]);
     if (!status) {
@@ -787,7 +509,7 @@ enum ad_status ad_depend_jacobian(const struct ad_depend_question *q, bool *know
 #define TAKE_ROW(j, slot)                                                                          \
     if ((slot) >= 0)                                                                               \
     rows[row + (j)] = d.set[slot]
-        if (!is_constant(output))
+        if (!ad_depend_is_constant(output))
             AD_EACH_SLOT(d.tape, output, TAKE_ROW);
         row += ad_view_size(output);
     }
@@ -801,7 +523,7 @@ enum ad_status ad_depend_jacobian(const struct ad_depend_question *q, bool *know
 enum ad_status ad_depend_hessian(const struct ad_depend_question *q, bool *known,
                                  struct ad_pattern *pattern)
 {
-    struct depend d;
+    struct ad_depend d;
     int64_t n = columns_of(q);
     enum ad_status status = depend_begin(&d, q);
 
@@ -809,8 +531,8 @@ enum ad_status ad_depend_hessian(const struct ad_depend_question *q, bool *known
     *known = false;
     if (!status) {
         d.row = calloc((size_t)AD_MAX(n, 1), sizeof *d.row);
-        d.met = calloc(MET, sizeof *d.met);
-        status = d.row && d.met ? walk(&d, q, LIVE) : AD_NO_MEMORY;
+        d.met = calloc(AD_DEPEND_MET, sizeof *d.met);
+        status = d.row && d.met ? walk(&d, q, AD_LIVE) : AD_NO_MEMORY;
     }
     if (!status)
         status = pattern_of(&d, d.row, n, n, q->most, known, pattern);

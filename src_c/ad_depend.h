@@ -11,15 +11,13 @@
  * their row, or of their operands.
  *
  * What an element depends on is a set of ad_sets.h: along bands and grids, of any length, each costs a
- * look-up.  If the sets would take more than AD_DEPEND_MOST runs or the pattern have more than
- * 'most' entries, *known is false and the pattern empty. */
+ * look-up.  If the sets would take more than AD_DEPEND_MOST runs (ad_depend_rows.h) or the pattern
+ * have more than 'most' entries, *known is false and the pattern empty. */
 #ifndef AD_DEPEND_H
 #define AD_DEPEND_H
 
 #include "ad_pattern.h"
 #include "ad_program.h"
-
-enum { AD_DEPEND_MOST = 1 << 27 };
 
 struct ad_depend_question {
     const struct ad_program *program;

@@ -125,6 +125,7 @@ C_ORDER = [
     "ad_bicolor",
     "ad_recover",
     "ad_facts",
+    "ad_depend_rows",
     "ad_depend",
     "ad_edge_pool",
     "ad_edge_sweep",
