@@ -703,7 +703,11 @@ ERRORS = {
     "cross": (lambda x: np.cross(x[:, :2], x[:, :2]), ShapeError, "three elements"),
     "average": (lambda x: np.average(x, weights=np.ones(2)), ShapeError, r"shape \(2,\)"),
     "complex": (lambda x: np.sort(np.ones((2, 3)) * 1j * x), NotDifferentiableError, "z.real"),
-    "np.array": (lambda x: np.array([x[0, 0], 1.0]), NotDifferentiableError, r"adcore.stack\(\)"),
+    "np.array": (
+        lambda x: np.array([x[0, 0], 1.0]),
+        NotDifferentiableError,
+        r"adcore.numpy.array\(\)",
+    ),
     "truth": (lambda x: bool(x), ShapeError, r"\(x > 0\).any\(\)"),
 }
 

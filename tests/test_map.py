@@ -449,7 +449,7 @@ def drawn_on_a_terminal(monkeypatch, call):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_progress_on_a_terminal(rng, monkeypatch, threads):
     compiled = adcore.compile(smooth)
-    rows = rng.uniform(0.5, 1.5, (200_000, 3))
+    rows = rng.uniform(0.5, 1.5, (1_000_000, 3))
 
     def run(progress=None):
         compiled.map(rows, derivative="gradient", threads=threads, progress=progress)
@@ -458,7 +458,7 @@ def test_progress_on_a_terminal(rng, monkeypatch, threads):
     monkeypatch.setattr(_progress.Bar, "PATIENCE", 0.0)
     monkeypatch.setattr(_progress.Bar, "INTERVAL", 0.001)
     text = drawn_on_a_terminal(monkeypatch, run)
-    bars = re.findall(r"\r\x1b\[Ksmooth \[(#*)(\.*)\] (\d+)/200000", text)
+    bars = re.findall(r"\r\x1b\[Ksmooth \[(#*)(\.*)\] (\d+)/1000000", text)
     assert bars
     assert all(len(done) + len(left) == _progress.Bar.WIDTH for done, left, _ in bars)
     counts = [int(n) for _, _, n in bars]
