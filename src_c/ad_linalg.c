@@ -215,16 +215,16 @@ void ad_matrix_gather(struct ad_matrix *matrix, const double *values, const int3
 
 AD_VECTOR double ad_sum_of_squares(const double *x, int64_t n)
 {
-    enum { LANES = 32 }; /* several vectors, as each sum waits for the one before */
-    double lane[LANES] = {0}, rest = 0;
+    enum { SUMS = 32 }; /* several vectors, as each waits for the one before */
+    double lane[SUMS] = {0}, rest = 0;
     int64_t i = 0;
 
-    for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++)
+    for (; i + SUMS <= n; i += SUMS)
+        for (int j = 0; j < SUMS; j++)
             lane[j] += x[i + j] * x[i + j];
     for (; i < n; i++)
         rest += x[i] * x[i];
-    for (int half = LANES / 2; half > 0; half /= 2)
+    for (int half = SUMS / 2; half > 0; half /= 2)
         for (int j = 0; j < half; j++)
             lane[j] += lane[j + half];
     return lane[0] + rest;
