@@ -8,7 +8,7 @@ of scipy.special (implicit reparametrisation).
 from .._core import call
 from .._named import Named
 from ..rules.choices import where
-from ..rules.primitives import as_array, broadcast_to, reshape, shape_of, sum_axes
+from ..rules.primitives import as_array, broadcast_to, shape_of, summed_to
 
 
 class Sample(Named):
@@ -34,7 +34,7 @@ class Sample(Named):
         """Adjoints of the wanted parameters."""
         del saved
         return [
-            _summed_to(ct[0] * self.slopes[i](output, *leaves[:-1]), shape_of(leaves[i]))
+            summed_to(ct[0] * self.slopes[i](output, *leaves[:-1]), shape_of(leaves[i]))
             for i in wanted
         ]
 
@@ -48,16 +48,6 @@ class Sample(Named):
         ]
         total, shape = sum(terms[1:], terms[0]), shape_of(output)
         return [total if shape_of(total) == shape else broadcast_to(total, shape)]
-
-
-def _summed_to(x, shape):
-    """The transpose of broadcasting."""
-    have = shape_of(x)
-    if have == shape:
-        return x
-    new = len(have) - len(shape)
-    axes = [i for i, n in enumerate(have) if i < new or n != shape[i - new]]
-    return reshape(sum_axes(x, tuple(axes)), shape)
 
 
 # ---- gamma and beta ----

@@ -122,26 +122,26 @@ lstsq = Kernel("lstsq", _lstsq_push, _lstsq_pull)
 # ---- exponential ----
 
 
-def _move_of_exponential(a, e):
-    """The derivative of the exponential of `a` along `e`, which is a block of a larger one."""
+def move_of(function, a, e):
+    """The derivative of an analytic function of `a` along `e`: a block of that of a larger one."""
     n = a.shape[-1]
     last = len(a.shape) - 1
     size = _core.apply("stop", sum_axes(abs(e), (last - 1, last), True))
-    # An e of any other size than a's would have the exponential scaled for its sake.
+    # An e of any other size than a's would have the larger matrix scaled for its sake.
     size = _core.apply("where", _core.apply("equal", size, 0.0), 1.0, size)
     above = concatenate([a, e / size], last)
     below = concatenate([np.zeros(a.shape), a], last)
-    return expm(join_rows(above, below))[..., :n, n:] * size
+    return function(join_rows(above, below))[..., :n, n:] * size
 
 
 def _expm_push(call, args, out, tangents):
     del call, out
-    return _move_of_exponential(args[0], tangents[0])
+    return move_of(expm, args[0], tangents[0])
 
 
 def _expm_pull(call, args, out, g, wanted):
     del call, out, wanted
-    return [_move_of_exponential(flipped(args[0]), g)]
+    return [move_of(expm, flipped(args[0]), g)]
 
 
 expm = Kernel("expm", _expm_push, _expm_pull)

@@ -65,6 +65,16 @@ def sum_axes(x, axes, keepdims=False):
     return np.sum(x, axis=axes, keepdims=keepdims)
 
 
+def summed_to(x, shape):
+    """The transpose of broadcasting: `x` summed to `shape`."""
+    have = shape_of(x)
+    if have == shape:
+        return x
+    new = len(have) - len(shape)
+    axes = [i for i, n in enumerate(have) if i < new or n != shape[i - new]]
+    return reshape(sum_axes(x, tuple(axes)), shape)
+
+
 def cumsum_last(x):
     """Running sums along the last dimension."""
     if type(x) is Tensor:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from .. import _calls, _core
+from .. import _calls
 from .._named import Named
 from .._trees import shape_of
 from ..complexes import both, pair
 from ..errors import DomainError, NotDifferentiableError
 from ..rules import kernels as k
-from ..rules.dense import sylvester
-from ..rules.primitives import concatenate, sum_axes
+from ..rules.dense import move_of, sylvester
 from ..rules.table import is_traced
 
 
@@ -47,17 +46,6 @@ class _SquareRoot(Named, saved_as="linalg.sqrtm"):
         return [sylvester(output, output, ct[0], flags=1)]
 
 
-def _move_of_logarithm(a, e):
-    """The derivative of the logarithm of `a` along `e`, which is a block of a larger one."""
-    n = a.shape[-1]
-    last = len(a.shape) - 1
-    size = _core.apply("stop", sum_axes(abs(e), (last - 1, last), True))
-    size = _core.apply("where", _core.apply("equal", size, 0.0), 1.0, size)
-    above = concatenate([a, e / size], last)
-    below = concatenate([np.zeros(a.shape), a], last)
-    return logarithm(k.join_rows(above, below))[..., :n, n:] * size
-
-
 @dataclass
 class _Logarithm(Named, saved_as="linalg.logm"):
     name = "logm"
@@ -69,12 +57,12 @@ class _Logarithm(Named, saved_as="linalg.logm"):
     def push(self, leaves, output, saved, tangents):
         """The derivative along the tangent."""
         del output, saved
-        return [_move_of_logarithm(leaves[0], tangents[0])]
+        return [move_of(logarithm, leaves[0], tangents[0])]
 
     def pull(self, leaves, output, saved, ct, wanted):
         """That of the transposed along the adjoint."""
         del output, saved, wanted
-        return [_move_of_logarithm(k.flipped(leaves[0]), ct[0])]
+        return [move_of(logarithm, k.flipped(leaves[0]), ct[0])]
 
 
 # ---- complex matrices ----

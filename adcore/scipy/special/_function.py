@@ -18,7 +18,7 @@ from ... import _calls, _core
 from ..._named import Named
 from ..._trees import flatten, shape_of
 from ...rules import ufuncs
-from ...rules.primitives import broadcast_to, reshape, sum_axes, values
+from ...rules.primitives import broadcast_to, summed_to, values
 from ...rules.table import is_traced, refuse
 from .._leaves import leaf
 from .._surface import with_plain
@@ -55,16 +55,6 @@ def find(name):
 
 
 INTEGER = "it is an integer, and the function does not vary smoothly with it"
-
-
-def summed_to(x, shape):
-    """The transpose of broadcasting: `x` summed to `shape`."""
-    have = shape_of(x)
-    if have == shape:
-        return x
-    new = len(have) - len(shape)
-    axes = [i for i, n in enumerate(have) if i < new or n != shape[i - new]]
-    return reshape(sum_axes(x, tuple(axes)), shape)
 
 
 class Function(_core.ElementwiseFunction):
