@@ -15,14 +15,23 @@ from setuptools.command.build_ext import build_ext
 # For the debugger lines alone: Python's own -g doubles the library and takes a third longer to
 # compile.
 GCC_FLAGS = [
-    *("-std=c11", "-O3", "-g1", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden"),
+    "-std=c11",
+    "-O3",
+    "-g1",
+    "-fno-math-errno",
+    "-ffp-contract=off",
+    "-fvisibility=hidden",
 ]
 MSVC_FLAGS = ["/std:c11", "/O2", "/fp:precise"]
 
 # Sources that the package carries as texts: they are part of the C that it writes.
 C_TEXTS = [
-    *("ad_c_runtime.h", "ad_elementary.h", "ad_gamma.h", "ad_normal.h"),
-    *("ad_special.h", "ad_special.c"),
+    "ad_c_runtime.h",
+    "ad_elementary.h",
+    "ad_gamma.h",
+    "ad_normal.h",
+    "ad_special.h",
+    "ad_special.c",
 ]
 
 
